@@ -1,0 +1,42 @@
+# make demo, make test: set everything up in .venv and go. Needs Python 3.11 to 3.13.
+
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+VENV := .venv
+# Names the version, so that another PYTHON makes another environment.
+READY := $(VENV)/ready-$(VERSION)
+BIN := $(VENV)/bin
+
+.PHONY: help demo test lint clean
+
+help:
+	@echo "make demo   the whole EUSR road on a few photographs, in some minutes"
+	@echo "make test   all tests"
+	@echo "make lint   style"
+	@echo "make clean  removes what the others made"
+
+demo: $(READY)
+	@$(BIN)/python misc/demo.py
+
+test: $(READY)
+	@$(BIN)/python -m pytest -n 2
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+clean:
+	rm -rf $(VENV) demo .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): requirements.txt requirements-dev.txt
+	@$(PYTHON) -c '$(SUPPORTED)' 2>/dev/null || { echo "Python 3.11, 3.12 or 3.13 is\
+	 needed; found: $$(python3 --version 2>&1). Name one: make PYTHON=/path/to/python3.12" \
+	 >&2; exit 1; }
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version): some minutes, once."
+	@ls $(READY) >/dev/null 2>&1 && $(BIN)/python -c '' || $(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet \
+	 --requirement requirements-dev.txt
+	@touch $@

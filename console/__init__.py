@@ -1,0 +1,1 @@
+"""What every script does at its edge: flags, one-line errors, progress, quiet."""

@@ -1,0 +1,106 @@
+"""Runs a script's main function; a user's mistake becomes one line, not a traceback."""
+
+import errno
+import os
+import sys
+
+from absl import app, flags
+
+from console import quiet
+from console.errors import InputError
+from console.flags import make_parser
+
+INTERRUPTED = 130
+
+# As in `console.flags`: the choices are the script's own flags.
+flags.disclaim_key_flags()
+
+
+def run(main, define_flags, choices=()):
+    """Parses the flags, runs `main()` and ends the process.
+
+    Args:
+        main: Takes nothing, returns None or an exit status.
+        define_flags: Declares the script's own flags.
+        choices: `console.flags.Choice` flags, read in the first look.
+    """
+    quiet.set_up()
+    parse = make_parser(define_flags, choices)
+
+    def parse_or_tell(argv):
+        try:
+            return parse(argv)
+        except InputError as error:
+            sys.exit(f"Error: {error}")
+
+    def main_or_tell(argv):
+        if len(argv) > 1:
+            sys.exit(
+                f"Error: {argv[1]!r} is not a flag. Flags are written --name=value; "
+                "--helpshort lists them."
+            )
+        return tell(main)
+
+    app.run(main_or_tell, flags_parser=parse_or_tell)
+
+
+def tell(main):
+    """Runs `main()` and turns what the user can mend into one line.
+
+    Args:
+        main: Takes nothing, returns None or an exit status.
+
+    Returns:
+        What `main` returned.
+
+    Raises:
+        SystemExit: With the line, or with 130 after Ctrl-C.
+    """
+    try:
+        return main()
+    except InputError as error:
+        sys.exit(f"Error: {error}")
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # `| head` went away; what is still buffered must not raise once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        reason = error.strerror or str(error)
+        if error.errno == errno.ENOSPC:
+            reason = "no space left on the disk; make room and run again"
+        sys.exit(f"Error: {error.filename}: {reason}.")
+
+
+def require(*names):
+    """Stops with one line if a flag that the script cannot do without is missing.
+
+    Raises:
+        InputError: At least one of the flags was not given.
+    """
+    missing = [f"--{name}" for name in names if flags.FLAGS[name].value is None]
+    if missing:
+        raise InputError(f"{' and '.join(missing)} must be given; see --helpshort.")
+
+
+def check_scales(scales, model, flag="--scales"):
+    """Refuses scales that a model cannot do.
+
+    Args:
+        scales: Upscaling factors.
+        model: Has `name` and `scales`.
+        flag: What gave them, for the message.
+
+    Raises:
+        InputError: There are none, one comes twice, or the model has no path for one.
+    """
+    given = ",".join(map(str, scales))
+    does = ", ".join(map(str, model.scales))
+    if not scales or len(set(scales)) < len(scales):
+        raise InputError(f"{flag}={given}: expected some of {does}, each once.")
+    if set(scales) - set(model.scales):
+        raise InputError(f"{flag}={given}: {model.name} does {does}.")

@@ -1,0 +1,26 @@
+"""The one exception that means "the user can mend this"."""
+
+
+class InputError(ValueError):
+    """A mistake in a flag, a file or a folder, told in one line.
+
+    The message says what was found, where, what was expected and what to do. A
+    script prints it without a traceback; every other exception is a defect of ours
+    and keeps its traceback.
+    """
+
+
+def name_some(names, most=5):
+    """Joins names for a message, and counts those that it leaves out.
+
+    Args:
+        names: What to name, in order.
+        most: How many are spelled out.
+
+    Returns:
+        For example `"a.png, b.png and 7 more"`.
+    """
+    names = [str(name) for name in names]
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most} more"

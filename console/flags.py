@@ -1,0 +1,146 @@
+"""absl flags read in two looks, and the registries that the first look serves.
+
+Which flags exist depends on two of them, the model and the data loader. So the
+first look reads only those (`Choice`), the chosen classes declare their own, and
+absl then parses the command line as usual. Two classes may give the same flag
+different defaults, and nothing is declared while a module is imported.
+"""
+
+import dataclasses
+import importlib
+
+from absl import app, flags
+
+from console import quiet
+from console.errors import InputError
+
+# Flags declared through this module count as those of the script or class that
+# asked for them, so `--helpshort` shows them there.
+flags.disclaim_key_flags()
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """A flag whose value picks a class.
+
+    Attributes:
+        flag: Name of the flag, for example `"model"`.
+        registry: From a name to `"module:Class"`.
+        default: The name that is taken when the flag is not given; None for none.
+        help: The flag's help; the names that exist are added.
+    """
+
+    flag: str
+    registry: dict
+    default: str | None
+    help: str
+
+    def define(self, flag_values=flags.FLAGS):
+        """Declares the flag."""
+        names = ", ".join(sorted(self.registry))
+        flags.DEFINE_string(
+            self.flag,
+            self.default,
+            f"{self.help} One of: {names}.",
+            flag_values=flag_values,
+        )
+
+    def load(self, name):
+        """Imports the class behind a name; see `load`."""
+        return load(self.registry, name, f"--{self.flag}")
+
+
+def load(registry, name, flag):
+    """Imports one class of a registry.
+
+    Args:
+        registry: From a name to `"module:Class"`.
+        name: The name to look up.
+        flag: What gave the name, for the message.
+
+    Returns:
+        The class.
+
+    Raises:
+        InputError: The name is not in the registry.
+    """
+    if name not in registry:
+        raise InputError(
+            f"{flag}={name} does not exist; those that do: "
+            f"{', '.join(sorted(registry))}."
+        )
+    module, _, attribute = registry[name].partition(":")
+    with quiet.imports():
+        return getattr(importlib.import_module(module), attribute)
+
+
+def make_parser(define_flags, choices=()):
+    """Makes the `flags_parser` of a script for `absl.app.run`.
+
+    Args:
+        define_flags: Declares the script's own flags.
+        choices: The `Choice` flags of the script.
+
+    Returns:
+        A function from argv to the arguments that are no flags.
+    """
+
+    def parse(argv):
+        first = flags.FlagValues()
+        for choice in choices:
+            choice.define(first)
+            choice.define()
+        try:
+            first(argv, known_only=True)
+        except flags.Error:
+            pass  # The second look meets the same mistake and tells it with its usage.
+        else:
+            for choice in choices:
+                name = getattr(first, choice.flag)
+                if name is not None:
+                    choice.load(name).define_flags()
+        define_flags()
+        return app.parse_flags_with_usage(argv)
+
+    return parse
+
+
+class NumbersParser(flags.ArgumentParser):
+    """Reads `2,4,8` as a tuple of numbers."""
+
+    def __init__(self, number):
+        """Takes the type of the numbers, int or float."""
+        super().__init__()
+        self.number = number
+        self.syntactic_help = "comma-separated numbers"
+
+    def parse(self, argument):
+        """Returns the tuple; a tuple or a list is taken as it is."""
+        if isinstance(argument, str):
+            argument = argument.split(",")
+        try:
+            return tuple(self.number(str(part).strip()) for part in argument)
+        except ValueError:
+            kind = "whole numbers" if self.number is int else "numbers"
+            raise ValueError(
+                f"expected {kind} with commas between them, for example 2,4"
+            ) from None
+
+    def flag_type(self):
+        """Names the type in the help."""
+        return "comma-separated numbers"
+
+
+class NumbersSerializer(flags.ArgumentSerializer):
+    """Writes the tuple as it is read."""
+
+    def serialize(self, value):
+        """Joins the numbers with commas."""
+        return ",".join(str(part) for part in value)
+
+
+def define_numbers(name, default, help_text, number=int):
+    """Declares a flag that holds a tuple of numbers, for example `--scales=2,4,8`."""
+    flags.DEFINE(
+        NumbersParser(number), name, default, help_text, serializer=NumbersSerializer()
+    )

@@ -1,0 +1,83 @@
+"""Start-up noise of libraries, silenced; warnings that matter, kept."""
+
+import contextlib
+import logging
+import os
+import re
+import sys
+import tempfile
+
+SETTINGS = {
+    # 1 drops information only: "cannot load the GPU's libraries" is a warning.
+    "TF_CPP_MIN_LOG_LEVEL": "1",
+    "KERAS_BACKEND": "tensorflow",
+}
+
+# What TensorFlow writes before it reads any setting, however it is set.
+NOISE = re.compile(
+    r"WARNING: All log messages before absl::InitializeLog"
+    r"|I\d{4} \d\d:\d\d:\d\d|I0000 00:00:"
+    r"|To enable the following instructions"
+    # Said for a machine without an NVIDIA driver, where nothing else is to be expected.
+    r"|E\d{4} .*failed call to cuInit: .*\(303\)"
+    r"|\d{4}-\d\d-\d\d [\d:.]+: I "
+)
+
+
+def set_up():
+    """Sets what libraries read from the environment; the user's own values win."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+
+
+@contextlib.contextmanager
+def descriptor_caught():
+    """Catches what is written to descriptor 2, where C++ code writes.
+
+    Yields:
+        A function that returns the lines caught so far.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+
+        def lines():
+            caught.seek(0)
+            return caught.read().decode(errors="replace").splitlines()
+
+        try:
+            yield lines
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+@contextlib.contextmanager
+def imports():
+    """Drops the known noise of libraries while they are imported.
+
+    `sys.stderr` is not enough, for C++ code writes behind Python's back. Everything
+    else is written out afterwards; all of it is when the import fails, for then the
+    noise may hold the reason.
+    """
+    set_up()
+    noise, said = NOISE, []
+    try:
+        with descriptor_caught() as lines:
+            try:
+                yield
+                # Looking for devices is part of starting up, and as talkative.
+                if "tensorflow" in sys.modules:
+                    sys.modules["tensorflow"].config.list_physical_devices()
+                    logging.getLogger("tensorflow").setLevel(logging.WARNING)
+            except BaseException:
+                noise = None
+                raise
+            finally:
+                said = lines()
+    finally:
+        for line in said:
+            if noise is None or (line and not noise.match(line)):
+                print(line, file=sys.stderr)

@@ -1,0 +1,54 @@
+"""DIV2K, and any other folder of HR images with LR images of the same names.
+
+Agustsson and Timofte, "NTIRE 2017 challenge on single image super-resolution".
+"""
+
+from absl import flags
+
+from dataloaders.paired import PairedLoader, PairedSettings
+
+
+class DIV2K(PairedLoader):
+    """HR images in one folder, LR images in `x2/`, `x4/`, `x8/` of another."""
+
+    @staticmethod
+    def define_flags():
+        """Declares where the images are and how they are kept."""
+        flags.DEFINE_string("data_truth_path", "HR", "Folder of the HR images.")
+        flags.DEFINE_string(
+            "data_input_path",
+            None,
+            "Folder with x2/, x4/, x8/ of LR images, named like the HR images or, as in "
+            "DIV2K's archives, with x2 behind the name. If not given, they are made "
+            "from HR as MATLAB's imresize does.",
+        )
+        flags.DEFINE_bool("data_cached", False, "Keep all decoded images in memory.")
+        flags.DEFINE_string(
+            "cache_path",
+            None,
+            "Folder for the decoded images; the user's cache folder if not given.",
+        )
+
+    @classmethod
+    def from_flags(cls, scales, lr_patch_size=None, batch_size=None, seed=0):
+        """Makes the loader that the flags describe.
+
+        Args:
+            scales: Scales to draw.
+            lr_patch_size: Side of the LR patches; None for whole pictures only.
+            batch_size: Patches in a batch.
+            seed: Of all that is drawn.
+        """
+        values = flags.FLAGS
+        return cls(
+            PairedSettings(
+                truth_path=values.data_truth_path,
+                input_path=values.data_input_path,
+                scales=tuple(scales),
+                lr_patch_size=lr_patch_size,
+                batch_size=batch_size,
+                seed=seed,
+                cache_path=values.cache_path,
+                in_memory=values.data_cached,
+            )
+        )

@@ -1,0 +1,244 @@
+"""LR and HR images of the same name, and the patches that are drawn from them."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from console.errors import InputError, name_some
+from console.progress import warn
+from dataloaders import cache
+from dataloaders.pairs import find_pairs
+from dataloaders.patches import VARIANTS, turn_into
+from imaging.files import load_image
+from imaging.imresize import imresize
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """What one training step is made of.
+
+    Attributes:
+        step: Which step.
+        scale: Upscaling factor.
+        lr: uint8 (N, P, P, 3), RGB.
+        hr: uint8 (N, P * scale, P * scale, 3), RGB, the same places.
+        names: Of the images, N of them.
+    """
+
+    step: int
+    scale: int
+    lr: np.ndarray
+    hr: np.ndarray
+    names: list
+
+
+@dataclasses.dataclass(frozen=True)
+class PairedSettings:
+    """Where the images are and how patches are drawn.
+
+    Attributes:
+        truth_path: Folder of the HR images.
+        input_path: Folder with `x2/`, `x4/`, ... of LR images; None makes them.
+        scales: Scales to draw.
+        lr_patch_size: Side of the LR patches; None for whole pictures only.
+        batch_size: Patches in a batch.
+        seed: Of all that is drawn.
+        cache_path: Folder of the caches; None for the user's.
+        in_memory: Whether the decoded images are kept in memory.
+    """
+
+    truth_path: str
+    input_path: str | None
+    scales: tuple
+    lr_patch_size: int | None = None
+    batch_size: int | None = None
+    seed: int = 0
+    cache_path: str | None = None
+    in_memory: bool = False
+
+
+class PairedLoader:
+    """Draws batches of patches; a batch depends on seed and step alone."""
+
+    def __init__(self, settings):
+        """Takes the settings; `prepare` looks at the images."""
+        self.settings = settings
+        self.scales = tuple(settings.scales)
+        self.images, self.hr, self.lr = [], None, {}
+
+    def prepare(self):
+        """Checks the pairs and opens the caches; those not there yet are made.
+
+        Raises:
+            InputError: Something is wrong with the images or the cache.
+        """
+        settings = self.settings
+        images = find_pairs(settings.truth_path, settings.input_path, self.scales)
+        folder = Path(settings.cache_path or cache.default_folder())
+        self.hr = self._open_hr(folder, images)
+        self.lr = {s: self._open_lr(folder, images, s) for s in self.scales}
+        self.images = images
+        self.usable = self._find_usable()
+
+    def _open_hr(self, folder, images):
+        paths = [pair.hr_path for pair in images]
+        return self._open(
+            folder / cache.name_cache(self.settings.truth_path),
+            cache.describe_sources(paths),
+            [(*pair.hr_size, 3) for pair in images],
+            lambda index: load_image(paths[index]),
+        )
+
+    def _open_lr(self, folder, images, scale):
+        """The LR images of one scale, from files or made from HR."""
+        shapes = [(*pair.lr_sizes[scale], 3) for pair in images]
+        if self.settings.input_path is None:
+            return self._open(
+                folder / cache.name_cache(self.settings.truth_path, f"-x{scale}"),
+                cache.describe_sources([pair.hr_path for pair in images]),
+                shapes,
+                lambda index: make_lr(self.hr[index], scale),
+            )
+        paths = [pair.lr_paths[scale] for pair in images]
+        return self._open(
+            folder / cache.name_cache(paths[0].parent),
+            cache.describe_sources(paths),
+            shapes,
+            lambda index: load_image(paths[index]),
+        )
+
+    def _open(self, path, sources, shapes, load):
+        return cache.open_cache(path, sources, shapes, load, self.settings.in_memory)
+
+    def _find_usable(self):
+        """Indices of the images that a patch fits into, at every scale."""
+        side = self.settings.lr_patch_size
+        usable, small = [], []
+        for index, pair in enumerate(self.images):
+            room = min(min(self._count_offsets(index, scale)) for scale in self.scales)
+            (usable if room > 0 else small).append(
+                pair.hr_path.name if room <= 0 else index
+            )
+        need = f"{side * max(self.scales)}x{side * max(self.scales)}"
+        if not usable:
+            raise InputError(
+                f"--data_truth_path={self.settings.truth_path}: all {len(small)} images "
+                f"are smaller than a patch, {need}; take larger images or a smaller "
+                "--input_patch_size."
+            )
+        if small:
+            warn(
+                f"{name_some(small)} left out, smaller than a patch ({need}); "
+                f"{len(usable)} images remain."
+            )
+        return np.array(usable)
+
+    def _count_offsets(self, index, scale):
+        """How many rows and columns a patch may start at; 0 or less for none.
+
+        An LR side that was rounded up has a last pixel whose HR pixels are not all
+        there; no patch includes it.
+        """
+        lr, hr = self.lr[scale].shapes[index], self.hr.shapes[index]
+        side = self.settings.lr_patch_size
+        return [min(lr[axis], hr[axis] // scale) - side + 1 for axis in (0, 1)]
+
+    def _make_random(self, step):
+        """The source of all that is random in one step."""
+        return np.random.Generator(np.random.PCG64((self.settings.seed, step)))
+
+    def scale_of(self, step):
+        """The scale of a step."""
+        return self.scales[self._make_random(step).integers(len(self.scales))]
+
+    def batch(self, step, scale=None, share=slice(None)):
+        """Draws the batch of one step.
+
+        Args:
+            step: Which step; the same step of the same seed gives the same batch.
+            scale: In place of the scale that the step would draw.
+            share: Which of the patches to cut; the same as of the whole batch.
+
+        Returns:
+            Batch.
+        """
+        random = self._make_random(step)
+        drawn = self.scales[random.integers(len(self.scales))]
+        scale = drawn if scale is None else scale
+        count = self.settings.batch_size
+        indices = self.usable[random.integers(len(self.usable), size=count)][share]
+        places = random.random((count, 2))[share]
+        variants = random.integers(VARIANTS, size=count)[share]
+        side = self.settings.lr_patch_size
+        lr = np.empty((len(indices), side, side, 3), np.uint8)
+        hr = np.empty((len(indices), side * scale, side * scale, 3), np.uint8)
+        for row, (index, place) in enumerate(zip(indices, places, strict=True)):
+            top, left = (place * self._count_offsets(index, scale)).astype(int)
+            for images, out, times in ((self.lr[scale], lr, 1), (self.hr, hr, scale)):
+                y, x, size = top * times, left * times, side * times
+                patch = images[index][y : y + size, x : x + size]
+                turn_into(patch, int(variants[row]), out[row])
+        names = [self.images[index].name for index in indices]
+        return Batch(step, scale, lr, hr, names)
+
+    def draw_patches(self, step, scale):
+        """Draws the LR/HR patch pairs of one step at one scale.
+
+        Args:
+            step: Which step; the same step of the same seed gives the same patches.
+            scale: Upscaling factor, one of `self.scales`.
+
+        Returns:
+            lr: uint8 (N, P, P, 3), RGB.
+            hr: uint8 (N, P * scale, P * scale, 3), RGB, the same places.
+        """
+        batch = self.batch(step, scale)
+        return batch.lr, batch.hr
+
+    def pairs(self, scale):
+        """Whole pictures of one scale, decoded one at a time.
+
+        Returns:
+            WholePairs: Of (name, lr, hr), sorted by name.
+        """
+        settings = self.settings
+        return WholePairs(
+            find_pairs(settings.truth_path, settings.input_path, (scale,)), scale
+        )
+
+
+class WholePairs:
+    """Whole pictures, straight from their files."""
+
+    def __init__(self, pairs, scale):
+        """Takes what `dataloaders.pairs.find_pairs` found."""
+        self.found, self.scale = pairs, scale
+
+    def __len__(self):
+        """How many pictures there are."""
+        return len(self.found)
+
+    def __iter__(self):
+        """Yields (name, lr, hr): a str and two uint8 (H, W, 3) arrays."""
+        for pair in self.found:
+            hr = load_image(pair.hr_path)
+            if self.scale in pair.lr_paths:
+                lr = load_image(pair.lr_paths[self.scale])
+            else:
+                lr = make_lr(hr, self.scale)
+            yield pair.name, lr, hr
+
+
+def make_lr(hr, scale):
+    """MATLAB's imresize of an HR image cut to a multiple of the scale.
+
+    Args:
+        hr: uint8 (H, W, 3).
+        scale: By how much to downscale.
+
+    Returns:
+        uint8 (H // scale, W // scale, 3).
+    """
+    height, width = (length // scale * scale for length in hr.shape[:2])
+    return imresize(hr[:height, :width], 1 / scale)

@@ -1,0 +1,132 @@
+"""Finds the LR images of each HR image and checks that their sizes agree."""
+
+import dataclasses
+from pathlib import Path
+
+from console.errors import InputError, name_some
+from imaging.files import list_images, read_size
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """One HR image and its LR images.
+
+    Attributes:
+        name: The HR file's name without its ending.
+        hr_path: The HR file.
+        hr_size: (height, width).
+        lr_paths: From a scale to the LR file; empty where LR is made from HR.
+        lr_sizes: From a scale to (height, width).
+    """
+
+    name: str
+    hr_path: Path
+    hr_size: tuple
+    lr_paths: dict
+    lr_sizes: dict
+
+
+def find_pairs(truth_path, input_path, scales):
+    """Finds and checks all pairs.
+
+    Args:
+        truth_path: Folder of the HR images.
+        input_path: Folder with `x2/`, `x4/`, ... of LR images; None if there are
+            none, then the LR sizes are those of imresize on HR cut to a multiple.
+        scales: The scales wanted.
+
+    Returns:
+        list of Pair, sorted by name.
+
+    Raises:
+        InputError: A folder or an LR image is missing, or a size does not fit.
+    """
+    hr_paths = {}
+    for path in list_images(truth_path, "--data_truth_path"):
+        if path.stem in hr_paths:
+            raise InputError(
+                f"--data_truth_path={truth_path}: {hr_paths[path.stem].name} and "
+                f"{path.name} have one name; rename or remove one."
+            )
+        hr_paths[path.stem] = path
+    lr_paths = {scale: {} for scale in scales}
+    if input_path is not None:
+        lr_paths = {scale: _find_lr(input_path, hr_paths, scale) for scale in scales}
+    pairs = [_make_pair(path, lr_paths) for path in hr_paths.values()]
+    _check_sizes(pairs)
+    return pairs
+
+
+def _find_lr(input_path, hr_paths, scale):
+    """From each HR name to its LR file at one scale."""
+    folder = _find_folder(Path(input_path), scale)
+    by_stem = {}
+    for path in list_images(folder, "--data_input_path"):
+        by_stem.setdefault(path.stem, path)
+    # `0001.png`, or as DIV2K's own archives name them.
+    endings = ("", f"x{scale}", f"X{scale}")
+    found = {}
+    for stem in hr_paths:
+        names = [stem + ending for ending in endings if stem + ending in by_stem]
+        if names:
+            found[stem] = by_stem[names[0]]
+    missing = [path.name for stem, path in hr_paths.items() if stem not in found]
+    if missing:
+        raise InputError(
+            f"--data_input_path={input_path}: {folder.name}/ has no image for "
+            f"{name_some(missing)} of --data_truth_path ({len(missing)} of "
+            f"{len(hr_paths)} missing); expected the same name, or with x{scale} "
+            "behind it."
+        )
+    return found
+
+
+def _find_folder(input_path, scale):
+    """The folder of one scale."""
+    for name in (f"x{scale}", f"X{scale}"):
+        if (input_path / name).is_dir():
+            return input_path / name
+    if not input_path.is_dir():
+        raise InputError(
+            f"--data_input_path={input_path}: no such folder. Without this flag the LR "
+            "images are made from HR."
+        )
+    there = sorted(path.name for path in input_path.iterdir() if path.is_dir())
+    raise InputError(
+        f"--data_input_path={input_path}: no folder x{scale} in it (folders there: "
+        f"{name_some(there) or 'none'}). misc/downscale_generator.py makes it; without "
+        "this flag the LR images are made from HR."
+    )
+
+
+def _make_pair(hr_path, lr_paths):
+    """Reads the sizes of one HR image and its LR images."""
+    height, width = read_size(hr_path)
+    paths, sizes = {}, {}
+    for scale, by_stem in lr_paths.items():
+        if hr_path.stem in by_stem:
+            paths[scale] = by_stem[hr_path.stem]
+            sizes[scale] = read_size(paths[scale])
+        else:
+            sizes[scale] = (height // scale, width // scale)
+    return Pair(hr_path.stem, hr_path, (height, width), paths, sizes)
+
+
+def _check_sizes(pairs):
+    """Refuses LR images that are not HR's size over the scale, rounded either way."""
+    wrong = []
+    for pair in pairs:
+        for scale, path in pair.lr_paths.items():
+            allowed = [{n // scale, -(-n // scale)} for n in pair.hr_size]
+            size = pair.lr_sizes[scale]
+            if any(n not in ok for n, ok in zip(size, allowed, strict=True)):
+                wrong.append((path, size, pair, scale))
+    if wrong:
+        path, size, pair, scale = wrong[0]
+        height, width = pair.hr_size
+        more = f" (and {len(wrong) - 1} more do not fit)" if wrong[1:] else ""
+        raise InputError(
+            f"{path} is {size[1]}x{size[0]}, but {pair.hr_path} is {width}x{height}: "
+            f"at x{scale} expected {width // scale}x{height // scale}, or rounded up"
+            f"{more}. Make the LR images again from these HR images."
+        )

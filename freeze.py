@@ -1,0 +1,90 @@
+"""Freezes a trained model: network and weights in one .pb file.
+
+    python freeze.py --model=eusr --scales=4 --restore_path=train/model.ckpt-1000 \
+        --output_path=model.pb
+
+The file is read back and compared with the model before it is called done.
+"""
+
+from absl import flags
+
+from console import app, quiet
+from console.errors import InputError
+from console.flags import Choice, define_numbers
+from console.progress import say
+from models import MODELS
+
+with quiet.imports():
+    import numpy as np
+
+    from frozen import graphs
+    from frozen.upscaler import Upscaler, make_graph_def
+    from imaging.tiles import upscale_image
+    from models.opening import open_model
+    from training import devices
+
+FLAGS = flags.FLAGS
+MODEL = Choice("model", MODELS, None, "The model; the checkpoint knows it.")
+
+# Both run the same kernels; a graph of constants may be folded differently.
+TOLERANCE = 1e-2
+
+
+def define_flags():
+    """Declares the flags."""
+    define_numbers(
+        "scales",
+        None,
+        "Scales to keep; all that the model has if not given. One makes a file without "
+        "sr_input_scale.",
+    )
+    flags.DEFINE_string(
+        "restore_path", None, "The checkpoint; a folder means its newest."
+    )
+    flags.DEFINE_string("restore_target", None, "Only part of it to restore.")
+    flags.DEFINE_integer(
+        "restore_global_step", 0, "Does nothing; kept for old commands."
+    )
+    flags.DEFINE_string("output_path", "model.pb", "The file to write.")
+
+
+def main():
+    """Freezes, reads back, compares."""
+    devices.choose("-1")
+    model, _ = open_model(FLAGS.model, FLAGS.restore_path, FLAGS.restore_target)
+    scales = FLAGS.scales or model.scales
+    app.check_scales(scales, model)
+    graph_def = make_graph_def(
+        lambda scale: (
+            lambda lr: model.trunk(lr, scale),
+            lambda features: model.head(features, scale),
+            model.radii(scale),
+        ),
+        scales,
+    )
+    graphs.save(graph_def, FLAGS.output_path)
+    difference = max(compare(model, scale) for scale in scales)
+    if difference > TOLERANCE:
+        raise InputError(
+            f"{FLAGS.output_path}: differs from the model by {difference:.3g} grey "
+            "levels; do not use it."
+        )
+    names = ", ".join(f"x{scale}" for scale in scales)
+    say(
+        f"Wrote {FLAGS.output_path} ({names}); it gives the model's output within "
+        f"{difference:.1g} grey levels."
+    )
+
+
+def compare(model, scale):
+    """Largest difference between the file and the model on a made-up picture."""
+    lr = np.random.default_rng(0).uniform(0, 255, (24, 32, 3)).astype(np.float32)
+    frozen = Upscaler(FLAGS.output_path, "--output_path")
+    ours, theirs = (
+        upscale_image(m.stages(scale), lr, tile_size=0) for m in (model, frozen)
+    )
+    return float(np.abs(ours - theirs).max())
+
+
+if __name__ == "__main__":
+    app.run(main, define_flags, (MODEL,))

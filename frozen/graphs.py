@@ -1,0 +1,155 @@
+"""Saves a function as a frozen GraphDef, and loads one as a function."""
+
+from pathlib import Path
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_v2,
+)
+
+from console.errors import InputError, name_some
+from console.files import written_whole
+
+
+def to_graph_def(function, signature, outputs):
+    """Turns a function and the weights it uses into one graph.
+
+    Attributes that equal their defaults are left out: TF 1.15 refuses attributes
+    that it does not know, and newer ones are nearly always at their defaults.
+
+    Args:
+        function: Takes tensors; names its outputs with `tf.identity`.
+        signature: A named `tf.TensorSpec` for each argument.
+        outputs: Names of the outputs.
+
+    Returns:
+        tf.compat.v1.GraphDef: Without variables and without functions.
+    """
+    concrete = tf.function(
+        function, input_signature=signature, autograph=False
+    ).get_concrete_function()
+    frozen = convert_variables_to_constants_v2(concrete)
+    with frozen.graph.as_default():
+        graph_def = tf.compat.v1.train.export_meta_graph(
+            strip_default_attrs=True
+        ).graph_def
+    return _keep_needed(graph_def, outputs)
+
+
+def _keep_needed(graph_def, outputs):
+    """The nodes that the outputs need, without devices and private attributes."""
+    nodes = {node.name: node for node in graph_def.node}
+    needed, waiting = set(), list(outputs)
+    while waiting:
+        # An input is written `name`, `name:1` or, for one that only orders, `^name`.
+        name = waiting.pop().lstrip("^").partition(":")[0]
+        if name not in needed:
+            needed.add(name)
+            waiting.extend(nodes[name].input)
+    kept = tf.compat.v1.GraphDef(versions=graph_def.versions)
+    for node in graph_def.node:
+        if node.name in needed:
+            node.device = ""
+            for name in [name for name in node.attr if name.startswith("_")]:
+                del node.attr[name]
+            kept.node.append(node)
+    return kept
+
+
+def add_constant(graph_def, name, values):
+    """Adds a node that holds whole numbers for whoever loads the file.
+
+    Args:
+        graph_def: Changed in place.
+        name: Name of the node.
+        values: Whole numbers.
+    """
+    node = graph_def.node.add(op="Const", name=name)
+    node.attr["dtype"].type = tf.int32.as_datatype_enum
+    node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(values, tf.int32))
+
+
+def read_constant(graph_def, name):
+    """Reads what `add_constant` wrote; None if there is no such node."""
+    for node in graph_def.node:
+        if node.name == name and node.op == "Const":
+            return tf.make_ndarray(node.attr["value"].tensor).tolist()
+    return None
+
+
+def save(graph_def, path):
+    """Writes a graph to a file, whole or not at all."""
+    with written_whole(path) as aside:
+        aside.write_bytes(graph_def.SerializeToString(deterministic=True))
+
+
+def read(path, flag):
+    """Reads a graph from a file.
+
+    Args:
+        path: The `.pb` file.
+        flag: What gave the path, for the message.
+
+    Returns:
+        tf.compat.v1.GraphDef.
+
+    Raises:
+        InputError: There is no such file, or it is no frozen graph.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(
+            f"{flag}={path}: no such file; expected a .pb file written by freeze.py."
+        )
+    graph_def = tf.compat.v1.GraphDef()
+    try:
+        graph_def.ParseFromString(path.read_bytes())
+    except DecodeError:
+        graph_def.Clear()
+    if not graph_def.node:
+        raise InputError(
+            f"{flag}={path}: not a frozen graph, or a damaged one; expected a .pb file "
+            "written by freeze.py."
+        )
+    return graph_def
+
+
+def has(graph_def, name):
+    """Whether a graph has a node of this name."""
+    return any(node.name == name for node in graph_def.node)
+
+
+def to_function(graph_def, inputs, outputs, source):
+    """Makes a function of a part of a graph.
+
+    Args:
+        graph_def: A frozen graph.
+        inputs: Names of the nodes to feed; any node will do, not only placeholders.
+        outputs: Names of the nodes to fetch.
+        source: Where the graph came from, for the message.
+
+    Returns:
+        A function from tensors to a list of tensors.
+
+    Raises:
+        InputError: A node is missing, or this TensorFlow cannot run the graph.
+    """
+    missing = [name for name in (*inputs, *outputs) if not has(graph_def, name)]
+    if missing:
+        ends = [node.name for node in graph_def.node if node.op == "Placeholder"]
+        raise InputError(
+            f"{source}: has no {' and no '.join(missing)}; its inputs are "
+            f"{name_some(ends) or 'none'}. It was frozen from something else."
+        )
+    try:
+        wrapped = tf.compat.v1.wrap_function(
+            lambda: tf.compat.v1.import_graph_def(graph_def, name=""), []
+        )
+        return wrapped.prune(
+            [wrapped.graph.get_tensor_by_name(f"{name}:0") for name in inputs],
+            [wrapped.graph.get_tensor_by_name(f"{name}:0") for name in outputs],
+        )
+    except (ValueError, tf.errors.OpError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"{source}: cannot be loaded ({reason}).") from None

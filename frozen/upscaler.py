@@ -1,0 +1,168 @@
+"""The frozen file of a super-resolution model.
+
+    sr_input         float32 (N, H, W, 3), RGB in [0, 255]
+    sr_input_scale   float32 scalar; only in a file of several scales
+    sr_features      between trunk and head, so that large pictures can be tiled
+    sr_output        float32 (N, H * scale, W * scale, 3)
+    sr_scales        int32: the scales that the file does
+    sr_radii         int32: how far the trunk sees, then the head at each scale
+
+The TF1 code's files have the first two and `sr_output`; they load too.
+"""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from console import quiet
+from console.errors import InputError
+from frozen import graphs
+from imaging.tiles import Stage, bytes_of_head, make_stages
+
+INPUT, SCALE = "sr_input", "sr_input_scale"
+FEATURES, OUTPUT = "sr_features", "sr_output"
+SCALES, RADII = "sr_scales", "sr_radii"
+
+# For files that do not say it: EUSR's radius at its defaults, at any scale.
+UNKNOWN_RADIUS = 96
+PROBE_SIDE = 16
+
+
+def make_graph_def(stages_of, scales):
+    """Freezes a model that upscales in two parts.
+
+    Args:
+        stages_of: From a scale to (trunk, head, radius of each).
+        scales: The scales to keep.
+
+    Returns:
+        tf.compat.v1.GraphDef.
+    """
+    parts = {scale: stages_of(scale) for scale in scales}
+
+    def single(lr):
+        trunk, head, _ = parts[scales[0]]
+        features = tf.identity(trunk(lr), name=FEATURES)
+        return tf.identity(head(features), name=OUTPUT)
+
+    def several(lr, scale):
+        index = _to_index(scale, scales)
+        features = _switch(index, [parts[s][0] for s in scales], lr)
+        features = tf.identity(features, name=FEATURES)
+        output = _switch(index, [parts[s][1] for s in scales], features)
+        return tf.identity(output, name=OUTPUT)
+
+    signature = [tf.TensorSpec((None, None, None, 3), tf.float32, name=INPUT)]
+    if len(scales) > 1:
+        signature.append(tf.TensorSpec((), tf.float32, name=SCALE))
+    graph_def = graphs.to_graph_def(
+        several if len(scales) > 1 else single, signature, [OUTPUT]
+    )
+    radii = [parts[scales[0]][2][0], *(parts[scale][2][1] for scale in scales)]
+    graphs.add_constant(graph_def, SCALES, list(scales))
+    graphs.add_constant(graph_def, RADII, [math.ceil(radius) for radius in radii])
+    return graph_def
+
+
+def _to_index(scale, scales):
+    """Which of the scales a scalar tensor is; fails at run time for any other."""
+    equal = tf.equal(tf.constant(scales, tf.float32), scale)
+    known = tf.debugging.Assert(
+        tf.reduce_any(equal), [f"{SCALE} must be one of {list(scales)}, not", scale]
+    )
+    with tf.control_dependencies([known]):
+        return tf.argmax(tf.cast(equal, tf.int32), output_type=tf.int32)
+
+
+def _switch(index, functions, x):
+    """Runs one of several functions on `x`, and only that one."""
+    *others, last = functions
+    result = last
+    for position in reversed(range(len(others))):
+        result = _branch(index, position, others[position], result)
+    return result(x)
+
+
+def _branch(index, position, then, otherwise):
+    return lambda x: tf.cond(
+        tf.equal(index, position), lambda: then(x), lambda: otherwise(x)
+    )
+
+
+class Upscaler:
+    """A frozen super-resolution model, ready to run."""
+
+    def __init__(self, path, flag="--model_name"):
+        """Loads the file.
+
+        Args:
+            path: The `.pb` file.
+            flag: What gave the path, for messages.
+
+        Raises:
+            InputError: It is missing, damaged, or no super-resolution model.
+        """
+        self.path, self.flag = path, flag
+        self.graph_def = graphs.read(path, flag)
+        self.scale_input = [SCALE] if graphs.has(self.graph_def, SCALE) else []
+        self.whole = self._function([INPUT, *self.scale_input], [OUTPUT])
+        self.scales = graphs.read_constant(self.graph_def, SCALES)
+
+    def _function(self, inputs, outputs):
+        source = f"{self.flag}={self.path}"
+        return graphs.to_function(self.graph_def, inputs, outputs, source)
+
+    def stages(self, scale):
+        """The parts of the network for `imaging.tiles.upscale_image`.
+
+        Args:
+            scale: Upscaling factor.
+
+        Returns:
+            list of `imaging.tiles.Stage`.
+
+        Raises:
+            InputError: The file does not upscale by this.
+        """
+        self.check_scale(scale)
+        if self.scales is None:
+            whole = self._bind(self.whole, scale)
+            return [Stage(whole, scale, UNKNOWN_RADIUS, bytes_of_head(scale))]
+        trunk = self._function([INPUT, *self.scale_input], [FEATURES])
+        head = self._function([FEATURES, *self.scale_input], [OUTPUT])
+        features = trunk.outputs[0].shape[-1]
+        trunk_radius, *head_radii = graphs.read_constant(self.graph_def, RADII)
+        return make_stages(
+            self._bind(trunk, scale),
+            self._bind(head, scale),
+            scale,
+            (trunk_radius, head_radii[self.scales.index(scale)]),
+            features,
+        )
+
+    def _bind(self, function, scale):
+        """Makes a function of the picture alone."""
+        more = [tf.constant(scale, tf.float32)] if self.scale_input else []
+        return lambda x: function(tf.convert_to_tensor(x), *more)[0].numpy()
+
+    def check_scale(self, scale):
+        """Refuses a scale that the file does not do; tries, where it does not say.
+
+        Raises:
+            InputError: With what it does.
+        """
+        if self.scales is not None:
+            does = self.scales
+        else:
+            probe = np.zeros((1, PROBE_SIDE, PROBE_SIDE, 3), np.float32)
+            try:
+                with quiet.descriptor_caught():
+                    does = [self._bind(self.whole, scale)(probe).shape[1] // PROBE_SIDE]
+            except tf.errors.OpError:
+                does = []
+        if scale not in does:
+            what = " and ".join(f"x{s}" for s in does) or "other scales"
+            raise InputError(
+                f"{self.flag}={self.path} does {what}, not --scale={scale}."
+            )

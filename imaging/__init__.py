@@ -1,0 +1,1 @@
+"""Images as arrays: reading and writing, MATLAB's imresize, colour, tiles."""

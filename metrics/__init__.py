@@ -1,0 +1,12 @@
+"""How good a picture is: PSNR, RMSE and SSIM against the truth."""
+
+from metrics.full_reference import (
+    mse_y,
+    pirm_rmse,
+    psnr_rgb,
+    psnr_y,
+    rmse_rgb,
+    ssim_y,
+)
+
+__all__ = ["mse_y", "pirm_rmse", "psnr_rgb", "psnr_y", "rmse_rgb", "ssim_y"]

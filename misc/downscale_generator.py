@@ -1,0 +1,71 @@
+"""Makes LR images exactly as MATLAB's imresize does, without MATLAB.
+
+    python misc/downscale_generator.py --input_path=HR --output_path=LR --scales=2,4,8
+
+writes LR/x2/NAME.png, LR/x4/NAME.png and so on. Started again, it keeps what is
+finished.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from absl import flags  # noqa: E402
+
+from console import app  # noqa: E402
+from console.errors import InputError  # noqa: E402
+from console.flags import define_numbers  # noqa: E402
+from imaging.imresize import imresize  # noqa: E402
+from misc.downscaling import define_path_flags, downscale_all, pair_paths  # noqa: E402
+
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+    """Declares the flags."""
+    define_path_flags()
+    define_numbers("scales", (2, 4, 8), "By how much to downscale.")
+    flags.DEFINE_enum(
+        "rounding",
+        "floor",
+        ["floor", "ceil"],
+        "floor: the HR image is first cut, at the bottom and the right, to a multiple "
+        "of the scale, as the benchmark sets were. ceil: what imresize(image, 1/scale) "
+        "gives uncut, as DIV2K's own LR images were made.",
+    )
+    flags.DEFINE_integer(
+        "num_processes", None, "How many processes; all processors if not given."
+    )
+
+
+def main():
+    """Downscales every image at every scale."""
+    app.require("input_path", "output_path")
+    wrong = [scale for scale in FLAGS.scales if scale < 2]
+    if wrong or not FLAGS.scales:
+        raise InputError("--scales takes whole numbers from 2 on, for example 2,4,8.")
+    downscale = floor if FLAGS.rounding == "floor" else ceil
+    jobs = [
+        (source, target, scale)
+        for scale in FLAGS.scales
+        for source, target in pair_paths(
+            FLAGS.input_path, Path(FLAGS.output_path) / f"x{scale}"
+        )
+    ]
+    downscale_all(jobs, downscale, FLAGS.num_processes)
+
+
+def floor(image, scale):
+    """Cuts to a multiple of the scale, then downscales."""
+    height, width = (length // scale * scale for length in image.shape[:2])
+    return imresize(image[:height, :width], 1 / scale)
+
+
+def ceil(image, scale):
+    """Downscales; the size is rounded up."""
+    return imresize(image, 1 / scale)
+
+
+if __name__ == "__main__":
+    app.run(main, define_flags)

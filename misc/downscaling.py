@@ -1,0 +1,126 @@
+"""What the downscaling helpers share: pairing files, checks, several processes."""
+
+import functools
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+
+from absl import flags
+
+from console.errors import InputError, name_some
+from console.progress import say, track
+from imaging.files import list_images, load_image, save_image
+
+
+def define_path_flags():
+    """Declares `--input_path` and `--output_path`."""
+    flags.DEFINE_string("input_path", None, "Folder of the HR images.")
+    flags.DEFINE_string("output_path", None, "Folder to write the LR images to.")
+
+
+def pair_paths(input_path, output_path):
+    """Pairs each image of a folder with the PNG file that it becomes.
+
+    Args:
+        input_path: Folder of images.
+        output_path: Folder of the results.
+
+    Returns:
+        list of (Path, Path).
+
+    Raises:
+        InputError: Two images would become the same file, or one would replace itself.
+    """
+    pairs = [
+        (path, Path(output_path) / f"{path.stem}.png")
+        for path in list_images(input_path, "--input_path")
+    ]
+    by_target = {}
+    for source, target in pairs:
+        by_target.setdefault(target, []).append(source.name)
+    twice = [names for names in by_target.values() if len(names) > 1]
+    if twice:
+        raise InputError(
+            f"--input_path={input_path}: {' and '.join(twice[0])} would both become "
+            f"{Path(twice[0][0]).stem}.png; rename or remove one."
+        )
+    if Path(output_path).resolve() == Path(input_path).resolve():
+        raise InputError(
+            f"--output_path={output_path} is the --input_path; give another folder."
+        )
+    return pairs
+
+
+def downscale_all(jobs, downscale, num_processes=None):
+    """Downscales files that are not there yet, in several processes.
+
+    Args:
+        jobs: list of (source, target, scale).
+        downscale: From uint8 (H, W, 3) and a scale to the smaller image; a function
+            of a module, so that other processes find it.
+        num_processes: How many; all processors if None.
+
+    Raises:
+        InputError: An image is damaged or too small; what is finished stays.
+    """
+    waiting = [job for job in jobs if not job[1].exists()]
+    work = functools.partial(_downscale_file, downscale)
+    count = min(num_processes or os.cpu_count(), max(len(waiting), 1))
+    broken = []
+    with _Workers(count) as workers:
+        results = workers.map(work, waiting)
+        for error in track(results, len(waiting), "Downscaling"):
+            if error:
+                broken.append(error)
+    say(
+        f"Wrote {len(waiting) - len(broken)} images"
+        + (f", kept {len(jobs) - len(waiting)}" if len(waiting) < len(jobs) else "")
+        + "."
+    )
+    if broken:
+        raise InputError(name_some(sorted(set(broken)), 3))
+
+
+def _downscale_file(downscale, job):
+    """Downscales one file; returns the error's text, or None."""
+    source, target, scale = job
+    try:
+        image = load_image(source)
+        if min(image.shape[:2]) < scale:
+            height, width = image.shape[:2]
+            raise InputError(f"{source}: {width}x{height} is too small for x{scale}.")
+        save_image(target, downscale(image, scale))
+    except InputError as error:
+        return str(error)
+    return None
+
+
+class _Workers:
+    """Some processes, or none at all for a single one."""
+
+    def __init__(self, count):
+        self.pool = None
+        if count > 1:
+            # Not forked: a forked child of a process with threads may hang.
+            context = multiprocessing.get_context("spawn")
+            self.pool = context.Pool(count, _ignore_interrupt)
+
+    def map(self, function, things):
+        """Yields results as they come."""
+        if self.pool is None:
+            return map(function, things)
+        return self.pool.imap_unordered(function, things)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.pool is not None:
+            self.pool.terminate()
+            self.pool.join()
+
+
+def _ignore_interrupt():
+    """Leaves Ctrl-C to the parent, which ends the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

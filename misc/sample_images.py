@@ -1,0 +1,79 @@
+"""Writes photographs that scikit-image carries as a small data set, for the demo.
+
+    python misc/sample_images.py --output_path=demo
+
+makes `train/HR` and `validate/HR` below the output path. No picture is in both.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import numpy as np  # noqa: E402
+from absl import flags  # noqa: E402
+
+from console import app  # noqa: E402
+from console.errors import InputError  # noqa: E402
+from console.progress import say  # noqa: E402
+from imaging.files import save_image  # noqa: E402
+from imaging.imresize import imresize  # noqa: E402
+
+FLAGS = flags.FLAGS
+
+# Those that were JPEG files are reduced, which removes most of the compression.
+TRAIN = {
+    "astronaut": 1,
+    "coffee": 1,
+    "hubble_deep_field": 2,
+    "immunohistochemistry": 1,
+    "motorcycle": 1,
+    "retina": 2,
+}
+VALIDATE = {"chelsea": 1, "rocket": 2}
+
+
+def define_flags():
+    """Declares the flags."""
+    flags.DEFINE_string("output_path", "demo", "Folder to write to.")
+
+
+def main():
+    """Writes both parts."""
+    for part, names in (("train", TRAIN), ("validate", VALIDATE)):
+        folder = Path(FLAGS.output_path) / part / "HR"
+        for name, divisor in names.items():
+            save_image(folder / f"{name}.png", load(name, divisor))
+        say(f"Wrote {len(names)} photographs to {folder}")
+
+
+def load(name, divisor):
+    """Loads one photograph.
+
+    Args:
+        name: What `skimage.data` calls it.
+        divisor: By how much it is reduced.
+
+    Returns:
+        uint8 (H, W, 3), RGB.
+
+    Raises:
+        InputError: scikit-image is not installed.
+    """
+    try:
+        from skimage import data
+    except ImportError:
+        raise InputError(
+            "scikit-image is not installed; it carries the photographs. "
+            "pip install -r requirements-dev.txt"
+        ) from None
+    if name == "motorcycle":
+        image = data.stereo_motorcycle()[0]
+    else:
+        image = getattr(data, name)()
+    image = np.ascontiguousarray(image[..., :3])
+    return image if divisor == 1 else imresize(image, 1 / divisor)
+
+
+if __name__ == "__main__":
+    app.run(main, define_flags)

@@ -1,0 +1,10 @@
+"""What is trained: networks, losses, and the steps that train them.
+
+To add a model, write a class with the verbs of `models.base.Model` in a file of its
+own and one line here.
+"""
+
+MODELS = {
+    "bicubic": "models.bicubic:Bicubic",
+    "eusr": "models.eusr:EUSR",
+}

@@ -1,0 +1,173 @@
+"""The verbs that every model has; the scripts use nothing else."""
+
+from absl import flags
+
+from console.errors import InputError
+from training import checkpoints
+
+
+class Model:
+    """What the scripts can ask of a model.
+
+    A subclass sets `name` and `scales`, makes its networks in `__init__` and calls
+    `super().__init__` with what they were made from.
+
+    Attributes:
+        name: Its name in the registry.
+        needs_checkpoint: False for one that has nothing to learn.
+        scales: The upscaling factors that it can do.
+        state: `training.checkpoints.State`: step and arguments; None for a model
+            without a checkpoint.
+    """
+
+    name = None
+    needs_checkpoint = True
+    scales = ()
+    state = None
+
+    def __init__(self, architecture=None):
+        """Takes what the networks were made from, ready for JSON."""
+        if architecture is not None:
+            self.state = checkpoints.State(
+                {"model": self.name, "architecture": architecture}
+            )
+
+    @staticmethod
+    def define_flags():
+        """Declares the model's flags."""
+
+    @classmethod
+    def from_flags(cls):
+        """Makes the model that the flags describe."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_checkpoint(cls, prefix, arguments):
+        """Makes the model that a checkpoint holds, its weights not yet restored.
+
+        Args:
+            prefix: The checkpoint, as `training.checkpoints.find` returns it.
+            arguments: As `training.checkpoints.describe` returns them; None for a
+                checkpoint that another program wrote.
+        """
+        raise InputError(f"--model={cls.name} has no checkpoints.")
+
+    def train_step(self, lr, hr, scale):
+        """Takes one training step; runs inside a `tf.function`.
+
+        Args:
+            lr: uint8 or float32 (N, P, P, 3), RGB in [0, 255].
+            hr: The same dtype, (N, P * scale, P * scale, 3), the same places.
+            scale: Upscaling factor, one of `self.scales`, a Python int.
+
+        Returns:
+            dict: From a loss' name to its float32 scalar; `"loss"` is the sum that
+            is minimised.
+        """
+        raise InputError(f"--model={self.name} cannot be trained.")
+
+    def upscale(self, lr, scale):
+        """Upscales a batch.
+
+        Args:
+            lr: float32 (N, H, W, 3), RGB in [0, 255].
+            scale: Upscaling factor, one of `self.scales`, a Python int.
+
+        Returns:
+            float32 (N, H * scale, W * scale, 3), not rounded and not clipped.
+        """
+        return self.head(self.trunk(lr, scale), scale)
+
+    def trunk(self, lr, scale):
+        """The first part of `upscale`, at LR size; `freeze.py` names its output.
+
+        Args:
+            lr: float32 (N, H, W, 3), RGB in [0, 255].
+            scale: Upscaling factor.
+
+        Returns:
+            Features, (N, H, W, F).
+        """
+        raise InputError(f"--model={self.name} has no network to freeze.")
+
+    def head(self, features, scale):
+        """The second part of `upscale`, from the features of `trunk`."""
+        raise InputError(f"--model={self.name} has no network to freeze.")
+
+    def stages(self, scale):
+        """The model as `imaging.tiles.upscale_image` takes pictures through it.
+
+        Args:
+            scale: Upscaling factor, one of `self.scales`.
+
+        Returns:
+            list of `imaging.tiles.Stage`, compiled once and kept.
+        """
+        raise NotImplementedError
+
+    def radii(self, scale):
+        """How far trunk and head see to each side, in LR pixels."""
+        raise InputError(f"--model={self.name} has no network to freeze.")
+
+    def learning_rates(self):
+        """From an optimizer's name to its learning rate at the present step."""
+        return {}
+
+    def roots(self):
+        """From the name of each root of a checkpoint to what is stored in it."""
+        return {}
+
+    def restore(self, prefix, target=None, resume=False):
+        """Reads weights, and optimizers where the model has them.
+
+        Args:
+            prefix: As `training.checkpoints.find` returns it.
+            target: Name of the only root to read, for example `"generator"`;
+                None reads all.
+            resume: Whether the step is read too, so that a run goes on.
+
+        Raises:
+            InputError: The checkpoint does not fit, or there is no such root.
+        """
+        roots = self.roots()
+        if not resume:
+            roots.pop("state", None)
+        if target is not None:
+            if target not in roots:
+                raise InputError(
+                    f"--restore_target={target} does not exist; --model={self.name} "
+                    f"has {', '.join(sorted(roots))}."
+                )
+            roots = {target: roots[target]}
+        checkpoints.restore(prefix, roots)
+
+    @property
+    def step(self):
+        """Training steps done, an int."""
+        return 0 if self.state is None else int(self.state.step)
+
+
+def check_flags_agree(prefix, flag_prefix, architecture):
+    """Refuses a flag that contradicts the checkpoint that is opened.
+
+    Flags need not be given at all: the checkpoint knows. One that is given and
+    differs means that the user expects another network.
+
+    Args:
+        prefix: The checkpoint.
+        flag_prefix: What the model's flags begin with, for example `"eusr_"`.
+        architecture: From a field's name to its value in the checkpoint.
+
+    Raises:
+        InputError: The first flag that differs.
+    """
+    for field, value in architecture.items():
+        name = f"{flag_prefix}{field}"
+        if name not in flags.FLAGS or not flags.FLAGS[name].present:
+            continue
+        if flags.FLAGS[name].value != value:
+            raise InputError(
+                f"--{name}={flags.FLAGS[name].serialize().partition('=')[2]} differs "
+                f"from {prefix}, which was trained with {value}. Leave the flag out: "
+                "the checkpoint knows."
+            )

@@ -1,0 +1,39 @@
+"""MATLAB's bicubic upscaling as a model: the baseline of every table."""
+
+import numpy as np
+
+from imaging.files import to_uint8
+from imaging.imresize import imresize
+from imaging.tiles import Stage
+from models.base import Model
+
+
+class Bicubic(Model):
+    """Upscales as MATLAB's `imresize` does a uint8 image; nothing to train."""
+
+    name = "bicubic"
+    needs_checkpoint = False
+    scales = (2, 3, 4, 8, 16)
+
+    @classmethod
+    def from_flags(cls):
+        """Makes the model; it has no flags."""
+        return cls()
+
+    def upscale(self, lr, scale):
+        """Upscales a batch.
+
+        Args:
+            lr: float32 (N, H, W, 3), RGB in [0, 255]; rounded to whole numbers.
+            scale: Upscaling factor, a Python int.
+
+        Returns:
+            float32 (N, H * scale, W * scale, 3), whole numbers in [0, 255].
+        """
+        images = to_uint8(np.asarray(lr))
+        return np.stack([imresize(x, scale) for x in images]).astype(np.float32)
+
+    def stages(self, scale):
+        """See `Model.stages`; the cubic kernel reaches two pixels."""
+        bytes_per_pixel = 100 * scale**2
+        return [Stage(lambda x: self.upscale(x, scale), scale, 2, bytes_per_pixel)]

@@ -1,0 +1,163 @@
+"""The network of EUSR: one trunk, shared by all scales, and a head for each scale.
+
+Kim and Lee, "Deep residual network with enhanced upscaling module for
+super-resolution", CVPR Workshops 2018. Keras only; see `models.layers`.
+"""
+
+import keras
+
+from models.layers import (
+    EnhancedUpscalingModule,
+    LocalResidualBlock,
+    MeanShift,
+    ResidualModule,
+    make_conv,
+)
+
+START_KERNEL = 5
+START_BLOCKS = 2
+
+
+class Generator(keras.layers.Layer):
+    """Upscales RGB pictures by one of several scales.
+
+    Args:
+        scales: The scales it is built for, powers of two.
+        features: Channels of every inner convolution (F).
+        shared_blocks: Local residual blocks in the shared part (S).
+        upscale_blocks: Local residual blocks in each residual module of an
+            enhanced upscaling module (U).
+        rgb_mean: Mean of R, G and B, in [0, 255].
+        body_dtype: Keras dtype policy of all but the first and the last
+            convolution, which stay in float32.
+
+    Raises:
+        ValueError: A scale is not 2, 4, 8, ...
+    """
+
+    def __init__(
+        self,
+        scales=(2, 4, 8),
+        features=64,
+        shared_blocks=32,
+        upscale_blocks=1,
+        rgb_mean=(114.4, 111.5, 103.0),
+        body_dtype="float32",
+        name="generator",
+    ):
+        """Makes all layers and their weights, those of every scale."""
+        super().__init__(dtype="float32", name=name)
+        self.scales = tuple(scales)
+        self.features, self.shared_blocks = features, shared_blocks
+        self.upscale_blocks = upscale_blocks
+        doublings = {scale: _doublings(scale) for scale in self.scales}
+        blocks = sum(
+            START_BLOCKS + 4 * upscale_blocks * count for count in doublings.values()
+        )
+        # Small weights keep the sum of so many residual blocks near its input.
+        kinds = {"block_variance": 1e-4 / (blocks + shared_blocks)}
+        kinds["dtype"] = body_dtype
+
+        self.mean_shift = MeanShift(rgb_mean, name="mean_shift")
+        self.first_conv = make_conv(features, 3, dtype="float32", name="first_conv")
+        self.shared = ResidualModule(features, shared_blocks, name="shared", **kinds)
+        # Keys are strings because checkpoints name what they hold by them.
+        self.starts, self.upscalings, self.last_convs = {}, {}, {}
+        for scale, count in doublings.items():
+            key = f"x{scale}"
+            self.starts[key] = [
+                LocalResidualBlock(
+                    features, START_KERNEL, name=f"{key}_start{index}", **kinds
+                )
+                for index in range(START_BLOCKS)
+            ]
+            self.upscalings[key] = [
+                EnhancedUpscalingModule(
+                    features, upscale_blocks, name=f"{key}_upscaling{index}", **kinds
+                )
+                for index in range(count)
+            ]
+            self.last_convs[key] = make_conv(
+                3, 3, dtype="float32", name=f"{key}_last_conv"
+            )
+        self.build()
+
+    def build(self, input_shape=None):
+        """Makes the weights of every scale, whatever the input."""
+        self.mean_shift.build()
+        self.first_conv.build((None, None, None, 3))
+        inner = (None, None, None, self.features)
+        self.shared.build(inner)
+        for scale in self.scales:
+            for layer in self._scale_layers(scale):
+                layer.build(inner)
+
+    def call(self, lr, scale):
+        """Upscales in one pass.
+
+        Args:
+            lr: float32 (N, H, W, 3), RGB in [0, 255].
+            scale: Upscaling factor, one of `self.scales`, a Python int.
+
+        Returns:
+            float32 (N, H * scale, W * scale, 3), in [0, 255] but not clipped.
+        """
+        return self.head(self.trunk(lr, scale), scale)
+
+    def trunk(self, lr, scale):
+        """The part before any upscaling: wide to see, cheap in memory.
+
+        Args:
+            lr: float32 (N, H, W, 3), RGB in [0, 255].
+            scale: Upscaling factor, one of `self.scales`.
+
+        Returns:
+            (N, H, W, features), in the dtype of the body.
+        """
+        x = self.first_conv(self.mean_shift(lr, sign=-1.0))
+        for block in self.starts[f"x{scale}"]:
+            x = block(x)
+        return self.shared(x)
+
+    def head(self, features, scale):
+        """The part that upscales: narrow to see, dear in memory.
+
+        Args:
+            features: (N, H, W, features), what `trunk` returned for this scale.
+            scale: Upscaling factor, one of `self.scales`.
+
+        Returns:
+            float32 (N, H * scale, W * scale, 3), in [0, 255] but not clipped.
+        """
+        for module in self.upscalings[f"x{scale}"]:
+            features = module(features)
+        return self.mean_shift(self.last_convs[f"x{scale}"](features), sign=1.0)
+
+    def path_variables(self, scale):
+        """Lists the trained variables that one scale uses, always in one order."""
+        layers = (self.first_conv, self.shared, *self._scale_layers(scale))
+        return [v for layer in layers for v in layer.trainable_variables]
+
+    def trunk_radius(self):
+        """How many LR pixels to each side a pixel of the trunk's output depends on."""
+        start = START_BLOCKS * 2 * (START_KERNEL // 2)
+        return 1 + start + 2 * self.shared_blocks + 1
+
+    def head_radius(self, scale):
+        """How many LR pixels to each side a pixel of the head's output depends on."""
+        module = 4 * (2 * self.upscale_blocks + 1)
+        modules = sum(module / 2**index for index in range(_doublings(scale)))
+        return modules + 1 / scale
+
+    def _scale_layers(self, scale):
+        """The layers that only this scale uses."""
+        key = f"x{scale}"
+        return (*self.starts[key], *self.upscalings[key], self.last_convs[key])
+
+
+def _doublings(scale):
+    """How often the size doubles to reach a scale."""
+    count = int(scale).bit_length() - 1
+    if scale < 2 or scale != 2**count:
+        raise ValueError(f"EUSR upscales by powers of two. Received scale {scale}.")
+    return count

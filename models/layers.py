@@ -1,0 +1,169 @@
+"""The layers that EUSR is made of (Kim and Lee, CVPR Workshops 2018, section 3).
+
+Keras layers and `keras.ops` only, so that any Keras backend runs them. No tensor
+here feeds more than two consumers: TensorFlow sums three or more gradients in an
+order that varies from run to run, so a third use goes through `keras.ops.copy`.
+"""
+
+import keras
+from keras import layers
+
+
+def make_conv(features, kernel_size, kernel_initializer="glorot_uniform", **kwargs):
+    """Makes a convolution that keeps height and width.
+
+    Args:
+        features: Output channels.
+        kernel_size: Side of the kernel.
+        kernel_initializer: Of the kernel; biases start at zero.
+        **kwargs: Passed on: `activation`, `dtype`, `name`.
+    """
+    return layers.Conv2D(
+        features,
+        kernel_size,
+        padding="same",
+        kernel_initializer=kernel_initializer,
+        **kwargs,
+    )
+
+
+class MeanShift(layers.Layer):
+    """Moves RGB values by a fixed mean, in float32 whatever the precision.
+
+    The mean is a weight that is not trained, so a checkpoint carries it.
+    """
+
+    def __init__(self, rgb_mean, **kwargs):
+        """Takes the mean of R, G and B, in [0, 255]."""
+        super().__init__(trainable=False, dtype="float32", **kwargs)
+        self.initial = tuple(float(value) for value in rgb_mean)
+
+    def build(self, input_shape=None):
+        """Makes the weight."""
+        self.rgb_mean = self.add_weight(
+            name="rgb_mean",
+            shape=(3,),
+            initializer=lambda shape, dtype: keras.ops.convert_to_tensor(
+                self.initial, dtype
+            ),
+            trainable=False,
+        )
+
+    def call(self, rgb, sign):
+        """Adds (`sign` 1) or subtracts (`sign` -1) the mean."""
+        return rgb + sign * keras.ops.convert_to_tensor(self.rgb_mean)
+
+
+class LocalResidualBlock(layers.Layer):
+    """x + conv(relu(conv(x))), without normalisation.
+
+    Args:
+        features: Channels in and out.
+        kernel_size: Side of both kernels.
+        block_variance: Variance of the weights times their fan-in.
+    """
+
+    def __init__(self, features, kernel_size, block_variance, **kwargs):
+        """Makes the two convolutions."""
+        super().__init__(**kwargs)
+        self.first, self.second = (
+            make_conv(
+                features,
+                kernel_size,
+                keras.initializers.VarianceScaling(
+                    block_variance, mode="fan_in", distribution="truncated_normal"
+                ),
+                activation=activation,
+                dtype=self.dtype_policy,
+                name=name,
+            )
+            for name, activation in (("first", "relu"), ("second", None))
+        )
+
+    def build(self, input_shape):
+        """Makes the weights of both convolutions."""
+        self.first.build(input_shape)
+        self.second.build(input_shape)
+
+    def call(self, x):
+        """Maps (N, H, W, features) to the same shape."""
+        return x + self.second(self.first(x))
+
+
+class ResidualModule(layers.Layer):
+    """x + conv(block(... block(x))) with 3x3 local residual blocks.
+
+    Args:
+        features: Channels in and out.
+        blocks: How many local residual blocks.
+        block_variance: See `LocalResidualBlock`.
+    """
+
+    def __init__(self, features, blocks, block_variance, **kwargs):
+        """Makes the blocks and the last convolution."""
+        super().__init__(**kwargs)
+        self.blocks = [
+            LocalResidualBlock(
+                features,
+                3,
+                block_variance,
+                dtype=self.dtype_policy,
+                name=f"block{index}",
+            )
+            for index in range(blocks)
+        ]
+        self.last = make_conv(features, 3, dtype=self.dtype_policy, name="last")
+
+    def build(self, input_shape):
+        """Makes the weights of all convolutions."""
+        for layer in (*self.blocks, self.last):
+            layer.build(input_shape)
+
+    def call(self, x):
+        """Maps (N, H, W, features) to the same shape."""
+        inner = keras.ops.copy(x)
+        for block in self.blocks:
+            inner = block(inner)
+        return x + self.last(inner)
+
+
+class EnhancedUpscalingModule(layers.Layer):
+    """Doubles height and width (the paper's EUM).
+
+    Four residual modules follow one another; their four outputs together hold the
+    four pixels that each input pixel becomes.
+
+    Args:
+        features: Channels in and out.
+        blocks: Local residual blocks in each residual module.
+        block_variance: See `LocalResidualBlock`.
+    """
+
+    def __init__(self, features, blocks, block_variance, **kwargs):
+        """Makes the four residual modules."""
+        super().__init__(**kwargs)
+        self.parts = [
+            ResidualModule(
+                features,
+                blocks,
+                block_variance,
+                dtype=self.dtype_policy,
+                name=f"pixel{index}",
+            )
+            for index in range(4)
+        ]
+
+    def build(self, input_shape):
+        """Makes the weights of the four modules."""
+        for part in self.parts:
+            part.build(input_shape)
+
+    def call(self, x):
+        """Maps (N, H, W, features) to (N, 2 H, 2 W, features)."""
+        pixels = []
+        for part in self.parts:
+            x = part(x)
+            pixels.append(x)
+            x = keras.ops.copy(x)
+        pixels = keras.ops.concatenate(pixels, axis=-1)
+        return keras.ops.depth_to_space(pixels, 2)

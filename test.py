@@ -1,0 +1,114 @@
+"""Upscales pictures.
+
+    python test.py --model_name=model.pb --input_path=LR --output_path=SR --scale=4
+    python test.py --model=eusr --restore_path=train --input_path=LR --output_path=SR
+
+Takes a picture or a folder of pictures of any size; writes PNG files.
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from console import app, quiet
+from console.errors import InputError, name_some
+from console.flags import Choice
+from console.progress import say, track
+from imaging.files import list_images, load_image, save_image, to_uint8
+from imaging.tiles import upscale_image
+from models import MODELS
+
+with quiet.imports():
+    from frozen.upscaler import Upscaler
+    from models.opening import open_model
+    from training import devices
+
+FLAGS = flags.FLAGS
+MODEL = Choice(
+    "model",
+    MODELS,
+    None,
+    "A model to take in place of a .pb file, with --restore_path.",
+)
+
+
+def define_flags():
+    """Declares the flags."""
+    flags.DEFINE_string("model_name", "model.pb", "The .pb file that freeze.py wrote.")
+    flags.DEFINE_string(
+        "restore_path", None, "A checkpoint to take in place of a .pb file."
+    )
+    flags.DEFINE_string("restore_target", None, "Only part of it to restore.")
+    flags.DEFINE_string("input_path", "LR", "A picture or a folder of pictures.")
+    flags.DEFINE_string("output_path", "SR", "Folder to write to.")
+    flags.DEFINE_integer("scale", 4, "Upscaling factor.", lower_bound=1)
+    flags.DEFINE_bool("use_gpu", False, "Whether to run on the GPU.")
+    flags.DEFINE_integer(
+        "tile_size",
+        0,
+        "Side of the tiles that large pictures are cut into, in pixels; 0 chooses one "
+        "that needs about 2 GB. The result does not depend on it.",
+        lower_bound=0,
+    )
+
+
+def main():
+    """Upscales every picture."""
+    devices.choose("0" if FLAGS.use_gpu else "-1")
+    pairs = _pair_paths(Path(FLAGS.input_path), Path(FLAGS.output_path))
+    stages = _open().stages(FLAGS.scale)
+    broken = []
+    for source, target in track(pairs, len(pairs), "Upscaling"):
+        try:
+            lr = load_image(source)
+        except InputError as error:
+            say(f"Left out: {error}")
+            broken.append(source)
+            continue
+        sr = upscale_image(stages, lr, FLAGS.tile_size)
+        save_image(target, to_uint8(sr))
+        say(f"{source} ({lr.shape[1]}x{lr.shape[0]}) -> {target}")
+    say(
+        f"Upscaled {len(pairs) - len(broken)} of {len(pairs)} pictures by {FLAGS.scale}."
+    )
+    return 1 if broken else None
+
+
+def _pair_paths(source, folder):
+    """Pairs each picture with the file that its enlargement goes to."""
+    sources = [source] if source.is_file() else list_images(source, "--input_path")
+    pairs = [(path, folder / f"{path.stem}.png") for path in sources]
+    targets = [target for _, target in pairs]
+    twice = sorted({path.name for path in targets if targets.count(path) > 1})
+    if twice:
+        raise InputError(
+            f"--input_path={source}: several pictures would be written to "
+            f"{name_some(twice)}; rename or separate them."
+        )
+    overwritten = [
+        target for path, target in pairs if path.resolve() == target.resolve()
+    ]
+    if overwritten:
+        raise InputError(
+            f"--output_path={folder}: would overwrite {overwritten[0]}, which is to be "
+            "upscaled; give another folder."
+        )
+    return pairs
+
+
+def _open():
+    """The frozen file, or the model where one is asked for."""
+    if FLAGS.model is None and FLAGS.restore_path is None:
+        return Upscaler(FLAGS.model_name)
+    if FLAGS["model_name"].present:
+        raise InputError(
+            "--model_name is a .pb file; give it, or --restore_path and --model, not "
+            "both."
+        )
+    model, _ = open_model(FLAGS.model, FLAGS.restore_path, FLAGS.restore_target)
+    app.check_scales([FLAGS.scale], model, "--scale")
+    return model
+
+
+if __name__ == "__main__":
+    app.run(main, define_flags, (MODEL,))

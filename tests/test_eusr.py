@@ -1,0 +1,91 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.eusr import Training
+from tests.small import draw_batch, make_small
+
+
+def test_a_step_lowers_the_loss_of_its_batch():
+    keras.utils.set_random_seed(0)
+    model = make_small(learning_rate=1e-2)
+    lr, hr = draw_batch(2)
+    losses = [float(model.train_step(lr, hr, 2)["loss"]) for _ in range(20)]
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_the_loss_is_the_mean_absolute_error():
+    model = make_small()
+    lr, hr = draw_batch(4)
+    sr = model.upscale(tf.cast(lr, tf.float32), 4).numpy()
+    expected = np.abs(sr - hr.astype(np.float32)).mean()
+    loss = float(model.train_step(lr, hr, 4)["loss"])
+    assert loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_step_moves_only_what_its_scale_uses():
+    model = make_small(learning_rate=1e-2)
+    model.train_step(*draw_batch(4), 4)
+    before = {v.path: v.numpy() for v in model.generator.weights}
+    model.train_step(*draw_batch(2), 2)
+    used = {v.path for v in model.generator.path_variables(2)}
+    moved = {
+        v.path
+        for v in model.generator.weights
+        if not np.array_equal(before[v.path], v.numpy())
+    }
+    assert moved == used
+
+
+def test_the_first_step_of_adam_is_the_learning_rate_in_each_weight():
+    model = make_small(learning_rate=0.25)
+    before = model.generator.first_conv.bias.numpy()
+    model.train_step(*draw_batch(2), 2)
+    moved = np.abs(model.generator.first_conv.bias.numpy() - before)
+    np.testing.assert_allclose(moved, 0.25, rtol=1e-3)
+
+
+def rates(training, *steps):
+    return [float(training.rate_at(step)) for step in steps]
+
+
+def test_the_learning_rate_halves_in_steps():
+    training = Training()
+    assert rates(training, 0, 199_999, 200_000, 999_999) == pytest.approx(
+        [1e-4, 1e-4, 5e-5, 1e-4 / 16]
+    )
+
+
+def test_the_cosine_ends_at_zero_and_stays_there():
+    training = Training(learning_rate_schedule="cosine", learning_rate_decay_steps=100)
+    assert rates(training, 0, 50, 100, 200) == pytest.approx(
+        [1e-4, 5e-5, 0, 0], abs=1e-10
+    )
+
+
+def test_the_learning_rate_follows_the_runs_own_step():
+    model = make_small(learning_rate_decay_steps=10)
+    model.state.step.assign(10)
+    assert model.learning_rates()["learning_rate"] == pytest.approx(5e-5)
+    assert float(model.optimizer.learning_rate) == pytest.approx(5e-5)
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_no_more_than_two_gradients_meet_in_one_sum(scale):
+    # TensorFlow adds three or more in an order that varies from run to run.
+    model = make_small()
+    lr, hr = draw_batch(scale)
+    step = tf.function(lambda lr, hr: model.train_step(lr, hr, scale))
+    graph = step.get_concrete_function(lr, hr).graph
+    sums = [op for op in graph.get_operations() if op.type == "AddN"]
+    assert sums
+    assert max(len(op.inputs) for op in sums) == 2
+
+
+def test_equal_seeds_give_equal_weights():
+    weights = []
+    for _ in range(2):
+        keras.utils.set_random_seed(3)
+        weights.append(make_small().generator.first_conv.kernel.numpy())
+    np.testing.assert_array_equal(*weights)

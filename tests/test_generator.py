@@ -1,0 +1,126 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.generator import Generator
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def default_generator():
+    return Generator()
+
+
+def count(variables):
+    return sum(int(np.prod(variable.shape)) for variable in variables)
+
+
+def test_the_default_network_has_the_papers_number_of_parameters(default_generator):
+    assert count(default_generator.trainable_variables) == 6_295_689
+
+
+@pytest.mark.parametrize(
+    ("scale", "parameters"), [(2, 3_256_835), (4, 3_699_971), (8, 4_143_107)]
+)
+def test_one_path_has_its_number_of_parameters(default_generator, scale, parameters):
+    assert count(default_generator.path_variables(scale)) == parameters
+
+
+def test_the_receptive_radii_are_those_of_the_layers(default_generator):
+    assert default_generator.trunk_radius() == 74
+    radii = [default_generator.head_radius(scale) for scale in (2, 4, 8)]
+    assert radii == [12.5, 18.25, 21.125]
+
+
+def test_weights_of_residual_blocks_start_with_the_recipes_variance(default_generator):
+    # 62 local residual blocks; fan-in of a 3x3 kernel on 64 features.
+    expected = 1e-4 / 62 / (9 * 64)
+    blocks = default_generator.shared.blocks
+    kernels = np.stack([block.first.kernel.numpy() for block in blocks])
+    assert kernels.var() == pytest.approx(expected, rel=0.02)
+    # Cut at two standard deviations of the normal that is cut.
+    assert np.abs(kernels).max() < 2.28 * np.sqrt(expected)
+
+
+def test_other_convolutions_start_glorot_uniform(default_generator):
+    kernel = default_generator.shared.last.kernel.numpy()
+    limit = np.sqrt(6 / (2 * 9 * 64))
+    assert np.abs(kernel).max() <= limit
+    assert np.abs(kernel).max() > 0.99 * limit
+    assert np.all(default_generator.shared.last.bias.numpy() == 0)
+
+
+def test_each_scale_enlarges_by_itself():
+    generator = Generator(features=4, shared_blocks=1)
+    lr = np.zeros((1, 5, 6, 3), np.float32)
+    for scale in (2, 4, 8):
+        assert generator(lr, scale=scale).shape == (1, 5 * scale, 6 * scale, 3)
+
+
+def test_a_pixel_reaches_as_far_as_the_radius_and_no_further():
+    generator = Generator(scales=(2,), features=2, shared_blocks=1, rgb_mean=(0, 0, 0))
+    for variable in generator.trainable_variables:
+        # Nothing cancels and nothing is rounded away beside something larger.
+        variable.assign(np.full(variable.shape, 0.1 * (len(variable.shape) == 4)))
+    radius = generator.trunk_radius() + generator.head_radius(2)
+    side = 61
+    lr = np.zeros((1, side, side, 3), np.float32)
+    lr[0, side // 2, side // 2] = 1
+    reached = np.argwhere(np.asarray(generator(lr, scale=2))[0, :, :, 0] > 0)
+    # From centre to centre, in LR pixels: half an LR pixel more than to the LR
+    # pixel's edge, and half an HR pixel less than from the HR pixel's edge.
+    distances = np.abs((reached + 0.5) / 2 - (side // 2 + 0.5))
+    assert distances.max() == radius + 0.5 - 0.25
+
+
+def test_scales_that_are_no_powers_of_two_are_refused():
+    with pytest.raises(ValueError, match="Received scale 3"):
+        Generator(scales=(3,), features=4, shared_blocks=1)
+
+
+def test_the_mean_is_stored_and_not_trained():
+    generator = Generator(scales=(2,), features=4, shared_blocks=1, rgb_mean=(1, 2, 3))
+    assert [w.path for w in generator.non_trainable_weights] == [
+        "generator/mean_shift/rgb_mean"
+    ]
+    assert generator.mean_shift.rgb_mean.numpy().tolist() == [1, 2, 3]
+
+
+BACKEND_PROGRAM = """
+import sys
+import numpy as np
+from models.generator import Generator
+generator = Generator(scales=(2, 4), features=4, shared_blocks=1)
+draw = np.random.default_rng(0)
+for variable in generator.trainable_variables:
+    variable.assign(draw.normal(0, 0.1, variable.shape))
+lr = draw.uniform(0, 255, (1, 6, 7, 3)).astype(np.float32)
+outputs = {f"x{s}": np.asarray(generator(lr, scale=s)) for s in (2, 4)}
+assert ("tensorflow" in sys.modules) == (sys.argv[1] == "tensorflow")
+np.savez(sys.argv[2], **outputs)
+"""
+
+
+def run_on_backend(backend, path):
+    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", BACKEND_PROGRAM, backend, path],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return np.load(path)
+
+
+def test_another_keras_backend_gives_the_same_picture_without_tensorflow(tmp_path):
+    pytest.importorskip("jax", reason="JAX, the second Keras backend, is missing")
+    ours = run_on_backend("tensorflow", str(tmp_path / "tensorflow.npz"))
+    theirs = run_on_backend("jax", str(tmp_path / "jax.npz"))
+    for scale in ("x2", "x4"):
+        np.testing.assert_allclose(ours[scale], theirs[scale], rtol=1e-4, atol=1e-2)

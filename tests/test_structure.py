@@ -1,0 +1,69 @@
+"""Who may import whom."""
+
+import ast
+import importlib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# From the bottom up; a module imports from lower layers and its own folder only.
+LAYERS = [
+    {"console"},
+    {"imaging"},
+    {"metrics", "frozen", "training"},
+    {"models", "dataloaders", "score_predictors"},
+]
+LEVEL = {folder: level for level, folders in enumerate(LAYERS) for folder in folders}
+KERAS_ONLY = ["models/layers.py", "models/generator.py"]
+
+
+def imported_names(path):
+    """All modules that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module
+
+
+def find_breaches(folder, imports):
+    """The imports that do not run downward from a folder."""
+    tops = {name.partition(".")[0] for name in imports} & set(LEVEL) - {folder}
+    return sorted(top for top in tops if LEVEL[top] >= LEVEL[folder])
+
+
+@pytest.mark.parametrize("folder", sorted(LEVEL))
+def test_imports_run_downward_only(folder):
+    for path in (ROOT / folder).rglob("*.py"):
+        assert find_breaches(folder, imported_names(path)) == [], path
+
+
+def test_an_upward_and_a_sideways_import_would_be_found():
+    assert find_breaches("imaging", ["models.eusr", "console.errors"]) == ["models"]
+    assert find_breaches("models", ["dataloaders", "frozen"]) == ["dataloaders"]
+
+
+@pytest.mark.parametrize("file", KERAS_ONLY)
+def test_networks_import_keras_and_nothing_of_tensorflow(file):
+    tops = {name.partition(".")[0] for name in imported_names(ROOT / file)}
+    assert tops == {"keras", *(["models"] if file.endswith("generator.py") else [])}
+
+
+@pytest.mark.parametrize(
+    ("module", "registry"), [("models", "MODELS"), ("dataloaders", "PAIRED")]
+)
+def test_every_name_of_a_registry_leads_to_a_class(module, registry):
+    for target in getattr(importlib.import_module(module), registry).values():
+        name, _, attribute = target.partition(":")
+        assert isinstance(getattr(importlib.import_module(name), attribute), type)
+
+
+def test_no_script_asks_which_model_it_is():
+    for script in ("train.py", "validate.py", "test.py", "freeze.py"):
+        for node in ast.walk(ast.parse((ROOT / script).read_text())):
+            if isinstance(node, ast.Compare):
+                text = ast.unparse(node)
+                assert "'eusr'" not in text and "'bicubic'" not in text, text

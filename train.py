@@ -1,0 +1,163 @@
+"""Trains a model.
+
+    python train.py --data_input_path=LR --data_truth_path=HR --train_path=train \
+        --model=eusr --scales=2,4,8
+
+The same command on the same --train_path goes on where it was stopped.
+"""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from console import app, quiet
+from console.errors import InputError
+from console.flags import Choice, define_numbers
+from console.progress import say
+from dataloaders import PAIRED
+from models import MODELS
+
+with quiet.imports():
+    import keras
+
+    from training import checkpoints, devices, run_folder
+    from training.loop import Loop, LoopSettings
+
+FLAGS = flags.FLAGS
+MODEL = Choice("model", MODELS, "eusr", "The model to train.")
+DATALOADER = Choice("dataloader", PAIRED, "div2k", "The loader of the images.")
+
+# What a run may change between two starts: how long and how often, not what is
+# trained; where it starts from counts once.
+MAY_CHANGE = (
+    *("max_steps", "log_freq", "summary_freq", "save_freq", "save_max_keep"),
+    *("sleep_ratio", "cuda_device", "restore_path", "restore_target", "global_step"),
+    *("train_path", "cache_path", "data_cached", "data_input_path", "data_truth_path"),
+)
+
+
+def define_flags():
+    """Declares the flags that are neither the model's nor the loader's."""
+    flags.DEFINE_integer("batch_size", 16, "Patches in a training step.", lower_bound=1)
+    flags.DEFINE_integer(
+        "input_patch_size", 48, "Side of the LR patches, in LR pixels.", lower_bound=1
+    )
+    define_numbers("scales", (2, 4, 8), "Scales to train; each step draws one.")
+    flags.DEFINE_string(
+        "cuda_device", "0", "GPU to train on; -1 for the CPU, as without any GPU."
+    )
+    flags.DEFINE_string(
+        "train_path", "./train/", "Folder of checkpoints and TensorBoard's files."
+    )
+    flags.DEFINE_integer(
+        "max_steps", 1_000_000, "Training steps in all.", lower_bound=1
+    )
+    flags.DEFINE_integer("log_freq", 10, "Steps between two lines.", lower_bound=1)
+    flags.DEFINE_integer(
+        "summary_freq", 200, "Steps between two entries in TensorBoard.", lower_bound=1
+    )
+    flags.DEFINE_integer(
+        "save_freq", 50_000, "Steps between two checkpoints.", lower_bound=1
+    )
+    flags.DEFINE_integer(
+        "save_max_keep", 100, "How many checkpoints are kept.", lower_bound=1
+    )
+    flags.DEFINE_float("sleep_ratio", 0.05, "Does nothing; kept for old commands.")
+    flags.DEFINE_string(
+        "restore_path",
+        None,
+        "Checkpoint that a new run starts from; a folder means its newest. A "
+        "--train_path that holds a run goes on with it instead.",
+    )
+    flags.DEFINE_string(
+        "restore_target", None, "Part of it to restore, for example generator."
+    )
+    flags.DEFINE_integer(
+        "global_step",
+        None,
+        "Step to start at, for the learning rate and the data; 0 for a new run.",
+        lower_bound=0,
+    )
+    flags.DEFINE_integer(
+        "seed", 0, "Of weights and data: the same seed, the same run.", lower_bound=0
+    )
+
+
+def main():
+    """Trains the model that the flags describe."""
+    devices.choose(FLAGS.cuda_device)
+    folder = Path(FLAGS.train_path)
+    arguments = _collect_arguments()
+    newest = _find_run(folder, arguments)
+
+    keras.utils.set_random_seed(FLAGS.seed)
+    model = MODEL.load(FLAGS.model).from_flags()
+    app.check_scales(FLAGS.scales, model)
+    loader = DATALOADER.load(FLAGS.dataloader).from_flags(
+        scales=FLAGS.scales,
+        lr_patch_size=FLAGS.input_patch_size,
+        batch_size=FLAGS.batch_size,
+        seed=FLAGS.seed,
+    )
+    _restore(model, newest)
+    if model.step >= FLAGS.max_steps:
+        say(f"Nothing to do: step {model.step} of --max_steps={FLAGS.max_steps}.")
+        return None
+    loader.prepare()
+
+    checkpoints.write_arguments(folder, arguments)
+    settings = LoopSettings(
+        max_steps=FLAGS.max_steps,
+        log_freq=FLAGS.log_freq,
+        summary_freq=FLAGS.summary_freq,
+        save_freq=FLAGS.save_freq,
+        save_max_keep=FLAGS.save_max_keep,
+    )
+    scales = ", ".join(f"x{scale}" for scale in FLAGS.scales)
+    say(
+        f"Training {model.name} at {scales} from step {model.step} "
+        f"to {FLAGS.max_steps} in {folder}; watch it: tensorboard --logdir={folder}"
+    )
+    return Loop(model, loader, folder, settings).run()
+
+
+def _collect_arguments():
+    """The values of the script's, the model's and the loader's flags, for JSON."""
+    chosen = [MODEL.load(FLAGS.model), DATALOADER.load(FLAGS.dataloader)]
+    # absl calls the script's own module by the name it was started with.
+    modules = {sys.argv[0], *(c.__module__ for cls in chosen for c in cls.__mro__)}
+    by_module = FLAGS.flags_by_module_dict()
+    named = {flag.name: flag.value for m in modules for flag in by_module.get(m, ())}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in named.items()
+    }
+
+
+def _find_run(folder, arguments):
+    """The newest checkpoint of the run in a folder, None for a new run."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--train_path={folder}: a file; expected a folder.")
+    saved = checkpoints.list_checkpoints(folder)
+    if not saved:
+        return None
+    run_folder.check_same_run(folder, arguments, MAY_CHANGE)
+    return str(saved[-1])
+
+
+def _restore(model, newest):
+    """Goes on with a run, or starts one from --restore_path or from scratch."""
+    if newest is not None:
+        model.restore(newest, resume=True)
+        say(f"Going on with {newest}.")
+    elif FLAGS.restore_path is not None:
+        prefix = checkpoints.find(FLAGS.restore_path)
+        model.restore(prefix, FLAGS.restore_target)
+        say(f"Starting from the weights of {prefix}.")
+    if FLAGS.global_step is not None:
+        model.state.step.assign(FLAGS.global_step)
+
+
+if __name__ == "__main__":
+    app.run(main, define_flags, (MODEL, DATALOADER))

@@ -1,0 +1,258 @@
+"""Checkpoints: `model.ckpt-<step>`, written and read by `tf.train.Checkpoint`.
+
+Keras' own attribute tracking misses layers in lists and names weights by private
+attributes, so variables are tracked here by their Keras paths. A checkpoint then
+holds `generator/shared/block0/first/kernel` whatever Keras does inside, and any
+TensorFlow 2 reads it by that name.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import tensorflow as tf
+
+from console.errors import InputError, name_some
+from console.files import written_whole
+
+PREFIX = "model.ckpt"
+ARGUMENTS = "arguments.json"
+_VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
+
+
+class State:
+    """What a run remembers beside its weights.
+
+    Attributes:
+        step: int64 scalar, training steps done.
+        arguments: Scalar string: JSON of what the model was made from, so that a
+            checkpoint copied alone still knows its model.
+    """
+
+    def __init__(self, arguments):
+        """Starts at step 0.
+
+        Args:
+            arguments: What the model was made from, ready for JSON.
+        """
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+        self.arguments = tf.Variable(
+            json.dumps(arguments), trainable=False, name="arguments"
+        )
+
+    def tree(self):
+        """The variables as a root of a checkpoint."""
+        return tf.train.Checkpoint(step=self.step, arguments=self.arguments)
+
+
+def to_tree(variables):
+    """Arranges Keras variables as a root of a checkpoint, by their paths.
+
+    Args:
+        variables: Keras variables whose paths share their first part, the name of
+            the layer or the optimizer that they belong to.
+
+    Returns:
+        tf.train.Checkpoint: Nested, one level for each part of a path.
+    """
+    nested = {}
+    for variable in variables:
+        *folders, leaf = variable.path.split("/")[1:]
+        inner = nested
+        for folder in folders:
+            inner = inner.setdefault(folder, {})
+        inner[leaf] = variable.value
+    return _to_trackable(nested)
+
+
+def _to_trackable(nested):
+    if not isinstance(nested, dict):
+        return nested
+    parts = {name: _to_trackable(inner) for name, inner in nested.items()}
+    return tf.train.Checkpoint(**parts)
+
+
+def find(path, flag="--restore_path"):
+    """Finds the checkpoint that a path means.
+
+    Args:
+        path: `.../model.ckpt-1000`, one of its files, or a folder: its newest.
+        flag: What gave the path, for the message.
+
+    Returns:
+        str: The checkpoint's common prefix, as TensorFlow wants it.
+
+    Raises:
+        InputError: There is no checkpoint there.
+    """
+    path = Path(path)
+    if path.is_dir():
+        newest = list_checkpoints(path)
+        if not newest:
+            raise InputError(
+                f"{flag}={path}: no checkpoint in this folder; expected files "
+                f"like {PREFIX}-1000.index, written by train.py."
+            )
+        return str(newest[-1])
+    prefix = path.with_suffix("") if ".index" in path.suffix else path
+    if ".data-" in path.name:
+        prefix = path.with_name(path.name.partition(".data-")[0])
+    if not prefix.with_name(prefix.name + ".index").exists():
+        raise InputError(f"{flag}={path}: not found. {_name_existing(prefix.parent)}")
+    return str(prefix)
+
+
+def _name_existing(folder):
+    """Says which checkpoints a folder holds, for an error."""
+    if not folder.is_dir():
+        return f"There is no folder {folder} either."
+    names = [prefix.name for prefix in list_checkpoints(folder)]
+    return f"Checkpoints there: {name_some(names[::-1]) or 'none'}."
+
+
+def list_checkpoints(folder):
+    """Lists the prefixes of a folder's checkpoints, oldest step first."""
+    found = []
+    for index in Path(folder).glob(f"{PREFIX}-*.index"):
+        step = index.name[len(PREFIX) + 1 : -len(".index")]
+        if step.isdigit():
+            found.append((int(step), index.with_suffix("")))
+    return [prefix for _, prefix in sorted(found)]
+
+
+def open_reader(prefix):
+    """Opens a checkpoint to look at its names.
+
+    Raises:
+        InputError: The files are damaged or are no checkpoint.
+    """
+    try:
+        return tf.train.load_checkpoint(prefix)
+    except (tf.errors.OpError, ValueError) as error:
+        raise InputError(
+            f"{prefix}: cannot be read as a checkpoint ({_first_line(error)}). "
+            "Use another one, or copy its .index and .data files again."
+        ) from None
+
+
+def describe(prefix):
+    """Reads what the model of a checkpoint was made from.
+
+    Returns:
+        dict: The arguments; None where the checkpoint holds none.
+    """
+    reader = open_reader(prefix)
+    name = f"state/arguments{_VALUE}"
+    if not reader.has_tensor(name):
+        return None
+    return json.loads(reader.get_tensor(name))
+
+
+def read_step(prefix):
+    """Reads how many steps a checkpoint was trained; 0 where nothing says it."""
+    reader = open_reader(prefix)
+    if reader.has_tensor(f"state/step{_VALUE}"):
+        return int(reader.get_tensor(f"state/step{_VALUE}"))
+    step = Path(prefix).name.rpartition("-")[2]
+    return int(step) if step.isdigit() else 0
+
+
+def restore(prefix, roots):
+    """Reads some roots of a checkpoint into variables.
+
+    Args:
+        prefix: As `find` returns it.
+        roots: From a root's name to its tree; all of each must be there.
+
+    Raises:
+        InputError: Something is missing, of another shape, or damaged.
+    """
+    reader = open_reader(prefix)
+    stored = {
+        name[: -len(_VALUE)]: shape
+        for name, shape in reader.get_variable_to_shape_map().items()
+        if name.endswith(_VALUE)
+    }
+    for root in roots:
+        if not any(name.startswith(f"{root}/") for name in stored):
+            have = sorted({name.partition("/")[0] for name in stored})
+            raise InputError(
+                f"{prefix}: holds no {root}; it holds {name_some(have) or 'nothing'}. "
+                "It was written by another program or another model."
+            )
+    try:
+        status = tf.train.Checkpoint(**roots).read(prefix)
+        status.assert_existing_objects_matched().expect_partial()
+    except (AssertionError, ValueError, tf.errors.OpError) as error:
+        raise InputError(
+            f"{prefix}: does not fit this model ({_first_line(error)}). It was made "
+            "with other sizes, or is damaged."
+        ) from None
+
+
+def _first_line(error):
+    """The first line of an error of TensorFlow, whose messages run over many."""
+    text = getattr(error, "message", None) or str(error)
+    return text.strip().splitlines()[0].rstrip(".") if text.strip() else "unknown"
+
+
+class Keeper:
+    """Writes a run's checkpoints and keeps the last few of them."""
+
+    def __init__(self, roots, folder, max_to_keep):
+        """Makes the folder.
+
+        Args:
+            roots: From a root's name to its tree.
+            folder: Where to write.
+            max_to_keep: How many checkpoints are kept.
+        """
+        self.folder = Path(folder)
+        self.manager = tf.train.CheckpointManager(
+            tf.train.Checkpoint(**roots),
+            str(self.folder),
+            max_to_keep=max_to_keep,
+            checkpoint_name=PREFIX,
+        )
+
+    def save(self, step):
+        """Writes `model.ckpt-<step>` and returns its prefix.
+
+        Raises:
+            OSError: The disk is full or read-only; older checkpoints stay.
+        """
+        try:
+            return self.manager.save(checkpoint_number=step)
+        except tf.errors.OpError as error:
+            for part in self.folder.glob(f"{PREFIX}-{step}*temp*"):
+                _remove_folder(part)
+            raise OSError(None, _first_line(error), str(self.folder)) from None
+
+
+def _remove_folder(folder):
+    """Removes a folder of half-written files, best effort."""
+    for file in folder.glob("*"):
+        file.unlink(missing_ok=True)
+    if folder.is_dir():
+        os.rmdir(folder)
+
+
+def write_arguments(folder, arguments):
+    """Writes `arguments.json` beside the checkpoints, for people and for a resume."""
+    with written_whole(Path(folder) / ARGUMENTS) as aside:
+        aside.write_text(json.dumps(arguments, indent=2, sort_keys=True) + "\n")
+
+
+def read_arguments(folder):
+    """Reads `arguments.json` of a run's folder; None where there is none.
+
+    Raises:
+        InputError: It is there but damaged.
+    """
+    path = Path(folder) / ARGUMENTS
+    if not path.exists():
+        return None
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise InputError(f"{path}: damaged ({error}); restore or remove it.") from None
