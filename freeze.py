@@ -1,4 +1,4 @@
-"""Freezes a trained model: network and weights in one .pb file.
+r"""Freezes a trained model: network and weights in one .pb file.
 
     python freeze.py --model=eusr --scales=4 --restore_path=train/model.ckpt-1000 \
         --output_path=model.pb

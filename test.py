@@ -6,6 +6,7 @@
 Takes a picture or a folder of pictures of any size; writes PNG files.
 """
 
+import contextlib
 from pathlib import Path
 
 from absl import flags
@@ -13,9 +14,9 @@ from absl import flags
 from console import app, quiet
 from console.errors import InputError, name_some
 from console.flags import Choice
-from console.progress import say, track
-from imaging.files import list_images, load_image, save_image, to_uint8
-from imaging.tiles import upscale_image
+from console.progress import Progress, say, warn
+from imaging.files import list_images, load_image, read_size, save_image, to_uint8
+from imaging.tiles import count_tiles, upscale_image
 from models import MODELS
 
 with quiet.imports():
@@ -58,20 +59,30 @@ def main():
     pairs = _pair_paths(Path(FLAGS.input_path), Path(FLAGS.output_path))
     stages = _open().stages(FLAGS.scale)
     broken = []
-    for source, target in track(pairs, len(pairs), "Upscaling"):
-        try:
-            lr = load_image(source)
-        except InputError as error:
-            say(f"Left out: {error}")
-            broken.append(source)
-            continue
-        sr = upscale_image(stages, lr, FLAGS.tile_size)
-        save_image(target, to_uint8(sr))
-        say(f"{source} ({lr.shape[1]}x{lr.shape[0]}) -> {target}")
+    with Progress(_count_tiles(stages, pairs), "Upscaling", "tile") as progress:
+        for source, target in pairs:
+            try:
+                lr = load_image(source)
+            except InputError as error:
+                warn(f"left out: {error}")
+                broken.append(source)
+                continue
+            sr = upscale_image(stages, lr, FLAGS.tile_size, after_tile=progress.advance)
+            save_image(target, to_uint8(sr))
+            say(f"{source} ({lr.shape[1]}x{lr.shape[0]}) -> {target}")
     say(
         f"Upscaled {len(pairs) - len(broken)} of {len(pairs)} pictures by {FLAGS.scale}."
     )
     return 1 if broken else None
+
+
+def _count_tiles(stages, pairs):
+    """How many tiles all pictures have; one that cannot be read has none."""
+    count = 0
+    for source, _ in pairs:
+        with contextlib.suppress(InputError):
+            count += count_tiles(stages, read_size(source), FLAGS.tile_size)
+    return count
 
 
 def _pair_paths(source, folder):

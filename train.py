@@ -1,4 +1,4 @@
-"""Trains a model.
+r"""Trains a model.
 
     python train.py --data_input_path=LR --data_truth_path=HR --train_path=train \
         --model=eusr --scales=2,4,8
@@ -93,6 +93,8 @@ def main():
 
     keras.utils.set_random_seed(FLAGS.seed)
     model = MODEL.load(FLAGS.model).from_flags()
+    if model.state is None:
+        raise InputError(f"--model={model.name} has nothing to train.")
     app.check_scales(FLAGS.scales, model)
     loader = DATALOADER.load(FLAGS.dataloader).from_flags(
         scales=FLAGS.scales,

@@ -1,4 +1,4 @@
-"""Measures a model: PSNR, SSIM and RMSE beside bicubic's, for each image and scale.
+r"""Measures a model: PSNR, SSIM and RMSE beside bicubic's, for each image and scale.
 
     python validate.py --model=eusr --scales=2,4,8 --restore_path=train \
         --data_input_path=LR --data_truth_path=HR --report_path=report.json

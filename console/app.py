@@ -4,7 +4,7 @@ import errno
 import os
 import sys
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from console import quiet
 from console.errors import InputError
@@ -29,9 +29,13 @@ def run(main, define_flags, choices=()):
 
     def parse_or_tell(argv):
         try:
-            return parse(argv)
+            rest = parse(argv)
         except InputError as error:
             sys.exit(f"Error: {error}")
+        # Left alone, absl would raise it to INFO, and libraries would talk.
+        if flags.FLAGS["verbosity"].using_default_value:
+            flags.FLAGS.verbosity = logging.WARNING
+        return rest
 
     def main_or_tell(argv):
         if len(argv) > 1:

@@ -32,35 +32,63 @@ def warn(text):
     tqdm.write(f"Warning: {text}", file=sys.stderr)
 
 
-def track(things, total, what, unit="image", initial=0):
-    """Passes things on and shows how many have passed and the time left.
+class Progress:
+    """A bar on a terminal, elsewhere a line now and then; both with the time left."""
+
+    def __init__(self, total, what, unit="image"):
+        """Starts the clock.
+
+        Args:
+            total: How many there will be.
+            what: What is being done, for example `"Downscaling"`.
+            unit: What one thing is called.
+        """
+        self.total, self.what, self.unit = total, what, unit
+        self.done = 0
+        self.start = self.last = time.monotonic()
+        self.bar = tqdm(
+            desc=what,
+            total=total,
+            unit=unit,
+            dynamic_ncols=True,
+            leave=False,
+            disable=not sys.stderr.isatty(),
+        )
+
+    def advance(self, count=1):
+        """Counts some more as done."""
+        self.done += count
+        self.bar.update(count)
+        now = time.monotonic()
+        if self.bar.disable and now - self.last >= SECONDS_BETWEEN_LINES:
+            self.last = now
+            left = (now - self.start) / self.done * (self.total - self.done)
+            say(
+                f"{self.what}: {self.done}/{self.total} {self.unit}s, {to_clock(left)} left"
+            )
+
+    def __enter__(self):
+        """Returns itself."""
+        return self
+
+    def __exit__(self, *_):
+        """Takes the bar away."""
+        self.bar.close()
+
+
+def track(things, total, what, unit="image"):
+    """Passes things on and shows how many have passed; see `Progress`.
 
     Args:
         things: Any iterable.
-        total: How many there will be, those of `initial` included.
-        what: What is being done, for example `"Downscaling"`.
+        total: How many there will be.
+        what: What is being done.
         unit: What one thing is called.
-        initial: How many were done before.
 
     Yields:
         The things, one by one.
     """
-    if sys.stderr.isatty():
-        yield from tqdm(
-            things,
-            desc=what,
-            total=total,
-            unit=unit,
-            initial=initial,
-            dynamic_ncols=True,
-            leave=False,
-        )
-        return
-    start = last = time.monotonic()
-    for done, thing in enumerate(things, start=1):
-        yield thing
-        now = time.monotonic()
-        if now - last >= SECONDS_BETWEEN_LINES and initial + done < total:
-            last = now
-            left = (now - start) / done * (total - initial - done)
-            say(f"{what}: {initial + done}/{total} {unit}s, {to_clock(left)} left")
+    with Progress(total, what, unit) as progress:
+        for thing in things:
+            yield thing
+            progress.advance()

@@ -1,7 +1,6 @@
 """Start-up noise of libraries, silenced; warnings that matter, kept."""
 
 import contextlib
-import logging
 import os
 import re
 import sys
@@ -71,7 +70,6 @@ def imports():
                 # Looking for devices is part of starting up, and as talkative.
                 if "tensorflow" in sys.modules:
                     sys.modules["tensorflow"].config.list_physical_devices()
-                    logging.getLogger("tensorflow").setLevel(logging.WARNING)
             except BaseException:
                 noise = None
                 raise

@@ -65,7 +65,7 @@ class PairedLoader:
         """Takes the settings; `prepare` looks at the images."""
         self.settings = settings
         self.scales = tuple(settings.scales)
-        self.images, self.hr, self.lr = [], None, {}
+        self.images, self.hr, self.lr, self.usable = [], None, {}, {}
 
     def prepare(self):
         """Checks the pairs and opens the caches; those not there yet are made.
@@ -79,7 +79,7 @@ class PairedLoader:
         self.hr = self._open_hr(folder, images)
         self.lr = {s: self._open_lr(folder, images, s) for s in self.scales}
         self.images = images
-        self.usable = self._find_usable()
+        self.usable = {s: self._find_usable(s) for s in self.scales}
 
     def _open_hr(self, folder, images):
         paths = [pair.hr_path for pair in images]
@@ -111,28 +111,27 @@ class PairedLoader:
     def _open(self, path, sources, shapes, load):
         return cache.open_cache(path, sources, shapes, load, self.settings.in_memory)
 
-    def _find_usable(self):
-        """Indices of the images that a patch fits into, at every scale."""
-        side = self.settings.lr_patch_size
-        usable, small = [], []
-        for index, pair in enumerate(self.images):
-            room = min(min(self._count_offsets(index, scale)) for scale in self.scales)
-            (usable if room > 0 else small).append(
-                pair.hr_path.name if room <= 0 else index
-            )
-        need = f"{side * max(self.scales)}x{side * max(self.scales)}"
-        if not usable:
+    def _find_usable(self, scale):
+        """Indices of the images that a patch of one scale fits into."""
+        fits = [min(self._count_offsets(i, scale)) > 0 for i in range(len(self.images))]
+        small = [
+            pair.hr_path.name
+            for pair, fit in zip(self.images, fits, strict=True)
+            if not fit
+        ]
+        side = self.settings.lr_patch_size * scale
+        if all(not fit for fit in fits):
             raise InputError(
                 f"--data_truth_path={self.settings.truth_path}: all {len(small)} images "
-                f"are smaller than a patch, {need}; take larger images or a smaller "
-                "--input_patch_size."
+                f"are smaller than a patch, {side}x{side} at x{scale}; take larger "
+                "images or a smaller --input_patch_size."
             )
         if small:
             warn(
-                f"{name_some(small)} left out, smaller than a patch ({need}); "
-                f"{len(usable)} images remain."
+                f"x{scale} leaves out {name_some(small)}, smaller than a patch "
+                f"({side}x{side}); {sum(fits)} images remain."
             )
-        return np.array(usable)
+        return np.flatnonzero(fits)
 
     def _count_offsets(self, index, scale):
         """How many rows and columns a patch may start at; 0 or less for none.
@@ -167,7 +166,8 @@ class PairedLoader:
         drawn = self.scales[random.integers(len(self.scales))]
         scale = drawn if scale is None else scale
         count = self.settings.batch_size
-        indices = self.usable[random.integers(len(self.usable), size=count)][share]
+        usable = self.usable[scale]
+        indices = usable[random.integers(len(usable), size=count)][share]
         places = random.random((count, 2))[share]
         variants = random.integers(VARIANTS, size=count)[share]
         side = self.settings.lr_patch_size

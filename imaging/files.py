@@ -67,7 +67,9 @@ def read_size(path):
     """
     with _opened(path) as image:
         width, height = image.size
-        if image.getexif().get(_ORIENTATION) in _TURNED:
+        # To ask a PNG for EXIF that it did not begin with would decode all of it.
+        has_exif = image.format != "PNG" or "exif" in image.info
+        if has_exif and image.getexif().get(_ORIENTATION) in _TURNED:
             width, height = height, width
     return height, width
 

@@ -7,6 +7,7 @@ but needs little memory, the heads need much but see at most 21.1 pixels far.
 """
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable
 
@@ -34,7 +35,7 @@ class Stage:
 
 def bytes_of_head(scale, features=64):
     """Peak memory of a float32 pass for each LR pixel, as measured at F = 64."""
-    return {2: 3_200, 4: 14_400, 8: 58_600}.get(scale, 915 * scale**2) * features / 64
+    return {2: 4_000, 4: 14_600, 8: 58_600}.get(scale, 915 * scale**2) * features / 64
 
 
 def make_stages(trunk, head, scale, radii, features):
@@ -51,12 +52,12 @@ def make_stages(trunk, head, scale, radii, features):
         list of two `Stage`.
     """
     return [
-        Stage(trunk, 1, radii[0], 2_000 * features / 64),
+        Stage(trunk, 1, radii[0], 850 * features / 64),
         Stage(head, scale, radii[1], bytes_of_head(scale, features)),
     ]
 
 
-def upscale_image(stages, image, tile_size=0, memory=MEMORY):
+def upscale_image(stages, image, tile_size=0, memory=MEMORY, after_tile=None):
     """Takes a picture through all stages.
 
     Args:
@@ -65,48 +66,63 @@ def upscale_image(stages, image, tile_size=0, memory=MEMORY):
         tile_size: Side of the tiles in pixels of each stage's input, without the
             margins; 0 chooses one that fits the memory.
         memory: Bytes that a tile may take, when the size is chosen.
+        after_tile: Called after each tile, to show progress.
 
     Returns:
         float32 (H * scale, W * scale, 3), neither rounded nor clipped.
     """
     x = np.asarray(image, np.float32)
     for stage in stages:
-        x = _run_stage(stage, x, tile_size, memory)
+        x = _run_stage(
+            stage, x, _cut_both(stage, x.shape, tile_size, memory), after_tile
+        )
     return x
 
 
-def _run_stage(stage, x, tile_size, memory):
-    """Runs one stage over (H, W, C), tile by tile."""
+def count_tiles(stages, size, tile_size=0, memory=MEMORY):
+    """How many tiles `upscale_image` will run for a picture of (height, width)."""
+    count = 0
+    for stage in stages:
+        rows, columns = _cut_both(stage, size, tile_size, memory)
+        count += len(rows) * len(columns)
+        size = [length * stage.scale for length in size]
+    return count
+
+
+def _cut_both(stage, size, tile_size, memory):
+    """The rows and the columns of tiles, lists of (start, end)."""
     margin = math.ceil(stage.radius)
     side = tile_size or _choose_side(stage, margin, memory)
-    rows, columns = (cut(length, side, margin) for length in x.shape[:2])
-    if len(rows) == len(columns) == 1:
-        return np.asarray(stage.run(x[None]))[0]
+    return [cut(length, side, margin) for length in size[:2]]
+
+
+def _run_stage(stage, x, tiles, after_tile):
+    """Runs one stage over (H, W, C), tile by tile."""
     output = None
-    for top, bottom in rows:
-        for left, right in columns:
-            y, inner = _run_tile(stage, x, (top, bottom, left, right), margin)
-            if output is None:
-                height, width = (length * stage.scale for length in x.shape[:2])
-                output = np.empty((height, width, y.shape[-1]), np.float32)
-            top_out, left_out = top * stage.scale, left * stage.scale
-            output[top_out : bottom * stage.scale, left_out : right * stage.scale] = y[
-                inner
-            ]
+    for (top, bottom), (left, right) in itertools.product(*tiles):
+        y = _run_tile(stage, x, top, bottom, left, right)
+        if output is None:
+            height, width = (length * stage.scale for length in x.shape[:2])
+            output = np.empty((height, width, y.shape[-1]), np.float32)
+        rows = slice(top * stage.scale, bottom * stage.scale)
+        columns = slice(left * stage.scale, right * stage.scale)
+        output[rows, columns] = y
+        if after_tile is not None:
+            after_tile()
     return output
 
 
-def _run_tile(stage, x, tile, margin):
-    """Runs one tile with its margins; returns the output and what of it to keep."""
-    top, bottom, left, right = tile
+def _run_tile(stage, x, top, bottom, left, right):
+    """Runs one tile with its margins, and cuts them off again."""
+    margin = math.ceil(stage.radius)
     first_row, first_column = max(top - margin, 0), max(left - margin, 0)
     with_margins = x[first_row : bottom + margin, first_column : right + margin]
     y = np.asarray(stage.run(with_margins[None]))[0]
-    keep = tuple(
+    rows, columns = (
         slice((start - first) * stage.scale, (end - first) * stage.scale)
         for start, end, first in ((top, bottom, first_row), (left, right, first_column))
     )
-    return y, keep
+    return y[rows, columns]
 
 
 def _choose_side(stage, margin, memory):

@@ -31,7 +31,7 @@ from metrics import psnr_y  # noqa: E402
 
 FOLDER = Path("demo")
 SCALES = (2, 4)
-STEPS = 1200
+STEPS = 4000
 
 # A network of 1/100 of EUSR's weights learns enough in a minute on two cores.
 NETWORK = (
@@ -86,7 +86,7 @@ def walk():
         "--batch_size=8",
         "--input_patch_size=24",
         f"--max_steps={STEPS}",
-        "--log_freq=100",
+        "--log_freq=500",
         *NETWORK,
     )
     run(

@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from console.errors import InputError
+from imaging import files
+from imaging.files import list_images, load_image, read_size, save_image, to_uint8
+from tests.pictures import draw_picture
+
+
+def write(path, array, **options):
+    Image.fromarray(array).save(path, **options)
+    return path
+
+
+def test_a_png_comes_back_as_it_was_saved(tmp_path):
+    picture = draw_picture(17, 23)
+    save_image(tmp_path / "new" / "a.png", picture)
+    loaded = load_image(tmp_path / "new" / "a.png")
+    np.testing.assert_array_equal(loaded, picture)
+    assert loaded.dtype == np.uint8 and loaded.flags.c_contiguous
+
+
+def test_grey_becomes_rgb(tmp_path):
+    grey = draw_picture(9, 8)[..., 0]
+    loaded = load_image(write(tmp_path / "a.png", grey))
+    np.testing.assert_array_equal(loaded, np.stack([grey] * 3, -1))
+
+
+@pytest.mark.parametrize("ending", ["png", "tiff"])
+def test_16_bit_grey_is_rounded_to_8(tmp_path, ending):
+    deep = np.array([[0, 128, 129, 65535], [257, 385, 386, 32896]], np.uint16)
+    loaded = load_image(write(tmp_path / f"a.{ending}", deep))
+    np.testing.assert_array_equal(loaded[..., 0], np.round(deep / 257))
+
+
+def test_16_bit_rgb_is_rounded_to_8(tmp_path):
+    import cv2
+
+    deep = np.random.default_rng(0).integers(0, 65536, (6, 7, 3), np.uint16)
+    cv2.imwrite(str(tmp_path / "a.png"), deep[..., ::-1])
+    expected = np.round(deep / 257)
+    np.testing.assert_array_equal(load_image(tmp_path / "a.png"), expected)
+
+
+def test_alpha_is_dropped_with_one_warning(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(files, "_warned_of_alpha", [])
+    picture = draw_picture(9, 8)
+    alpha = np.full((9, 8, 1), 7, np.uint8)
+    for name in ("a.png", "b.png"):
+        write(tmp_path / name, np.concatenate([picture, alpha], -1))
+        np.testing.assert_array_equal(load_image(tmp_path / name), picture)
+    warnings = capsys.readouterr().err.strip().splitlines()
+    assert len(warnings) == 1 and "a.png has transparency" in warnings[0]
+
+
+def test_palettes_and_cmyk_become_rgb(tmp_path):
+    red = Image.new("RGB", (8, 8), (255, 0, 0))
+    red.convert("P").save(tmp_path / "a.png")
+    red.convert("CMYK").save(tmp_path / "b.jpg", quality=100)
+    for name in ("a.png", "b.jpg"):
+        assert np.abs(load_image(tmp_path / name)[0, 0] - [255.0, 0, 0]).max() < 4
+
+
+def test_a_turned_photograph_is_set_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # The top of the scene is at the right side of the file.
+    picture = np.zeros((8, 16, 3), np.uint8)
+    picture[:, 8:] = 255
+    path = write(tmp_path / "a.jpg", picture, exif=exif)
+    loaded = load_image(path)
+    assert read_size(path) == loaded.shape[:2] == (16, 8)
+    assert loaded[0].mean() < 50 and loaded[-1].mean() > 200
+
+
+def test_only_images_are_listed_in_order_whatever_their_case(tmp_path):
+    for name in ("b.PNG", "a.jpeg", "c.txt", ".hidden.png", "d.Bmp"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "folder.png").mkdir()
+    assert [p.name for p in list_images(tmp_path)] == ["a.jpeg", "b.PNG", "d.Bmp"]
+
+
+def test_a_folder_that_is_missing_empty_or_a_file_is_named_with_its_flag(tmp_path):
+    for path, reason in (
+        (tmp_path / "none", "does not exist"),
+        (tmp_path, "no images"),
+        (write(tmp_path / "x.gif", draw_picture(4, 4)), "is a file"),
+    ):
+        with pytest.raises(InputError, match=f"--input_path={path}: {reason}"):
+            list_images(path, "--input_path")
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "bmp", "tiff"])
+def test_half_a_file_is_never_half_a_picture(tmp_path, ending):
+    path = write(tmp_path / f"a.{ending}", draw_picture(64, 64))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=rf"a\.{ending}: .*replace or remove it"):
+        load_image(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"just text"])
+def test_what_is_no_image_is_said_to_be_none(tmp_path, content):
+    path = tmp_path / "a.png"
+    path.write_bytes(content)
+    for read in (load_image, read_size):
+        with pytest.raises(InputError, match="is empty|is not an image"):
+            read(path)
+
+
+def test_half_rounds_up_and_the_range_is_kept():
+    values = np.array([-3.0, 0.49, 0.5, 1.5, 254.5, 300.0])
+    assert to_uint8(values).tolist() == [0, 0, 1, 2, 255, 255]
+
+
+def test_nothing_is_left_behind_when_writing_fails(tmp_path, monkeypatch):
+    old = draw_picture(5, 5)
+    save_image(tmp_path / "a.png", old)
+
+    def fail(self, path, **_):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(OSError, match="No space left"):
+        save_image(tmp_path / "a.png", draw_picture(6, 6))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    np.testing.assert_array_equal(load_image(tmp_path / "a.png"), old)

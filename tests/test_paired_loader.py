@@ -1,0 +1,276 @@
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from console.errors import InputError
+from dataloaders.paired import PairedLoader, PairedSettings, make_lr
+from imaging.files import load_image, save_image
+from imaging.imresize import imresize
+from tests.pictures import draw_picture, write_pictures
+
+ROOT = Path(__file__).resolve().parents[1]
+SCALES = (2, 4)
+SIDE = 5
+
+
+def write_codes(folder, height, width, scales=SCALES):
+    """An HR picture whose every pixel says where it is, and LR pictures that do too.
+
+    An HR pixel holds its row and column; an LR pixel those of the first HR pixel
+    that it stands for.
+    """
+    y, x = np.mgrid[:height, :width]
+    hr = np.stack([y, x, 0 * x], -1).astype(np.uint8)
+    save_image(folder / "HR" / "a.png", hr)
+    for scale in scales:
+        lr = hr[::scale, ::scale]
+        save_image(folder / "LR" / f"x{scale}" / "a.png", lr)
+    return make_loader(folder, input_path=str(folder / "LR"), scales=scales)
+
+
+def make_loader(folder, **settings):
+    loader = PairedLoader(
+        PairedSettings(
+            **{
+                "truth_path": str(folder / "HR"),
+                "input_path": None,
+                "scales": SCALES,
+                "lr_patch_size": SIDE,
+                "batch_size": 4,
+                "cache_path": str(folder / "cache"),
+                **settings,
+            }
+        )
+    )
+    loader.prepare()
+    return loader
+
+
+def test_the_same_step_of_the_same_seed_is_the_same_batch(tmp_path):
+    write_pictures(tmp_path / "HR", [(40, 50), (44, 60), (52, 48)])
+    one, two = make_loader(tmp_path, seed=3), make_loader(tmp_path, seed=3)
+    other = make_loader(tmp_path, seed=4)
+    for step in (17, 3, 1_000_000):
+        a, b = one.batch(step), two.batch(step)
+        assert (a.scale, a.names) == (b.scale, b.names)
+        np.testing.assert_array_equal(a.lr, b.lr)
+        np.testing.assert_array_equal(a.hr, b.hr)
+        assert one.scale_of(step) == a.scale
+    assert any(
+        not np.array_equal(one.batch(step, 2).lr, other.batch(step, 2).lr)
+        for step in range(3)
+    )
+
+
+def test_a_share_of_a_batch_is_that_part_of_the_whole(tmp_path):
+    write_pictures(tmp_path / "HR", [(40, 50), (44, 60)])
+    loader = make_loader(tmp_path)
+    whole, part = loader.batch(5), loader.batch(5, share=slice(2, 4))
+    assert part.names == whole.names[2:4]
+    np.testing.assert_array_equal(part.lr, whole.lr[2:4])
+    np.testing.assert_array_equal(part.hr, whole.hr[2:4])
+
+
+def find_variant(turned, patch):
+    """Which of the eight ways a patch was turned."""
+    for mirror in (False, True):
+        for quarter in range(4):
+            candidate = np.rot90(patch[:, ::-1] if mirror else patch, quarter)
+            if np.array_equal(candidate, turned):
+                return mirror, quarter
+    raise AssertionError("the patch is not where the codes say")
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_lr_and_hr_patches_are_of_one_place_and_every_place_and_turn_is_drawn(
+    tmp_path, scale
+):
+    height, width = 7 * scale, 8 * scale
+    loader = write_codes(tmp_path, height, width, (scale,))
+    hr = load_image(tmp_path / "HR" / "a.png")
+    lr = load_image(tmp_path / "LR" / f"x{scale}" / "a.png")
+    places, variants = set(), set()
+    for step in range(150):
+        batch = loader.batch(step)
+        assert batch.lr.shape == (4, SIDE, SIDE, 3)
+        assert batch.hr.shape == (4, SIDE * scale, SIDE * scale, 3)
+        for lr_patch, hr_patch in zip(batch.lr, batch.hr, strict=True):
+            top, left = hr_patch.reshape(-1, 3).min(0)[:2]
+            place = hr[top : top + SIDE * scale, left : left + SIDE * scale]
+            variant = find_variant(hr_patch, place)
+            top, left = top // scale, left // scale
+            lr_place = lr[top : top + SIDE, left : left + SIDE]
+            assert find_variant(lr_patch, lr_place) == variant
+            places.add((top, left))
+            variants.add(variant)
+    # 7x8 LR pixels and a patch of 5: three rows and four columns to start at.
+    assert places == {(y, x) for y in range(3) for x in range(4)}
+    assert len(variants) == 8
+
+
+def test_every_scale_is_drawn(tmp_path):
+    write_pictures(tmp_path / "HR", [(40, 50)])
+    drawn = [make_loader(tmp_path).scale_of(step) for step in range(200)]
+    assert 70 < drawn.count(2) < 130
+    assert set(drawn) == {2, 4}
+
+
+def test_an_image_of_exactly_the_patchs_size_is_drawn_whole(tmp_path):
+    loader = write_codes(tmp_path, SIDE * 2, SIDE * 2, (2,))
+    assert loader.batch(0).hr.shape == (4, SIDE * 2, SIDE * 2, 3)
+
+
+def test_a_side_that_was_rounded_up_is_taken_but_its_last_pixel_never_drawn(tmp_path):
+    # As DIV2K's 1356 rows, which MATLAB makes 170 at x8.
+    height, width = 8 * 6 + 4, 8 * 6
+    save_image(tmp_path / "HR" / "a.png", draw_picture(height, width))
+    lr = np.zeros((7, 6, 3), np.uint8)
+    lr[6] = 255
+    save_image(tmp_path / "LR" / "x8" / "a.png", lr)
+    loader = make_loader(tmp_path, input_path=str(tmp_path / "LR"), scales=(8,))
+    assert max(loader.batch(step).lr.max() for step in range(50)) == 0
+
+
+@pytest.mark.parametrize("name", ["a.png", "ax2.png", "aX2.png", "a.bmp"])
+def test_the_names_of_div2ks_archives_are_known(tmp_path, name):
+    hr = draw_picture(20, 30)
+    save_image(tmp_path / "HR" / "a.png", hr)
+    (tmp_path / "LR" / "X2").mkdir(parents=True)
+    Image.fromarray(imresize(hr, 1 / 2)).save(tmp_path / "LR" / "X2" / name)
+    loader = make_loader(tmp_path, input_path=str(tmp_path / "LR"), scales=(2,))
+    assert loader.batch(0).names == ["a"] * 4
+
+
+def test_without_lr_images_matlabs_are_made_from_hr(tmp_path):
+    write_pictures(tmp_path / "HR", [(43, 51)])
+    loader = make_loader(tmp_path)
+    hr = load_image(tmp_path / "HR" / "0.png")
+    for scale in SCALES:
+        expected = imresize(hr[: 43 // scale * scale, : 51 // scale * scale], 1 / scale)
+        np.testing.assert_array_equal(loader.lr[scale][0], expected)
+        name, lr, truth = next(iter(loader.pairs(scale)))
+        assert name == "0"
+        np.testing.assert_array_equal(lr, expected)
+        np.testing.assert_array_equal(truth, hr)
+
+
+def test_whole_pairs_come_sorted_and_counted(tmp_path):
+    write_pictures(tmp_path / "HR", [(20, 24)] * 3)
+    pairs = make_loader(tmp_path).pairs(2)
+    assert len(pairs) == 3
+    assert [name for name, _, _ in pairs] == ["0", "1", "2"]
+
+
+def test_small_images_are_named_and_the_rest_counted(tmp_path, capsys):
+    write_pictures(tmp_path / "HR", [(40, 50), (19, 50), (9, 50)])
+    loader = make_loader(tmp_path)
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "Warning: x2 leaves out 2.png, smaller than a patch (10x10); 2 images remain.",
+        "Warning: x4 leaves out 1.png, 2.png, smaller than a patch (20x20); "
+        "1 images remain.",
+    ]
+    assert {name for step in range(30) for name in loader.batch(step, 2).names} == {
+        "0",
+        "1",
+    }
+    assert {name for step in range(9) for name in loader.batch(step, 4).names} == {"0"}
+
+
+def test_only_small_images_are_an_error(tmp_path):
+    write_pictures(tmp_path / "HR", [(9, 9)])
+    with pytest.raises(InputError, match="all 1 images are smaller than a patch"):
+        make_loader(tmp_path)
+
+
+def write_pair(folder, hr_size, lr_size, lr_name="a.png"):
+    save_image(folder / "HR" / "a.png", draw_picture(*hr_size))
+    save_image(folder / "LR" / "x2" / lr_name, draw_picture(*lr_size))
+    return {"input_path": str(folder / "LR"), "scales": (2,)}
+
+
+def test_a_wrong_size_is_named_with_both_sizes(tmp_path):
+    settings = write_pair(tmp_path, (20, 30), (10, 17))
+    with pytest.raises(
+        InputError,
+        match=r"a\.png is 17x10, but .*a\.png is 30x20: at x2 expected 15x10",
+    ):
+        make_loader(tmp_path, **settings)
+
+
+def test_a_missing_lr_image_is_named(tmp_path):
+    settings = write_pair(tmp_path, (20, 30), (10, 15), "b.png")
+    with pytest.raises(InputError, match=r"no image for a\.png .*1 of 1 missing"):
+        make_loader(tmp_path, **settings)
+
+
+def test_a_missing_scale_names_the_folders_that_are_there(tmp_path):
+    settings = write_pair(tmp_path, (20, 30), (10, 15)) | {"scales": (2, 4)}
+    with pytest.raises(InputError, match=r"no folder x4 .*folders there: x2"):
+        make_loader(tmp_path, **settings)
+    with pytest.raises(InputError, match="no such folder"):
+        make_loader(tmp_path, input_path=str(tmp_path / "none"))
+
+
+def test_two_images_of_one_name_are_refused(tmp_path):
+    save_image(tmp_path / "HR" / "a.png", draw_picture(20, 30))
+    Image.fromarray(draw_picture(20, 30)).save(tmp_path / "HR" / "a.bmp")
+    with pytest.raises(InputError, match=r"a\.bmp and a\.png have one name"):
+        make_loader(tmp_path)
+
+
+MEMORY_PROGRAM = """
+import sys
+from dataloaders.paired import PairedLoader, PairedSettings
+loader = PairedLoader(PairedSettings(sys.argv[1], None, (2,), 8, 4, 0, sys.argv[2]))
+loader.prepare()
+for step in range(200):
+    loader.batch(step)
+status = open("/proc/self/status").read()
+print("RssAnon", status.split("RssAnon:")[1].split()[0])
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="Linux counts it")
+def test_the_process_own_memory_does_not_grow_with_the_number_of_images(tmp_path):
+    memory = {}
+    for count in (4, 44):
+        folder = write_pictures(tmp_path / f"HR{count}", [(600, 800)] * count)
+        command = [sys.executable, "-c", MEMORY_PROGRAM, folder, tmp_path / "cache"]
+        for _ in range(2):  # The second time the cache is there.
+            done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+            assert done.returncode == 0, done.stderr
+        memory[count] = int(done.stdout.split("RssAnon")[1])
+    # 40 images more hold 57,600 kB.
+    assert memory[44] - memory[4] < 6_000
+
+
+def test_a_batch_costs_a_small_part_of_decoding_its_images(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (600, 800, 3), np.uint8)
+    for index in range(4):
+        save_image(tmp_path / "HR" / f"{index}.png", noise)
+    loader = make_loader(tmp_path, lr_patch_size=24, batch_size=8)
+
+    def shortest(function):
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            function()
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    decoding = shortest(
+        lambda: [load_image(tmp_path / "HR" / f"{i % 4}.png") for i in range(8)]
+    )
+    assert shortest(lambda: loader.batch(1, 4)) < decoding / 10
+
+
+def test_made_lr_is_cut_to_a_multiple_first():
+    hr = draw_picture(43, 51)
+    np.testing.assert_array_equal(make_lr(hr, 4), imresize(hr[:40, :48], 1 / 4))
