@@ -9,7 +9,7 @@ The file is read back and compared with the model before it is called done.
 from absl import flags
 
 from console import app, quiet
-from console.errors import InputError
+from console.files import written_whole
 from console.flags import Choice, define_numbers
 from console.progress import say
 from models import MODELS
@@ -62,27 +62,24 @@ def main():
         ),
         scales,
     )
-    graphs.save(graph_def, FLAGS.output_path)
-    difference = max(compare(model, scale) for scale in scales)
-    if difference > TOLERANCE:
-        raise InputError(
-            f"{FLAGS.output_path}: differs from the model by {difference:.3g} grey "
-            "levels; do not use it."
-        )
+    with written_whole(FLAGS.output_path) as aside:
+        graphs.save(graph_def, aside)
+        difference = max(compare(model, aside, scale) for scale in scales)
+        if difference > TOLERANCE:
+            raise RuntimeError(
+                f"The frozen graph differs from the model by {difference:.3g} levels."
+            )
     names = ", ".join(f"x{scale}" for scale in scales)
+    agreement = f"within {difference:.1g} grey levels" if difference else "exactly"
     say(
-        f"Wrote {FLAGS.output_path} ({names}); it gives the model's output within "
-        f"{difference:.1g} grey levels."
+        f"Wrote {FLAGS.output_path} ({names}); it gives the model's output {agreement}."
     )
 
 
-def compare(model, scale):
-    """Largest difference between the file and the model on a made-up picture."""
+def compare(model, path, scale):
+    """Largest difference between a file and the model on a made-up picture."""
     lr = np.random.default_rng(0).uniform(0, 255, (24, 32, 3)).astype(np.float32)
-    frozen = Upscaler(FLAGS.output_path, "--output_path")
-    ours, theirs = (
-        upscale_image(m.stages(scale), lr, tile_size=0) for m in (model, frozen)
-    )
+    ours, theirs = (upscale_image(m.stages(scale), lr) for m in (model, Upscaler(path)))
     return float(np.abs(ours - theirs).max())
 
 

@@ -13,7 +13,7 @@ from absl import flags
 
 from console import app, quiet
 from console.errors import InputError, name_some
-from console.flags import Choice
+from console.flags import Choice, define_count
 from console.progress import Progress, say, warn
 from imaging.files import list_images, load_image, read_size, save_image, to_uint8
 from imaging.tiles import count_tiles, upscale_image
@@ -42,14 +42,14 @@ def define_flags():
     flags.DEFINE_string("restore_target", None, "Only part of it to restore.")
     flags.DEFINE_string("input_path", "LR", "A picture or a folder of pictures.")
     flags.DEFINE_string("output_path", "SR", "Folder to write to.")
-    flags.DEFINE_integer("scale", 4, "Upscaling factor.", lower_bound=1)
+    define_count("scale", 4, "Upscaling factor.")
     flags.DEFINE_bool("use_gpu", False, "Whether to run on the GPU.")
-    flags.DEFINE_integer(
+    define_count(
         "tile_size",
         0,
         "Side of the tiles that large pictures are cut into, in pixels; 0 chooses one "
         "that needs about 2 GB. The result does not depend on it.",
-        lower_bound=0,
+        least=0,
     )
 
 

@@ -13,7 +13,7 @@ from absl import flags
 
 from console import app, quiet
 from console.errors import InputError
-from console.flags import Choice, define_numbers
+from console.flags import Choice, define_count, define_numbers
 from console.progress import say
 from dataloaders import PAIRED
 from models import MODELS
@@ -39,10 +39,8 @@ MAY_CHANGE = (
 
 def define_flags():
     """Declares the flags that are neither the model's nor the loader's."""
-    flags.DEFINE_integer("batch_size", 16, "Patches in a training step.", lower_bound=1)
-    flags.DEFINE_integer(
-        "input_patch_size", 48, "Side of the LR patches, in LR pixels.", lower_bound=1
-    )
+    define_count("batch_size", 16, "Patches in a training step.")
+    define_count("input_patch_size", 48, "Side of the LR patches, in LR pixels.")
     define_numbers("scales", (2, 4, 8), "Scales to train; each step draws one.")
     flags.DEFINE_string(
         "cuda_device", "0", "GPU to train on; -1 for the CPU, as without any GPU."
@@ -50,19 +48,11 @@ def define_flags():
     flags.DEFINE_string(
         "train_path", "./train/", "Folder of checkpoints and TensorBoard's files."
     )
-    flags.DEFINE_integer(
-        "max_steps", 1_000_000, "Training steps in all.", lower_bound=1
-    )
-    flags.DEFINE_integer("log_freq", 10, "Steps between two lines.", lower_bound=1)
-    flags.DEFINE_integer(
-        "summary_freq", 200, "Steps between two entries in TensorBoard.", lower_bound=1
-    )
-    flags.DEFINE_integer(
-        "save_freq", 50_000, "Steps between two checkpoints.", lower_bound=1
-    )
-    flags.DEFINE_integer(
-        "save_max_keep", 100, "How many checkpoints are kept.", lower_bound=1
-    )
+    define_count("max_steps", 1_000_000, "Training steps in all.")
+    define_count("log_freq", 10, "Steps between two lines.")
+    define_count("summary_freq", 200, "Steps between two entries in TensorBoard.")
+    define_count("save_freq", 50_000, "Steps between two checkpoints.")
+    define_count("save_max_keep", 100, "How many checkpoints are kept.")
     flags.DEFINE_float("sleep_ratio", 0.05, "Does nothing; kept for old commands.")
     flags.DEFINE_string(
         "restore_path",
@@ -73,14 +63,14 @@ def define_flags():
     flags.DEFINE_string(
         "restore_target", None, "Part of it to restore, for example generator."
     )
-    flags.DEFINE_integer(
+    define_count(
         "global_step",
         None,
         "Step to start at, for the learning rate and the data; 0 for a new run.",
-        lower_bound=0,
+        least=0,
     )
-    flags.DEFINE_integer(
-        "seed", 0, "Of weights and data: the same seed, the same run.", lower_bound=0
+    define_count(
+        "seed", 0, "Of weights and data: the same seed, the same run.", least=0
     )
 
 
@@ -139,8 +129,7 @@ def _collect_arguments():
 
 def _find_run(folder, arguments):
     """The newest checkpoint of the run in a folder, None for a new run."""
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--train_path={folder}: a file; expected a folder.")
+    run_folder.check_writable(folder)
     saved = checkpoints.list_checkpoints(folder)
     if not saved:
         return None

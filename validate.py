@@ -15,7 +15,7 @@ from absl import flags
 from console import app, quiet
 from console.errors import InputError
 from console.files import written_whole
-from console.flags import Choice, define_numbers
+from console.flags import Choice, define_count, define_numbers
 from console.progress import say, track
 from dataloaders import PAIRED
 from imaging.files import save_image, to_uint8
@@ -51,11 +51,11 @@ def define_flags():
         "restore_path", None, "The checkpoint; a folder means its newest."
     )
     flags.DEFINE_string("restore_target", None, "Only part of it to restore.")
-    flags.DEFINE_integer(
+    define_count(
         "restore_global_step",
         None,
         "Step to name in the report; the checkpoint knows its own.",
-        lower_bound=0,
+        least=0,
     )
     flags.DEFINE_string(
         "save_path", None, "Folder for the upscaled images: x2/0001.png and so on."
@@ -63,11 +63,11 @@ def define_flags():
     flags.DEFINE_string(
         "report_path", None, "JSON file for all numbers, those of each image too."
     )
-    flags.DEFINE_integer(
+    define_count(
         "shave_size",
         4,
         "HR pixels dropped at each border before measuring; many papers use the scale.",
-        lower_bound=0,
+        least=0,
     )
     flags.DEFINE_string("cuda_device", "-1", "GPU to run on; -1 for the CPU.")
 

@@ -8,8 +8,9 @@ different defaults, and nothing is declared while a module is imported.
 
 import dataclasses
 import importlib
+import sys
 
-from absl import app, flags
+from absl import flags
 
 from console import quiet
 from console.errors import InputError
@@ -38,11 +39,15 @@ class Choice:
     def define(self, flag_values=flags.FLAGS):
         """Declares the flag."""
         names = ", ".join(sorted(self.registry))
-        flags.DEFINE_string(
+        flags.DEFINE(
+            flags.ArgumentParser(),
             self.flag,
             self.default,
             f"{self.help} One of: {names}.",
             flag_values=flag_values,
+            serializer=flags.ArgumentSerializer(),
+            # The script's own name, under which absl knows its main module.
+            module_name=sys.argv[0],
         )
 
     def load(self, name):
@@ -93,16 +98,55 @@ def make_parser(define_flags, choices=()):
         try:
             first(argv, known_only=True)
         except flags.Error:
-            pass  # The second look meets the same mistake and tells it with its usage.
+            pass  # The second look meets the same mistake and tells it.
         else:
             for choice in choices:
                 name = getattr(first, choice.flag)
                 if name is not None:
                     choice.load(name).define_flags()
         define_flags()
-        return app.parse_flags_with_usage(argv)
+        try:
+            return flags.FLAGS(argv)
+        except flags.Error as error:
+            raise InputError(f"{error}. --helpshort lists the flags.") from None
 
     return parse
+
+
+class CountParser(flags.ArgumentParser):
+    """Reads a whole number of at least some value.
+
+    Unlike absl's own it adds no line to the help, where space is short.
+    """
+
+    def __init__(self, least):
+        """Takes the least number that is accepted."""
+        super().__init__()
+        self.least = least
+
+    def parse(self, argument):
+        """Returns the number."""
+        try:
+            if int(argument) >= self.least:
+                return int(argument)
+        except ValueError:
+            pass
+        raise ValueError(f"expected a whole number of at least {self.least}")
+
+    def flag_type(self):
+        """Names the type in the help."""
+        return "int"
+
+
+def define_count(name, default, help_text, least=1):
+    """Declares a flag that holds a whole number of at least `least`."""
+    flags.DEFINE(
+        CountParser(least),
+        name,
+        default,
+        help_text,
+        serializer=flags.ArgumentSerializer(),
+    )
 
 
 class NumbersParser(flags.ArgumentParser):
@@ -112,7 +156,6 @@ class NumbersParser(flags.ArgumentParser):
         """Takes the type of the numbers, int or float."""
         super().__init__()
         self.number = number
-        self.syntactic_help = "comma-separated numbers"
 
     def parse(self, argument):
         """Returns the tuple; a tuple or a list is taken as it is."""

@@ -20,24 +20,24 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
+from absl import flags  # noqa: E402
 
 from console import app  # noqa: E402
 from console.errors import InputError  # noqa: E402
 from console.files import written_whole  # noqa: E402
+from console.flags import define_count  # noqa: E402
 from console.progress import say, to_clock  # noqa: E402
 from imaging.files import load_image  # noqa: E402
 from imaging.imresize import imresize  # noqa: E402
 from metrics import psnr_y  # noqa: E402
 
-FOLDER = Path("demo")
+FLAGS = flags.FLAGS
 SCALES = (2, 4)
-STEPS = 4000
 
-# A network of 1/100 of EUSR's weights learns enough in a minute on two cores.
+# A network of 1/70 of EUSR's weights learns enough in two minutes on two cores.
 NETWORK = (
     "--eusr_model_scales=2,4 --eusr_conv_features=16 --eusr_shared_blocks=4 "
-    "--eusr_learning_rate=1e-3 --eusr_learning_rate_schedule=cosine "
-    f"--eusr_learning_rate_decay_steps={STEPS}"
+    "--eusr_learning_rate=1e-3 --eusr_learning_rate_schedule=cosine"
 ).split()
 
 # Least gain over bicubic on the held-out photographs, in dB of psnr_y.
@@ -47,65 +47,73 @@ LEAST_GAIN = {2: 0.3, 4: 0.0}
 SHOWN = ("chelsea", 84, 100, 120)
 
 
+def define_flags():
+    """Declares the flags."""
+    flags.DEFINE_string("output_path", "demo", "Folder to write to.")
+    define_count("steps", 4000, "Training steps.")
+
+
 def main():
     """Runs every stage, then compares."""
     start = time.monotonic()
     os.chdir(ROOT)
+    folder = Path(FLAGS.output_path)
     for part in ("train", "validate", "run", "SR"):
-        shutil.rmtree(FOLDER / part, ignore_errors=True)
-    walk()
-    gains = read_gains(FOLDER / "report.json")
-    draw_comparison(FOLDER / "comparison.png")
-    tell(gains, time.monotonic() - start)
+        shutil.rmtree(folder / part, ignore_errors=True)
+    walk(folder)
+    gains = read_gains(folder / "report.json")
+    draw_comparison(folder)
+    tell(folder, gains, time.monotonic() - start)
 
 
-def walk():
+def walk(folder):
     """Runs the commands of the road, one after the other."""
-    data = [
-        f"--data_truth_path={FOLDER}/{{0}}/HR",
-        f"--data_input_path={FOLDER}/{{0}}/LR",
-    ]
-    train, validate = (
-        [flag.format(part) for flag in data] for part in ("train", "validate")
-    )
     scales = "--scales=" + ",".join(map(str, SCALES))
-    run("misc/sample_images.py", f"--output_path={FOLDER}")
+    run("misc/sample_images.py", f"--output_path={folder}")
     for part in ("train", "validate"):
         run(
             "misc/downscale_generator.py",
-            f"--input_path={FOLDER}/{part}/HR",
-            f"--output_path={FOLDER}/{part}/LR",
+            f"--input_path={folder}/{part}/HR",
+            f"--output_path={folder}/{part}/LR",
             scales,
         )
     run(
         "train.py",
-        *train,
-        f"--cache_path={FOLDER}/run/cache",
-        f"--train_path={FOLDER}/run",
+        *_name_data(folder, "train"),
+        f"--cache_path={folder}/run/cache",
+        f"--train_path={folder}/run",
         scales,
         "--batch_size=8",
         "--input_patch_size=24",
-        f"--max_steps={STEPS}",
+        f"--max_steps={FLAGS.steps}",
         "--log_freq=500",
         *NETWORK,
+        f"--eusr_learning_rate_decay_steps={FLAGS.steps}",
     )
     run(
         "validate.py",
-        *validate,
+        *_name_data(folder, "validate"),
         scales,
-        f"--restore_path={FOLDER}/run",
-        f"--report_path={FOLDER}/report.json",
+        f"--restore_path={folder}/run",
+        f"--report_path={folder}/report.json",
     )
-    model = f"{FOLDER}/model.pb"
-    run("freeze.py", f"--restore_path={FOLDER}/run", f"--output_path={model}")
+    run("freeze.py", f"--restore_path={folder}/run", f"--output_path={folder}/model.pb")
     for scale in SCALES:
         run(
             "test.py",
-            f"--model_name={model}",
-            f"--input_path={FOLDER}/validate/LR/x{scale}",
-            f"--output_path={FOLDER}/SR/x{scale}",
+            f"--model_name={folder}/model.pb",
+            f"--input_path={folder}/validate/LR/x{scale}",
+            f"--output_path={folder}/SR/x{scale}",
             f"--scale={scale}",
         )
+
+
+def _name_data(folder, part):
+    """The flags that name the images of one part."""
+    return [
+        f"--data_input_path={folder}/{part}/LR",
+        f"--data_truth_path={folder}/{part}/HR",
+    ]
 
 
 def run(script, *arguments):
@@ -135,18 +143,18 @@ def read_gains(path):
     return gains
 
 
-def draw_comparison(path):
+def draw_comparison(folder):
     """Draws input, bicubic, ours and truth beside one another, a row for each scale.
 
     Args:
-        path: The PNG file to write.
+        folder: The demo's; `comparison.png` is written to it.
     """
     name, top, left, side = SHOWN
-    hr = load_image(FOLDER / "validate" / "HR" / f"{name}.png")
+    hr = load_image(folder / "validate" / "HR" / f"{name}.png")
     figure, rows = plt.subplots(len(SCALES), 4, figsize=(12, 3.3 * len(SCALES)))
     for scale, row in zip(SCALES, rows, strict=True):
-        lr = load_image(FOLDER / "validate" / "LR" / f"x{scale}" / f"{name}.png")
-        sr = load_image(FOLDER / "SR" / f"x{scale}" / f"{name}.png")
+        lr = load_image(folder / "validate" / "LR" / f"x{scale}" / f"{name}.png")
+        sr = load_image(folder / "SR" / f"x{scale}" / f"{name}.png")
         truth = hr[: sr.shape[0], : sr.shape[1]]
         bicubic = imresize(lr, scale)
         pictures = {
@@ -162,12 +170,12 @@ def draw_comparison(path):
             axes.set_title(title, fontsize=11)
             axes.axis("off")
     figure.tight_layout()
-    with written_whole(path) as aside:
+    with written_whole(folder / "comparison.png") as aside:
         figure.savefig(aside, dpi=100)
     plt.close(figure)
 
 
-def tell(gains, seconds):
+def tell(folder, gains, seconds):
     """Says what came out, where it is and what to do next.
 
     Raises:
@@ -177,13 +185,13 @@ def tell(gains, seconds):
     for scale, (psnr, gain) in gains.items():
         say(f"  x{scale}: psnr_y {psnr:.2f} dB, {gain:+.2f} dB against bicubic")
     say(
-        f"\n  {FOLDER}/comparison.png  crops side by side\n"
-        f"  {FOLDER}/model.pb        the frozen network\n"
-        f"  {FOLDER}/SR              enlarged photographs\n"
-        f"  {FOLDER}/run             checkpoints; .venv/bin/tensorboard --logdir="
-        f"{FOLDER}/run\n\n"
+        f"\n  {folder}/comparison.png  crops side by side\n"
+        f"  {folder}/model.pb        the frozen network\n"
+        f"  {folder}/SR              enlarged photographs\n"
+        f"  {folder}/run             checkpoints; .venv/bin/tensorboard --logdir="
+        f"{folder}/run\n\n"
         "Enlarge a picture of yours:\n"
-        f"  .venv/bin/python test.py --model_name={FOLDER}/model.pb --scale=2 "
+        f"  .venv/bin/python test.py --model_name={folder}/model.pb --scale=2 "
         "--input_path=PICTURE --output_path=SR\n"
         "A network worth using is trained on DIV2K: TRAINING.md says how."
     )
@@ -196,4 +204,4 @@ def tell(gains, seconds):
 
 
 if __name__ == "__main__":
-    sys.exit(app.tell(main))
+    app.run(main, define_flags)

@@ -15,7 +15,7 @@ from absl import flags  # noqa: E402
 
 from console import app  # noqa: E402
 from console.errors import InputError  # noqa: E402
-from console.flags import define_numbers  # noqa: E402
+from console.flags import define_count, define_numbers  # noqa: E402
 from imaging.imresize import imresize  # noqa: E402
 from misc.downscaling import define_path_flags, downscale_all, pair_paths  # noqa: E402
 
@@ -34,7 +34,7 @@ def define_flags():
         "of the scale, as the benchmark sets were. ceil: what imresize(image, 1/scale) "
         "gives uncut, as DIV2K's own LR images were made.",
     )
-    flags.DEFINE_integer(
+    define_count(
         "num_processes", None, "How many processes; all processors if not given."
     )
 

@@ -17,6 +17,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 from absl import flags  # noqa: E402
 
 from console import app, quiet  # noqa: E402
+from console.flags import define_count  # noqa: E402
 from imaging.files import to_uint8  # noqa: E402
 from misc.downscaling import define_path_flags, downscale_all, pair_paths  # noqa: E402
 
@@ -29,7 +30,7 @@ FLAGS = flags.FLAGS
 def define_flags():
     """Declares the flags."""
     define_path_flags()
-    flags.DEFINE_integer("scale", 2, "By how much to downscale.", lower_bound=2)
+    define_count("scale", 2, "By how much to downscale.", least=2)
 
 
 def main():

@@ -14,7 +14,7 @@ import tensorflow as tf
 from absl import flags
 
 from console.errors import InputError
-from console.flags import define_numbers
+from console.flags import define_count, define_numbers
 from imaging.tiles import make_stages
 from models import tf1_names
 from models.base import Model, check_flags_agree
@@ -132,23 +132,20 @@ class EUSR(Model):
             Architecture.model_scales,
             "Scales that the network has paths for.",
         )
-        flags.DEFINE_integer(
+        define_count(
             "eusr_conv_features",
             Architecture.conv_features,
             "Channels of the inner convolutions.",
-            lower_bound=1,
         )
-        flags.DEFINE_integer(
+        define_count(
             "eusr_shared_blocks",
             Architecture.shared_blocks,
             "Local residual blocks in the part that all scales share.",
-            lower_bound=1,
         )
-        flags.DEFINE_integer(
+        define_count(
             "eusr_upscale_blocks",
             Architecture.upscale_blocks,
             "Local residual blocks in each residual module of an upscaling module.",
-            lower_bound=1,
         )
         define_numbers(
             "eusr_rgb_mean",
@@ -168,12 +165,11 @@ class EUSR(Model):
             "Factor of each decay of the learning rate (schedule 'step').",
             lower_bound=0.0,
         )
-        flags.DEFINE_integer(
+        define_count(
             "eusr_learning_rate_decay_steps",
             Training.learning_rate_decay_steps,
             "Steps between two decays; with the schedule 'cosine', the steps until "
             "the learning rate is zero: usually --max_steps.",
-            lower_bound=1,
         )
         flags.DEFINE_enum(
             "eusr_learning_rate_schedule",

@@ -112,6 +112,7 @@ def restore(prefix, generator):
                     f"{prefix}: {full} has shape {shapes.get(full, 'none')}; this "
                     f"network needs {list(variable.shape)}."
                 )
-            values.append((variable, np.asarray(reader.get_tensor(full))))
+            with checkpoints.reading(prefix):
+                values.append((variable, np.asarray(reader.get_tensor(full))))
     for variable, value in values:
         variable.assign(value)

@@ -6,6 +6,7 @@ holds `generator/shared/block0/first/kernel` whatever Keras does inside, and any
 TensorFlow 2 reads it by that name.
 """
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -120,19 +121,33 @@ def list_checkpoints(folder):
     return [prefix for _, prefix in sorted(found)]
 
 
+@contextlib.contextmanager
+def reading(prefix):
+    """Turns what TensorFlow raises about damaged files into one line.
+
+    Raises:
+        InputError: In place of whatever the block raised for that reason.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    # TensorFlow's reader raises IndexError where the data file is too short.
+    except (tf.errors.OpError, ValueError, IndexError, RuntimeError) as error:
+        raise InputError(
+            f"{prefix}: cannot be read as a checkpoint ({_first_line(error)}). "
+            "Use another one, or copy its .index and .data files again."
+        ) from None
+
+
 def open_reader(prefix):
     """Opens a checkpoint to look at its names.
 
     Raises:
         InputError: The files are damaged or are no checkpoint.
     """
-    try:
+    with reading(prefix):
         return tf.train.load_checkpoint(prefix)
-    except (tf.errors.OpError, ValueError) as error:
-        raise InputError(
-            f"{prefix}: cannot be read as a checkpoint ({_first_line(error)}). "
-            "Use another one, or copy its .index and .data files again."
-        ) from None
 
 
 def describe(prefix):
@@ -145,14 +160,16 @@ def describe(prefix):
     name = f"state/arguments{_VALUE}"
     if not reader.has_tensor(name):
         return None
-    return json.loads(reader.get_tensor(name))
+    with reading(prefix):
+        return json.loads(reader.get_tensor(name))
 
 
 def read_step(prefix):
     """Reads how many steps a checkpoint was trained; 0 where nothing says it."""
     reader = open_reader(prefix)
     if reader.has_tensor(f"state/step{_VALUE}"):
-        return int(reader.get_tensor(f"state/step{_VALUE}"))
+        with reading(prefix):
+            return int(reader.get_tensor(f"state/step{_VALUE}"))
     step = Path(prefix).name.rpartition("-")[2]
     return int(step) if step.isdigit() else 0
 
@@ -180,14 +197,15 @@ def restore(prefix, roots):
                 f"{prefix}: holds no {root}; it holds {name_some(have) or 'nothing'}. "
                 "It was written by another program or another model."
             )
-    try:
-        status = tf.train.Checkpoint(**roots).read(prefix)
-        status.assert_existing_objects_matched().expect_partial()
-    except (AssertionError, ValueError, tf.errors.OpError) as error:
-        raise InputError(
-            f"{prefix}: does not fit this model ({_first_line(error)}). It was made "
-            "with other sizes, or is damaged."
-        ) from None
+    with reading(prefix):
+        try:
+            status = tf.train.Checkpoint(**roots).read(prefix)
+            status.assert_existing_objects_matched().expect_partial()
+        except (AssertionError, ValueError) as error:
+            raise InputError(
+                f"{prefix}: does not fit this model ({_first_line(error)}). It was "
+                "made with other sizes."
+            ) from None
 
 
 def _first_line(error):

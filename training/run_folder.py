@@ -1,5 +1,8 @@
 """A run's folder: what it was started with, and whether it may go on."""
 
+import os
+from pathlib import Path
+
 from console.errors import InputError
 from training import checkpoints
 
@@ -29,4 +32,25 @@ def check_same_run(folder, arguments, may_change):
             f"{folder} holds a run that was started differently: "
             f"{'; '.join(differing)}. Start with the same flags to go on with it, or "
             "give another --train_path."
+        )
+
+
+def check_writable(folder):
+    """Refuses a folder that checkpoints could not be written to.
+
+    Asked before anything long is begun. The folder is not made yet.
+
+    Raises:
+        InputError: It is a file, or it or the folder to make it in is read-only.
+    """
+    folder = Path(folder)
+    existing = next(
+        path for path in (folder, *folder.resolve().parents) if path.exists()
+    )
+    if not existing.is_dir():
+        raise InputError(f"--train_path={folder}: {existing} is a file, not a folder.")
+    if not os.access(existing, os.W_OK):
+        raise InputError(
+            f"--train_path={folder}: {existing} cannot be written to; give another "
+            "folder."
         )

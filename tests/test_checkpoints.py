@@ -1,0 +1,156 @@
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from console.errors import InputError
+from models.eusr import EUSR, Architecture
+from models.opening import open_model
+from tests.small import SMALL, draw_batch, make_small
+from training import checkpoints
+from training.checkpoints import Keeper
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A model after a step, and its checkpoint at step 7."""
+    model = make_small(learning_rate=1e-2)
+    model.train_step(*draw_batch(2), 2)
+    model.state.step.assign(7)
+    prefix = Keeper(model.roots(), tmp_path, 3).save(7)
+    return model, prefix
+
+
+def assert_equal_weights(one, two):
+    for a, b in zip(one.generator.weights, two.generator.weights, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy(), a.path)
+
+
+def test_weights_optimizer_and_step_come_back(trained):
+    model, prefix = trained
+    other = make_small(learning_rate=1e-2)
+    other.restore(prefix, resume=True)
+    assert other.step == 7
+    assert_equal_weights(model, other)
+    for one, two in zip(
+        model.optimizer.variables, other.optimizer.variables, strict=True
+    ):
+        np.testing.assert_array_equal(one.numpy(), two.numpy(), one.path)
+    # The next step is the same one, so nothing that matters is missing.
+    for each in (model, other):
+        each.train_step(*draw_batch(4), 4)
+    assert_equal_weights(model, other)
+
+
+def test_only_a_resumed_run_takes_over_the_step(trained):
+    model = make_small()
+    model.restore(trained[1])
+    assert model.step == 0
+
+
+def test_one_root_can_be_restored_alone(trained):
+    model = make_small()
+    model.restore(trained[1], target="generator")
+    assert_equal_weights(trained[0], model)
+    assert int(model.optimizer.iterations) == 0
+    with pytest.raises(InputError, match="--restore_target=head does not exist"):
+        model.restore(trained[1], target="head")
+
+
+def test_names_in_the_file_are_the_paths_of_the_weights(trained):
+    names = tf.train.load_checkpoint(trained[1]).get_variable_to_shape_map()
+    suffix = "/.ATTRIBUTES/VARIABLE_VALUE"
+    held = {name.removesuffix(suffix) for name in names if name.endswith(suffix)}
+    generator = {name for name in held if name.startswith("generator/")}
+    assert generator == {weight.path for weight in trained[0].generator.weights}
+    assert "generator/mean_shift/rgb_mean" in generator
+    assert {name.partition("/")[0] for name in held} >= {
+        "generator",
+        "generator_optimizer",
+        "state",
+    }
+    assert "state/step" in held
+
+
+def test_a_checkpoint_knows_its_model_even_when_copied_alone(trained, tmp_path):
+    copied = tmp_path / "elsewhere"
+    copied.mkdir()
+    for file in tmp_path.glob("model.ckpt-7.*"):
+        os.link(file, copied / file.name.replace("model.ckpt-7", "mine"))
+    model, step = open_model(None, copied / "mine")
+    assert (model.name, step, model.scales) == ("eusr", 7, SMALL.model_scales)
+    assert_equal_weights(trained[0], model)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["model.ckpt-7", "model.ckpt-7.index", "model.ckpt-7.data-00000-of-00001", ""],
+)
+def test_a_checkpoint_is_found_by_any_of_its_names_or_its_folder(
+    trained, tmp_path, path
+):
+    assert checkpoints.find(tmp_path / path) == trained[1]
+
+
+def test_the_newest_is_the_one_of_the_highest_step(trained, tmp_path):
+    keeper = Keeper(trained[0].roots(), tmp_path, 3)
+    for step in (900, 1000):
+        keeper.save(step)
+    assert checkpoints.find(tmp_path).endswith("model.ckpt-1000")
+
+
+def test_what_is_not_there_gets_the_names_of_those_that_are(trained, tmp_path):
+    with pytest.raises(InputError, match=r"not found. Checkpoints there: model.ckpt-7"):
+        checkpoints.find(tmp_path / "model.ckpt-8")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no checkpoint in this folder"):
+        checkpoints.find(tmp_path / "empty")
+    with pytest.raises(InputError, match="There is no folder"):
+        checkpoints.find(tmp_path / "none" / "model.ckpt-1")
+
+
+def test_another_size_is_refused(trained):
+    other = EUSR(Architecture(model_scales=(2, 4), conv_features=6, shared_blocks=1))
+    with pytest.raises(InputError, match="does not fit this model"):
+        other.restore(trained[1])
+
+
+def test_more_blocks_than_were_stored_are_refused(trained):
+    other = EUSR(Architecture(model_scales=(2, 4), conv_features=4, shared_blocks=2))
+    with pytest.raises(InputError, match="does not fit this model"):
+        other.restore(trained[1])
+
+
+def test_a_foreign_checkpoint_is_refused_with_what_it_holds(tmp_path):
+    path = tf.train.Checkpoint(net=tf.Variable(1.0)).write(str(tmp_path / "foreign"))
+    with pytest.raises(InputError, match="neither a checkpoint of this project nor"):
+        open_model("eusr", path)
+    with pytest.raises(InputError, match="holds no generator; it holds net"):
+        make_small().restore(path)
+
+
+@pytest.mark.parametrize("part", ["index", "data-00000-of-00001"])
+def test_a_damaged_checkpoint_is_refused(trained, part):
+    path = f"{trained[1]}.{part}"
+    with open(path, "r+b") as file:
+        file.truncate(os.path.getsize(path) // 2)
+    with pytest.raises(InputError, match="cannot be read|does not fit|damaged"):
+        make_small().restore(trained[1])
+
+
+def test_only_the_last_few_are_kept(trained, tmp_path):
+    keeper = Keeper(trained[0].roots(), tmp_path / "kept", 2)
+    for step in (1, 2, 3):
+        keeper.save(step)
+    kept = [p.name for p in checkpoints.list_checkpoints(tmp_path / "kept")]
+    assert kept == ["model.ckpt-2", "model.ckpt-3"]
+
+
+def test_damaged_arguments_are_named(tmp_path):
+    assert checkpoints.read_arguments(tmp_path) is None
+    checkpoints.write_arguments(tmp_path, {"a": 1})
+    assert checkpoints.read_arguments(tmp_path) == {"a": 1}
+    (tmp_path / "arguments.json").write_text("{")
+    with pytest.raises(InputError, match=r"arguments\.json: damaged"):
+        checkpoints.read_arguments(tmp_path)

@@ -1,0 +1,135 @@
+import subprocess
+import sys
+
+import pytest
+from absl import flags
+
+from console.errors import InputError, name_some
+from console.files import written_whole
+from console.flags import NumbersParser, load
+from console.progress import to_clock
+from tests.scripts import ROOT
+
+
+def test_some_are_named_and_the_rest_counted():
+    assert name_some("ab", 2) == "a, b"
+    assert name_some("abcd", 2) == "a, b and 2 more"
+
+
+def test_a_file_appears_whole(tmp_path):
+    path = tmp_path / "new" / "a.txt"
+    with written_whole(path) as aside:
+        aside.write_text("all of it")
+        assert not path.exists()
+    assert [p.name for p in path.parent.iterdir()] == ["a.txt"]
+    assert path.read_text() == "all of it"
+
+
+def test_the_old_file_stays_when_writing_fails(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), written_whole(path) as aside:
+        aside.write_text("half")
+        raise KeyboardInterrupt
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+    assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "clock"),
+    [(0, "0s"), (59.4, "59s"), (250, "4m10s"), (11_100, "3h05m"), (198_000, "2d07h")],
+)
+def test_durations_are_written_as_people_say_them(seconds, clock):
+    assert to_clock(seconds) == clock
+
+
+def test_an_unknown_name_gets_those_that_exist():
+    with pytest.raises(InputError, match="--x=c does not exist; those that do: a, b"):
+        load({"b": "os:path", "a": "os:path"}, "c", "--x")
+
+
+def test_numbers_are_read_with_commas_and_what_is_none_is_refused():
+    assert NumbersParser(int).parse("2,4, 8") == (2, 4, 8)
+    assert NumbersParser(float).parse("1.5") == (1.5,)
+    for wrong in ("2,x", "", "2;4", "2.5"):
+        with pytest.raises(ValueError, match="whole numbers with commas"):
+            NumbersParser(int).parse(wrong)
+
+
+def run_python(program, *arguments):
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+
+
+def test_importing_tensorflow_is_quiet():
+    program = "from console import quiet\nwith quiet.imports():\n    import tensorflow"
+    done = run_python(program)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_what_matters_is_still_said():
+    done = run_python(
+        "import os\nfrom console import quiet\n"
+        "with quiet.imports():\n"
+        "    os.write(2, b'I0000 00:00:1 1 port.cc:1] oneDNN\\nlibcuda is too old\\n')"
+    )
+    assert done.stderr == "libcuda is too old\n"
+
+
+def test_all_is_said_when_the_import_fails():
+    done = run_python(
+        "import os\nfrom console import quiet\n"
+        "with quiet.imports():\n"
+        "    os.write(2, b'I0000 00:00:1 1 port.cc:1] a hint\\n')\n"
+        "    import no_such_module"
+    )
+    assert done.returncode == 1
+    assert "a hint" in done.stderr and "no_such_module" in done.stderr
+
+
+APP = """
+import os, sys
+from absl import flags
+from console import app
+from console.errors import InputError
+def main():
+    {body}
+app.run(main, lambda: flags.DEFINE_string("name", None, "A name."))
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ("raise InputError('a.png: broken')", 1, "Error: a.png: broken\n"),
+        ("raise KeyboardInterrupt", 130, "Stopped.\n"),
+        ("open('/proc/none')", 1, "Error: /proc/none: No such file or directory.\n"),
+        (
+            "raise OSError(28, 'No space left on device', 'x')",
+            1,
+            "Error: x: no space left on the disk; make room and run again.\n",
+        ),
+        ("app.require('name')", 1, "Error: --name must be given; see --helpshort.\n"),
+        ("return 7", 7, ""),
+    ],
+)
+def test_a_users_mistake_is_one_line_at_the_scripts_edge(body, status, said):
+    done = run_python(APP.format(body=body))
+    assert (done.returncode, done.stderr) == (status, said)
+
+
+def test_a_defect_of_ours_keeps_its_traceback():
+    done = run_python(APP.format(body="raise ValueError('ours')"))
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr and "ValueError: ours" in done.stderr
+
+
+def test_nothing_is_declared_by_importing():
+    names = set(flags.FLAGS)
+    import models.eusr  # noqa: F401
+
+    assert set(flags.FLAGS) == names

@@ -1,0 +1,142 @@
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dataloaders.paired import PairedLoader, PairedSettings
+from tests.pictures import write_pictures
+from tests.small import make_small
+from training.ahead import Ahead
+from training.loop import Loop, LoopSettings
+from training.stopping import StopRequest
+
+
+@pytest.fixture
+def loader(tmp_path):
+    folder = write_pictures(tmp_path / "HR", [(48, 60), (50, 44)])
+    loader = PairedLoader(
+        PairedSettings(str(folder), None, (2, 4), 8, 2, 0, str(tmp_path / "cache"))
+    )
+    loader.prepare()
+    return loader
+
+
+def run(loader, folder, model=None, **settings):
+    model = model or make_small()
+    settings = {"max_steps": 6, "log_freq": 2, "summary_freq": 3, **settings}
+    status = Loop(model, loader, folder, LoopSettings(**settings)).run()
+    return model, status
+
+
+def test_it_logs_and_saves_and_always_saves_the_last_step(loader, tmp_path, capsys):
+    model, status = run(loader, tmp_path / "run", max_steps=5, save_freq=2)
+    assert (model.step, status) == (5, None)
+    said = capsys.readouterr().out
+    for step in (2, 4, 5):
+        assert (tmp_path / "run" / f"model.ckpt-{step}.index").exists()
+    lines = [line for line in said.splitlines() if line.startswith("step")]
+    assert [line.split()[1] for line in lines] == ["2/5", "4/5"]
+    scale = loader.scale_of(1)
+    assert f"x{scale}  loss " in lines[0]
+    assert "s/step" in lines[0] and lines[0].endswith(" left")
+
+
+def test_tensorboard_gets_a_run_for_each_scale(loader, tmp_path):
+    run(loader, tmp_path / "run", max_steps=8, summary_freq=1)
+    tags = {}
+    for scale in (2, 4):
+        files = list((tmp_path / "run" / f"x{scale}").glob("events*"))
+        assert len(files) == 1
+        for event in tf.compat.v1.train.summary_iterator(str(files[0])):
+            for value in event.summary.value:
+                tags.setdefault(value.tag, set()).add((scale, event.step))
+    assert set(tags) == {
+        *("loss", "learning_rate", "input", "output", "truth"),
+        *("time/step_seconds", "time/waiting_for_data_share"),
+    }
+    drawn = {(loader.scale_of(step), step + 1) for step in range(8)}
+    assert all(where == drawn for where in tags.values())
+
+
+def test_a_run_in_two_parts_ends_as_one_that_ran_through(loader, tmp_path):
+    tf.keras.utils.set_random_seed(1)
+    whole, _ = run(loader, tmp_path / "whole")
+    tf.keras.utils.set_random_seed(1)
+    run(loader, tmp_path / "parts", max_steps=3)
+    model = make_small()
+    model.restore(str(tmp_path / "parts" / "model.ckpt-3"), resume=True)
+    parts, _ = run(loader, tmp_path / "parts", model)
+    assert parts.step == whole.step == 6
+    for one, two in zip(whole.generator.weights, parts.generator.weights, strict=True):
+        np.testing.assert_allclose(one.numpy(), two.numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_each_scale_is_traced_once(loader, tmp_path):
+    loop = Loop(make_small(), loader, tmp_path, LoopSettings(max_steps=8))
+    loop.run()
+    counts = [f.experimental_get_tracing_count() for f in loop.steps_of_scale.values()]
+    assert counts == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_a_signal_ends_the_run_after_its_step_with_a_checkpoint(
+    loader, tmp_path, capsys, number, status
+):
+    class Interrupting:
+        scales = loader.scales
+
+        def batch(self, step):
+            if step == 20:
+                threading.Thread(
+                    target=signal.pthread_kill,
+                    args=(threading.main_thread().ident, number),
+                ).start()
+            return loader.batch(step)
+
+    model, ended = run(Interrupting(), tmp_path, max_steps=10_000)
+    assert ended == status
+    assert 10 < model.step < 10_000
+    assert (tmp_path / f"model.ckpt-{model.step}.index").exists()
+    assert f"after step {model.step}" in capsys.readouterr().out
+
+
+def test_the_second_signal_acts_at_once():
+    with pytest.raises(KeyboardInterrupt), StopRequest() as stop:
+        signal.raise_signal(signal.SIGINT)
+        assert stop.signal == signal.SIGINT
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_is_prepared_ahead_comes_in_order_and_its_waiting_is_counted():
+    def make(step):
+        time.sleep(0.02 if step == 0 else 0.0)
+        return step
+
+    with Ahead(make, 0, 9, depth=3) as ahead:
+        assert [ahead.get() for _ in range(9)] == list(range(9))
+        assert ahead.waited >= 0.015
+
+
+def test_no_more_is_prepared_than_was_asked_for():
+    made = []
+    with Ahead(lambda step: made.append(step) or step, 4, 100, depth=3) as ahead:
+        assert ahead.get() == 4
+        time.sleep(0.1)
+    assert max(made) <= 4 + 3
+
+
+def test_an_error_of_the_loader_reaches_the_loop(tmp_path):
+    class Broken:
+        scales = (2,)
+
+        def batch(self, step):
+            raise OSError(5, "Input/output error", "disk")
+
+    with pytest.raises(OSError, match="Input/output error"):
+        run(Broken(), tmp_path)

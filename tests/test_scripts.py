@@ -1,0 +1,334 @@
+"""The scripts, started as a user would, on small pictures."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imaging.files import load_image, save_image
+from imaging.imresize import imresize
+from tests.pictures import draw_picture, write_pictures
+from tests.scripts import ROOT, fail, run, succeed
+from tests.small import SMALL_FLAGS
+
+
+class Road:
+    """A folder with pictures, and the commands that work on it."""
+
+    def __init__(self, path):
+        self.path = path
+        write_pictures(path / "HR", [(40, 52), (44, 40)])
+        self.data = [f"--data_truth_path={path / 'HR'}"]
+        self.run = path / "run"
+
+    def train(self, *flags, command=succeed):
+        return command(
+            "train.py",
+            *self.data,
+            f"--cache_path={self.path / 'cache'}",
+            f"--train_path={self.run}",
+            "--scales=2,4",
+            "--batch_size=2",
+            "--input_patch_size=8",
+            "--log_freq=2",
+            "--save_freq=3",
+            *SMALL_FLAGS,
+            *flags,
+        )
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory):
+    """A road that was walked as far as step 4."""
+    road = Road(tmp_path_factory.mktemp("road"))
+    road.said = road.train("--max_steps=4")
+    return road
+
+
+def test_training_says_what_it_does_and_keeps_what_it_was_started_with(road):
+    assert "Training eusr at x2, x4 from step 0 to 4" in road.said
+    assert road.said.count("step 2/4") == 1
+    arguments = json.loads((road.run / "arguments.json").read_text())
+    assert arguments["eusr_conv_features"] == 4
+    assert arguments["scales"] == [2, 4]
+    assert arguments["data_truth_path"] == str(road.path / "HR")
+    names = {path.name for path in road.run.glob("*.index")}
+    assert names == {"model.ckpt-3.index", "model.ckpt-4.index"}
+
+
+def test_the_same_command_goes_on_where_it_stopped(tmp_path):
+    road = Road(tmp_path)
+    road.train("--max_steps=3")
+    said = road.train("--max_steps=5", "--log_freq=1")
+    assert "Going on with" in said and "from step 3 to 5" in said
+    assert "step 4/5" in said and "step 3/5" not in said
+    assert "Nothing to do" in road.train("--max_steps=5")
+
+
+def test_a_run_that_was_started_differently_is_not_gone_on_with(road):
+    line = road.train("--max_steps=9", "--seed=1", "--batch_size=3", command=fail)
+    assert "--batch_size was 2 and is 3; --seed was 0 and is 1" in line
+
+
+def test_a_new_run_can_start_from_weights_of_another(road, tmp_path):
+    other = Road(tmp_path)
+    flags = ["--max_steps=1", f"--restore_path={road.run}"]
+    assert "Starting from the weights of" in other.train(*flags)
+    with pytest.raises(AssertionError):
+        other.train(*flags, f"--train_path={tmp_path}/new", "--restore_target=x")
+
+
+def test_ctrl_c_ends_training_with_a_checkpoint(tmp_path):
+    road = Road(tmp_path)
+
+    def start(script, *flags):
+        command = [sys.executable, "-u", ROOT / script, *flags]
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    process = road.train("--max_steps=100000", command=start)
+    while "step 2/" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    said, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "")
+    assert "Stopped by SIGINT after step" in said
+    assert len(list(road.run.glob("model.ckpt-*.index"))) >= 1
+
+
+def test_validate_reports_every_image_beside_bicubic(road, tmp_path):
+    said = succeed(
+        "validate.py",
+        *road.data,
+        "--scales=2,4",
+        f"--restore_path={road.run}",
+        f"--save_path={tmp_path}",
+        f"--report_path={tmp_path / 'report.json'}",
+    )
+    assert "eusr x2" in said and "average" in said
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["model"], report["step"]) == ("eusr", 4)
+    for scale in (2, 4):
+        measured = report["scales"][str(scale)]
+        assert set(measured["images"]) == {"0", "1"}
+        values = [image["psnr_y"] for image in measured["images"].values()]
+        assert measured["average"]["psnr_y"] == pytest.approx(np.mean(values))
+        squares = [image["mse_y"] for image in measured["images"].values()]
+        assert measured["average"]["rmse_y"] == pytest.approx(np.sqrt(np.mean(squares)))
+        assert measured["bicubic"]["average"]["ssim_y"] > 0
+        assert load_image(tmp_path / f"x{scale}" / "0.png").shape == (40, 52, 3)
+
+
+def test_bicubic_is_a_model_that_needs_no_checkpoint(road, tmp_path):
+    report = tmp_path / "report.json"
+    flags = ["--model=bicubic", "--scales=2", f"--report_path={report}"]
+    succeed("validate.py", *road.data, *flags, f"--save_path={tmp_path}")
+    measured = json.loads(report.read_text())["scales"]["2"]
+    assert measured["average"] == measured["bicubic"]["average"]
+    lr = imresize(draw_picture(40, 52, 0), 1 / 2)
+    saved = load_image(tmp_path / "x2" / "0.png")
+    np.testing.assert_array_equal(saved, imresize(lr, 2))
+
+
+def test_output_and_truth_are_cut_to_their_common_size(tmp_path):
+    hr = draw_picture(41, 39)
+    save_image(tmp_path / "HR" / "a.png", hr)
+    save_image(tmp_path / "LR" / "x2" / "a.png", imresize(hr, 1 / 2))
+    succeed(
+        "validate.py",
+        "--model=bicubic",
+        "--scales=2",
+        f"--data_truth_path={tmp_path / 'HR'}",
+        f"--data_input_path={tmp_path / 'LR'}",
+    )
+
+
+@pytest.mark.parametrize("scales", ["4", "2,4"])
+def test_frozen_and_unfrozen_give_the_same_picture(road, tmp_path, scales):
+    model = tmp_path / "model.pb"
+    restore = ["--model=eusr", f"--restore_path={road.run}"]
+    flags = [f"--scales={scales}", f"--output_path={model}"]
+    assert "it gives the model's output" in succeed("freeze.py", *restore, *flags)
+    picture = road.path / "HR" / "1.png"
+    for name, source in (("pb", [f"--model_name={model}"]), ("ckpt", restore)):
+        output = [f"--input_path={picture}", f"--output_path={tmp_path / name}"]
+        said = succeed("test.py", *source, *output, "--scale=4")
+        assert "Upscaled 1 of 1 pictures by 4." in said
+    pictures = [load_image(tmp_path / name / "1.png") for name in ("pb", "ckpt")]
+    assert pictures[0].shape == (176, 160, 3)
+    np.testing.assert_array_equal(*pictures)
+
+
+def test_pictures_of_other_formats_go_in_and_a_broken_one_is_left_out(tmp_path):
+    folder = tmp_path / "LR"
+    folder.mkdir()
+    for name in ("a.jpg", "b.bmp", "c.png"):
+        Image.fromarray(draw_picture(9, 12)).save(folder / name)
+    (folder / "broken.png").write_bytes(b"no picture")
+    done = run(
+        "test.py",
+        "--model=bicubic",
+        "--scale=3",
+        f"--input_path={folder}",
+        f"--output_path={tmp_path / 'SR'}",
+    )
+    assert done.returncode == 1
+    assert "Upscaled 3 of 4 pictures" in done.stdout
+    assert done.stderr.count("\n") == 1 and "broken.png: is not an image" in done.stderr
+    names = sorted(path.name for path in (tmp_path / "SR").iterdir())
+    assert names == ["a.png", "b.png", "c.png"]
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_a_tile_size_changes_nothing_in_the_picture(road, tmp_path, scale):
+    pictures = []
+    for size in (0, 12):
+        output = tmp_path / str(size)
+        succeed(
+            "test.py",
+            f"--restore_path={road.run}",
+            f"--input_path={road.path / 'HR' / '0.png'}",
+            f"--output_path={output}",
+            f"--scale={scale}",
+            f"--tile_size={size}",
+        )
+        pictures.append(load_image(output / "0.png").astype(int))
+    # Another order of addition may turn a half over.
+    assert np.abs(pictures[0] - pictures[1]).max() <= 1
+
+
+def test_the_help_shows_the_flags_of_model_and_loader():
+    full = run("train.py", "--model=eusr", "--helpfull").stdout
+    for flag in ("eusr_shared_blocks", "data_truth_path", "sleep_ratio", "batch_size"):
+        assert f"--{flag}" in full or f"--[no]{flag}" in full
+    short = run("train.py", "--helpshort").stdout
+    assert "--max_steps" in short
+    assert len(short.splitlines()) <= 50
+
+
+def test_a_flagfile_chooses_the_model_too(tmp_path):
+    file = tmp_path / "flags.txt"
+    file.write_text("--model=nothing\n")
+    assert "--model=nothing does not exist" in fail("train.py", f"--flagfile={file}")
+
+
+def mistakes(road, folder):
+    """From what is done wrong to a command and what its line has to say."""
+    hr, checkpoint = road.path / "HR", f"--restore_path={road.run}"
+    text = folder / "text"
+    text.mkdir()
+    (text / "a.png").write_text("not a picture")
+    cut = folder / "cut"
+    shutil.copytree(hr, cut)
+    whole = (cut / "1.png").read_bytes()
+    (cut / "1.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "empty").mkdir()
+    odd = folder / "odd"
+    shutil.copytree(hr, odd / "HR")
+    write_pictures(odd / "x2", [(20, 26), (22, 19)])
+    (folder / "model.pb").write_text("not a graph")
+    (folder / "file").write_text("")
+    small = ["--input_patch_size=8", "--batch_size=2", "--scales=2", *SMALL_FLAGS]
+    to = [f"--train_path={folder}/run", f"--cache_path={folder}/cache", *small]
+    pb = f"--model_name={folder}/model.pb"
+    picture = f"--input_path={hr}/0.png"
+    train, validate = "train.py", "validate.py"
+    truth = "--data_truth_path="
+    return {
+        "no such model": (train, ["--model=nothing"], "bicubic, eusr"),
+        "no such loader": (train, ["--dataloader=x"], "basic_loader, div2k"),
+        "no flag at all": (train, ["train"], "'train' is not a flag"),
+        "no such flag": (train, ["--batch_sise=4"], "Did you mean: batch_size"),
+        "no number": (train, ["--batch_size=x"], "--batch_size=x"),
+        "no numbers": (train, ["--scales=2,x"], "whole numbers with commas"),
+        "nothing to train": (train, ["--model=bicubic"], "nothing to train"),
+        "no folder": (train, [f"{truth}{folder}/none", *to], "does not exist"),
+        "empty folder": (train, [f"{truth}{folder}/empty", *to], "no images"),
+        "text named png": (train, [f"{truth}{text}", *to], "a.png: is not an image"),
+        "truncated": (train, [f"{truth}{cut}", *to], "1.png: is truncated"),
+        "other size": (
+            train,
+            [f"{truth}{odd}/HR", f"--data_input_path={odd}", *to],
+            "1.png is 19x22, but",
+        ),
+        "no LR folder": (
+            train,
+            [f"{truth}{hr}", f"--data_input_path={folder}", *to],
+            "no folder x2 in it",
+        ),
+        "only small images": (
+            train,
+            [f"{truth}{hr}", *to, "--input_patch_size=48"],
+            "smaller than a patch, 96x96",
+        ),
+        "no path for a scale": (
+            train,
+            [f"{truth}{hr}", *to, "--scales=8"],
+            "--scales=8: eusr does 2, 4",
+        ),
+        "a file as run folder": (
+            train,
+            [f"{truth}{hr}", *to, f"--train_path={folder}/file/run"],
+            "is a file, not a folder",
+        ),
+        "no weights": (validate, [f"{truth}{hr}"], "needs trained weights"),
+        "no checkpoint": (
+            validate,
+            [f"{truth}{hr}", f"--restore_path={road.run}/model.ckpt-9"],
+            "Checkpoints there: model.ckpt-4, model.ckpt-3",
+        ),
+        "another model": (
+            validate,
+            [f"{truth}{hr}", "--model=bicubic", checkpoint],
+            "holds eusr. Leave --model out",
+        ),
+        "another size of network": (
+            validate,
+            [f"{truth}{hr}", "--model=eusr", checkpoint, "--eusr_conv_features=8"],
+            "--eusr_conv_features=8 differs from",
+        ),
+        "nothing to freeze": ("freeze.py", ["--model=bicubic"], "no network to freeze"),
+        "no graph": ("test.py", [pb, picture], "not a frozen graph"),
+        "no file": ("test.py", ["--model_name=none.pb", picture], "no such file"),
+        "graph and checkpoint": ("test.py", [pb, picture, checkpoint], "not both"),
+        "over the source": (
+            "test.py",
+            [checkpoint, f"--input_path={hr}", f"--output_path={hr}"],
+            "would overwrite",
+        ),
+        "no GPU of that name": (train, ["--cuda_device=first"], "expected numbers"),
+    }
+
+
+def test_each_mistake_gets_its_line_and_nothing_is_left_behind(road, tmp_path):
+    cases = mistakes(road, tmp_path)
+    assert len(cases) >= 15
+    running = {}
+    environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": "1"}
+    for name, (script, flags, _) in cases.items():
+        while sum(process.poll() is None for process in running.values()) >= 3:
+            time.sleep(0.05)
+        running[name] = subprocess.Popen(
+            [sys.executable, ROOT / script, *map(str, flags)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env=environment,
+        )
+    for name, process in running.items():
+        errors = process.communicate(timeout=120)[1].strip().splitlines()
+        expected = cases[name][2]
+        assert process.returncode == 1, name
+        assert len(errors) == 1 and errors[0].startswith("Error: "), (name, errors)
+        assert expected in errors[0], (name, errors[0])
+    assert not (tmp_path / "run").exists()
+    assert not list(tmp_path.rglob("*.part*"))
