@@ -171,7 +171,7 @@ def draw_comparison(folder):
             axes.axis("off")
     figure.tight_layout()
     with written_whole(folder / "comparison.png") as aside:
-        figure.savefig(aside, dpi=100)
+        figure.savefig(aside, dpi=80)
     plt.close(figure)
 
 

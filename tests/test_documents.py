@@ -1,0 +1,85 @@
+"""Every command that README and TRAINING show is run, on small pictures."""
+
+import re
+import shlex
+
+import pytest
+
+from imaging.files import load_image, save_image
+from imaging.imresize import imresize
+from tests.pictures import write_pictures
+from tests.scripts import ROOT, fail, run, succeed
+
+# What makes a command small; the last of two equal flags counts.
+SMALLER = {
+    "train.py": [
+        *("--max_steps=2", "--batch_size=2", "--input_patch_size=8"),
+        *("--eusr_conv_features=4", "--eusr_shared_blocks=1", "--cache_path=cache"),
+    ]
+}
+LAST_STEP = {"model.ckpt-1000000": "model.ckpt-2"}
+
+
+def read_commands(document):
+    """The commands in a document's bash blocks, as lists of words."""
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
+    commands = []
+    for line in "".join(blocks).replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        if words:
+            assert words[0] == "python", line
+            commands.append(words[1:])
+    return commands
+
+
+def make_data(folder):
+    """Small pictures where the documents have DIV2K and the others."""
+    for name in ("DIV2K/train/HR", "DIV2K/valid/HR", "BSDS500/train", "B100/HR"):
+        write_pictures(folder / name, [(72, 80), (64, 68)])
+    for index in range(2):
+        hr = load_image(folder / "B100" / "HR" / f"{index}.png")
+        lr = folder / "B100" / "LR" / "x4" / f"{index}x4.png"
+        save_image(lr, imresize(hr, 1 / 4))
+
+
+@pytest.mark.parametrize(("document", "count"), [("README.md", 6), ("TRAINING.md", 11)])
+def test_the_commands_of_a_document_run_in_their_order(tmp_path, document, count):
+    commands = read_commands(document)
+    assert len(commands) == count
+    make_data(tmp_path)
+    for script, *flags in commands:
+        for shown, there in LAST_STEP.items():
+            flags = [flag.replace(shown, there) for flag in flags]
+        succeed(ROOT / script, *flags, *SMALLER.get(script, []), cwd=tmp_path)
+    pictures = [path.name for path in (tmp_path / "SR").glob("*.png")]
+    assert sorted(pictures) == ["0.png", "1.png"]
+    assert load_image(tmp_path / "SR" / "0.png").shape == (72, 80, 3)
+
+
+def test_flags_that_a_document_names_exist():
+    helps = {
+        script: run(script, "--helpfull", "--model=eusr").stdout
+        for script in ("train.py", "validate.py", "freeze.py", "test.py")
+    }
+    helps["misc"] = run("misc/downscale_generator.py", "--helpfull").stdout
+    known = set(re.findall(r"--(?:\[no\])?(\w+)", "".join(helps.values())))
+    for document in ("README.md", "TRAINING.md"):
+        named = re.findall(r"--(\w+)(?![\w*])", (ROOT / document).read_text())
+        assert set(named) - known - {"logdir"} == set()
+
+
+def test_the_demo_walks_the_road_and_does_not_praise_a_poor_result(tmp_path):
+    line = fail("misc/demo.py", f"--output_path={tmp_path}", "--steps=2")
+    assert "less than the expected 0.3 dB" in line
+    for name in ("comparison.png", "model.pb", "report.json", "SR/x4/chelsea.png"):
+        assert (tmp_path / name).is_file()
+
+
+def test_the_demo_trains_and_validates_on_different_photographs(tmp_path):
+    succeed("misc/sample_images.py", f"--output_path={tmp_path}")
+    names = [
+        {path.name for path in (tmp_path / part / "HR").iterdir()}
+        for part in ("train", "validate")
+    ]
+    assert len(names[0]) == 6 and len(names[1]) == 2
+    assert not names[0] & names[1]
