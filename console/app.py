@@ -72,12 +72,12 @@ def tell(main):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        if error.filename is None:
-            raise
-        reason = error.strerror or str(error)
         if error.errno == errno.ENOSPC:
-            reason = "no space left on the disk; make room and run again"
-        sys.exit(f"Error: {error.filename}: {reason}.")
+            error.strerror = "no space left on the disk; make room and run again"
+        elif error.filename is None:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(f"Error: {where}{error.strerror}.")
 
 
 def require(*names):

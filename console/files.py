@@ -18,6 +18,9 @@ def written_whole(path):
 
     Yields:
         Path: The same ending as `path`, since writers choose a format by it.
+
+    Raises:
+        OSError: Writing failed; the error names `path`, which writers often do not.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,5 +29,9 @@ def written_whole(path):
     try:
         yield aside
         os.replace(aside, path)
+    except OSError as error:
+        if error.filename in (None, str(aside)):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
     finally:
         aside.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ import functools
 import multiprocessing
 import os
 import signal
+import sys
 from pathlib import Path
 
 from absl import flags
@@ -104,7 +105,7 @@ class _Workers:
         if count > 1:
             # Not forked: a forked child of a process with threads may hang.
             context = multiprocessing.get_context("spawn")
-            self.pool = context.Pool(count, _ignore_interrupt)
+            self.pool = context.Pool(count, _listen_to_parent)
 
     def map(self, function, things):
         """Yields results as they come."""
@@ -121,6 +122,7 @@ class _Workers:
             self.pool.join()
 
 
-def _ignore_interrupt():
-    """Leaves Ctrl-C to the parent, which ends the workers."""
+def _listen_to_parent():
+    """Leaves Ctrl-C to the parent, whose SIGTERM lets workers tidy up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))

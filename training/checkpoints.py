@@ -7,12 +7,14 @@ TensorFlow 2 reads it by that name.
 """
 
 import contextlib
+import errno
 import json
 import os
 from pathlib import Path
 
 import tensorflow as tf
 
+from console import quiet
 from console.errors import InputError, name_some
 from console.files import written_whole
 
@@ -240,11 +242,16 @@ class Keeper:
             OSError: The disk is full or read-only; older checkpoints stay.
         """
         try:
-            return self.manager.save(checkpoint_number=step)
+            # TensorFlow's own lines about a full disk would stand before ours.
+            with quiet.descriptor_caught():
+                return self.manager.save(checkpoint_number=step)
         except tf.errors.OpError as error:
             for part in self.folder.glob(f"{PREFIX}-{step}*temp*"):
                 _remove_folder(part)
-            raise OSError(None, _first_line(error), str(self.folder)) from None
+            code, reason = errno.EIO, _first_line(error)
+            if "No space left" in reason:
+                code, reason = errno.ENOSPC, "No space left on device"
+            raise OSError(code, reason, str(self.folder)) from None
 
 
 def _remove_folder(folder):
