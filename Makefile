@@ -33,7 +33,7 @@ clean:
 
 $(READY): requirements.txt requirements-dev.txt
 	@$(PYTHON) -c '$(SUPPORTED)' 2>/dev/null || { echo "Python 3.11, 3.12 or 3.13 is\
-	 needed; found: $$(python3 --version 2>&1). Name one: make PYTHON=/path/to/python3.12" \
+	 needed; found: $$($(or $(PYTHON),python3) --version 2>&1). Name one: make PYTHON=/path/to/python3.12" \
 	 >&2; exit 1; }
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version): some minutes, once."
 	@ls $(READY) >/dev/null 2>&1 && $(BIN)/python -c '' || $(PYTHON) -m venv --clear $(VENV)

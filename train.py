@@ -76,7 +76,7 @@ def define_flags():
 
 def main():
     """Trains the model that the flags describe."""
-    devices.choose(FLAGS.cuda_device)
+    device = devices.choose(FLAGS.cuda_device)
     folder = Path(FLAGS.train_path)
     arguments = _collect_arguments()
     newest = _find_run(folder, arguments)
@@ -108,8 +108,8 @@ def main():
     )
     scales = ", ".join(f"x{scale}" for scale in FLAGS.scales)
     say(
-        f"Training {model.name} at {scales} from step {model.step} "
-        f"to {FLAGS.max_steps} in {folder}; watch it: tensorboard --logdir={folder}"
+        f"Training {model.name} at {scales} on {device} from step {model.step} to "
+        f"{FLAGS.max_steps} in {folder}; watch it: tensorboard --logdir={folder}"
     )
     return Loop(model, loader, folder, settings).run()
 

@@ -10,8 +10,6 @@ from console import quiet
 from console.errors import InputError
 from console.flags import make_parser
 
-INTERRUPTED = 130
-
 # As in `console.flags`: the choices are the script's own flags.
 flags.disclaim_key_flags()
 
@@ -66,7 +64,7 @@ def tell(main):
         sys.exit(f"Error: {error}")
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        sys.exit(quiet.INTERRUPTED)
     except BrokenPipeError:
         # `| head` went away; what is still buffered must not raise once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -23,6 +23,10 @@ NOISE = re.compile(
 )
 
 
+# What a shell expects of a program that Ctrl-C ended.
+INTERRUPTED = 130
+
+
 def set_up():
     """Sets what libraries read from the environment; the user's own values win."""
     for name, value in SETTINGS.items():
@@ -70,6 +74,8 @@ def imports():
                 # Looking for devices is part of starting up, and as talkative.
                 if "tensorflow" in sys.modules:
                     sys.modules["tensorflow"].config.list_physical_devices()
+            except KeyboardInterrupt:
+                sys.exit(INTERRUPTED)
             except BaseException:
                 noise = None
                 raise

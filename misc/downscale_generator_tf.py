@@ -14,32 +14,19 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from absl import flags  # noqa: E402
 
 from console import app, quiet  # noqa: E402
-from console.flags import define_count  # noqa: E402
 from imaging.files import to_uint8  # noqa: E402
-from misc.downscaling import define_path_flags, downscale_all, pair_paths  # noqa: E402
+from misc.downscaling import define_single_scale_flags, downscale_folder  # noqa: E402
 
 with quiet.imports():
     import tensorflow as tf
 
-FLAGS = flags.FLAGS
-
-
-def define_flags():
-    """Declares the flags."""
-    define_path_flags()
-    define_count("scale", 2, "By how much to downscale.", least=2)
-
 
 def main():
     """Downscales every image."""
-    app.require("input_path", "output_path")
-    pairs = pair_paths(FLAGS.input_path, FLAGS.output_path)
     # TensorFlow uses all processors by itself.
-    jobs = [(*pair, FLAGS.scale) for pair in pairs]
-    downscale_all(jobs, downscale, num_processes=1)
+    downscale_folder(downscale, num_processes=1)
 
 
 def downscale(image, scale):
@@ -51,4 +38,4 @@ def downscale(image, scale):
 
 
 if __name__ == "__main__":
-    app.run(main, define_flags)
+    app.run(main, define_single_scale_flags)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from absl import flags
 
+from console import app
 from console.errors import InputError, name_some
+from console.flags import define_count
 from console.progress import say, track
 from imaging.files import list_images, load_image, save_image
 
@@ -18,6 +20,25 @@ def define_path_flags():
     """Declares `--input_path` and `--output_path`."""
     flags.DEFINE_string("input_path", None, "Folder of the HR images.")
     flags.DEFINE_string("output_path", None, "Folder to write the LR images to.")
+
+
+def define_single_scale_flags():
+    """Declares the flags of a helper that makes one scale."""
+    define_path_flags()
+    define_count("scale", 2, "By how much to downscale.", least=2)
+
+
+def downscale_folder(downscale, num_processes=None):
+    """Downscales `--input_path` to `--output_path` by `--scale`.
+
+    Args:
+        downscale: As of `downscale_all`.
+        num_processes: As of `downscale_all`.
+    """
+    app.require("input_path", "output_path")
+    pairs = pair_paths(flags.FLAGS.input_path, flags.FLAGS.output_path)
+    jobs = [(*pair, flags.FLAGS.scale) for pair in pairs]
+    downscale_all(jobs, downscale, num_processes)
 
 
 def pair_paths(input_path, output_path):
@@ -103,9 +124,12 @@ class _Workers:
     def __init__(self, count):
         self.pool = None
         if count > 1:
-            # Not forked: a forked child of a process with threads may hang.
+            # Not forked: a forked child of a process with threads may hang. A child
+            # inherits that Ctrl-C is ignored, and leaves it to the parent.
             context = multiprocessing.get_context("spawn")
-            self.pool = context.Pool(count, _listen_to_parent)
+            previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+            self.pool = context.Pool(count, _tidy_up_when_ended)
+            signal.signal(signal.SIGINT, previous)
 
     def map(self, function, things):
         """Yields results as they come."""
@@ -116,13 +140,16 @@ class _Workers:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, error, *_):
         if self.pool is not None:
-            self.pool.terminate()
+            # Workers that are still starting would complain if they were ended.
+            if error is None:
+                self.pool.close()
+            else:
+                self.pool.terminate()
             self.pool.join()
 
 
-def _listen_to_parent():
-    """Leaves Ctrl-C to the parent, whose SIGTERM lets workers tidy up."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _tidy_up_when_ended():
+    """Lets a worker that the parent ends remove what it was writing."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))

@@ -1,7 +1,5 @@
 """Against MATLAB's own results: some stand here, the others lie in ../shared."""
 
-import time
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,6 +9,7 @@ from imaging.files import load_image
 from imaging.imresize import imresize
 from tests.pictures import draw_picture
 from tests.shared_data import SHARED, needs_shared
+from tests.timing import shortest
 
 RAMP8 = np.arange(64.0).reshape(8, 8)
 RAMP4 = np.arange(16.0).reshape(4, 4)
@@ -163,14 +162,6 @@ def test_downscaling_takes_less_time_than_decoding(tmp_path):
     picture = np.clip(picture + noise, 0, 255).astype(np.uint8)
     path = tmp_path / "picture.png"
     Image.fromarray(picture).save(path)
-
-    def shortest(function):
-        times = []
-        for _ in range(5):
-            start = time.perf_counter()
-            function()
-            times.append(time.perf_counter() - start)
-        return min(times)
 
     assert shortest(lambda: imresize(picture, 1 / 4)) < shortest(
         lambda: load_image(path)

@@ -1,7 +1,6 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from dataloaders.paired import PairedLoader, PairedSettings, make_lr
 from imaging.files import load_image, save_image
 from imaging.imresize import imresize
 from tests.pictures import draw_picture, write_pictures
+from tests.timing import shortest
 
 ROOT = Path(__file__).resolve().parents[1]
 SCALES = (2, 4)
@@ -256,14 +256,6 @@ def test_a_batch_costs_a_small_part_of_decoding_its_images(tmp_path):
     for index in range(4):
         save_image(tmp_path / "HR" / f"{index}.png", noise)
     loader = make_loader(tmp_path, lr_patch_size=24, batch_size=8)
-
-    def shortest(function):
-        times = []
-        for _ in range(5):
-            start = time.perf_counter()
-            function()
-            times.append(time.perf_counter() - start)
-        return min(times)
 
     decoding = shortest(
         lambda: [load_image(tmp_path / "HR" / f"{i % 4}.png") for i in range(8)]

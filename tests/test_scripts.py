@@ -53,7 +53,7 @@ def road(tmp_path_factory):
 
 
 def test_training_says_what_it_does_and_keeps_what_it_was_started_with(road):
-    assert "Training eusr at x2, x4 from step 0 to 4" in road.said
+    assert "Training eusr at x2, x4 on the CPU from step 0 to 4" in road.said
     assert road.said.count("step 2/4") == 1
     arguments = json.loads((road.run / "arguments.json").read_text())
     assert arguments["eusr_conv_features"] == 4

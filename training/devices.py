@@ -12,6 +12,9 @@ def choose(cuda_device):
         cuda_device: Indices with commas between them, as in CUDA_VISIBLE_DEVICES;
             `-1` for the CPU.
 
+    Returns:
+        str: What it is, for a person: `"the CPU"` or `"GPU 0"`.
+
     Raises:
         InputError: It is no list of numbers, or there is no GPU of that number
             although there are others.
@@ -26,7 +29,7 @@ def choose(cuda_device):
         ) from None
     if wanted == [-1] or not gpus:
         tf.config.set_visible_devices([], "GPU")
-        return
+        return "the CPU"
     if max(wanted) >= len(gpus) or min(wanted) < 0:
         raise InputError(
             f"--cuda_device={cuda_device}: this machine has GPUs 0 to {len(gpus) - 1}."
@@ -35,3 +38,4 @@ def choose(cuda_device):
     for index in wanted:
         # Whole pictures and patches take turns; memory is taken as it is needed.
         tf.config.experimental.set_memory_growth(gpus[index], True)
+    return f"GPU {cuda_device}"

@@ -41,24 +41,26 @@ class LoopSettings:
 class Pace:
     """Seconds a step, and how much of them was spent waiting for data.
 
-    The first step of each scale is left out: it traces the graph.
+    The first step of each scale is left out of the mean: it traces the graph.
+
+    Attributes:
+        last: Seconds of the last step, whichever.
     """
 
     def __init__(self):
         """Nothing measured yet."""
         self.total = self.waited = self.steps = 0
-        self.last = float("nan")
+        self.last = 0.0
 
     def add(self, seconds, waited):
         """Takes the time of one step and of the wait within it."""
         self.total, self.waited = self.total + seconds, self.waited + waited
         self.steps += 1
-        self.last = seconds
 
     @property
     def mean(self):
-        """Seconds a step so far; NaN before the first."""
-        return self.total / self.steps if self.steps else float("nan")
+        """Seconds a step so far."""
+        return self.total / self.steps if self.steps else self.last
 
     @property
     def waiting_share(self):
@@ -67,7 +69,7 @@ class Pace:
 
     def left(self, steps):
         """Time that so many more steps will take, as people write it."""
-        return to_clock(self.mean * steps) if self.steps else "?"
+        return to_clock(self.mean * steps)
 
 
 class Loop:
@@ -132,8 +134,9 @@ class Loop:
         is_log = done % self.settings.log_freq == 0
         if is_log:
             losses = {name: float(loss) for name, loss in losses.items()}
+        self.pace.last = time.perf_counter() - start
         if traced:
-            self.pace.add(time.perf_counter() - start, batches.waited - waited)
+            self.pace.add(self.pace.last, batches.waited - waited)
         if is_log:
             self._log(done, batch.scale, losses)
         if done % self.settings.summary_freq == 0:
