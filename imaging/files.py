@@ -1,11 +1,12 @@
 """Reads and writes image files; inside, an image is uint8 (H, W, 3), RGB."""
 
+import contextlib
 import warnings
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from console.errors import InputError
 from console.files import written_whole
@@ -13,8 +14,9 @@ from console.progress import warn
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
-# Satellite pictures and scans are legitimate; beyond this, memory is not.
-Image.MAX_IMAGE_PIXELS = 1_000_000_000
+# Satellite pictures and scans are legitimate. Pillow warns from this number of pixels
+# on, which is silenced here, and refuses twice as many.
+Image.MAX_IMAGE_PIXELS = 500_000_000
 
 # Of nine levels, the one after which files hardly shrink but writing slows down.
 PNG_COMPRESSION = 3
@@ -22,8 +24,20 @@ PNG_COMPRESSION = 3
 # The first image whose transparency was dropped.
 _warned_of_alpha = []
 
-_ORIENTATION = 0x0112
-_TURNED = (5, 6, 7, 8)
+_EXIF_ORIENTATION = 0x0112
+_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
+# What sets a picture upright, by its EXIF orientation; 1 is upright.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# Those that exchange rows and columns.
+_QUARTER_TURNS = (5, 6, 7, 8)
 
 
 def list_images(folder, flag=None):
@@ -60,16 +74,23 @@ def list_images(folder, flag=None):
 
 
 def read_size(path):
-    """Reads the height and width of an image from its header.
+    """Reads the height and width that `load_image` will give, from the header alone.
+
+    Args:
+        path: The file, one of `EXTENSIONS`.
+
+    Returns:
+        (int, int): Height and width, once the picture is upright.
 
     Raises:
         InputError: The file is no image.
     """
     with _opened(path) as image:
         width, height = image.size
-        # To ask a PNG for EXIF that it did not begin with would decode all of it.
-        has_exif = image.format != "PNG" or "exif" in image.info
-        if has_exif and image.getexif().get(_ORIENTATION) in _TURNED:
+        if image.format == "TIFF":
+            # Some versions of Pillow exchange the two by themselves, others do not.
+            width, height = image.tag_v2[_TIFF_WIDTH], image.tag_v2[_TIFF_HEIGHT]
+        if _read_orientation(image) in _QUARTER_TURNS:
             width, height = height, width
     return height, width
 
@@ -89,36 +110,58 @@ def load_image(path):
     Raises:
         InputError: The file is no image, or is damaged: never half a picture.
     """
-    with _opened(path) as image:
-        try:
-            # Notes on odd metadata are of no use to anyone here.
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                # Once loaded, Pillow forgets how the file stored its pixels.
-                is_deep = any("16" in str(tile[3]) for tile in image.tile)
-                image.load()
-                pixels = _load_16_bits(path) if is_deep else _to_rgb(image, path)
-        except (OSError, SyntaxError, ValueError, EOFError) as error:
-            raise _damaged(path, error) from None
+    _verify(path)
+    with _opened(path) as image, _damage_told(path):
+        orientation = _read_orientation(image)
+        # Once loaded, Pillow forgets how the file stored its pixels.
+        is_deep = _is_deep(image)
+        image.load()
+        pixels = _load_16_bits(path) if is_deep else _to_rgb(image, path)
+        # Pillow and OpenCV turn a TIFF themselves.
+        if image.format != "TIFF" and orientation in _TURNS:
+            turned = Image.fromarray(pixels).transpose(_TURNS[orientation])
+            pixels = np.asarray(turned)
     return np.ascontiguousarray(pixels)
 
 
+def _verify(path):
+    """Checks the checksums of a PNG, which decoding does not: 1.5% of its time."""
+    with _opened(path) as image, _damage_told(path):
+        if image.format == "PNG":
+            image.verify()
+
+
+@contextlib.contextmanager
 def _opened(path):
     """Opens a file with Pillow, which reads only its header."""
+    with warnings.catch_warnings():
+        # Notes on odd metadata are of no use to anyone here.
+        warnings.simplefilter("ignore")
+        try:
+            opened = Image.open(path)
+        except Image.DecompressionBombError:
+            most = 2 * Image.MAX_IMAGE_PIXELS / 1e9
+            raise InputError(
+                f"{path}: has more than {most:g} gigapixels; cut it into pieces."
+            ) from None
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file.") from None
+        except PermissionError:
+            raise
+        except (OSError, SyntaxError, ValueError) as error:
+            raise _damaged(path, error) from None
+        with opened:
+            yield opened
+
+
+@contextlib.contextmanager
+def _damage_told(path):
+    """Turns what decoders raise for a damaged file into an `InputError`."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return Image.open(path)
-    except Image.DecompressionBombError:
-        raise InputError(
-            f"{path}: larger than {2 * Image.MAX_IMAGE_PIXELS:.1g} pixels; cut it into "
-            "pieces."
-        ) from None
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file.") from None
-    except PermissionError:
+        yield
+    except InputError:
         raise
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise _damaged(path, error) from None
 
 
@@ -131,9 +174,27 @@ def _damaged(path, error):
     return InputError(f"{path}: {reason} ({size} bytes); replace or remove it.")
 
 
+def _read_orientation(image):
+    """The EXIF orientation, 1 to 8, by what stands before the pixels."""
+    # Asked for EXIF that a PNG did not begin with, Pillow would decode all of it.
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1
+    return image.getexif().get(_EXIF_ORIENTATION, 1)
+
+
+def _is_deep(image):
+    """Whether a file of Pillow that is not loaded yet holds 16 bits a channel."""
+    if image.format not in ("PNG", "TIFF") or not image.tile:
+        return False
+    arguments = image.tile[0][3]
+    raw_mode = arguments if isinstance(arguments, str) else arguments[0]
+    return ";16" in raw_mode
+
+
 def _to_rgb(image, path):
     """The pixels of a loaded Pillow image of 8 bits, uint8 (H, W, 3)."""
-    image = ImageOps.exif_transpose(image)
+    if image.mode[0] in "IF":  # Wide integers and floats, which Pillow would clip.
+        raise _too_deep(path)
     if "A" in image.getbands() or "transparency" in image.info:
         _warn_of_alpha(str(path))
         # By way of RGBA a palette's transparent colours keep their RGB.
@@ -146,9 +207,7 @@ def _load_16_bits(path):
     encoded = np.fromfile(path, np.uint8)
     pixels = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
-        raise InputError(
-            f"{path}: has neither 8 nor 16 bits a channel; save it as an ordinary PNG."
-        )
+        raise _too_deep(path)
     if pixels.dtype == np.uint16:
         pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if pixels.ndim == 2:
@@ -156,6 +215,13 @@ def _load_16_bits(path):
     if pixels.shape[-1] == 4:
         _warn_of_alpha(str(path))
     return pixels[..., 2::-1]
+
+
+def _too_deep(path):
+    """The error for pixels that are neither uint8 nor uint16."""
+    return InputError(
+        f"{path}: has neither 8 nor 16 bits a channel; save it as an ordinary PNG."
+    )
 
 
 def _warn_of_alpha(path):

@@ -34,7 +34,7 @@ from metrics import psnr_y  # noqa: E402
 FLAGS = flags.FLAGS
 SCALES = (2, 4)
 
-# A network of 1/70 of EUSR's weights learns enough in two minutes on two cores.
+# A network of 1/40 of EUSR's weights learns enough in two minutes on two cores.
 NETWORK = (
     "--eusr_model_scales=2,4 --eusr_conv_features=16 --eusr_shared_blocks=4 "
     "--eusr_learning_rate=1e-3 --eusr_learning_rate_schedule=cosine"
