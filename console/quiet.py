@@ -6,12 +6,6 @@ import re
 import sys
 import tempfile
 
-SETTINGS = {
-    # 1 drops information only: "cannot load the GPU's libraries" is a warning.
-    "TF_CPP_MIN_LOG_LEVEL": "1",
-    "KERAS_BACKEND": "tensorflow",
-}
-
 # What TensorFlow writes before it reads any setting, however it is set.
 NOISE = re.compile(
     r"WARNING: All log messages before absl::InitializeLog"
@@ -28,9 +22,11 @@ INTERRUPTED = 130
 
 
 def set_up():
-    """Sets what libraries read from the environment; the user's own values win."""
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
+    """Sets what TensorFlow and Keras read from the environment."""
+    # 1 drops information only: "cannot load the GPU's libraries" is a warning.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    # Whatever the user's other projects run on, the training steps are TensorFlow's.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
 
 
 @contextlib.contextmanager

@@ -107,7 +107,10 @@ class Upscaler:
         self.graph_def = graphs.read(path, flag)
         self.scale_input = [SCALE] if graphs.has(self.graph_def, SCALE) else []
         self.whole = self._function([INPUT, *self.scale_input], [OUTPUT])
-        self.scales = graphs.read_constant(self.graph_def, SCALES)
+        self.scales = self.radii = None
+        if graphs.has(self.graph_def, FEATURES):
+            self.scales = graphs.read_constant(self.graph_def, SCALES)
+            self.radii = graphs.read_constant(self.graph_def, RADII)
 
     def _function(self, inputs, outputs):
         source = f"{self.flag}={self.path}"
@@ -126,13 +129,13 @@ class Upscaler:
             InputError: The file does not upscale by this.
         """
         self.check_scale(scale)
-        if self.scales is None:
+        if self.scales is None or self.radii is None:
             whole = self._bind(self.whole, scale)
             return [Stage(whole, scale, UNKNOWN_RADIUS, bytes_of_head(scale))]
         trunk = self._function([INPUT, *self.scale_input], [FEATURES])
         head = self._function([FEATURES, *self.scale_input], [OUTPUT])
         features = trunk.outputs[0].shape[-1]
-        trunk_radius, *head_radii = graphs.read_constant(self.graph_def, RADII)
+        trunk_radius, *head_radii = self.radii
         return make_stages(
             self._bind(trunk, scale),
             self._bind(head, scale),

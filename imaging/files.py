@@ -14,9 +14,12 @@ from console.progress import warn
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
-# Satellite pictures and scans are legitimate. Pillow warns from this number of pixels
-# on, which is silenced here, and refuses twice as many.
+# Satellite pictures and scans are legitimate: Pillow refuses twice this many pixels.
 Image.MAX_IMAGE_PIXELS = 500_000_000
+
+# Notes on odd metadata and on large pictures are of no use to anyone here. Not by
+# `catch_warnings`: images are loaded in threads, where it may silence all for good.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 # Of nine levels, the one after which files hardly shrink but writing slows down.
 PNG_COMPRESSION = 3
@@ -134,15 +137,16 @@ def _verify(path):
 @contextlib.contextmanager
 def _opened(path):
     """Opens a file with Pillow, which reads only its header."""
-    with warnings.catch_warnings():
-        # Notes on odd metadata are of no use to anyone here.
-        warnings.simplefilter("ignore")
+    with contextlib.ExitStack() as stack:
         try:
-            opened = Image.open(path)
+            # Opened by name, Pillow maps some TIFFs into memory and scrambles those
+            # whose orientation exchanges rows and columns.
+            file = stack.enter_context(open(path, "rb"))
+            image = stack.enter_context(Image.open(file))
         except Image.DecompressionBombError:
-            most = 2 * Image.MAX_IMAGE_PIXELS / 1e9
+            most = 2 * Image.MAX_IMAGE_PIXELS
             raise InputError(
-                f"{path}: has more than {most:g} gigapixels; cut it into pieces."
+                f"{path}: has more than {most:,} pixels; cut it into pieces."
             ) from None
         except FileNotFoundError:
             raise InputError(f"{path}: no such file.") from None
@@ -150,8 +154,7 @@ def _opened(path):
             raise
         except (OSError, SyntaxError, ValueError) as error:
             raise _damaged(path, error) from None
-        with opened:
-            yield opened
+        yield image
 
 
 @contextlib.contextmanager
@@ -253,4 +256,7 @@ def to_uint8(image):
     """
     if image.dtype == np.uint8:
         return image
-    return np.clip(np.floor(image + 0.5), 0, 255).astype(np.uint8)
+    rounded = np.asarray(image + 0.5)
+    np.floor(rounded, out=rounded)
+    np.clip(rounded, 0, 255, out=rounded)
+    return rounded.astype(np.uint8)

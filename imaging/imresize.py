@@ -12,7 +12,13 @@ import math
 import numpy as np
 from scipy import sparse
 
+from imaging.files import to_uint8
+
 KERNEL_WIDTH = 4.0
+
+# Bytes of one block of a pass, of its input or its output: small enough for caches,
+# and a large picture is never in memory as floats as a whole.
+BLOCK = 1 << 22
 
 
 def imresize(image, scale=None, size=None, antialiasing=True):
@@ -60,7 +66,8 @@ def _resolve(image, scale, size):
         scales = tuple(scale) if np.ndim(scale) else (scale, scale)
         sizes = tuple(math.ceil(s * n) for s, n in zip(scales, lengths, strict=True))
     if min(sizes) < 1 or min(scales) <= 0:
-        raise ValueError(f"Expected a positive size. Received {size or scale}.")
+        received = scale if size is None else size
+        raise ValueError(f"Expected a positive size. Received {received}.")
     return scales, sizes
 
 
@@ -101,15 +108,15 @@ def _make_weights(length, new_length, scale, antialiasing):
 
 
 def _resize_axis(image, weights, axis):
-    """One pass along one axis."""
+    """One pass along one axis, in blocks of columns."""
     for_float, for_uint8 = weights
     matrix = for_uint8 if image.dtype == np.uint8 else for_float
     moved = np.moveaxis(image, axis, 0)
-    flat = moved.reshape(moved.shape[0], -1).astype(matrix.dtype)
-    output = matrix @ flat
-    if image.dtype == np.uint8:
-        output += 0.5
-        np.floor(output, out=output)
-        np.clip(output, 0, 255, out=output)
-    output = output.astype(image.dtype)
+    flat = moved.reshape(moved.shape[0], -1)
+    output = np.empty((matrix.shape[0], flat.shape[1]), image.dtype)
+    step = max(1, BLOCK // (max(matrix.shape) * matrix.dtype.itemsize))
+    for start in range(0, flat.shape[1], step):
+        columns = slice(start, start + step)
+        block = matrix @ flat[:, columns].astype(matrix.dtype)
+        output[:, columns] = to_uint8(block) if image.dtype == np.uint8 else block
     return np.moveaxis(output.reshape(-1, *moved.shape[1:]), 0, axis)

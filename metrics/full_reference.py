@@ -1,8 +1,9 @@
 """PSNR, RMSE and SSIM of a picture against the truth.
 
-All take uint8 or float (H, W, 3) arrays of RGB in [0, 255]. The output is first
-rounded and clipped to uint8, as it would be saved, and `shave` pixels are dropped at
-each border. Metrics on Y use BT.601 luma in double, not rounded.
+All take uint8 or float (H, W, 3) arrays of RGB in [0, 255]. Both are first rounded and
+clipped to uint8, as they would be saved, for the metrics on Y too: only so does
+bicubic in double give the published 25.957 dB on BSD100 x4. `shave` pixels are dropped
+at each border. Metrics on Y use BT.601 luma in double, not rounded.
 """
 
 import cv2

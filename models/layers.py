@@ -22,6 +22,8 @@ def make_conv(features, kernel_size, kernel_initializer="glorot_uniform", **kwar
         features,
         kernel_size,
         padding="same",
+        # The user's keras.json may say otherwise.
+        data_format="channels_last",
         kernel_initializer=kernel_initializer,
         **kwargs,
     )
@@ -166,4 +168,4 @@ class EnhancedUpscalingModule(layers.Layer):
             pixels.append(x)
             x = keras.ops.copy(x)
         pixels = keras.ops.concatenate(pixels, axis=-1)
-        return keras.ops.depth_to_space(pixels, 2)
+        return keras.ops.depth_to_space(pixels, 2, data_format="channels_last")

@@ -81,6 +81,15 @@ def test_importing_tensorflow_is_quiet():
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_another_keras_backend_of_the_users_does_not_matter(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    done = run_python(
+        "from console import quiet\nwith quiet.imports():\n    import keras\n"
+        "print(keras.backend.backend())"
+    )
+    assert done.stdout == "tensorflow\n"
+
+
 def test_what_matters_is_still_said():
     done = run_python(
         "import os\nfrom console import quiet\n"

@@ -1,3 +1,10 @@
+import concurrent.futures
+import struct
+import sys
+import warnings
+import zlib
+
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -35,8 +42,6 @@ def test_16_bit_grey_is_rounded_to_8(tmp_path, ending):
 
 
 def test_16_bit_rgb_is_rounded_to_8(tmp_path):
-    import cv2
-
     deep = np.random.default_rng(0).integers(0, 65536, (6, 7, 3), np.uint16)
     cv2.imwrite(str(tmp_path / "a.png"), deep[..., ::-1])
     expected = np.round(deep / 257)
@@ -73,6 +78,54 @@ def test_a_turned_photograph_is_set_upright(tmp_path):
     assert loaded[0].mean() < 50 and loaded[-1].mean() > 200
 
 
+# How often np.rot90 turns the stored picture upright, by its EXIF orientation.
+@pytest.mark.parametrize(("orientation", "turns"), [(3, 2), (6, 3), (8, 1)])
+@pytest.mark.parametrize("ending", ["png", "tiff"])
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_it_is_upright_whatever_its_format_and_depth(
+    tmp_path, orientation, turns, ending, depth
+):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    grey = draw_picture(9, 14)[..., 0]
+    stored = grey.astype(depth) * (257 if depth == np.uint16 else 1)
+    path = write(tmp_path / f"a.{ending}", stored, exif=exif)
+    loaded = load_image(path)
+    np.testing.assert_array_equal(loaded[..., 0], np.rot90(grey, turns))
+    assert read_size(path) == loaded.shape[:2]
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGB", "CMYK"])
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+def test_a_turned_tiff_is_not_scrambled(tmp_path, mode, compression):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = Image.fromarray(draw_picture(9, 14)).convert(mode)
+    stored.save(tmp_path / "a.tiff", exif=exif, compression=compression)
+    expected = np.rot90(np.asarray(stored.convert("RGB")), 3)
+    np.testing.assert_array_equal(load_image(tmp_path / "a.tiff"), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])
+def test_wider_pixels_are_refused_rather_than_clipped(tmp_path, dtype):
+    path = write(tmp_path / "a.tiff", draw_picture(9, 8)[..., 0].astype(dtype) * 300)
+    with pytest.raises(InputError, match="neither 8 nor 16 bits"):
+        load_image(path)
+
+
+def test_only_its_depth_makes_a_picture_deep(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(files, "_warned_of_alpha", [])
+    cmyk = Image.fromarray(draw_picture(74, 53)).convert("CMYK")
+    cmyk.save(tmp_path / "a.tiff", compression="tiff_lzw")
+    with Image.open(tmp_path / "a.tiff") as image:
+        # Not a depth: where the file keeps its table happens to hold these digits.
+        assert "16" in str(image.tile[0][3][-1])
+    expected = np.asarray(cmyk.convert("RGB"))
+    np.testing.assert_array_equal(load_image(tmp_path / "a.tiff"), expected)
+    # OpenCV gives four channels for it, of which none is transparency.
+    assert capsys.readouterr().err == ""
+
+
 def test_only_images_are_listed_in_order_whatever_their_case(tmp_path):
     for name in ("b.PNG", "a.jpeg", "c.txt", ".hidden.png", "d.Bmp"):
         (tmp_path / name).write_bytes(b"")
@@ -97,6 +150,45 @@ def test_half_a_file_is_never_half_a_picture(tmp_path, ending):
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match=rf"a\.{ending}: .*replace or remove it"):
         load_image(path)
+
+
+def test_a_changed_byte_of_a_png_is_noticed(tmp_path):
+    path = write(tmp_path / "a.png", draw_picture(24, 53))
+    whole = path.read_bytes()
+    start = whole.index(b"IDAT") + 4
+    # Up to the checksum of the pixels and the end chunk, of 4 and 12 bytes.
+    for place in range(start, len(whole) - 16, 7):
+        path.write_bytes(
+            whole[:place] + bytes([whole[place] ^ 85]) + whole[place + 1 :]
+        )
+        with pytest.raises(InputError, match="replace or remove it"):
+            load_image(path)
+
+
+def test_more_than_a_gigapixel_is_refused_in_one_line(tmp_path):
+    def chunk(kind, data):
+        checksum = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + checksum
+
+    header = struct.pack(">IIBBBBB", 40_000, 30_000, 8, 2, 0, 0, 0)
+    path = tmp_path / "a.png"
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+    with pytest.raises(InputError, match="more than 1,000,000,000 pixels"):
+        read_size(path)
+
+
+def test_loading_in_threads_leaves_warnings_as_they_are(tmp_path):
+    path = write(tmp_path / "a.png", draw_picture(24, 53))
+    before, interval = list(warnings.filters), sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(load_image, [path] * 400))
+        assert warnings.filters == before
+    finally:
+        sys.setswitchinterval(interval)
+        warnings.filters[:] = before
 
 
 @pytest.mark.parametrize("content", [b"", b"just text"])

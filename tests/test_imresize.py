@@ -1,5 +1,7 @@
 """Against MATLAB's own results: some stand here, the others lie in ../shared."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -136,6 +138,27 @@ def test_a_flat_image_stays_flat_and_a_plane_stays_a_plane():
     np.testing.assert_allclose(np.diff(up, axis=1), 0.5, atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float64])
+def test_cutting_the_work_into_blocks_changes_no_bit(monkeypatch, dtype):
+    image = draw_picture(40, 60).astype(dtype)
+    whole = [imresize(image, scale) for scale in (1 / 3, 1 / 4, 2.5)]
+    monkeypatch.setattr("imaging.imresize.BLOCK", 4000)
+    for scale, expected in zip((1 / 3, 1 / 4, 2.5), whole, strict=True):
+        np.testing.assert_array_equal(imresize(image, scale), expected)
+
+
+def test_a_large_result_is_never_held_as_floats():
+    image = draw_picture(300, 300)
+    tracemalloc.start()
+    try:
+        enlarged = imresize(image, 8)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # As float32 alone it would take four times its size.
+    assert peak < 2.5 * enlarged.nbytes
+
+
 def test_float32_stays_float32():
     assert imresize(RAMP8.astype(np.float32), 2).dtype == np.float32
 
@@ -147,6 +170,7 @@ def test_float32_stays_float32():
         (RAMP8, {"scale": 2, "size": (3, 3)}),
         (RAMP8, {"scale": 0}),
         (RAMP8, {"size": (0, 3)}),
+        (RAMP8, {"size": np.array([0, 3])}),
         (RAMP8[0], {"scale": 2}),
         (RAMP8.astype(np.int64), {"scale": 2}),
     ],

@@ -4,7 +4,7 @@ from skimage.metrics import structural_similarity
 
 from console.errors import InputError
 from imaging.colour import to_y
-from imaging.files import load_image
+from imaging.files import load_image, to_uint8
 from imaging.imresize import imresize
 from metrics import mse_y, pirm_rmse, psnr_rgb, psnr_y, rmse_rgb, ssim_y
 from tests.pictures import draw_picture
@@ -82,6 +82,22 @@ def test_other_shapes_and_too_small_pictures_are_refused(measure):
         measure(GREY[:, :39], GREY)
     with pytest.raises(InputError, match="too few to measure"):
         measure(GREY[:8], GREY[:8])
+
+
+@needs_shared
+def test_bicubic_has_its_published_psnr_on_b100():
+    folder = SHARED / "data" / "B100"
+    values = []
+    for path in sorted((folder / "HR").glob("*.png")):
+        hr = load_image(path)
+        hr = hr[: hr.shape[0] // 4 * 4, : hr.shape[1] // 4 * 4]
+        in_uint8 = imresize(load_image(folder / "LR" / "x4" / f"{path.stem}x4.png"), 4)
+        # Both resizes in double, only their results rounded.
+        lr = to_uint8(imresize(hr.astype(np.float64), 1 / 4))
+        in_double = imresize(lr.astype(np.float64), 4)
+        values.append([psnr_y(in_uint8, hr), psnr_y(in_double, hr)])
+    assert len(values) == 100
+    assert np.mean(values, axis=0) == pytest.approx([25.955, 25.957], abs=0.001)
 
 
 @needs_shared
