@@ -11,7 +11,7 @@ from dataloaders import cache
 from dataloaders.pairs import find_pairs
 from dataloaders.patches import VARIANTS, turn_into
 from imaging.files import load_image
-from imaging.imresize import imresize
+from imaging.imresize import make_lr
 
 
 @dataclasses.dataclass(frozen=True)
@@ -228,17 +228,3 @@ class WholePairs:
             else:
                 lr = make_lr(hr, self.scale)
             yield pair.name, lr, hr
-
-
-def make_lr(hr, scale):
-    """MATLAB's imresize of an HR image cut to a multiple of the scale.
-
-    Args:
-        hr: uint8 (H, W, 3).
-        scale: By how much to downscale.
-
-    Returns:
-        uint8 (H // scale, W // scale, 3).
-    """
-    height, width = (length // scale * scale for length in hr.shape[:2])
-    return imresize(hr[:height, :width], 1 / scale)

@@ -152,8 +152,8 @@ def _opened(path):
             raise InputError(f"{path}: no such file.") from None
         except PermissionError:
             raise
-        except (OSError, SyntaxError, ValueError) as error:
-            raise _damaged(path, error) from None
+        except (OSError, SyntaxError, ValueError):
+            raise _damaged(path, "is not an image that can be read") from None
         yield image
 
 
@@ -164,16 +164,14 @@ def _damage_told(path):
         yield
     except InputError:
         raise
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise _damaged(path, error) from None
+    except (OSError, SyntaxError, ValueError, EOFError):
+        raise _damaged(path, "is truncated or damaged") from None
 
 
-def _damaged(path, error):
+def _damaged(path, reason):
     """The error for a file that does not hold a whole image."""
     size = Path(path).stat().st_size
-    reason = "is empty" if size == 0 else "is not an image that can be read"
-    if "truncated" in str(error) or "unexpected end" in str(error).lower():
-        reason = "is truncated"
+    reason = reason if size else "is empty"
     return InputError(f"{path}: {reason} ({size} bytes); replace or remove it.")
 
 

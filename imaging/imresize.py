@@ -50,6 +50,36 @@ def imresize(image, scale=None, size=None, antialiasing=True):
     return image
 
 
+def cut_to_multiple(image, scale):
+    """Cuts an image at the bottom and the right to a multiple of the scale.
+
+    Left uncut, its LR image would be stretched by H / (H // scale), not by the scale,
+    and so drift from it towards the bottom and the right.
+
+    Args:
+        image: (H, W, C).
+        scale: By how much it will be downscaled.
+
+    Returns:
+        (H // scale * scale, W // scale * scale, C), a view.
+    """
+    height, width = (length // scale * scale for length in image.shape[:2])
+    return image[:height, :width]
+
+
+def make_lr(hr, scale):
+    """MATLAB's imresize of an HR image cut to a multiple, as benchmark sets were made.
+
+    Args:
+        hr: uint8 (H, W, 3).
+        scale: By how much to downscale.
+
+    Returns:
+        uint8 (H // scale, W // scale, 3).
+    """
+    return imresize(cut_to_multiple(hr, scale), 1 / scale)
+
+
 def _resolve(image, scale, size):
     """The factor and the output length of rows and columns."""
     if image.ndim not in (2, 3) or 0 in image.shape:

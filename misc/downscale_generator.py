@@ -16,8 +16,12 @@ from absl import flags  # noqa: E402
 from console import app  # noqa: E402
 from console.errors import InputError  # noqa: E402
 from console.flags import define_count, define_numbers  # noqa: E402
-from imaging.imresize import imresize  # noqa: E402
-from misc.downscaling import define_path_flags, downscale_all, pair_paths  # noqa: E402
+from imaging.imresize import imresize, make_lr  # noqa: E402
+from misc.downscaling import (  # noqa: E402
+    define_path_flags,
+    downscale_all,
+    pair_paths,
+)
 
 FLAGS = flags.FLAGS
 
@@ -45,7 +49,7 @@ def main():
     wrong = [scale for scale in FLAGS.scales if scale < 2]
     if wrong or not FLAGS.scales:
         raise InputError("--scales takes whole numbers from 2 on, for example 2,4,8.")
-    downscale = floor if FLAGS.rounding == "floor" else ceil
+    downscale = make_lr if FLAGS.rounding == "floor" else ceil
     jobs = [
         (source, target, scale)
         for scale in FLAGS.scales
@@ -54,12 +58,6 @@ def main():
         )
     ]
     downscale_all(jobs, downscale, FLAGS.num_processes)
-
-
-def floor(image, scale):
-    """Cuts to a multiple of the scale, then downscales."""
-    height, width = (length // scale * scale for length in image.shape[:2])
-    return imresize(image[:height, :width], 1 / scale)
 
 
 def ceil(image, scale):

@@ -4,9 +4,11 @@
 
 tf.image.resize(method='bicubic', antialias=True) has MATLAB's kernel and widens it
 likewise, but drops the part of the kernel that lies outside the image where MATLAB
-mirrors the border, and rounds once where MATLAB rounds after each pass: the inside
-differs by at most one grey level, the borders by more.
-misc/downscale_generator.py gives MATLAB's result.
+mirrors the border, and rounds and clips once where MATLAB does after each pass. So the
+two pixels along each border differ, by up to 23 grey levels on Kodak24; the others by
+at most one, or by up to 9 beside edges in black or white, where MATLAB clips (one pixel
+in two thousand by more than one). HR images are first cut, at the bottom and the right,
+to a multiple of the scale. misc/downscale_generator.py gives MATLAB's result.
 """
 
 import sys
@@ -14,26 +16,31 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-
 from console import app, quiet  # noqa: E402
 from imaging.files import to_uint8  # noqa: E402
-from misc.downscaling import define_single_scale_flags, downscale_folder  # noqa: E402
-
-with quiet.imports():
-    import tensorflow as tf
+from imaging.imresize import cut_to_multiple  # noqa: E402
+from misc.downscaling import (  # noqa: E402
+    define_single_scale_flags,
+    downscale_folder,
+)
 
 
 def main():
     """Downscales every image."""
+    # Not at the top, so that the help need not wait for it.
+    with quiet.imports():
+        import tensorflow  # noqa: F401
     # TensorFlow uses all processors by itself.
     downscale_folder(downscale, num_processes=1)
 
 
 def downscale(image, scale):
     """TensorFlow's bicubic, from uint8 (H, W, 3) to (H // scale, W // scale, 3)."""
-    height, width = (length // scale for length in image.shape[:2])
-    image = image[: height * scale, : width * scale]
-    resized = tf.image.resize(image, (height, width), method="bicubic", antialias=True)
+    import tensorflow as tf
+
+    image = cut_to_multiple(image, scale)
+    size = image.shape[0] // scale, image.shape[1] // scale
+    resized = tf.image.resize(image, size, method="bicubic", antialias=True)
     return to_uint8(resized.numpy())
 
 

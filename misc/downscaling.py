@@ -95,11 +95,9 @@ def downscale_all(jobs, downscale, num_processes=None):
         for error in track(results, len(waiting), "Downscaling"):
             if error:
                 broken.append(error)
-    say(
-        f"Wrote {len(waiting) - len(broken)} images"
-        + (f", kept {len(jobs) - len(waiting)}" if len(waiting) < len(jobs) else "")
-        + "."
-    )
+    written, kept = len(waiting) - len(broken), len(jobs) - len(waiting)
+    folders = dict.fromkeys(target.parent for _, target, _ in jobs)
+    say(f"Wrote {written}, kept {kept} that were there: {name_some(folders)}")
     if broken:
         raise InputError(name_some(sorted(set(broken)), 3))
 

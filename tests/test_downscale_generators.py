@@ -1,3 +1,9 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import cv2
 import numpy as np
 import pytest
@@ -19,7 +25,8 @@ def paths(tmp_path):
 @pytest.mark.parametrize("rounding", ["floor", "ceil"])
 def test_it_writes_matlabs_result_for_each_scale(tmp_path, paths, rounding):
     said = succeed(SCRIPT, *paths, "--scales=2,8", f"--rounding={rounding}")
-    assert "Wrote 4 images" in said
+    folders = ", ".join(str(tmp_path / "LR" / f"x{scale}") for scale in (2, 8))
+    assert said == f"Wrote 4, kept 0 that were there: {folders}\n"
     hr = draw_picture(21, 30, 0)
     for scale in (2, 8):
         cut = hr
@@ -34,7 +41,7 @@ def test_finished_files_are_kept(tmp_path, paths):
     kept = tmp_path / "LR" / "x2" / "0.png"
     before = kept.stat().st_mtime_ns
     (tmp_path / "LR" / "x2" / "1.png").unlink()
-    assert "Wrote 1 images, kept 1." in succeed(SCRIPT, *paths, "--scales=2")
+    assert "Wrote 1, kept 1 " in succeed(SCRIPT, *paths, "--scales=2")
     assert kept.stat().st_mtime_ns == before
 
 
@@ -47,6 +54,35 @@ def test_a_broken_image_is_named_and_the_others_are_done(tmp_path, paths):
 def test_an_image_smaller_than_the_scale_is_named(tmp_path, paths):
     save_image(tmp_path / "HR" / "small.png", draw_picture(7, 40))
     assert "small.png: 40x7 is too small for x8" in fail(SCRIPT, *paths, "--scales=8")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends the signal that Ctrl-C sends")
+def test_ctrl_c_ends_all_processes_with_one_line_and_leaves_no_half_file(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (900, 1200, 3), np.uint8)
+    for index in range(12):
+        save_image(tmp_path / "HR" / f"{index}.png", noise)
+    started = subprocess.Popen(
+        [sys.executable, SCRIPT, f"--input_path={tmp_path / 'HR'}"]
+        + [f"--output_path={tmp_path / 'LR'}", "--num_processes=2"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("LR/*/[0-9]*.png")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    # To the whole group, as a terminal does.
+    os.killpg(started.pid, signal.SIGINT)
+    # Returns once nobody can write there any more, the workers included.
+    said, complained = started.communicate(timeout=60)
+    assert (started.returncode, said, complained) == (130, "", "Stopped.\n")
+    written = [path for path in tmp_path.glob("LR/*/*") if path.is_file()]
+    assert 0 < len(written) < 36
+    for path in written:
+        assert not path.name.startswith(".")
+        load_image(path)
 
 
 def test_two_images_that_would_become_one_file_are_refused(tmp_path, paths):
@@ -70,15 +106,20 @@ def test_the_input_folder_is_never_written_to(tmp_path):
 
 def test_opencvs_is_opencvs_and_not_matlabs(tmp_path, paths):
     succeed("downscale_generator_cv.py", *paths, "--scale=2", cwd=ROOT / "misc")
-    lr = load_image(tmp_path / "LR" / "1.png")
-    hr = draw_picture(16, 24, 1)
-    expected = cv2.resize(hr, (12, 8), interpolation=cv2.INTER_CUBIC)
-    np.testing.assert_array_equal(lr, expected)
-    assert np.any(lr != imresize(hr, 1 / 2))
+    # 21 rows: without the cut, the LR image would drift from its pair.
+    for name, hr in (("0", draw_picture(21, 30, 0)), ("1", draw_picture(16, 24, 1))):
+        lr = load_image(tmp_path / "LR" / f"{name}.png")
+        height, width = (length // 2 for length in hr.shape[:2])
+        hr = hr[: height * 2, : width * 2]
+        expected = cv2.resize(hr, (width, height), interpolation=cv2.INTER_CUBIC)
+        np.testing.assert_array_equal(lr, expected)
+        assert np.any(lr != imresize(hr, 1 / 2))
 
 
 def test_tensorflows_differs_from_matlabs_as_its_help_says(tmp_path):
     hr = draw_picture(120, 160)
+    # Far from black and white, where MATLAB would clip between its passes.
+    assert hr.min() > 0 and hr.max() < 255
     save_image(tmp_path / "HR" / "a.png", hr)
     succeed(
         "misc/downscale_generator_tf.py",

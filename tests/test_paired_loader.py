@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from console.errors import InputError
-from dataloaders.paired import PairedLoader, PairedSettings, make_lr
+from dataloaders.paired import PairedLoader, PairedSettings
 from imaging.files import load_image, save_image
-from imaging.imresize import imresize
+from imaging.imresize import imresize, make_lr
 from tests.pictures import draw_picture, write_pictures
 from tests.timing import shortest
 
