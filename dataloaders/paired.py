@@ -227,4 +227,9 @@ class WholePairs:
                 lr = load_image(pair.lr_paths[self.scale])
             else:
                 lr = make_lr(hr, self.scale)
+            if lr.size == 0:
+                raise InputError(
+                    f"{pair.hr_path}: {hr.shape[1]}x{hr.shape[0]} is too small for "
+                    f"x{self.scale}; remove it."
+                )
             yield pair.name, lr, hr

@@ -75,9 +75,12 @@ def make_lr(hr, scale):
         scale: By how much to downscale.
 
     Returns:
-        uint8 (H // scale, W // scale, 3).
+        uint8 (H // scale, W // scale, 3); empty where a side is less than the scale.
     """
-    return imresize(cut_to_multiple(hr, scale), 1 / scale)
+    cut = cut_to_multiple(hr, scale)
+    if cut.size == 0:
+        return np.empty((cut.shape[0] // scale, cut.shape[1] // scale, 3), np.uint8)
+    return imresize(cut, 1 / scale)
 
 
 def _resolve(image, scale, size):

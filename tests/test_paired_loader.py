@@ -183,6 +183,14 @@ def test_small_images_are_named_and_the_rest_counted(tmp_path, capsys):
     assert {name for step in range(9) for name in loader.batch(step, 4).names} == {"0"}
 
 
+def test_an_image_smaller_than_the_scale_is_no_traceback(tmp_path, capsys):
+    write_pictures(tmp_path / "HR", [(40, 50), (3, 50)])
+    loader = make_loader(tmp_path, scales=(4,))
+    assert "x4 leaves out 1.png" in capsys.readouterr().err
+    with pytest.raises(InputError, match=r"1\.png: 50x3 is too small for x4"):
+        list(loader.pairs(4))
+
+
 def test_only_small_images_are_an_error(tmp_path):
     write_pictures(tmp_path / "HR", [(9, 9)])
     with pytest.raises(InputError, match="all 1 images are smaller than a patch"):
