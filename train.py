@@ -32,8 +32,9 @@ DATALOADER = Choice("dataloader", PAIRED, "div2k", "The loader of the images.")
 # trained; where it starts from counts once.
 MAY_CHANGE = (
     *("max_steps", "log_freq", "summary_freq", "save_freq", "save_max_keep"),
-    *("sleep_ratio", "cuda_device", "restore_path", "restore_target", "global_step"),
+    *("restore_path", "restore_target", "global_step", "restart", "sleep_ratio"),
     *("train_path", "cache_path", "data_cached", "data_input_path", "data_truth_path"),
+    "cuda_device",
 )
 
 
@@ -63,6 +64,9 @@ def define_flags():
     flags.DEFINE_string(
         "restore_target", None, "Part of it to restore, for example generator."
     )
+    flags.DEFINE_bool(
+        "restart", False, "Begin anew; the run in --train_path is kept aside."
+    )
     define_count(
         "global_step",
         None,
@@ -79,7 +83,9 @@ def main():
     device = devices.choose(FLAGS.cuda_device)
     folder = Path(FLAGS.train_path)
     arguments = _collect_arguments()
-    newest = _find_run(folder, arguments)
+    run_folder.check_writable(folder)
+    if not FLAGS.restart and checkpoints.list_checkpoints(folder):
+        run_folder.check_same_run(folder, arguments, MAY_CHANGE)
 
     keras.utils.set_random_seed(FLAGS.seed)
     model = MODEL.load(FLAGS.model).from_flags()
@@ -92,12 +98,16 @@ def main():
         batch_size=FLAGS.batch_size,
         seed=FLAGS.seed,
     )
-    _restore(model, newest)
+    _restore(model, folder)
     if model.step >= FLAGS.max_steps:
         say(f"Nothing to do: step {model.step} of --max_steps={FLAGS.max_steps}.")
         return None
     loader.prepare()
 
+    if FLAGS.restart:
+        aside = run_folder.set_aside(folder)
+        if aside is not None:
+            say(f"The run in {folder} is now in {aside}.")
     checkpoints.write_arguments(folder, arguments)
     settings = LoopSettings(
         max_steps=FLAGS.max_steps,
@@ -127,20 +137,10 @@ def _collect_arguments():
     }
 
 
-def _find_run(folder, arguments):
-    """The newest checkpoint of the run in a folder, None for a new run."""
-    run_folder.check_writable(folder)
-    saved = checkpoints.list_checkpoints(folder)
-    if not saved:
-        return None
-    run_folder.check_same_run(folder, arguments, MAY_CHANGE)
-    return str(saved[-1])
-
-
-def _restore(model, newest):
+def _restore(model, folder):
     """Goes on with a run, or starts one from --restore_path or from scratch."""
+    newest = None if FLAGS.restart else run_folder.restore_newest(model, folder)
     if newest is not None:
-        model.restore(newest, resume=True)
         say(f"Going on with {newest}.")
     elif FLAGS.restore_path is not None:
         prefix = checkpoints.find(FLAGS.restore_path)

@@ -77,6 +77,29 @@ def test_a_run_that_was_started_differently_is_not_gone_on_with(road):
     assert "--batch_size was 2 and is 3; --seed was 0 and is 1" in line
 
 
+def test_a_damaged_newest_checkpoint_is_told_and_the_one_before_taken(tmp_path):
+    road = Road(tmp_path)
+    road.train("--max_steps=4")
+    for file in road.run.glob("model.ckpt-4.data*"):
+        file.write_bytes(file.read_bytes()[:100])
+    done = road.train("--max_steps=5", command=run)
+    assert done.returncode == 0
+    assert done.stderr.startswith("Warning: ") and "model.ckpt-4" in done.stderr
+    assert "model.ckpt-3." in done.stdout and "from step 3 to 5" in done.stdout
+
+
+def test_restart_begins_anew_and_keeps_the_old_run(tmp_path):
+    road = Road(tmp_path)
+    road.train("--max_steps=3")
+    said = road.train("--max_steps=2", "--seed=1", "--restart")
+    assert f"The run in {road.run} is now in {road.run}.old1" in said
+    assert "from step 0 to 2" in said
+    assert (tmp_path / "run.old1" / "model.ckpt-3.index").exists()
+    assert {path.name for path in road.run.glob("*.index")} == {"model.ckpt-2.index"}
+    road.train("--max_steps=1", "--restart")
+    assert (tmp_path / "run.old2" / "model.ckpt-2.index").exists()
+
+
 def test_a_new_run_can_start_from_weights_of_another(road, tmp_path):
     other = Road(tmp_path)
     flags = ["--max_steps=1", f"--restore_path={road.run}"]

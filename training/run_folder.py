@@ -1,9 +1,11 @@
 """A run's folder: what it was started with, and whether it may go on."""
 
+import itertools
 import os
 from pathlib import Path
 
 from console.errors import InputError
+from console.progress import warn
 from training import checkpoints
 
 
@@ -30,9 +32,55 @@ def check_same_run(folder, arguments, may_change):
     if differing:
         raise InputError(
             f"{folder} holds a run that was started differently: "
-            f"{'; '.join(differing)}. Start with the same flags to go on with it, or "
-            "give another --train_path."
+            f"{'; '.join(differing)}. Start with the same flags to go on with it, give "
+            "another --train_path, or begin anew with --restart."
         )
+
+
+def restore_newest(model, folder):
+    """Goes on with the newest checkpoint of a run that is whole.
+
+    Args:
+        model: A `models.base.Model`; its weights, optimizers and step are replaced.
+        folder: The run's folder.
+
+    Returns:
+        str: The checkpoint that was taken; None if the folder holds none.
+
+    Raises:
+        InputError: There are checkpoints, but none of them can be read.
+    """
+    saved = checkpoints.list_checkpoints(folder)
+    for prefix in reversed(saved):
+        try:
+            model.restore(str(prefix), resume=True)
+            return str(prefix)
+        except InputError as error:
+            warn(f"{error} Trying the one before.")
+    if saved:
+        raise InputError(
+            f"--train_path={folder}: none of its {len(saved)} checkpoints can be read. "
+            "--restart begins anew and keeps them aside."
+        )
+    return None
+
+
+def set_aside(folder):
+    """Renames a run's folder, so that a new run can begin; nothing is deleted.
+
+    Args:
+        folder: The run's folder; need not exist.
+
+    Returns:
+        Path: Where it is now; None if there was nothing.
+    """
+    folder = Path(folder)
+    if not folder.exists():
+        return None
+    names = (folder.with_name(f"{folder.name}.old{n}") for n in itertools.count(1))
+    aside = next(path for path in names if not path.exists())
+    folder.rename(aside)
+    return aside
 
 
 def check_writable(folder):
