@@ -34,7 +34,7 @@ MAY_CHANGE = (
     *("max_steps", "log_freq", "summary_freq", "save_freq", "save_max_keep"),
     *("restore_path", "restore_target", "global_step", "restart", "sleep_ratio"),
     *("train_path", "cache_path", "data_cached", "data_input_path", "data_truth_path"),
-    "cuda_device",
+    *("cuda_device", "skip_nonfinite"),
 )
 
 
@@ -73,6 +73,16 @@ def define_flags():
         "Step to start at, for the learning rate and the data; 0 for a new run.",
         least=0,
     )
+    flags.DEFINE_bool(
+        "deterministic", False, "Make equal runs equal to the last bit; slower."
+    )
+    define_count(
+        "skip_nonfinite",
+        0,
+        "How many steps in a row may have a loss or gradient that is not finite; they "
+        "change nothing.",
+        least=0,
+    )
     define_count(
         "seed", 0, "Of weights and data: the same seed, the same run.", least=0
     )
@@ -87,10 +97,13 @@ def main():
     if not FLAGS.restart and checkpoints.list_checkpoints(folder):
         run_folder.check_same_run(folder, arguments, MAY_CHANGE)
 
+    if FLAGS.deterministic:
+        devices.make_deterministic()
     keras.utils.set_random_seed(FLAGS.seed)
     model = MODEL.load(FLAGS.model).from_flags()
     if model.state is None:
         raise InputError(f"--model={model.name} has nothing to train.")
+    model.state.tolerated = FLAGS.skip_nonfinite
     app.check_scales(FLAGS.scales, model)
     loader = DATALOADER.load(FLAGS.dataloader).from_flags(
         scales=FLAGS.scales,

@@ -60,7 +60,8 @@ class Progress:
         self.done += count
         self.bar.update(count)
         now = time.monotonic()
-        if self.bar.disable and now - self.last >= SECONDS_BETWEEN_LINES:
+        is_due = now - self.last >= SECONDS_BETWEEN_LINES and self.done < self.total
+        if self.bar.disable and is_due:
             self.last = now
             left = (now - self.start) / self.done * (self.total - self.done)
             say(

@@ -61,8 +61,8 @@ class Model:
             scale: Upscaling factor, one of `self.scales`, a Python int.
 
         Returns:
-            dict: From a loss' name to its float32 scalar; `"loss"` is the sum that
-            is minimised.
+            dict: From a name to a float32 scalar; `"loss"` is what is minimised,
+            `"gradient_norm"` the norm of its gradient.
         """
         raise InputError(f"--model={self.name} cannot be trained.")
 

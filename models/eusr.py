@@ -21,6 +21,7 @@ from models.base import Model, check_flags_agree
 from models.generator import Generator
 from models.losses import mean_absolute_error
 from training import checkpoints
+from training.optimizer import GuardedAdam
 
 FLAG_PREFIX = "eusr_"
 
@@ -119,7 +120,7 @@ class EUSR(Model):
         )
         self.training, self.optimizer = training, None
         if training is not None:
-            self.optimizer = keras.optimizers.Adam(
+            self.optimizer = GuardedAdam(
                 FollowStep(training.rate_at, self.state.step), epsilon=1e-8
             )
             self.optimizer.build(self.generator.trainable_variables)
@@ -214,8 +215,10 @@ class EUSR(Model):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
             loss = mean_absolute_error(self.upscale(lr, scale), hr)
-        self.optimizer.apply(tape.gradient(loss, values), variables)
-        return {"loss": loss}
+        norm = self.optimizer.apply_guarded(
+            tape.gradient(loss, values), variables, loss, self.state
+        )
+        return {"loss": loss, "gradient_norm": norm}
 
     def trunk(self, lr, scale):
         """See `Model.trunk`."""

@@ -54,7 +54,7 @@ def test_tensorboard_gets_a_run_for_each_scale(loader, tmp_path):
             for value in event.summary.value:
                 tags.setdefault(value.tag, set()).add((scale, event.step))
     assert set(tags) == {
-        *("loss", "learning_rate", "input", "output", "truth"),
+        *("loss", "gradient_norm", "learning_rate", "input", "output", "truth"),
         *("time/step_seconds", "time/waiting_for_data_share"),
     }
     drawn = {(loader.scale_of(step), step + 1) for step in range(8)}

@@ -27,9 +27,14 @@ class State:
     """What a run remembers beside its weights.
 
     Attributes:
-        step: int64 scalar, training steps done.
+        step: int64 scalar, training steps done, skipped ones included.
         arguments: Scalar string: JSON of what the model was made from, so that a
             checkpoint copied alone still knows its model.
+        bad_in_a_row: int64 scalar, steps up to now whose loss or gradient was not
+            finite, one after the other.
+        first_bad_step: int64 scalar, where more such steps began than are tolerated;
+            -1 if nowhere.
+        tolerated: How many such steps in a row do no harm, an int.
     """
 
     def __init__(self, arguments):
@@ -42,10 +47,27 @@ class State:
         self.arguments = tf.Variable(
             json.dumps(arguments), trainable=False, name="arguments"
         )
+        self.bad_in_a_row = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.first_bad_step = tf.Variable(-1, dtype=tf.int64, trainable=False)
+        self.tolerated = 0
+
+    def record(self, is_finite):
+        """Notes in the graph whether the present step was finite; a bool scalar."""
+        in_a_row = tf.where(is_finite, tf.zeros_like(self.step), self.bad_in_a_row + 1)
+        is_first = (in_a_row > self.tolerated) & (self.first_bad_step < 0)
+        self.first_bad_step.assign(
+            tf.where(is_first, self.step - self.tolerated, self.first_bad_step)
+        )
+        self.bad_in_a_row.assign(in_a_row)
 
     def tree(self):
         """The variables as a root of a checkpoint."""
-        return tf.train.Checkpoint(step=self.step, arguments=self.arguments)
+        return tf.train.Checkpoint(
+            step=self.step,
+            arguments=self.arguments,
+            bad_in_a_row=self.bad_in_a_row,
+            first_bad_step=self.first_bad_step,
+        )
 
 
 def to_tree(variables):

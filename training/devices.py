@@ -39,3 +39,10 @@ def choose(cuda_device):
         # Whole pictures and patches take turns; memory is taken as it is needed.
         tf.config.experimental.set_memory_growth(gpus[index], True)
     return f"GPU {cuda_device}"
+
+
+def make_deterministic():
+    """Makes equal runs equal to the last bit, at some cost in speed."""
+    tf.config.experimental.enable_op_determinism()
+    # It would merge sums of gradients and so undo the order that the networks keep.
+    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})

@@ -12,9 +12,10 @@ import time
 import tensorflow as tf
 from tqdm import tqdm
 
+from console.errors import InputError, name_some
 from console.progress import say, to_clock
 from training.ahead import Ahead
-from training.checkpoints import Keeper
+from training.checkpoints import Keeper, list_checkpoints
 from training.stopping import StopRequest
 from training.summaries import Summaries
 
@@ -133,6 +134,7 @@ class Loop:
         losses = self._step_of(batch.scale)(batch.lr, batch.hr)
         is_log = done % self.settings.log_freq == 0
         if is_log:
+            self._check_finite()
             losses = {name: float(loss) for name, loss in losses.items()}
         self.pace.last = time.perf_counter() - start
         if traced:
@@ -176,7 +178,27 @@ class Loop:
         sr = self.model.upscale(tf.cast(lr, tf.float32), batch.scale)
         self.summaries.write(done, batch.scale, scalars, lr, sr, hr)
 
+    def _check_finite(self):
+        """Stops a run in which more steps than tolerated were not finite.
+
+        Raises:
+            InputError: With what is needed to look into it. Such steps changed no
+                weight, and nothing was saved since.
+        """
+        step = int(self.model.state.first_bad_step)
+        if step < 0:
+            return
+        batch = self.loader.batch(step)
+        saved = list_checkpoints(self.folder)
+        raise InputError(
+            f"the loss or a gradient of step {step + 1} (x{batch.scale}, images "
+            f"{name_some(batch.names, 99)}) is not finite. The last good checkpoint is "
+            f"{saved[-1] if saved else 'none'}. Lower the learning rate, or give "
+            "--skip_nonfinite=N to pass over up to N such steps in a row."
+        )
+
     def _save(self, done):
+        self._check_finite()
         if self.saved != done:
             path = self.keeper.save(done)
             say(f"Saved {path}")

@@ -1,0 +1,154 @@
+"""Kills a training run again and again, and compares its end with one left alone.
+
+    python benchmarks/kill_and_resume.py --kills=20
+
+A small network is trained on made-up pictures with --deterministic, once in one go, and
+once with SIGKILL at random moments, each followed by the same command. Checkpoints are
+written often, so that some of the kills meet one half-written. Ends with an error if a
+single bit of the last checkpoints differs.
+"""
+
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[0] = str(ROOT)
+
+import numpy as np  # noqa: E402
+from absl import flags  # noqa: E402
+
+from console import app, quiet  # noqa: E402
+from console.errors import InputError  # noqa: E402
+from console.flags import define_count  # noqa: E402
+from console.progress import say, track  # noqa: E402
+from imaging.files import save_image  # noqa: E402
+
+with quiet.imports():
+    import tensorflow as tf
+
+    from training import checkpoints
+
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+    """Declares the flags."""
+    define_count("kills", 20, "How often to kill the run.")
+    define_count("steps", 2000, "Training steps of both runs.")
+    define_count("save_freq", 7, "Steps between two checkpoints.")
+    define_count("seed", 0, "Of the moments at which it is killed.", least=0)
+
+
+def main():
+    """Runs both and compares."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        draw = np.random.default_rng(0)
+        for index in range(3):
+            picture = draw.integers(0, 256, (64, 80, 3), np.uint8)
+            save_image(folder / "HR" / f"{index}.png", picture)
+        say(f"Training {FLAGS.steps} steps in one go")
+        whole = finish(folder, "whole")
+        # The second time there is nothing left to train.
+        starting = finish(folder, "whole")
+        latest = starting + 1.5 * (whole - starting) / FLAGS.kills
+        moments = random.Random(FLAGS.seed)
+        saving = 0
+        for _ in track(range(FLAGS.kills), FLAGS.kills, "Killing", "run"):
+            saving += kill(folder, moments.uniform(0.5 * starting, latest))
+        finish(folder, "killed")
+        compare(folder / "whole", folder / "killed")
+        say(
+            f"Killed {FLAGS.kills} times, {saving} of them while a checkpoint was being "
+            "written: the last checkpoint has the same bits."
+        )
+
+
+def start(folder, name):
+    """Starts the run, or goes on with it."""
+    return subprocess.Popen(
+        [
+            *(sys.executable, ROOT / "train.py", "--deterministic"),
+            *(f"--data_truth_path={folder / 'HR'}", f"--train_path={folder / name}"),
+            *(f"--cache_path={folder / 'cache'}", f"--max_steps={FLAGS.steps}"),
+            *(f"--save_freq={FLAGS.save_freq}", "--summary_freq=50"),
+            *("--scales=2,4", "--batch_size=2", "--input_patch_size=8"),
+            *("--eusr_model_scales=2,4", "--eusr_conv_features=4"),
+            "--eusr_shared_blocks=1",
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(folder, name):
+    """Runs to the end.
+
+    Returns:
+        float: Seconds that it took.
+
+    Raises:
+        InputError: It failed; with what it said.
+    """
+    begin = time.monotonic()
+    process = start(folder, name)
+    _, errors = process.communicate()
+    if process.returncode:
+        raise InputError(f"the run {name} failed: {errors.strip()}")
+    return time.monotonic() - begin
+
+
+def kill(folder, seconds):
+    """Starts the run and kills it after some time.
+
+    Returns:
+        bool: Whether a checkpoint was being written at that moment.
+
+    Raises:
+        InputError: It came to its end before, so that there was nothing to kill.
+    """
+    process = start(folder, "killed")
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    process.communicate()
+    if process.returncode != -signal.SIGKILL:
+        raise InputError(
+            f"the run ended with {process.returncode} before it was killed; give more "
+            "--steps."
+        )
+    return any((folder / "killed").glob("*temp*"))
+
+
+def compare(one, two):
+    """Compares the last checkpoints of two runs, name by name.
+
+    Raises:
+        InputError: They differ.
+    """
+    readers = [tf.train.load_checkpoint(checkpoints.find(path)) for path in (one, two)]
+    names = [sorted(reader.get_variable_to_shape_map()) for reader in readers]
+    if names[0] != names[1]:
+        raise InputError("the two runs end with different names in their checkpoints")
+    different = [
+        name
+        for name in names[0]
+        # How often it was saved is no part of the run.
+        if not name.startswith(("_CHECKPOINTABLE", "save_counter"))
+        and len({np.asarray(r.get_tensor(name)).tobytes() for r in readers}) > 1
+    ]
+    if different:
+        raise InputError(
+            f"{len(different)} of {len(names[0])} values differ, first {different[0]}"
+        )
+
+
+if __name__ == "__main__":
+    app.run(main, define_flags)
