@@ -49,11 +49,6 @@ def define_flags():
     flags.DEFINE_string(
         "train_path", "./train/", "Folder of checkpoints and TensorBoard's files."
     )
-    define_count("max_steps", 1_000_000, "Training steps in all.")
-    define_count("log_freq", 10, "Steps between two lines.")
-    define_count("summary_freq", 200, "Steps between two entries in TensorBoard.")
-    define_count("save_freq", 50_000, "Steps between two checkpoints.")
-    define_count("save_max_keep", 100, "How many checkpoints are kept.")
     flags.DEFINE_float("sleep_ratio", 0.05, "Does nothing; kept for old commands.")
     flags.DEFINE_string(
         "restore_path",
@@ -73,19 +68,13 @@ def define_flags():
         "Step to start at, for the learning rate and the data; 0 for a new run.",
         least=0,
     )
-    flags.DEFINE_bool(
-        "deterministic", False, "Make equal runs equal to the last bit; slower."
-    )
-    define_count(
-        "skip_nonfinite",
-        0,
-        "How many steps in a row may have a loss or gradient that is not finite; they "
-        "change nothing.",
-        least=0,
-    )
     define_count(
         "seed", 0, "Of weights and data: the same seed, the same run.", least=0
     )
+    LoopSettings.define_flags()
+    # --helpshort shows these too; --helpfull shows all.
+    for name in ("max_steps", "log_freq", "summary_freq", "save_freq", "save_max_keep"):
+        flags.declare_key_flag(name)
 
 
 def main():
@@ -97,13 +86,14 @@ def main():
     if not FLAGS.restart and checkpoints.list_checkpoints(folder):
         run_folder.check_same_run(folder, arguments, MAY_CHANGE)
 
-    if FLAGS.deterministic:
+    settings = LoopSettings.from_flags()
+    if settings.deterministic:
         devices.make_deterministic()
     keras.utils.set_random_seed(FLAGS.seed)
     model = MODEL.load(FLAGS.model).from_flags()
     if model.state is None:
         raise InputError(f"--model={model.name} has nothing to train.")
-    model.state.tolerated = FLAGS.skip_nonfinite
+    model.state.tolerated = settings.skip_nonfinite
     app.check_scales(FLAGS.scales, model)
     loader = DATALOADER.load(FLAGS.dataloader).from_flags(
         scales=FLAGS.scales,
@@ -112,8 +102,8 @@ def main():
         seed=FLAGS.seed,
     )
     _restore(model, folder)
-    if model.step >= FLAGS.max_steps:
-        say(f"Nothing to do: step {model.step} of --max_steps={FLAGS.max_steps}.")
+    if model.step >= settings.max_steps:
+        say(f"Nothing to do: step {model.step} of --max_steps={settings.max_steps}.")
         return None
     loader.prepare()
 
@@ -122,32 +112,30 @@ def main():
         if aside is not None:
             say(f"The run in {folder} is now in {aside}.")
     checkpoints.write_arguments(folder, arguments)
-    settings = LoopSettings(
-        max_steps=FLAGS.max_steps,
-        log_freq=FLAGS.log_freq,
-        summary_freq=FLAGS.summary_freq,
-        save_freq=FLAGS.save_freq,
-        save_max_keep=FLAGS.save_max_keep,
-    )
     scales = ", ".join(f"x{scale}" for scale in FLAGS.scales)
     say(
         f"Training {model.name} at {scales} on {device} from step {model.step} to "
-        f"{FLAGS.max_steps} in {folder}; watch it: tensorboard --logdir={folder}"
+        f"{settings.max_steps} in {folder}; watch it: tensorboard --logdir={folder}"
     )
     return Loop(model, loader, folder, settings).run()
 
 
 def _collect_arguments():
-    """The values of the script's, the model's and the loader's flags, for JSON."""
-    chosen = [MODEL.load(FLAGS.model), DATALOADER.load(FLAGS.dataloader)]
+    """The values of the flags that say what and how to train, for JSON."""
+    model, loader = MODEL.load(FLAGS.model), DATALOADER.load(FLAGS.dataloader)
     # absl calls the script's own module by the name it was started with.
-    modules = {sys.argv[0], *(c.__module__ for cls in chosen for c in cls.__mro__)}
+    modules = {sys.argv[0], *_modules_of(LoopSettings, model, loader)}
     by_module = FLAGS.flags_by_module_dict()
     named = {flag.name: flag.value for m in modules for flag in by_module.get(m, ())}
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in named.items()
     }
+
+
+def _modules_of(*classes):
+    """Names of the modules in which the classes and their bases declare flags."""
+    return [base.__module__ for each in classes for base in each.__mro__]
 
 
 def _restore(model, folder):

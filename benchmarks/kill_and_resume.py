@@ -39,8 +39,8 @@ FLAGS = flags.FLAGS
 def define_flags():
     """Declares the flags."""
     define_count("kills", 20, "How often to kill the run.")
-    define_count("steps", 2000, "Training steps of both runs.")
-    define_count("save_freq", 7, "Steps between two checkpoints.")
+    define_count("steps", 1200, "Training steps of both runs.")
+    define_count("save_freq", 2, "Steps between two checkpoints.")
     define_count("seed", 0, "Of the moments at which it is killed.", least=0)
 
 

@@ -187,3 +187,20 @@ def define_numbers(name, default, help_text, number=int):
     flags.DEFINE(
         NumbersParser(number), name, default, help_text, serializer=NumbersSerializer()
     )
+
+
+def from_flags(settings, prefix=""):
+    """Fills a dataclass from the flags of the same names.
+
+    Args:
+        settings: A dataclass; each of its fields has a flag.
+        prefix: What the flags' names have before the fields'.
+
+    Returns:
+        An instance of it.
+    """
+    values = {
+        field.name: flags.FLAGS[f"{prefix}{field.name}"].value
+        for field in dataclasses.fields(settings)
+    }
+    return settings(**values)

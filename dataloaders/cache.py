@@ -21,6 +21,9 @@ from console.progress import say, track
 VERSION = 1
 HEADER_UNIT = 4096
 
+# File systems take names of 255 bytes; a character may need four.
+READABLE_LENGTH = 40
+
 
 def default_folder():
     """The user's cache folder."""
@@ -36,8 +39,9 @@ def name_cache(source_folder, suffix=""):
         suffix: What is cached, if not the images themselves.
     """
     source = Path(source_folder).resolve()
-    digest = hashlib.sha256(str(source).encode()).hexdigest()[:12]
-    return f"{'-'.join(source.parts[-2:]).strip('/')}-{digest}{suffix}.pixels"
+    digest = hashlib.sha256(os.fsencode(source)).hexdigest()[:12]
+    readable = "-".join(source.parts[-2:]).strip("/")[-READABLE_LENGTH:]
+    return f"{readable}-{digest}{suffix}.pixels"
 
 
 def describe_sources(paths):
@@ -99,11 +103,16 @@ def open_cache(path, sources, shapes, load, in_memory=False):
     offset = _find_pixels(path, wanted)
     if offset is None:
         if path.exists():
-            say(f"The images have changed since {path} was made; making it again.")
+            say(
+                f"{path} is damaged, or the images have changed since it was made; "
+                "making it again."
+            )
         _build(path, wanted, load)
         offset = _find_pixels(path, wanted)
     if in_memory:
-        return PixelCache(np.fromfile(path, np.uint8, offset=offset), shapes)
+        pixels = np.fromfile(path, np.uint8, offset=offset)
+        pixels.setflags(write=False)
+        return PixelCache(pixels, shapes)
     return PixelCache(np.memmap(path, np.uint8, mode="r", offset=offset), shapes)
 
 
@@ -145,10 +154,20 @@ def _build(path, wanted, load):
                     f"{wanted['sources'][index][0]}: its header promised "
                     f"{shapes[index]}, but it holds {list(image.shape)}; replace it."
                 )
-            os.pwrite(file.fileno(), image, len(header) + starts[index])
+            _write_at(file.fileno(), image, len(header) + starts[index])
 
         _run_all(store, len(shapes), f"Caching {path.stem}")
     say(f"Cached {len(shapes)} images ({needed / 1e6:.0f} MB) in {path}")
+
+
+def _write_at(descriptor, image, offset):
+    """Writes all of an image at its place in a file."""
+    rest = image.reshape(-1)
+    # On a disk that fills up, the system writes a part first and complains only when
+    # asked for the rest; the file already has its full length, so it would look whole.
+    while rest.size:
+        written = os.pwrite(descriptor, rest, offset)
+        rest, offset = rest[written:], offset + written
 
 
 def _run_all(function, count, what):

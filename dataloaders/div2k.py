@@ -18,8 +18,8 @@ class DIV2K(PairedLoader):
         flags.DEFINE_string(
             "data_input_path",
             None,
-            "Folder with x2/, x4/, x8/ of LR images, named like the HR images or, as in "
-            "DIV2K's archives, with x2 behind the name. If not given, they are made "
+            "Folder with x2/, x4/, x8/ of LR images, named like the HR images or, as "
+            "in DIV2K's archives, with x2 behind the name. If not given, they are made "
             "from HR as MATLAB's imresize does.",
         )
         flags.DEFINE_bool("data_cached", False, "Keep all decoded images in memory.")

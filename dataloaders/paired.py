@@ -122,9 +122,9 @@ class PairedLoader:
         side = self.settings.lr_patch_size * scale
         if all(not fit for fit in fits):
             raise InputError(
-                f"--data_truth_path={self.settings.truth_path}: all {len(small)} images "
-                f"are smaller than a patch, {side}x{side} at x{scale}; take larger "
-                "images or a smaller --input_patch_size."
+                f"--data_truth_path={self.settings.truth_path}: all {len(small)} "
+                f"images are smaller than a patch, {side}x{side} at x{scale}; take "
+                "larger images or a smaller --input_patch_size."
             )
         if small:
             warn(
@@ -149,7 +149,11 @@ class PairedLoader:
 
     def scale_of(self, step):
         """The scale of a step."""
-        return self.scales[self._make_random(step).integers(len(self.scales))]
+        return self._draw_scale(self._make_random(step))
+
+    def _draw_scale(self, random):
+        """Draws the scale: the first thing drawn in a step, so that it is cheap."""
+        return self.scales[random.integers(len(self.scales))]
 
     def batch(self, step, scale=None, share=slice(None)):
         """Draws the batch of one step.
@@ -162,25 +166,48 @@ class PairedLoader:
         Returns:
             Batch.
         """
-        random = self._make_random(step)
-        drawn = self.scales[random.integers(len(self.scales))]
-        scale = drawn if scale is None else scale
-        count = self.settings.batch_size
-        usable = self.usable[scale]
-        indices = usable[random.integers(len(usable), size=count)][share]
-        places = random.random((count, 2))[share]
-        variants = random.integers(VARIANTS, size=count)[share]
-        side = self.settings.lr_patch_size
-        lr = np.empty((len(indices), side, side, 3), np.uint8)
-        hr = np.empty((len(indices), side * scale, side * scale, 3), np.uint8)
-        for row, (index, place) in enumerate(zip(indices, places, strict=True)):
-            top, left = (place * self._count_offsets(index, scale)).astype(int)
-            for images, out, times in ((self.lr[scale], lr, 1), (self.hr, hr, scale)):
-                y, x, size = top * times, left * times, side * times
-                patch = images[index][y : y + size, x : x + size]
-                turn_into(patch, int(variants[row]), out[row])
-        names = [self.images[index].name for index in indices]
+        scale, drawn = self._draw(step, scale)
+        drawn = drawn[share]
+        lr = self._cut(drawn, self.lr[scale], 1)
+        hr = self._cut(drawn, self.hr, scale)
+        names = [self.images[index].name for index, *_ in drawn]
         return Batch(step, scale, lr, hr, names)
+
+    def _draw(self, step, scale=None):
+        """Draws what one step is made of; no pixel is touched.
+
+        Returns:
+            scale: The one asked for, or else the one drawn.
+            drawn: (image, top, left, variant) of each patch, in LR pixels.
+        """
+        random = self._make_random(step)
+        own_scale = self._draw_scale(random)
+        scale = own_scale if scale is None else scale
+        usable, count = self.usable[scale], self.settings.batch_size
+        indices = usable[random.integers(len(usable), size=count)]
+        places = random.random((count, 2))
+        variants = random.integers(VARIANTS, size=count).tolist()
+        offsets = [self._count_offsets(index, scale) for index in indices]
+        corners = (places * offsets).astype(int)
+        return scale, list(zip(indices, *corners.T, variants, strict=True))
+
+    def _cut(self, drawn, images, times):
+        """Cuts drawn patches, turned.
+
+        Args:
+            drawn: As `_draw` gives them.
+            images: The cache to cut from.
+            times: How many of its pixels make an LR pixel, along one side.
+
+        Returns:
+            uint8 (N, P * times, P * times, 3).
+        """
+        side = self.settings.lr_patch_size * times
+        patches = np.empty((len(drawn), side, side, 3), np.uint8)
+        for out, (index, top, left, variant) in zip(patches, drawn, strict=True):
+            y, x = top * times, left * times
+            turn_into(images[index][y : y + side, x : x + side], variant, out)
+        return patches
 
     def draw_patches(self, step, scale):
         """Draws the LR/HR patch pairs of one step at one scale.

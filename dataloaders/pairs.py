@@ -41,14 +41,7 @@ def find_pairs(truth_path, input_path, scales):
     Raises:
         InputError: A folder or an LR image is missing, or a size does not fit.
     """
-    hr_paths = {}
-    for path in list_images(truth_path, "--data_truth_path"):
-        if path.stem in hr_paths:
-            raise InputError(
-                f"--data_truth_path={truth_path}: {hr_paths[path.stem].name} and "
-                f"{path.name} have one name; rename or remove one."
-            )
-        hr_paths[path.stem] = path
+    hr_paths = _list_by_name(truth_path, "--data_truth_path")
     lr_paths = {scale: {} for scale in scales}
     if input_path is not None:
         lr_paths = {scale: _find_lr(input_path, hr_paths, scale) for scale in scales}
@@ -57,12 +50,23 @@ def find_pairs(truth_path, input_path, scales):
     return pairs
 
 
+def _list_by_name(folder, flag):
+    """The images of a folder by their names without ending, sorted."""
+    by_stem = {}
+    for path in list_images(folder, flag):
+        if path.stem in by_stem:
+            raise InputError(
+                f"{flag}={folder}: {by_stem[path.stem].name} and {path.name} have one "
+                "name; rename or remove one."
+            )
+        by_stem[path.stem] = path
+    return by_stem
+
+
 def _find_lr(input_path, hr_paths, scale):
     """From each HR name to its LR file at one scale."""
     folder = _find_folder(Path(input_path), scale)
-    by_stem = {}
-    for path in list_images(folder, "--data_input_path"):
-        by_stem.setdefault(path.stem, path)
+    by_stem = _list_by_name(folder, "--data_input_path")
     # `0001.png`, or as DIV2K's own archives name them.
     endings = ("", f"x{scale}", f"X{scale}")
     found = {}
@@ -78,7 +82,20 @@ def _find_lr(input_path, hr_paths, scale):
             f"{len(hr_paths)} missing); expected the same name, or with x{scale} "
             "behind it."
         )
+    _check_each_its_own(found, hr_paths)
     return found
+
+
+def _check_each_its_own(lr_paths, hr_paths):
+    """Refuses an LR image that two HR images would take, as `a` and `ax2` may."""
+    taken = {}
+    for stem, path in lr_paths.items():
+        if path in taken:
+            raise InputError(
+                f"{path} would be the LR image of both {hr_paths[taken[path]].name} "
+                f"and {hr_paths[stem].name}; rename one of these."
+            )
+        taken[path] = stem
 
 
 def _find_folder(input_path, scale):
@@ -124,7 +141,8 @@ def _check_sizes(pairs):
     if wrong:
         path, size, pair, scale = wrong[0]
         height, width = pair.hr_size
-        more = f" (and {len(wrong) - 1} more do not fit)" if wrong[1:] else ""
+        others = name_some([f"{p.parent.name}/{p.name}" for p, *_ in wrong[1:]])
+        more = f" ({len(wrong)} do not fit, also {others})" if others else ""
         raise InputError(
             f"{path} is {size[1]}x{size[0]}, but {pair.hr_path} is {width}x{height}: "
             f"at x{scale} expected {width // scale}x{height // scale}, or rounded up"

@@ -14,7 +14,7 @@ import tensorflow as tf
 from absl import flags
 
 from console.errors import InputError
-from console.flags import define_count, define_numbers
+from console.flags import define_count, define_numbers, from_flags
 from imaging.tiles import make_stages
 from models import tf1_names
 from models.base import Model, check_flags_agree
@@ -182,7 +182,7 @@ class EUSR(Model):
     @classmethod
     def from_flags(cls):
         """Makes the model that the flags describe, ready to be trained."""
-        architecture = _from_flags(Architecture)
+        architecture = from_flags(Architecture, FLAG_PREFIX)
         scales = architecture.model_scales
         if any(scale not in (2, 4, 8, 16) for scale in scales) or not scales:
             raise InputError(
@@ -191,7 +191,7 @@ class EUSR(Model):
             )
         if len(architecture.rgb_mean) != 3:
             raise InputError("--eusr_rgb_mean takes three numbers, for R, G and B.")
-        return cls(architecture, _from_flags(Training))
+        return cls(architecture, from_flags(Training, FLAG_PREFIX))
 
     @classmethod
     def from_checkpoint(cls, prefix, arguments):
@@ -266,13 +266,3 @@ class EUSR(Model):
             tf1_names.restore(prefix, self.generator)
         else:
             super().restore(prefix, target, resume)
-
-
-def _from_flags(settings):
-    """Fills a dataclass from the flags of the same names."""
-    return settings(
-        **{
-            field.name: flags.FLAGS[f"{FLAG_PREFIX}{field.name}"].value
-            for field in dataclasses.fields(settings)
-        }
-    )

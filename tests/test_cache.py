@@ -1,6 +1,9 @@
 import os
 import shutil
+import subprocess
+import sys
 from collections import namedtuple
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from dataloaders.cache import describe_sources, name_cache, open_cache
 from imaging.files import load_image, read_size
 from tests.pictures import draw_picture, write_pictures
 
+ROOT = Path(__file__).resolve().parents[1]
 SIZES = [(9, 12), (14, 7)]
 
 
@@ -48,15 +52,19 @@ def test_it_holds_the_decoded_pixels(folder, in_memory):
     assert isinstance(opened.pixels, np.memmap) != in_memory
 
 
-def test_the_map_cannot_be_written_to(folder):
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_its_pixels_cannot_be_written_to(folder, in_memory):
     with pytest.raises(ValueError, match="read-only"):
-        folder.open()[0][0, 0, 0] = 1
+        folder.open(in_memory=in_memory)[0][0, 0, 0] = 1
 
 
 def test_it_is_made_once(folder):
     folder.open()
+    made = folder.cache.stat()
     folder.open()
     assert folder.loaded == 2
+    kept = folder.cache.stat()
+    assert (kept.st_ino, kept.st_mtime_ns) == (made.st_ino, made.st_mtime_ns)
 
 
 def test_it_is_made_again_when_a_source_changes(folder, capsys):
@@ -71,6 +79,19 @@ def test_it_is_made_again_when_a_source_is_added(folder):
     folder.open()
     shutil.copy(folder.images / "0.png", folder.images / "2.png")
     np.testing.assert_array_equal(folder.open()[2], draw_picture(*SIZES[0], 0))
+
+
+def test_it_is_made_again_when_a_source_is_removed(folder):
+    folder.open()
+    (folder.images / "1.png").unlink()
+    assert len(folder.open()) == 1
+
+
+def test_a_cache_of_another_version_is_made_again(folder, monkeypatch):
+    folder.open()
+    monkeypatch.setattr(cache, "VERSION", cache.VERSION + 1)
+    folder.open()
+    assert folder.loaded == 4
 
 
 @pytest.mark.parametrize("damage", ["cut", "header", "emptied"])
@@ -104,6 +125,56 @@ def test_a_full_disk_is_met_before_anything_is_written(folder, monkeypatch):
     assert folder.loaded == 0
 
 
+def test_what_the_system_writes_only_in_part_is_written_to_the_end(folder, monkeypatch):
+    # As on a disk that fills up: no error yet, but fewer bytes than asked for.
+    write = os.pwrite
+    monkeypatch.setattr(
+        cache.os, "pwrite", lambda file, data, at: write(file, data[:100], at)
+    )
+    opened = folder.open()
+    for index, size in enumerate(SIZES):
+        np.testing.assert_array_equal(opened[index], draw_picture(*size, index))
+
+
+def test_a_folder_that_may_not_be_written_is_named(folder, monkeypatch):
+    monkeypatch.setattr(cache.os, "access", lambda *_: False)
+    with pytest.raises(InputError, match="cannot be written; --cache_path"):
+        folder.open()
+
+
+BUILD_PROGRAM = """
+import sys, time
+from pathlib import Path
+from dataloaders.cache import describe_sources, open_cache
+from imaging.files import load_image, read_size
+
+def load(index):
+    time.sleep(0.1)  # So that the two surely build at the same time.
+    return load_image(paths[index])
+
+paths = sorted(Path(sys.argv[1]).iterdir())
+shapes = [(*read_size(path), 3) for path in paths]
+input()
+opened = open_cache(Path(sys.argv[2]), describe_sources(paths), shapes, load)
+assert all((opened[i] == load_image(path)).all() for i, path in enumerate(paths))
+"""
+
+
+def test_two_processes_may_build_it_at_once(folder):
+    command = [sys.executable, "-c", BUILD_PROGRAM, folder.images, folder.cache]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    both = [subprocess.Popen(command, cwd=ROOT, **pipes) for _ in range(2)]
+    for process in both:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    said = [process.communicate(timeout=60)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert all("Cached 2 images" in text for text in said)
+    assert list(folder.cache.parent.iterdir()) == [folder.cache]
+    folder.open()
+    assert folder.loaded == 0
+
+
 def test_a_folder_that_cannot_be_made_is_named(folder, tmp_path):
     (tmp_path / "file").write_text("")
     folder.cache = tmp_path / "file" / "a.pixels"
@@ -115,6 +186,12 @@ def test_folders_of_one_name_have_caches_of_their_own(tmp_path):
     names = {name_cache(tmp_path / part / "HR") for part in "ab"}
     assert len(names) == 2
     assert all(name.startswith(("a-HR-", "b-HR-")) for name in names)
+
+
+def test_any_folder_name_gives_a_name_that_a_file_can_have(tmp_path):
+    not_utf8 = os.fsdecode(b"H\xff")
+    for source in (tmp_path / ("\N{SNOWMAN}" * 80) / ("b" * 250), tmp_path / not_utf8):
+        assert len(os.fsencode(name_cache(source, "-x8"))) < 200
 
 
 def test_the_users_cache_folder_follows_the_environment(monkeypatch):

@@ -9,7 +9,7 @@ TensorFlow 2 reads it by that name.
 import contextlib
 import errno
 import json
-import os
+import shutil
 from pathlib import Path
 
 import tensorflow as tf
@@ -250,6 +250,7 @@ class Keeper:
             max_to_keep: How many checkpoints are kept.
         """
         self.folder = Path(folder)
+        self._remove_leftovers()
         self.manager = tf.train.CheckpointManager(
             tf.train.Checkpoint(**roots),
             str(self.folder),
@@ -268,20 +269,16 @@ class Keeper:
             with quiet.descriptor_caught():
                 return self.manager.save(checkpoint_number=step)
         except tf.errors.OpError as error:
-            for part in self.folder.glob(f"{PREFIX}-{step}*temp*"):
-                _remove_folder(part)
+            self._remove_leftovers()
             code, reason = errno.EIO, _first_line(error)
             if "No space left" in reason:
                 code, reason = errno.ENOSPC, "No space left on device"
             raise OSError(code, reason, str(self.folder)) from None
 
-
-def _remove_folder(folder):
-    """Removes a folder of half-written files, best effort."""
-    for file in folder.glob("*"):
-        file.unlink(missing_ok=True)
-    if folder.is_dir():
-        os.rmdir(folder)
+    def _remove_leftovers(self):
+        """Removes what a kill or a full disk left half-written."""
+        for folder in self.folder.glob(f"{PREFIX}-*_temp"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_arguments(folder, arguments):

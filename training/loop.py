@@ -10,9 +10,11 @@ import sys
 import time
 
 import tensorflow as tf
+from absl import flags
 from tqdm import tqdm
 
 from console.errors import InputError, name_some
+from console.flags import define_count, from_flags
 from console.progress import say, to_clock
 from training.ahead import Ahead
 from training.checkpoints import Keeper, list_checkpoints
@@ -30,6 +32,9 @@ class LoopSettings:
         summary_freq: Steps between two entries in TensorBoard.
         save_freq: Steps between two checkpoints; the last step is always saved.
         save_max_keep: How many checkpoints are kept.
+        deterministic: Whether equal runs must be equal to the last bit.
+        skip_nonfinite: How many steps in a row may have a loss or gradient that is
+            not finite.
     """
 
     max_steps: int = 1_000_000
@@ -37,6 +42,40 @@ class LoopSettings:
     summary_freq: int = 200
     save_freq: int = 50_000
     save_max_keep: int = 100
+    deterministic: bool = False
+    skip_nonfinite: int = 0
+
+    @classmethod
+    def define_flags(cls):
+        """Declares the flags of the same names."""
+        define_count("max_steps", cls.max_steps, "Training steps in all.")
+        define_count("log_freq", cls.log_freq, "Steps between two lines.")
+        define_count(
+            "summary_freq",
+            cls.summary_freq,
+            "Steps between two entries in TensorBoard.",
+        )
+        define_count("save_freq", cls.save_freq, "Steps between two checkpoints.")
+        define_count(
+            "save_max_keep", cls.save_max_keep, "How many checkpoints are kept."
+        )
+        flags.DEFINE_bool(
+            "deterministic",
+            cls.deterministic,
+            "Make equal runs equal to the last bit; slower.",
+        )
+        define_count(
+            "skip_nonfinite",
+            cls.skip_nonfinite,
+            "How many steps in a row may have a loss or gradient that is not finite; "
+            "they change nothing.",
+            least=0,
+        )
+
+    @classmethod
+    def from_flags(cls):
+        """Takes the values of the flags."""
+        return from_flags(cls)
 
 
 class Pace:
