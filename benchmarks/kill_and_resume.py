@@ -3,9 +3,9 @@
     python benchmarks/kill_and_resume.py --kills=20
 
 A small network is trained on made-up pictures with --deterministic, once in one go, and
-once with SIGKILL at random moments, each followed by the same command. Checkpoints are
-written often, so that some of the kills meet one half-written. Ends with an error if a
-single bit of the last checkpoints differs.
+once with SIGKILL at random moments, each followed by the same command. In turn it is
+killed while it starts, while it trains, and while it writes a checkpoint. Ends with an
+error if a single bit of the last checkpoints differs.
 """
 
 import random
@@ -34,18 +34,27 @@ with quiet.imports():
     from training import checkpoints
 
 FLAGS = flags.FLAGS
+WHEN = ("saving", "starting", "training")
+
+# Steps that a run may still do between the moment chosen and its end.
+MARGIN = 15
 
 
 def define_flags():
     """Declares the flags."""
     define_count("kills", 20, "How often to kill the run.")
-    define_count("steps", 1200, "Training steps of both runs.")
+    define_count("steps", 1000, "Training steps of both runs, 20 or more to a kill.")
     define_count("save_freq", 2, "Steps between two checkpoints.")
     define_count("seed", 0, "Of the moments at which it is killed.", least=0)
 
 
 def main():
     """Runs both and compares."""
+    if FLAGS.steps < FLAGS.kills * (MARGIN + 5):
+        raise InputError(
+            f"--steps={FLAGS.steps}: {FLAGS.kills} kills need at least "
+            f"{FLAGS.kills * (MARGIN + 5)}."
+        )
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         draw = np.random.default_rng(0)
@@ -53,19 +62,17 @@ def main():
             picture = draw.integers(0, 256, (64, 80, 3), np.uint8)
             save_image(folder / "HR" / f"{index}.png", picture)
         say(f"Training {FLAGS.steps} steps in one go")
-        whole = finish(folder, "whole")
+        finish(folder, "whole")
         # The second time there is nothing left to train.
         starting = finish(folder, "whole")
-        latest = starting + 1.5 * (whole - starting) / FLAGS.kills
-        moments = random.Random(FLAGS.seed)
-        saving = 0
-        for _ in track(range(FLAGS.kills), FLAGS.kills, "Killing", "run"):
-            saving += kill(folder, moments.uniform(0.5 * starting, latest))
+        killer = Killer(folder, starting, random.Random(FLAGS.seed))
+        for index in track(range(FLAGS.kills), FLAGS.kills, "Killing", "run"):
+            killer.kill(WHEN[index % len(WHEN)])
         finish(folder, "killed")
         compare(folder / "whole", folder / "killed")
         say(
-            f"Killed {FLAGS.kills} times, {saving} of them while a checkpoint was being "
-            "written: the last checkpoint has the same bits."
+            f"Killed {FLAGS.kills} times, {killer.half_written} of them while a "
+            "checkpoint was being written: the last checkpoint has the same bits."
         )
 
 
@@ -76,7 +83,7 @@ def start(folder, name):
             *(sys.executable, ROOT / "train.py", "--deterministic"),
             *(f"--data_truth_path={folder / 'HR'}", f"--train_path={folder / name}"),
             *(f"--cache_path={folder / 'cache'}", f"--max_steps={FLAGS.steps}"),
-            *(f"--save_freq={FLAGS.save_freq}", "--summary_freq=50"),
+            *(f"--save_freq={FLAGS.save_freq}", "--summary_freq=50", "--log_freq=1"),
             *("--scales=2,4", "--batch_size=2", "--input_patch_size=8"),
             *("--eusr_model_scales=2,4", "--eusr_conv_features=4"),
             "--eusr_shared_blocks=1",
@@ -104,27 +111,59 @@ def finish(folder, name):
     return time.monotonic() - begin
 
 
-def kill(folder, seconds):
-    """Starts the run and kills it after some time.
+class Killer:
+    """Starts the run and kills it, never at its end.
 
-    Returns:
-        bool: Whether a checkpoint was being written at that moment.
-
-    Raises:
-        InputError: It came to its end before, so that there was nothing to kill.
+    Attributes:
+        half_written: How many kills left a half-written checkpoint behind.
     """
-    process = start(folder, "killed")
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
+
+    def __init__(self, folder, starting, random):
+        """Takes the folder, the seconds that a start takes, and a `random.Random`."""
+        self.run_folder, self.folder = folder / "killed", folder
+        self.starting, self.random = starting, random
+        self.half_written = 0
+
+    def kill(self, when):
+        """Starts the run once and kills it.
+
+        Args:
+            when: One of `WHEN`.
+
+        Raises:
+            InputError: It came to its end before, so that there was nothing to kill.
+        """
+        process = start(self.folder, "killed")
+        if when == "starting":
+            time.sleep(self.random.uniform(0.1, 1.0) * self.starting)
+        else:
+            # All kills together must not use up the steps.
+            self._wait_for_steps(process, FLAGS.steps // FLAGS.kills - MARGIN)
+        if when == "saving":
+            while process.poll() is None and not self._is_half_written():
+                pass
+        elif when == "training":
+            time.sleep(self.random.uniform(0.0, 0.05))
         process.kill()
-    process.communicate()
-    if process.returncode != -signal.SIGKILL:
-        raise InputError(
-            f"the run ended with {process.returncode} before it was killed; give more "
-            "--steps."
-        )
-    return any((folder / "killed").glob("*temp*"))
+        process.communicate()
+        if process.returncode != -signal.SIGKILL:
+            raise InputError(
+                f"the run ended with {process.returncode} before it was killed; give "
+                "more --steps."
+            )
+        self.half_written += self._is_half_written()
+
+    def _wait_for_steps(self, process, most):
+        """Reads the log of a random number of steps."""
+        left = self.random.randint(1, most)
+        for line in process.stdout:
+            left -= line.startswith("step ")
+            if left == 0:
+                return
+
+    def _is_half_written(self):
+        """Whether TensorFlow's folder for a checkpoint in the making is there."""
+        return any(self.run_folder.glob("*_temp"))
 
 
 def compare(one, two):
