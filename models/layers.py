@@ -9,6 +9,20 @@ import keras
 from keras import layers
 
 
+class Convolution(layers.Conv2D):
+    """Keras' `Conv2D` of stride 1, trained faster.
+
+    The bias is a plain sum. Keras' own becomes TensorFlow's BiasAdd, whose gradient
+    is fused with the kernel's, and that fused gradient runs at half the speed of the
+    kernel's alone on a CPU, in float32 and once the tensors outgrow the cache.
+    """
+
+    def call(self, x):
+        """Maps (N, H, W, C) to (N, H, W, filters)."""
+        x = self.convolution_op(x, self.kernel)
+        return self.activation(x + keras.ops.convert_to_tensor(self.bias))
+
+
 def make_conv(features, kernel_size, kernel_initializer="glorot_uniform", **kwargs):
     """Makes a convolution that keeps height and width.
 
@@ -18,7 +32,7 @@ def make_conv(features, kernel_size, kernel_initializer="glorot_uniform", **kwar
         kernel_initializer: Of the kernel; biases start at zero.
         **kwargs: Passed on: `activation`, `dtype`, `name`.
     """
-    return layers.Conv2D(
+    return Convolution(
         features,
         kernel_size,
         padding="same",

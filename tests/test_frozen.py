@@ -13,7 +13,7 @@ from tests.small import make_small
 
 # All of these are in TF 1.15; Switch and Merge are its control flow.
 ONE_SCALE = {
-    *("Placeholder", "Const", "Identity", "Reshape", "Squeeze", "Conv2D", "BiasAdd"),
+    *("Placeholder", "Const", "Identity", "Conv2D"),
     *("Relu", "AddV2", "Mul", "ConcatV2", "DepthToSpace"),
 }
 SEVERAL_SCALES = ONE_SCALE | {
