@@ -20,7 +20,7 @@ with quiet.imports():
     from frozen import graphs
     from frozen.upscaler import Upscaler, make_graph_def
     from imaging.tiles import upscale_image
-    from models.opening import open_model
+    from models import opening
     from training import devices
 
 FLAGS = flags.FLAGS
@@ -38,10 +38,7 @@ def define_flags():
         "Scales to keep; all that the model has if not given. One makes a file without "
         "sr_input_scale.",
     )
-    flags.DEFINE_string(
-        "restore_path", None, "The checkpoint; a folder means its newest."
-    )
-    flags.DEFINE_string("restore_target", None, "Only part of it to restore.")
+    opening.define_flags()
     flags.DEFINE_integer(
         "restore_global_step", 0, "Does nothing; kept for old commands."
     )
@@ -51,7 +48,7 @@ def define_flags():
 def main():
     """Freezes, reads back, compares."""
     devices.choose("-1")
-    model, _ = open_model(FLAGS.model, FLAGS.restore_path, FLAGS.restore_target)
+    model, _ = opening.open_from_flags(FLAGS.model)
     scales = FLAGS.scales or model.scales
     app.check_scales(scales, model)
     graph_def = make_graph_def(

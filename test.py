@@ -21,8 +21,9 @@ from models import MODELS
 
 with quiet.imports():
     from frozen.upscaler import Upscaler
-    from models.opening import open_model
+    from models import opening
     from training import devices
+    from training.options import StepOptions, define_precision
 
 FLAGS = flags.FLAGS
 MODEL = Choice(
@@ -36,10 +37,8 @@ MODEL = Choice(
 def define_flags():
     """Declares the flags."""
     flags.DEFINE_string("model_name", "model.pb", "The .pb file that freeze.py wrote.")
-    flags.DEFINE_string(
-        "restore_path", None, "A checkpoint to take in place of a .pb file."
-    )
-    flags.DEFINE_string("restore_target", None, "Only part of it to restore.")
+    opening.define_flags()
+    define_precision()
     flags.DEFINE_string("input_path", "LR", "A picture or a folder of pictures.")
     flags.DEFINE_string("output_path", "SR", "Folder to write to.")
     define_count("scale", 4, "Upscaling factor.")
@@ -116,7 +115,9 @@ def _open():
             "--model_name is a .pb file; give it, or --restore_path and --model, not "
             "both."
         )
-    model, _ = open_model(FLAGS.model, FLAGS.restore_path, FLAGS.restore_target)
+    options = StepOptions(precision=FLAGS.precision)
+    devices.warn_if_slow(options.precision)
+    model, _ = opening.open_from_flags(FLAGS.model, options)
     app.check_scales([FLAGS.scale], model, "--scale")
     return model
 

@@ -21,20 +21,32 @@ from models import MODELS
 with quiet.imports():
     import keras
 
+    from models import opening
+    from models.measuring import BASELINE, SHAVE_SIZE, Validation
     from training import checkpoints, devices, run_folder
     from training.loop import Loop, LoopSettings
+    from training.options import StepOptions
+    from training.replicas import make_team
 
 FLAGS = flags.FLAGS
 MODEL = Choice("model", MODELS, "eusr", "The model to train.")
 DATALOADER = Choice("dataloader", PAIRED, "div2k", "The loader of the images.")
 
-# What a run may change between two starts: how long and how often, not what is
-# trained; where it starts from counts once.
+# What may differ between two starts of a run without a word: how long and how often,
+# where things are and where they run, and what counts for this start alone.
 MAY_CHANGE = (
     *("max_steps", "log_freq", "summary_freq", "save_freq", "save_max_keep"),
-    *("restore_path", "restore_target", "global_step", "restart", "sleep_ratio"),
-    *("train_path", "cache_path", "data_cached", "data_input_path", "data_truth_path"),
-    *("cuda_device", "skip_nonfinite"),
+    *("validate_freq", "validate_truth_path", "validate_input_path"),
+    *("restore_path", "restore_target", "use_ema", "global_step", "restart"),
+    *("train_path", "cache_path", "data_cached", "data_truth_path", "data_input_path"),
+    *("cuda_device", "jit_compile", "skip_nonfinite", "sleep_ratio"),
+)
+
+# What may differ and is said: it changes how the weights move from here on. A model
+# adds its learning rates. Anything else is another run.
+MAY_CHANGE_SAID = (
+    *("precision", "ema_decay", "gradient_clip_norm", "learning_rate_warmup_steps"),
+    "deterministic",
 )
 
 
@@ -71,7 +83,15 @@ def define_flags():
     define_count(
         "seed", 0, "Of weights and data: the same seed, the same run.", least=0
     )
+    flags.DEFINE_string(
+        "validate_truth_path", None, "HR images to measure the model on meanwhile."
+    )
+    flags.DEFINE_string(
+        "validate_input_path", None, "Their LR images; made from HR if not given."
+    )
     LoopSettings.define_flags()
+    StepOptions.define_flags()
+    opening.define_use_ema()
     # --helpshort shows these too; --helpfull shows all.
     for name in ("max_steps", "log_freq", "summary_freq", "save_freq", "save_max_keep"):
         flags.declare_key_flag(name)
@@ -80,51 +100,73 @@ def define_flags():
 def main():
     """Trains the model that the flags describe."""
     device = devices.choose(FLAGS.cuda_device)
-    folder = Path(FLAGS.train_path)
-    arguments = _collect_arguments()
-    run_folder.check_writable(folder)
-    if not FLAGS.restart and checkpoints.list_checkpoints(folder):
-        run_folder.check_same_run(folder, arguments, MAY_CHANGE)
-
-    settings = LoopSettings.from_flags()
-    if settings.deterministic:
+    settings, options = LoopSettings.from_flags(), StepOptions.from_flags()
+    if options.deterministic:
         devices.make_deterministic()
-    keras.utils.set_random_seed(FLAGS.seed)
-    model = MODEL.load(FLAGS.model).from_flags()
-    if model.state is None:
-        raise InputError(f"--model={model.name} has nothing to train.")
-    model.state.tolerated = settings.skip_nonfinite
-    app.check_scales(FLAGS.scales, model)
-    loader = DATALOADER.load(FLAGS.dataloader).from_flags(
+    team = make_team()
+    team.check_batch_size(FLAGS.batch_size)
+    devices.warn_if_slow(options.precision)
+
+    folder = Path(FLAGS.train_path)
+    run_folder.check_writable(folder)
+    model_class = MODEL.load(FLAGS.model)
+    if not model_class.needs_checkpoint:
+        raise InputError(f"--model={model_class.name} has nothing to train.")
+    loader_class = DATALOADER.load(FLAGS.dataloader)
+    loader = loader_class.from_flags(
         scales=FLAGS.scales,
         lr_patch_size=FLAGS.input_patch_size,
         batch_size=FLAGS.batch_size,
         seed=FLAGS.seed,
     )
+    arguments = _collect_arguments(model_class, loader_class)
+    arguments["data_set"] = loader.describe()
+    if not FLAGS.restart and checkpoints.list_checkpoints(folder):
+        said = (*MAY_CHANGE_SAID, *model_class.may_change)
+        run_folder.check_same_run(folder, arguments, MAY_CHANGE, said)
+
+    keras.utils.set_random_seed(FLAGS.seed)
+    with team.strategy.scope():
+        model = model_class.from_flags(options)
+    app.check_scales(FLAGS.scales, model)
     _restore(model, folder)
     if model.step >= settings.max_steps:
         say(f"Nothing to do: step {model.step} of --max_steps={settings.max_steps}.")
         return None
+    validation = _make_validation(model, loader_class)
     loader.prepare()
 
-    if FLAGS.restart:
-        aside = run_folder.set_aside(folder)
-        if aside is not None:
-            say(f"The run in {folder} is now in {aside}.")
-    checkpoints.write_arguments(folder, arguments)
+    if team.is_chief:
+        if FLAGS.restart:
+            aside = run_folder.set_aside(folder)
+            if aside is not None:
+                say(f"The run in {folder} is now in {aside}.")
+        checkpoints.write_arguments(folder, arguments)
     scales = ", ".join(f"x{scale}" for scale in FLAGS.scales)
     say(
-        f"Training {model.name} at {scales} on {device} from step {model.step} to "
-        f"{settings.max_steps} in {folder}; watch it: tensorboard --logdir={folder}"
+        f"Training {model.name} at {scales} on {team.describe(device)} from step "
+        f"{model.step} to {settings.max_steps} in {folder}; watch it: tensorboard "
+        f"--logdir={folder}"
     )
-    return Loop(model, loader, folder, settings).run()
+    return Loop(model, loader, folder, settings, team, validation).run()
 
 
-def _collect_arguments():
+def _make_validation(model, loader_class):
+    """What measures the model meanwhile; None if nothing is to be measured."""
+    if FLAGS.validate_truth_path is None:
+        if FLAGS.validate_input_path is not None:
+            raise InputError("--validate_input_path needs --validate_truth_path, too.")
+        return None
+    loader = loader_class.from_flags(scales=FLAGS.scales, flag_prefix="--validate")
+    loader.describe()  # So that anything wrong is met before the training.
+    return Validation(model, opening.open_model(BASELINE)[0], loader, SHAVE_SIZE)
+
+
+def _collect_arguments(*classes):
     """The values of the flags that say what and how to train, for JSON."""
-    model, loader = MODEL.load(FLAGS.model), DATALOADER.load(FLAGS.dataloader)
     # absl calls the script's own module by the name it was started with.
-    modules = {sys.argv[0], *_modules_of(LoopSettings, model, loader)}
+    modules = {sys.argv[0], *_modules_of(LoopSettings, StepOptions, *classes)}
+    modules.add(opening.__name__)
     by_module = FLAGS.flags_by_module_dict()
     named = {flag.name: flag.value for m in modules for flag in by_module.get(m, ())}
     return {
@@ -145,7 +187,7 @@ def _restore(model, folder):
         say(f"Going on with {newest}.")
     elif FLAGS.restore_path is not None:
         prefix = checkpoints.find(FLAGS.restore_path)
-        model.restore(prefix, FLAGS.restore_target)
+        model.restore(prefix, FLAGS.restore_target, use_ema=FLAGS.use_ema)
         say(f"Starting from the weights of {prefix}.")
     if FLAGS.global_step is not None:
         model.state.step.assign(FLAGS.global_step)

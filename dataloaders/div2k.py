@@ -30,7 +30,14 @@ class DIV2K(PairedLoader):
         )
 
     @classmethod
-    def from_flags(cls, scales, lr_patch_size=None, batch_size=None, seed=0):
+    def from_flags(
+        cls,
+        scales,
+        lr_patch_size=None,
+        batch_size=None,
+        seed=0,
+        flag_prefix="--data",
+    ):
         """Makes the loader that the flags describe.
 
         Args:
@@ -38,17 +45,21 @@ class DIV2K(PairedLoader):
             lr_patch_size: Side of the LR patches; None for whole pictures only.
             batch_size: Patches in a batch.
             seed: Of all that is drawn.
+            flag_prefix: What the flags of the two folders begin with: `--validate`
+                for the images of another script's flags.
         """
         values = flags.FLAGS
+        prefix = flag_prefix.removeprefix("--")
         return cls(
             PairedSettings(
-                truth_path=values.data_truth_path,
-                input_path=values.data_input_path,
+                truth_path=values[f"{prefix}_truth_path"].value,
+                input_path=values[f"{prefix}_input_path"].value,
                 scales=tuple(scales),
                 lr_patch_size=lr_patch_size,
                 batch_size=batch_size,
                 seed=seed,
                 cache_path=values.cache_path,
                 in_memory=values.data_cached,
+                flag_prefix=flag_prefix,
             )
         )

@@ -1,6 +1,7 @@
 """LR and HR images of the same name, and the patches that are drawn from them."""
 
 import dataclasses
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,7 @@ class PairedSettings:
         seed: Of all that is drawn.
         cache_path: Folder of the caches; None for the user's.
         in_memory: Whether the decoded images are kept in memory.
+        flag_prefix: What the flags that gave the folders begin with, for messages.
     """
 
     truth_path: str
@@ -56,6 +58,7 @@ class PairedSettings:
     seed: int = 0
     cache_path: str | None = None
     in_memory: bool = False
+    flag_prefix: str = "--data"
 
 
 class PairedLoader:
@@ -67,18 +70,47 @@ class PairedLoader:
         self.scales = tuple(settings.scales)
         self.images, self.hr, self.lr, self.usable = [], None, {}, {}
 
+    @property
+    def batch_size(self):
+        """Patches in a batch."""
+        return self.settings.batch_size
+
+    def describe(self):
+        """Says which images these are, wherever they lie.
+
+        Returns:
+            str: How many, and a digest of their names and sizes.
+
+        Raises:
+            InputError: Something is wrong with the images.
+        """
+        self._look()
+        known = [(pair.name, pair.hr_size, pair.lr_sizes) for pair in self.images]
+        made = self.settings.input_path is None
+        digest = hashlib.sha256(repr((known, made)).encode()).hexdigest()[:12]
+        return f"{len(known)} images, {digest}"
+
+    def _look(self):
+        """Checks the pairs, once."""
+        if not self.images:
+            self.images = self._find(self.scales)
+
+    def _find(self, scales):
+        settings = self.settings
+        return find_pairs(
+            settings.truth_path, settings.input_path, scales, settings.flag_prefix
+        )
+
     def prepare(self):
         """Checks the pairs and opens the caches; those not there yet are made.
 
         Raises:
             InputError: Something is wrong with the images or the cache.
         """
-        settings = self.settings
-        images = find_pairs(settings.truth_path, settings.input_path, self.scales)
-        folder = Path(settings.cache_path or cache.default_folder())
-        self.hr = self._open_hr(folder, images)
-        self.lr = {s: self._open_lr(folder, images, s) for s in self.scales}
-        self.images = images
+        self._look()
+        folder = Path(self.settings.cache_path or cache.default_folder())
+        self.hr = self._open_hr(folder, self.images)
+        self.lr = {s: self._open_lr(folder, self.images, s) for s in self.scales}
         self.usable = {s: self._find_usable(s) for s in self.scales}
 
     def _open_hr(self, folder, images):
@@ -122,7 +154,7 @@ class PairedLoader:
         side = self.settings.lr_patch_size * scale
         if all(not fit for fit in fits):
             raise InputError(
-                f"--data_truth_path={self.settings.truth_path}: all {len(small)} "
+                f"{self.settings.flag_prefix}_truth_path={self.settings.truth_path}: all {len(small)} "
                 f"images are smaller than a patch, {side}x{side} at x{scale}; take "
                 "larger images or a smaller --input_patch_size."
             )
@@ -229,10 +261,7 @@ class PairedLoader:
         Returns:
             WholePairs: Of (name, lr, hr), sorted by name.
         """
-        settings = self.settings
-        return WholePairs(
-            find_pairs(settings.truth_path, settings.input_path, (scale,)), scale
-        )
+        return WholePairs(self._find((scale,)), scale)
 
 
 class WholePairs:

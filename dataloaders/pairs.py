@@ -26,7 +26,7 @@ class Pair:
     lr_sizes: dict
 
 
-def find_pairs(truth_path, input_path, scales):
+def find_pairs(truth_path, input_path, scales, flag_prefix="--data"):
     """Finds and checks all pairs.
 
     Args:
@@ -34,6 +34,7 @@ def find_pairs(truth_path, input_path, scales):
         input_path: Folder with `x2/`, `x4/`, ... of LR images; None if there are
             none, then the LR sizes are those of imresize on HR cut to a multiple.
         scales: The scales wanted.
+        flag_prefix: What the flags that gave the folders begin with, for messages.
 
     Returns:
         list of Pair, sorted by name.
@@ -41,10 +42,11 @@ def find_pairs(truth_path, input_path, scales):
     Raises:
         InputError: A folder or an LR image is missing, or a size does not fit.
     """
-    hr_paths = _list_by_name(truth_path, "--data_truth_path")
+    hr_paths = _list_by_name(truth_path, f"{flag_prefix}_truth_path")
     lr_paths = {scale: {} for scale in scales}
     if input_path is not None:
-        lr_paths = {scale: _find_lr(input_path, hr_paths, scale) for scale in scales}
+        flag = f"{flag_prefix}_input_path"
+        lr_paths = {s: _find_lr(input_path, hr_paths, s, flag) for s in scales}
     pairs = [_make_pair(path, lr_paths) for path in hr_paths.values()]
     _check_sizes(pairs)
     return pairs
@@ -63,10 +65,10 @@ def _list_by_name(folder, flag):
     return by_stem
 
 
-def _find_lr(input_path, hr_paths, scale):
+def _find_lr(input_path, hr_paths, scale, flag):
     """From each HR name to its LR file at one scale."""
-    folder = _find_folder(Path(input_path), scale)
-    by_stem = _list_by_name(folder, "--data_input_path")
+    folder = _find_folder(Path(input_path), scale, flag)
+    by_stem = _list_by_name(folder, flag)
     # `0001.png`, or as DIV2K's own archives name them.
     endings = ("", f"x{scale}", f"X{scale}")
     found = {}
@@ -77,7 +79,7 @@ def _find_lr(input_path, hr_paths, scale):
     missing = [path.name for stem, path in hr_paths.items() if stem not in found]
     if missing:
         raise InputError(
-            f"--data_input_path={input_path}: {folder.name}/ has no image for "
+            f"{flag}={input_path}: {folder.name}/ has no image for "
             f"{name_some(missing)} of --data_truth_path ({len(missing)} of "
             f"{len(hr_paths)} missing); expected the same name, or with x{scale} "
             "behind it."
@@ -98,19 +100,19 @@ def _check_each_its_own(lr_paths, hr_paths):
         taken[path] = stem
 
 
-def _find_folder(input_path, scale):
+def _find_folder(input_path, scale, flag):
     """The folder of one scale."""
     for name in (f"x{scale}", f"X{scale}"):
         if (input_path / name).is_dir():
             return input_path / name
     if not input_path.is_dir():
         raise InputError(
-            f"--data_input_path={input_path}: no such folder. Without this flag the LR "
+            f"{flag}={input_path}: no such folder. Without this flag the LR "
             "images are made from HR."
         )
     there = sorted(path.name for path in input_path.iterdir() if path.is_dir())
     raise InputError(
-        f"--data_input_path={input_path}: no folder x{scale} in it (folders there: "
+        f"{flag}={input_path}: no folder x{scale} in it (folders there: "
         f"{name_some(there) or 'none'}). misc/downscale_generator.py makes it; without "
         "this flag the LR images are made from HR."
     )

@@ -4,6 +4,7 @@ from absl import flags
 
 from console.errors import InputError
 from training import checkpoints
+from training.state import State
 
 
 class Model:
@@ -15,21 +16,28 @@ class Model:
     Attributes:
         name: Its name in the registry.
         needs_checkpoint: False for one that has nothing to learn.
+        may_change: Names of its flags that a run may change when it goes on.
         scales: The upscaling factors that it can do.
-        state: `training.checkpoints.State`: step and arguments; None for a model
+        state: `training.state.State`: step and arguments; None for a model
             without a checkpoint.
     """
 
     name = None
     needs_checkpoint = True
+    may_change = ()
     scales = ()
     state = None
 
-    def __init__(self, architecture=None):
-        """Takes what the networks were made from, ready for JSON."""
+    def __init__(self, architecture=None, options=None):
+        """Makes the state, for a model that has something to learn.
+
+        Args:
+            architecture: What the networks were made from, ready for JSON.
+            options: `training.options.StepOptions`.
+        """
         if architecture is not None:
-            self.state = checkpoints.State(
-                {"model": self.name, "architecture": architecture}
+            self.state = State(
+                {"model": self.name, "architecture": architecture}, options
             )
 
     @staticmethod
@@ -37,18 +45,23 @@ class Model:
         """Declares the model's flags."""
 
     @classmethod
-    def from_flags(cls):
-        """Makes the model that the flags describe."""
+    def from_flags(cls, options=None):
+        """Makes the model that the flags describe, ready to be trained.
+
+        Args:
+            options: `training.options.StepOptions`; None for the defaults.
+        """
         raise NotImplementedError
 
     @classmethod
-    def from_checkpoint(cls, prefix, arguments):
+    def from_checkpoint(cls, prefix, arguments, options=None):
         """Makes the model that a checkpoint holds, its weights not yet restored.
 
         Args:
             prefix: The checkpoint, as `training.checkpoints.find` returns it.
             arguments: As `training.checkpoints.describe` returns them; None for a
                 checkpoint that another program wrote.
+            options: `training.options.StepOptions`; None for the defaults.
         """
         raise InputError(f"--model={cls.name} has no checkpoints.")
 
@@ -117,7 +130,7 @@ class Model:
         """From the name of each root of a checkpoint to what is stored in it."""
         return {}
 
-    def restore(self, prefix, target=None, resume=False):
+    def restore(self, prefix, target=None, resume=False, use_ema=True):
         """Reads weights, and optimizers where the model has them.
 
         Args:
@@ -125,11 +138,16 @@ class Model:
             target: Name of the only root to read, for example `"generator"`;
                 None reads all.
             resume: Whether the step is read too, so that a run goes on.
+            use_ema: Whether a run that does not go on takes the averaged weights,
+                where the checkpoint holds some, in place of the last.
 
         Raises:
             InputError: The checkpoint does not fit, or there is no such root.
         """
         roots = self.roots()
+        stored = checkpoints.list_roots(prefix)
+        if "ema" not in stored or not resume:
+            roots.pop("ema", None)
         if not resume:
             roots.pop("state", None)
         if target is not None:
@@ -140,11 +158,13 @@ class Model:
                 )
             roots = {target: roots[target]}
         checkpoints.restore(prefix, roots)
+        if use_ema and not resume and "ema" in stored and "generator" in roots:
+            checkpoints.restore(prefix, {"ema": roots["generator"]})
 
     @property
     def step(self):
         """Training steps done, an int."""
-        return 0 if self.state is None else int(self.state.step)
+        return 0 if self.state is None else int(self.state.step.numpy())
 
 
 def check_flags_agree(prefix, flag_prefix, architecture):

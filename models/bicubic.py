@@ -16,8 +16,8 @@ class Bicubic(Model):
     scales = (2, 3, 4, 8, 16)
 
     @classmethod
-    def from_flags(cls):
-        """Makes the model; it has no flags."""
+    def from_flags(cls, options=None):
+        """Makes the model; it has no flags and no use for options."""
         return cls()
 
     def upscale(self, lr, scale):

@@ -7,9 +7,7 @@ momentum), and the learning rate may also follow a cosine.
 
 import dataclasses
 import functools
-import math
 
-import keras
 import tensorflow as tf
 from absl import flags
 
@@ -20,8 +18,10 @@ from models import tf1_names
 from models.base import Model, check_flags_agree
 from models.generator import Generator
 from models.losses import mean_absolute_error
-from training import checkpoints
-from training.optimizer import GuardedAdam
+from training import averages, checkpoints
+from training.optimizer import GuardedAdam, Schedule
+from training.options import POLICIES, StepOptions
+from training.replicas import count_replicas
 
 FLAG_PREFIX = "eusr_"
 
@@ -62,68 +62,53 @@ class Training:
     learning_rate_decay_steps: int = 200_000
     learning_rate_schedule: str = "step"
 
-    def rate_at(self, step):
-        """The learning rate of a step.
-
-        Args:
-            step: Integer scalar tensor, steps done before.
-
-        Returns:
-            float32 scalar tensor.
-        """
-        share = tf.cast(step, tf.float32) / self.learning_rate_decay_steps
-        if self.learning_rate_schedule == "cosine":
-            return (
-                self.learning_rate
-                * 0.5
-                * (1.0 + tf.cos(math.pi * tf.minimum(share, 1.0)))
-            )
-        return self.learning_rate * self.learning_rate_decay ** tf.floor(share)
-
-
-class FollowStep(keras.optimizers.schedules.LearningRateSchedule):
-    """The rate at the run's own step; an optimizer counts only what it applied."""
-
-    def __init__(self, rate_at, step):
-        """Takes a function of the step and the variable that holds the step."""
-        self.rate_at, self.step = rate_at, step
-
-    def __call__(self, _):
-        """Returns the rate, a float32 scalar."""
-        return self.rate_at(self.step)
-
-    def get_config(self):
-        """A schedule that holds a variable has no configuration to save."""
-        return {}
-
 
 class EUSR(Model):
     """One network for x2, x4 and x8, trained on one scale at a time."""
 
     name = "eusr"
+    may_change = tuple(f"{FLAG_PREFIX}{f.name}" for f in dataclasses.fields(Training))
 
-    def __init__(self, architecture, training=None):
-        """Makes the network, and the optimizer if it is to be trained.
+    def __init__(self, architecture, training=None, options=None):
+        """Makes the network, and what trains it if it is to be trained.
 
         Args:
             architecture: An `Architecture`.
             training: A `Training`; None for a model that only upscales.
+            options: A `StepOptions`; None for the defaults.
         """
-        super().__init__(dataclasses.asdict(architecture))
+        self.options = options or StepOptions()
+        super().__init__(dataclasses.asdict(architecture), self.options)
         self.scales = tuple(architecture.model_scales)
-        self.generator = Generator(
+        self.generator = self._make_generator(architecture)
+        self.average = self.optimizer = None
+        if training is not None:
+            self.optimizer = GuardedAdam(
+                Schedule(
+                    training.learning_rate,
+                    training.learning_rate_decay,
+                    training.learning_rate_decay_steps,
+                    training.learning_rate_schedule,
+                    self.options.learning_rate_warmup_steps,
+                ),
+                self.state,
+                clip_norm=self.options.gradient_clip_norm,
+                epsilon=1e-8,
+            )
+            self.optimizer.build(self.generator.trainable_variables)
+            if self.options.ema_decay:
+                self.average = self._make_generator(architecture)
+                averages.start(self.average.weights, self.generator.weights)
+
+    def _make_generator(self, architecture):
+        return Generator(
             scales=self.scales,
             features=architecture.conv_features,
             shared_blocks=architecture.shared_blocks,
             upscale_blocks=architecture.upscale_blocks,
             rgb_mean=architecture.rgb_mean,
+            body_dtype=POLICIES[self.options.precision],
         )
-        self.training, self.optimizer = training, None
-        if training is not None:
-            self.optimizer = GuardedAdam(
-                FollowStep(training.rate_at, self.state.step), epsilon=1e-8
-            )
-            self.optimizer.build(self.generator.trainable_variables)
 
     @staticmethod
     def define_flags():
@@ -180,8 +165,8 @@ class EUSR(Model):
         )
 
     @classmethod
-    def from_flags(cls):
-        """Makes the model that the flags describe, ready to be trained."""
+    def from_flags(cls, options=None):
+        """See `Model.from_flags`."""
         architecture = from_flags(Architecture, FLAG_PREFIX)
         scales = architecture.model_scales
         if any(scale not in (2, 4, 8, 16) for scale in scales) or not scales:
@@ -191,10 +176,10 @@ class EUSR(Model):
             )
         if len(architecture.rgb_mean) != 3:
             raise InputError("--eusr_rgb_mean takes three numbers, for R, G and B.")
-        return cls(architecture, from_flags(Training, FLAG_PREFIX))
+        return cls(architecture, from_flags(Training, FLAG_PREFIX), options)
 
     @classmethod
-    def from_checkpoint(cls, prefix, arguments):
+    def from_checkpoint(cls, prefix, arguments, options=None):
         """See `Model.from_checkpoint`; checkpoints of the TF1 code are read too."""
         if arguments is None:
             fields = tf1_names.read_architecture(prefix)
@@ -205,28 +190,44 @@ class EUSR(Model):
             for name, value in fields.items()
         }
         check_flags_agree(prefix, FLAG_PREFIX, fields)
-        return cls(Architecture(**fields))
+        return cls(Architecture(**fields), options=options)
 
     def train_step(self, lr, hr, scale):
         """See `Model.train_step`: mean absolute error, Adam."""
         lr, hr = tf.cast(lr, tf.float32), tf.cast(hr, tf.float32)
         variables = self.generator.path_variables(scale)
-        values = [variable.value for variable in variables]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(values)
-            loss = mean_absolute_error(self.upscale(lr, scale), hr)
-        norm = self.optimizer.apply_guarded(
-            tape.gradient(loss, values), variables, loss, self.state
+
+        def differentiate(loss_scale):
+            with tf.GradientTape() as tape:
+                sr = self.generator.head(self.generator.trunk(lr, scale), scale)
+                loss = mean_absolute_error(sr, hr) / count_replicas()
+                scaled = loss * loss_scale
+            return loss, tape.gradient(scaled, [v.value for v in variables])
+
+        if self.options.jit_compile:
+            differentiate = tf.function(
+                differentiate, autograph=False, jit_compile=True
+            )
+        loss, norm, is_finite = self.optimizer.minimize_guarded(
+            differentiate, variables
         )
+        if self.average is not None:
+            averages.follow(
+                self.average.weights,
+                self.generator.weights,
+                self.options.ema_decay,
+                is_finite,
+            )
         return {"loss": loss, "gradient_norm": norm}
 
     def trunk(self, lr, scale):
-        """See `Model.trunk`."""
-        return self.generator.trunk(lr, scale)
+        """See `Model.trunk`: with the averaged weights, where there are some."""
+        generator = self.average or self.generator
+        return tf.cast(generator.trunk(lr, scale), tf.float32)
 
     def head(self, features, scale):
-        """See `Model.head`."""
-        return self.generator.head(features, scale)
+        """See `Model.head`: with the averaged weights, where there are some."""
+        return (self.average or self.generator).head(features, scale)
 
     def radii(self, scale):
         """See `Model.radii`."""
@@ -248,7 +249,7 @@ class EUSR(Model):
 
     def learning_rates(self):
         """See `Model.learning_rates`."""
-        return {"learning_rate": float(self.training.rate_at(self.state.step))}
+        return {"learning_rate": float(self.optimizer.schedule.at(self.state.step))}
 
     def roots(self):
         """See `Model.roots`."""
@@ -258,11 +259,19 @@ class EUSR(Model):
         }
         if self.optimizer is not None:
             roots["generator_optimizer"] = checkpoints.to_tree(self.optimizer.variables)
+        if self.average is not None:
+            roots["ema"] = checkpoints.to_tree(self.average.weights)
         return roots
 
-    def restore(self, prefix, target=None, resume=False):
+    def restore(self, prefix, target=None, resume=False, use_ema=True):
         """See `Model.restore`; checkpoints of the TF1 code are read too."""
         if tf1_names.is_tf1(prefix):
             tf1_names.restore(prefix, self.generator)
         else:
-            super().restore(prefix, target, resume)
+            super().restore(prefix, target, resume, use_ema)
+        if self.average is not None and not (resume and self._has_average(prefix)):
+            averages.start(self.average.weights, self.generator.weights)
+
+    @staticmethod
+    def _has_average(prefix):
+        return "ema" in checkpoints.list_roots(prefix)

@@ -1,12 +1,47 @@
 """Opens the model that a checkpoint holds: what validate, freeze and test share."""
 
+from absl import flags
+
 from console.errors import InputError
 from console.flags import load
+from console.progress import say
 from models import MODELS
 from training import checkpoints
 
 
-def open_model(name, restore_path, restore_target=None):
+def define_flags():
+    """Declares the flags of which checkpoint to open and what to take from it."""
+    flags.DEFINE_string(
+        "restore_path", None, "The checkpoint; a folder means its newest."
+    )
+    flags.DEFINE_string("restore_target", None, "Only part of it to restore.")
+    define_use_ema()
+
+
+def define_use_ema():
+    """Declares --use_ema, which train.py has too."""
+    flags.DEFINE_bool(
+        "use_ema",
+        True,
+        "Take the running average of the weights, where the checkpoint has one.",
+    )
+
+
+def open_from_flags(name, options=None):
+    """Opens what the flags of `define_flags` say; see `open_model`."""
+    values = flags.FLAGS
+    return open_model(
+        name,
+        values.restore_path,
+        values.restore_target,
+        options=options,
+        use_ema=values.use_ema,
+    )
+
+
+def open_model(
+    name, restore_path=None, restore_target=None, options=None, use_ema=True
+):
     """Makes a model ready to upscale.
 
     Args:
@@ -14,6 +49,8 @@ def open_model(name, restore_path, restore_target=None):
         restore_path: A checkpoint or a folder of some; None for a model that needs
             none.
         restore_target: Name of the only root to read; None for all.
+        options: `training.options.StepOptions`; None for the defaults.
+        use_ema: Whether averaged weights are taken, where there are some.
 
     Returns:
         The model, and the step of its checkpoint (None where it says none).
@@ -38,7 +75,9 @@ def open_model(name, restore_path, restore_target=None):
             f"--model={stored}."
         )
     model = load(MODELS, name or stored or "eusr", "--model").from_checkpoint(
-        prefix, arguments
+        prefix, arguments, options
     )
-    model.restore(prefix, restore_target)
+    model.restore(prefix, restore_target, use_ema=use_ema)
+    if use_ema and "ema" in checkpoints.list_roots(prefix):
+        say("Using the running average of the weights; --nouse_ema takes the last.")
     return model, checkpoints.read_step(prefix)

@@ -14,9 +14,9 @@ SMALL_FLAGS = (
 )
 
 
-def make_small(**training):
+def make_small(options=None, **training):
     """Makes a small EUSR that can be trained."""
-    return EUSR(SMALL, Training(**training))
+    return EUSR(SMALL, Training(**training), options)
 
 
 def draw_batch(scale, side=8, count=2):

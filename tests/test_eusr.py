@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.eusr import Training
 from tests.small import draw_batch, make_small
 
 
@@ -44,24 +43,6 @@ def test_the_first_step_of_adam_is_the_learning_rate_in_each_weight():
     model.train_step(*draw_batch(2), 2)
     moved = np.abs(model.generator.first_conv.bias.numpy() - before)
     np.testing.assert_allclose(moved, 0.25, rtol=1e-3)
-
-
-def rates(training, *steps):
-    return [float(training.rate_at(step)) for step in steps]
-
-
-def test_the_learning_rate_halves_in_steps():
-    training = Training()
-    assert rates(training, 0, 199_999, 200_000, 999_999) == pytest.approx(
-        [1e-4, 1e-4, 5e-5, 1e-4 / 16]
-    )
-
-
-def test_the_cosine_ends_at_zero_and_stays_there():
-    training = Training(learning_rate_schedule="cosine", learning_rate_decay_steps=100)
-    assert rates(training, 0, 50, 100, 200) == pytest.approx(
-        [1e-4, 5e-5, 0, 0], abs=1e-10
-    )
 
 
 def test_the_learning_rate_follows_the_runs_own_step():

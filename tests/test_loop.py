@@ -88,15 +88,15 @@ def test_a_signal_ends_the_run_after_its_step_with_a_checkpoint(
     loader, tmp_path, capsys, number, status
 ):
     class Interrupting:
-        scales = loader.scales
+        scales, batch_size = loader.scales, loader.batch_size
 
-        def batch(self, step):
+        def batch(self, step, share):
             if step == 20:
                 threading.Thread(
                     target=signal.pthread_kill,
                     args=(threading.main_thread().ident, number),
                 ).start()
-            return loader.batch(step)
+            return loader.batch(step, share=share)
 
     model, ended = run(Interrupting(), tmp_path, max_steps=10_000)
     assert ended == status
@@ -133,9 +133,9 @@ def test_no_more_is_prepared_than_was_asked_for():
 
 def test_an_error_of_the_loader_reaches_the_loop(tmp_path):
     class Broken:
-        scales = (2,)
+        scales, batch_size = (2,), 2
 
-        def batch(self, step):
+        def batch(self, step, share):
             raise OSError(5, "Input/output error", "disk")
 
     with pytest.raises(OSError, match="Input/output error"):

@@ -23,53 +23,6 @@ ARGUMENTS = "arguments.json"
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
-class State:
-    """What a run remembers beside its weights.
-
-    Attributes:
-        step: int64 scalar, training steps done, skipped ones included.
-        arguments: Scalar string: JSON of what the model was made from, so that a
-            checkpoint copied alone still knows its model.
-        bad_in_a_row: int64 scalar, steps up to now whose loss or gradient was not
-            finite, one after the other.
-        first_bad_step: int64 scalar, where more such steps began than are tolerated;
-            -1 if nowhere.
-        tolerated: How many such steps in a row do no harm, an int.
-    """
-
-    def __init__(self, arguments):
-        """Starts at step 0.
-
-        Args:
-            arguments: What the model was made from, ready for JSON.
-        """
-        self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
-        self.arguments = tf.Variable(
-            json.dumps(arguments), trainable=False, name="arguments"
-        )
-        self.bad_in_a_row = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self.first_bad_step = tf.Variable(-1, dtype=tf.int64, trainable=False)
-        self.tolerated = 0
-
-    def record(self, is_finite):
-        """Notes in the graph whether the present step was finite; a bool scalar."""
-        in_a_row = tf.where(is_finite, tf.zeros_like(self.step), self.bad_in_a_row + 1)
-        is_first = (in_a_row > self.tolerated) & (self.first_bad_step < 0)
-        self.first_bad_step.assign(
-            tf.where(is_first, self.step - self.tolerated, self.first_bad_step)
-        )
-        self.bad_in_a_row.assign(in_a_row)
-
-    def tree(self):
-        """The variables as a root of a checkpoint."""
-        return tf.train.Checkpoint(
-            step=self.step,
-            arguments=self.arguments,
-            bad_in_a_row=self.bad_in_a_row,
-            first_bad_step=self.first_bad_step,
-        )
-
-
 def to_tree(variables):
     """Arranges Keras variables as a root of a checkpoint, by their paths.
 
@@ -181,7 +134,7 @@ def describe(prefix):
         dict: The arguments; None where the checkpoint holds none.
     """
     reader = open_reader(prefix)
-    name = f"state/arguments{_VALUE}"
+    name = "state/arguments/.ATTRIBUTES/py_state"
     if not reader.has_tensor(name):
         return None
     with reading(prefix):
@@ -198,6 +151,16 @@ def read_step(prefix):
     return int(step) if step.isdigit() else 0
 
 
+def list_roots(prefix):
+    """The names of the roots that a checkpoint holds, a set.
+
+    Raises:
+        InputError: The files are damaged or are no checkpoint.
+    """
+    names = open_reader(prefix).get_variable_to_shape_map()
+    return {name.partition("/")[0] for name in names if name.endswith(_VALUE)}
+
+
 def restore(prefix, roots):
     """Reads some roots of a checkpoint into variables.
 
@@ -208,15 +171,9 @@ def restore(prefix, roots):
     Raises:
         InputError: Something is missing, of another shape, or damaged.
     """
-    reader = open_reader(prefix)
-    stored = {
-        name[: -len(_VALUE)]: shape
-        for name, shape in reader.get_variable_to_shape_map().items()
-        if name.endswith(_VALUE)
-    }
+    have = sorted(list_roots(prefix))
     for root in roots:
-        if not any(name.startswith(f"{root}/") for name in stored):
-            have = sorted({name.partition("/")[0] for name in stored})
+        if root not in have:
             raise InputError(
                 f"{prefix}: holds no {root}; it holds {name_some(have) or 'nothing'}. "
                 "It was written by another program or another model."

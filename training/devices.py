@@ -1,8 +1,13 @@
 """Chooses the device that TensorFlow runs on."""
 
+from pathlib import Path
+
 import tensorflow as tf
 
 from console.errors import InputError
+from console.progress import warn
+
+BFLOAT16_INSTRUCTIONS = {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"}
 
 
 def choose(cuda_device):
@@ -39,6 +44,33 @@ def choose(cuda_device):
         # Whole pictures and patches take turns; memory is taken as it is needed.
         tf.config.experimental.set_memory_growth(gpus[index], True)
     return f"GPU {cuda_device}"
+
+
+def warn_if_slow(precision):
+    """Says so where the processor has no instructions for a precision.
+
+    Args:
+        precision: `float32`, `bfloat16` or `float16`.
+    """
+    if precision == "float32" or tf.config.get_visible_devices("GPU"):
+        return
+    if precision == "float16":
+        warn("--precision=float16 is meant for GPUs; on the CPU it is slow.")
+    elif not _flags_of_cpu() & BFLOAT16_INSTRUCTIONS:
+        warn(
+            "this processor has neither AVX512-BF16 nor AMX: --precision=bfloat16 will "
+            "be slower than float32."
+        )
+
+
+def _flags_of_cpu():
+    """Names of the instruction sets; all that matter here where nothing says them."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return BFLOAT16_INSTRUCTIONS
+    lines = (line.partition(":") for line in text.splitlines())
+    return {name for key, _, names in lines if "flags" in key for name in names.split()}
 
 
 def make_deterministic():

@@ -6,11 +6,13 @@ alone, so a run that is stopped and started again sees the data it would have se
 """
 
 import dataclasses
+import functools
+import signal
 import sys
 import time
+from pathlib import Path
 
 import tensorflow as tf
-from absl import flags
 from tqdm import tqdm
 
 from console.errors import InputError, name_some
@@ -18,8 +20,12 @@ from console.flags import define_count, from_flags
 from console.progress import say, to_clock
 from training.ahead import Ahead
 from training.checkpoints import Keeper, list_checkpoints
+from training.replicas import Agreement, Team
 from training.stopping import StopRequest
 from training.summaries import Summaries
+
+# Folder, within a run's, of its best checkpoint.
+BEST = "best"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,9 +38,7 @@ class LoopSettings:
         summary_freq: Steps between two entries in TensorBoard.
         save_freq: Steps between two checkpoints; the last step is always saved.
         save_max_keep: How many checkpoints are kept.
-        deterministic: Whether equal runs must be equal to the last bit.
-        skip_nonfinite: How many steps in a row may have a loss or gradient that is
-            not finite.
+        validate_freq: Steps between two validations.
     """
 
     max_steps: int = 1_000_000
@@ -42,8 +46,7 @@ class LoopSettings:
     summary_freq: int = 200
     save_freq: int = 50_000
     save_max_keep: int = 100
-    deterministic: bool = False
-    skip_nonfinite: int = 0
+    validate_freq: int = 5_000
 
     @classmethod
     def define_flags(cls):
@@ -59,17 +62,10 @@ class LoopSettings:
         define_count(
             "save_max_keep", cls.save_max_keep, "How many checkpoints are kept."
         )
-        flags.DEFINE_bool(
-            "deterministic",
-            cls.deterministic,
-            "Make equal runs equal to the last bit; slower.",
-        )
         define_count(
-            "skip_nonfinite",
-            cls.skip_nonfinite,
-            "How many steps in a row may have a loss or gradient that is not finite; "
-            "they change nothing.",
-            least=0,
+            "validate_freq",
+            cls.validate_freq,
+            "Steps between two validations, with --validate_truth_path.",
         )
 
     @classmethod
@@ -115,21 +111,30 @@ class Pace:
 class Loop:
     """One run of the training loop."""
 
-    def __init__(self, model, loader, folder, settings):
+    def __init__(self, model, loader, folder, settings, team=None, validation=None):
         """Prepares everything but the data.
 
         Args:
             model: A `models.base.Model`, restored to where the run begins.
-            loader: Has `scales` and `batch(step)`.
+            loader: Has `scales`, `batch_size` and `batch(step, share=)`.
             folder: Where checkpoints and TensorBoard's files go.
             settings: A `LoopSettings`.
+            team: `training.replicas.Team`: who trains; None for one device.
+            validation: Called now and then; returns, from a scale to a `Measured`,
+                what the model has reached. None never validates.
         """
         self.model, self.loader = model, loader
-        self.folder, self.settings = folder, settings
-        self.keeper = Keeper(model.roots(), folder, settings.save_max_keep)
-        self.summaries = Summaries(folder, loader.scales)
+        self.folder, self.settings = Path(folder), settings
+        self.team, self.validation = team or Team(), validation
+        self.keeper = self.keeper_of_best = None
+        if self.team.is_chief:
+            roots = model.roots()
+            self.keeper = Keeper(roots, folder, settings.save_max_keep)
+            self.keeper_of_best = Keeper(roots, self.folder / BEST, 1)
+        self.summaries = Summaries(folder)
         self.pace = Pace()
         self.steps_of_scale = {}
+        self.agreement = Agreement(self.team)
         self.saved = None
 
     def run(self):
@@ -139,38 +144,46 @@ class Loop:
             None, or the exit status that the signal asks for.
         """
         first, end = self.model.step, self.settings.max_steps
+        share = self.team.share(self.loader.batch_size)
+        make = functools.partial(self.loader.batch, share=share)
         with (
             StopRequest() as stop,
-            Ahead(self.loader.batch, first, end) as batches,
+            Ahead(make, first, end) as batches,
             tqdm(
                 initial=first,
                 total=end,
                 unit="step",
                 dynamic_ncols=True,
-                disable=not sys.stderr.isatty(),
+                disable=not (self.team.is_chief and sys.stderr.isatty()),
             ) as bar,
+            self.team.watching(),
         ):
+            self.team.check_agreement(first)
             for step in range(first, end):
-                self._one_step(step + 1, batches)
+                self._one_step(step + 1, batches, stop.signal is not None)
                 bar.update()
-                if stop.signal is not None:
+                if self.agreement.is_to_stop:
                     break
             self._save(self.model.step)
+            self.agreement.wait_for_all()
         self.summaries.close()
-        if stop.signal is not None and self.model.step < end:
+        if self.agreement.is_to_stop and self.model.step < end:
+            # Another worker may be the one that was asked.
+            asked = stop.signal or signal.SIGTERM
             say(
-                f"Stopped by {stop.signal.name} after step {self.model.step}; the same "
+                f"Stopped by {asked.name} after step {self.model.step}; the same "
                 "command goes on from there."
             )
-            return stop.exit_status
+            return 128 + asked
         return None
 
-    def _one_step(self, done, batches):
+    def _one_step(self, done, batches, is_to_stop):
         """Trains one step; `done` counts it."""
         start, waited = time.perf_counter(), batches.waited
         batch = batches.get()
         traced = batch.scale in self.steps_of_scale
         losses = self._step_of(batch.scale)(batch.lr, batch.hr)
+        self.agreement.ask(is_to_stop)
         is_log = done % self.settings.log_freq == 0
         if is_log:
             self._check_finite()
@@ -178,19 +191,23 @@ class Loop:
         self.pace.last = time.perf_counter() - start
         if traced:
             self.pace.add(self.pace.last, batches.waited - waited)
-        if is_log:
+        if self.team.is_chief and is_log:
             self._log(done, batch.scale, losses)
-        if done % self.settings.summary_freq == 0:
+        if self.team.is_chief and done % self.settings.summary_freq == 0:
             self._summarise(done, batch, losses)
         if done % self.settings.save_freq == 0:
             self._save(done)
+        if self.validation is not None and done % self.settings.validate_freq == 0:
+            self._validate(done)
 
     def _step_of(self, scale):
         """The compiled step of one scale, traced at its first use."""
         if scale not in self.steps_of_scale:
 
             def step(lr, hr):
-                losses = self.model.train_step(lr, hr, scale)
+                losses = self.team.run(
+                    functools.partial(self.model.train_step, scale=scale), lr, hr
+                )
                 self.model.state.step.assign_add(1)
                 return losses
 
@@ -202,7 +219,8 @@ class Loop:
         left = self.pace.left(self.settings.max_steps - done)
         say(
             f"step {done}/{self.settings.max_steps}  x{scale}  {numbers}  "
-            f"{self.pace.mean:.3f} s/step  {left} left"
+            f"{self.pace.mean:.3f} s/step  {self.pace.waiting_share:.1%} waiting  "
+            f"{left} left"
         )
 
     def _summarise(self, done, batch, losses):
@@ -224,7 +242,7 @@ class Loop:
             InputError: With what is needed to look into it. Such steps changed no
                 weight, and nothing was saved since.
         """
-        step = int(self.model.state.first_bad_step)
+        step = int(self.model.state.first_bad_step.numpy())
         if step < 0:
             return
         batch = self.loader.batch(step)
@@ -239,6 +257,20 @@ class Loop:
     def _save(self, done):
         self._check_finite()
         if self.saved != done:
-            path = self.keeper.save(done)
-            say(f"Saved {path}")
+            if self.keeper is not None:
+                say(f"Saved {self.keeper.save(done)}")
             self.saved = done
+
+    def _validate(self, done):
+        """Measures the model and keeps the best checkpoint; the others wait."""
+        self._check_finite()
+        if not self.team.is_chief:
+            return
+        measured = self.validation()
+        for scale, one in measured.items():
+            say(f"validated at step {done}  x{scale}  {one.describe()}")
+            self.summaries.write_validation(done, scale, one)
+        mean = sum(one.values["psnr_y"] for one in measured.values()) / len(measured)
+        if mean > float(self.model.state.best.numpy()):
+            self.model.state.best.assign(mean)
+            say(f"The best so far, kept as {self.keeper_of_best.save(done)}")

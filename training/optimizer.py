@@ -1,7 +1,68 @@
-"""Adam that never applies a gradient that is not finite."""
+"""Adam that never applies a gradient that is not finite, and what belongs to it."""
+
+import dataclasses
+import math
 
 import keras
 import tensorflow as tf
+
+from training.replicas import sum_over_replicas
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """How a learning rate falls.
+
+    Attributes:
+        start: The rate at step 0.
+        decay: Factor of each decay of the `step` kind.
+        decay_steps: Steps between two decays; with `cosine`, the steps until the
+            rate is zero.
+        kind: `step` or `cosine`.
+        warmup_steps: Steps in which it rises from 0, on top of all that.
+    """
+
+    start: float
+    decay: float = 0.5
+    decay_steps: int = 200_000
+    kind: str = "step"
+    warmup_steps: int = 0
+
+    def at(self, step):
+        """The rate of a step.
+
+        Args:
+            step: Integer scalar tensor, steps done before.
+
+        Returns:
+            float32 scalar tensor.
+        """
+        step = tf.cast(step, tf.float32)
+        share = step / self.decay_steps
+        if self.kind == "cosine":
+            fall = 0.5 * (1.0 + tf.cos(math.pi * tf.minimum(share, 1.0)))
+        else:
+            fall = self.decay ** tf.floor(share)
+        rise = 1.0
+        if self.warmup_steps:
+            rise = tf.minimum((step + 1.0) / self.warmup_steps, 1.0)
+        return self.start * fall * rise
+
+
+class FollowStep(keras.optimizers.schedules.LearningRateSchedule):
+    """The rate at the run's own step; an optimizer counts only what it applied."""
+
+    def __init__(self, schedule, step):
+        """Takes a `Schedule` and the variable that holds the step."""
+        self.schedule, self.step = schedule, step
+
+    def __call__(self, _):
+        """Returns the rate, a float32 scalar."""
+        return self.schedule.at(self.step)
+
+    def get_config(self):
+        """A schedule that holds a variable has no configuration to save."""
+        return {}
 
 
 class GuardedAdam(keras.optimizers.Adam):
@@ -11,33 +72,53 @@ class GuardedAdam(keras.optimizers.Adam):
     not to count runs as any other, with all that it would add multiplied by zero.
     """
 
-    def __init__(self, *args, **kwargs):
-        """Takes what Keras' Adam takes."""
-        super().__init__(*args, **kwargs)
-        self.mask = 1.0
-
-    def apply_guarded(self, gradients, variables, loss, state):
-        """Applies the gradients if they and the loss are finite; counts them if not.
+    def __init__(self, schedule, state, clip_norm=0.0, **kwargs):
+        """Makes the optimizer.
 
         Args:
-            gradients: Tensors.
-            variables: Keras variables, as many.
-            loss: float32 scalar.
-            state: `training.checkpoints.State`, told of the outcome.
+            schedule: A `Schedule`.
+            state: `training.state.State`: the step, and what went wrong.
+            clip_norm: Largest norm of all gradients together; 0 for any.
+            **kwargs: What Keras' Adam takes.
+        """
+        super().__init__(FollowStep(schedule, state.step), **kwargs)
+        self.schedule, self.state, self.clip_norm = schedule, state, clip_norm
+        self.mask = 1.0
+
+    def minimize_guarded(self, differentiate, variables):
+        """Takes one step, if its loss and gradients are finite; counts it if not.
+
+        Args:
+            differentiate: Called with the factor that the loss is to be scaled by
+                before it is differentiated; returns this replica's share of the loss,
+                unscaled, and the gradients of the scaled one.
+            variables: Keras variables, as many as gradients.
 
         Returns:
-            float32 scalar: The norm of all gradients together.
+            loss: float32 scalar, of the whole batch.
+            norm: float32 scalar, of all gradients together, before any clipping.
+            is_finite: bool scalar, whether the step was taken.
         """
+        loss_scale = self.state.loss_scale
+        loss, gradients = differentiate(loss_scale.factor)
+        loss, gradients = sum_over_replicas((loss, gradients))
+        if loss_scale.is_dynamic:
+            gradients = [gradient / loss_scale.factor for gradient in gradients]
         norm = tf.linalg.global_norm(gradients)
         is_finite = tf.math.is_finite(norm) & tf.math.is_finite(loss)
+        if self.clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, norm)
+        self._apply_if(is_finite, gradients, variables)
+        self.state.record(is_finite | loss_scale.adapt(is_finite, loss))
+        return loss, norm, is_finite
+
+    def _apply_if(self, is_finite, gradients, variables):
         self.mask = tf.cast(is_finite, tf.float32)
         # Zero times NaN is NaN, so the mask alone would not do.
         gradients = [tf.where(is_finite, g, tf.zeros_like(g)) for g in gradients]
         self.apply(gradients, variables)
         self.iterations.assign_sub(tf.cast(~is_finite, self.iterations.dtype))
         self.mask = 1.0
-        state.record(is_finite)
-        return norm
 
     def assign_add(self, variable, value):
         """Adds to a variable, unless the step is not to count."""
@@ -46,3 +127,7 @@ class GuardedAdam(keras.optimizers.Adam):
     def assign_sub(self, variable, value):
         """Subtracts from a variable, unless the step is not to count."""
         super().assign_sub(variable, value * self.mask)
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        """Keras would sum over replicas here; that was done, before the clipping."""
+        return grads_and_vars

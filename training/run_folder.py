@@ -5,36 +5,43 @@ import os
 from pathlib import Path
 
 from console.errors import InputError
-from console.progress import warn
+from console.progress import say, warn
 from training import checkpoints
 
 
-def check_same_run(folder, arguments, may_change):
+def check_same_run(folder, arguments, may_change, may_change_said=()):
     """Refuses to go on with a run under other arguments than it was started with.
 
     Args:
         folder: The run's folder.
         arguments: From a flag's name to its value, as of this start.
-        may_change: Names of flags that say how long or how often, not what is
-            trained; and those of this start alone.
+        may_change: Names of those that may differ.
+        may_change_said: Names of those that may differ, with a line that says so.
 
     Raises:
-        InputError: An argument differs; all that differ are named.
+        InputError: Another argument differs; all that differ are named.
     """
     before = checkpoints.read_arguments(folder)
     if before is None:
         return
-    differing = [
-        f"--{name} was {before[name]} and is {arguments[name]}"
+    differing = {
+        name: f"{_name_argument(name)} was {before[name]} and is {arguments[name]}"
         for name in sorted(set(before) & set(arguments) - set(may_change))
         if before[name] != arguments[name]
-    ]
+    }
+    said = [differing.pop(name) for name in may_change_said if name in differing]
     if differing:
         raise InputError(
             f"{folder} holds a run that was started differently: "
-            f"{'; '.join(differing)}. Start with the same flags to go on with it, give "
-            "another --train_path, or begin anew with --restart."
+            f"{'; '.join(differing.values())}. Start with the same flags to go on with "
+            "it, give another --train_path, or begin anew with --restart."
         )
+    if said:
+        say(f"From here on: {'; '.join(said)}.")
+
+
+def _name_argument(name):
+    return "the data set" if name == "data_set" else f"--{name}"
 
 
 def restore_newest(model, folder):

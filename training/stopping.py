@@ -1,6 +1,26 @@
-"""Lets SIGINT and SIGTERM end a run after the step that is under way."""
+"""What SIGINT and SIGTERM do to a run."""
 
+import contextlib
 import signal
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def joining():
+    """To be entered while TensorFlow joins a cluster, which may wait long in C++.
+
+    Python's handlers get no turn there, so Ctrl-C is given back to the system. And
+    TensorFlow takes SIGTERM for a notice of preemption, behind Python's back.
+    """
+    previous = {number: signal.getsignal(number) for number in SIGNALS}
+    if previous[signal.SIGINT] is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 class StopRequest:
@@ -10,8 +30,6 @@ class StopRequest:
         signal: The `signal.Signals` that came; None so far.
     """
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
     def __init__(self):
         """No signal has come yet."""
         self.signal = None
@@ -19,7 +37,7 @@ class StopRequest:
 
     def __enter__(self):
         """Takes over the two signals and returns itself."""
-        self.previous = {s: signal.signal(s, self._remember) for s in self.SIGNALS}
+        self.previous = {s: signal.signal(s, self._remember) for s in SIGNALS}
         return self
 
     def __exit__(self, *_):
@@ -33,8 +51,3 @@ class StopRequest:
     def _give_back(self):
         for number, handler in self.previous.items():
             signal.signal(number, handler)
-
-    @property
-    def exit_status(self):
-        """What a shell expects of a process that ended by this signal: 130, 143."""
-        return None if self.signal is None else 128 + self.signal

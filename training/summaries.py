@@ -10,17 +10,13 @@ PICTURES = 3
 class Summaries:
     """Writes scalars and pictures to `<folder>/x2`, `<folder>/x4`, ..."""
 
-    def __init__(self, folder, scales):
+    def __init__(self, folder):
         """Opens no file yet: that happens with the first thing written.
 
         Args:
             folder: The run's folder, what `tensorboard --logdir` is given.
-            scales: The scales that are trained.
         """
-        self.writers = {
-            scale: tf.summary.create_file_writer(str(Path(folder) / f"x{scale}"))
-            for scale in scales
-        }
+        self.folder, self.writers = Path(folder), {}
 
     def write(self, step, scale, scalars, lr, sr, hr):
         """Writes one step of one scale.
@@ -33,12 +29,40 @@ class Summaries:
             sr: float32 (N, P * scale, P * scale, 3), rounded and clipped here.
             hr: uint8 of the same shape.
         """
+        sr = tf.saturate_cast(tf.round(sr), tf.uint8)
+        pictures = {"input": lr, "output": sr, "truth": hr}
+        self._write(
+            step, scale, scalars, {tag: p[:PICTURES] for tag, p in pictures.items()}
+        )
+
+    def write_validation(self, step, scale, measured):
+        """Writes what a validation found at one scale.
+
+        Args:
+            step: Steps done.
+            scale: Upscaling factor.
+            measured: Has `values` and `baseline`, from a metric to a number, and
+                `pictures`, from a tag to a list of uint8 (H, W, 3).
+        """
+        scalars = {f"validation/{tag}": x for tag, x in measured.values.items()}
+        for tag, value in measured.baseline.items():
+            scalars[f"validation/{tag}_bicubic"] = value
+        pictures = {
+            f"validation/{tag}/{index}": picture[None]
+            for tag, several in measured.pictures.items()
+            for index, picture in enumerate(several)
+        }
+        self._write(step, scale, scalars, pictures)
+
+    def _write(self, step, scale, scalars, pictures):
+        if scale not in self.writers:
+            folder = str(self.folder / f"x{scale}")
+            self.writers[scale] = tf.summary.create_file_writer(folder)
         with self.writers[scale].as_default(step=step):
             for tag, value in scalars.items():
                 tf.summary.scalar(tag, value)
-            sr = tf.saturate_cast(tf.round(sr), tf.uint8)
-            for tag, pictures in (("input", lr), ("output", sr), ("truth", hr)):
-                tf.summary.image(tag, pictures[:PICTURES], max_outputs=PICTURES)
+            for tag, several in pictures.items():
+                tf.summary.image(tag, several, max_outputs=len(several))
         self.writers[scale].flush()
 
     def close(self):

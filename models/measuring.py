@@ -1,0 +1,171 @@
+"""Measures a model on whole pictures, beside bicubic."""
+
+import dataclasses
+
+import numpy as np
+
+from console.errors import InputError
+from console.progress import track
+from imaging.files import to_uint8
+from imaging.tiles import upscale_image
+from metrics import mse_y, pirm_rmse, psnr_rgb, psnr_y, rmse_rgb, ssim_y
+
+BASELINE = "bicubic"
+
+# HR pixels dropped at each border, if nothing else is said.
+SHAVE_SIZE = 4
+
+# Of one image.
+METRICS = {
+    "psnr_rgb": psnr_rgb,
+    "rmse_rgb": rmse_rgb,
+    "psnr_y": psnr_y,
+    "ssim_y": ssim_y,
+    "mse_y": mse_y,
+}
+
+
+def measure_scale(models, loader, scale, shave_size, after_image=None):
+    """Measures every image at one scale.
+
+    Args:
+        models: What is measured, one after the other.
+        loader: Has `pairs(scale)`.
+        scale: Upscaling factor.
+        shave_size: HR pixels dropped at each border.
+        after_image: Called with a model, an image's name, its output and its truth,
+            uint8 (H, W, 3).
+
+    Returns:
+        list: For each model a dict from an image's name to its values.
+    """
+    pairs = loader.pairs(scale)
+    results = [{} for _ in models]
+    for name, lr, hr in track(pairs, len(pairs), f"Measuring x{scale}"):
+        for model, images in zip(models, results, strict=True):
+            sr = to_uint8(upscale_image(model.stages(scale), lr))
+            images[name] = measure_image(sr, hr, name, shave_size)
+            if after_image is not None:
+                after_image(model, name, sr, hr)
+    return results
+
+
+def measure_image(sr, hr, name, shave_size):
+    """Measures one image.
+
+    Args:
+        sr: uint8 (H, W, 3), rounded as it would be saved.
+        hr: uint8 (H', W', 3); both are cut to their common size, because an LR side
+            may be the HR side over the scale, rounded down or up.
+        name: Of the image, for messages.
+        shave_size: HR pixels dropped at each border.
+
+    Returns:
+        dict: From a metric's name to its value.
+
+    Raises:
+        InputError: The image is too small for a metric.
+    """
+    height, width = np.minimum(sr.shape[:2], hr.shape[:2])
+    sr, hr = sr[:height, :width], hr[:height, :width]
+    try:
+        values = {
+            metric: float(measure(sr, hr, shave=shave_size))
+            for metric, measure in METRICS.items()
+        }
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+    values["rmse_y"] = values["mse_y"] ** 0.5
+    return values
+
+
+def average(images):
+    """Averages the values of all images.
+
+    `rmse_y` by PIRM's rule, the root of the mean of the images' squared errors; the
+    others, `rmse_rgb` too, are means of the images' values.
+    """
+    values = {
+        metric: float(np.mean([image[metric] for image in images.values()]))
+        for metric in METRICS
+    }
+    values["rmse_y"] = float(pirm_rmse([image["mse_y"] for image in images.values()]))
+    return values
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """What a validation found at one scale.
+
+    Attributes:
+        values: From `psnr_y` and `ssim_y` to the model's mean.
+        baseline: The same of bicubic.
+        pictures: From `output` and `truth` to a few uint8 (H, W, 3).
+    """
+
+    values: dict
+    baseline: dict
+    pictures: dict
+
+    def describe(self):
+        """Both beside each other, for the log."""
+        return (
+            f"psnr_y {self.values['psnr_y']:.3f} (bicubic "
+            f"{self.baseline['psnr_y']:.3f})  ssim_y {self.values['ssim_y']:.4f} "
+            f"({self.baseline['ssim_y']:.4f})"
+        )
+
+
+class Validation:
+    """Measures a model in training, now and then, on the same images."""
+
+    METRICS = ("psnr_y", "ssim_y")
+    PICTURES, SIDE = 3, 256
+
+    def __init__(self, model, baseline, loader, shave_size):
+        """Takes what is measured, what it is held against, and the images.
+
+        Args:
+            model: A `models.base.Model`.
+            baseline: Another; measured once.
+            loader: Has `scales` and `pairs(scale)`.
+            shave_size: HR pixels dropped at each border.
+        """
+        self.model, self.baseline = model, baseline
+        self.loader, self.shave_size = loader, shave_size
+        self.baselines = {}
+
+    def __call__(self):
+        """Measures all scales.
+
+        Returns:
+            dict: From a scale to its `Measured`.
+        """
+        return {scale: self._measure(scale) for scale in self.loader.scales}
+
+    def _measure(self, scale):
+        if scale not in self.baselines:
+            images = self._means([self.baseline], scale)
+            self.baselines[scale] = images
+        pictures = {"output": [], "truth": []}
+
+        def keep(_, name, sr, hr):
+            if len(pictures["truth"]) < self.PICTURES:
+                pictures["output"].append(self._crop(sr, hr))
+                pictures["truth"].append(self._crop(hr, sr))
+
+        values = self._means([self.model], scale, keep)
+        return Measured(values, self.baselines[scale], pictures)
+
+    def _means(self, models, scale, after_image=None):
+        images = measure_scale(
+            models, self.loader, scale, self.shave_size, after_image
+        )[0]
+        return {metric: average(images)[metric] for metric in self.METRICS}
+
+    def _crop(self, image, other):
+        """The middle of an image, at most SIDE x SIDE, where both have pixels."""
+        size = np.minimum(image.shape[:2], other.shape[:2])
+        top, left = np.maximum(size - self.SIDE, 0) // 2
+        bottom, right = np.minimum([top + self.SIDE, left + self.SIDE], size)
+        return image[top:bottom, left:right]

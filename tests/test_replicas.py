@@ -1,0 +1,190 @@
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from console.errors import InputError
+from tests.pictures import write_pictures
+from tests.scripts import ROOT
+from tests.small import SMALL_FLAGS
+from training import replicas
+from training.replicas import Team
+
+OPTIONS = {"ema_decay": 0.9, "gradient_clip_norm": 5.0}
+
+
+def free_addresses(count):
+    """Addresses on this machine that nobody listens to."""
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    addresses = ["{}:{}".format(*one.getsockname()) for one in sockets]
+    for one in sockets:
+        one.close()
+    return addresses
+
+
+def start(command, addresses=(), index=0):
+    """Starts a Python program, as one of several workers if there are addresses."""
+    environment = dict(os.environ)
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)  # This process' own choice.
+    if addresses:
+        task = {"type": "worker", "index": index}
+        cluster = {"worker": list(addresses)}
+        environment["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})
+    return subprocess.Popen(
+        [sys.executable, *map(str, command)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    sizes = [(48, 60), (50, 44), (64, 70)]
+    return str(write_pictures(tmp_path_factory.mktemp("images") / "HR", sizes))
+
+
+def program(images, folder, **arguments):
+    cache = os.path.join(images, "..", "cache")
+    arguments |= {"images": images, "cache": cache, "folder": str(folder), **OPTIONS}
+    return ["-m", "tests.replicas_program", json.dumps(arguments)]
+
+
+def finish(*processes):
+    for process in processes:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+
+
+@pytest.fixture(scope="module")
+def alone(images, tmp_path_factory):
+    """What one device makes of it."""
+    folder = tmp_path_factory.mktemp("alone")
+    finish(start(program(images, folder)))
+    return np.load(folder / "weights0.npy")
+
+
+def difference(one, two):
+    return np.linalg.norm(one - two) / np.linalg.norm(two)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_two_devices_do_what_one_does(images, alone, tmp_path, jit_compile):
+    finish(start(program(images, tmp_path, devices=2, jit_compile=jit_compile)))
+    assert difference(np.load(tmp_path / "weights0.npy"), alone) < 1e-6
+
+
+def test_two_workers_do_what_one_process_does(images, alone, tmp_path):
+    command, addresses = program(images, tmp_path), free_addresses(2)
+    finish(*[start(command, addresses, index) for index in (0, 1)])
+    chief, other = (np.load(tmp_path / f"weights{index}.npy") for index in (0, 1))
+    np.testing.assert_array_equal(chief, other)
+    assert difference(chief, alone) < 1e-6
+    # Only the chief writes: TensorBoard's files come from one process.
+    assert len(list(tmp_path.glob("x2/events*"))) == 1
+
+
+class Pair:
+    """Two workers that train on and on."""
+
+    def __init__(self, images, folder):
+        addresses = free_addresses(2)
+        command = [
+            *("train.py", f"--data_truth_path={images}", f"--train_path={folder}"),
+            *(f"--cache_path={folder}.cache", "--max_steps=1000000", "--save_freq=20"),
+            *("--log_freq=5", "--batch_size=4", "--input_patch_size=8"),
+            *("--scales=2,4", *SMALL_FLAGS),
+        ]
+        self.both = [start(command, addresses, index) for index in (0, 1)]
+        self.said = ""
+
+    def wait_for(self, text):
+        """Waits until the chief says something."""
+        for line in self.both[0].stdout:
+            self.said += line
+            if text in line:
+                return
+        raise AssertionError(self.both[0].stderr.read())
+
+    def finish(self):
+        """What each said, and how each ended."""
+        said = [process.communicate(timeout=60) for process in self.both]
+        return said, [process.returncode for process in self.both]
+
+
+def test_workers_stop_together_and_go_on_after_one_was_killed(images, tmp_path):
+    folder = tmp_path / "run"
+    pair = Pair(images, folder)
+    pair.wait_for("Saved")
+    pair.both[1].send_signal(signal.SIGTERM)
+    said, ended = pair.finish()
+    assert ended == [143, 143], said
+    stopped = [out.strip().splitlines()[-1] for out, _ in said]
+    assert stopped[0] == stopped[1] and "Stopped by SIGTERM after step" in stopped[0]
+    step = stopped[0].split()[5].rstrip(";")
+    assert (folder / f"model.ckpt-{step}.index").exists()
+
+    pair = Pair(images, folder)
+    pair.wait_for("s/step")
+    assert f"Going on with {folder}/model.ckpt-{step}." in pair.said
+    killed = time.monotonic()
+    pair.both[1].kill()
+    said, ended = pair.finish()
+    assert ended == [1, -signal.SIGKILL]
+    assert time.monotonic() - killed < 15
+    errors = said[0][1].strip().splitlines()
+    assert len(errors) == 1, errors
+    assert errors[0].startswith("Error: another worker was lost")
+
+    pair = Pair(images, folder)
+    pair.wait_for("s/step")
+    assert "Going on with" in pair.said
+    for process in pair.both:
+        process.send_signal(signal.SIGTERM)
+    assert pair.finish()[1] == [143, 143]
+
+
+def test_a_batch_that_cannot_be_shared_is_refused():
+    class Three:
+        num_replicas_in_sync = 3
+
+    with pytest.raises(InputError, match="16 is shared by 3 replicas"):
+        Team(Three()).check_batch_size(16)
+
+
+def test_each_worker_takes_its_part_of_a_batch_by_index():
+    rows = list(range(8))
+    shares = [rows[Team(None, index, 4).share(8)] for index in range(4)]
+    assert shares == [[0, 1], [2, 3], [4, 5], [6, 7]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nothing",
+        "{}",
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "ps", "index": 0}}',
+        '{"cluster": [], "task": 3}',
+    ],
+)
+def test_a_damaged_tf_config_is_told(monkeypatch, text):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(InputError, match="expected .*cluster.*host:port"):
+        replicas.make_team()
+
+
+def test_a_single_worker_is_no_team(monkeypatch):
+    text = '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}'
+    monkeypatch.setenv("TF_CONFIG", text)
+    assert replicas.make_team().workers == 1
