@@ -1,0 +1,194 @@
+"""What a trainer is expected to offer: precisions, averaged weights, validation."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from console.errors import InputError
+from dataloaders.paired import PairedLoader, PairedSettings
+from models import opening
+from models.bicubic import Bicubic
+from models.measuring import SHAVE_SIZE, Validation, average, measure_scale
+from tests.pictures import write_pictures
+from tests.small import draw_batch, make_small
+from training import checkpoints, devices, run_folder
+from training.loop import Loop, LoopSettings
+from training.options import StepOptions
+
+
+def train(model, steps=4):
+    for _ in range(steps):
+        model.train_step(*draw_batch(2), 2)
+    return [weight.numpy() for weight in model.generator.weights]
+
+
+def test_the_average_follows_all_weights():
+    keras.utils.set_random_seed(0)
+    model = make_small(StepOptions(ema_decay=0.75), learning_rate=1e-2)
+    expected = [weight.numpy() for weight in model.generator.weights]
+    for _ in range(3):
+        for index, weight in enumerate(train(model, 1)):
+            expected[index] = expected[index] + 0.25 * (weight - expected[index])
+    for one, two in zip(model.average.weights, expected, strict=True):
+        np.testing.assert_allclose(one.numpy(), two, rtol=1e-5, atol=1e-7)
+
+
+def test_a_step_that_is_not_finite_does_not_move_the_average():
+    model = make_small(StepOptions(ema_decay=0.5), learning_rate=1e-2)
+    train(model, 1)
+    before = [weight.numpy() for weight in model.average.weights]
+    lr, hr = (x.astype(np.float32) for x in draw_batch(2))
+    model.train_step(lr * np.nan, hr, 2)
+    for old, weight in zip(before, model.average.weights, strict=True):
+        np.testing.assert_array_equal(old, weight.numpy())
+
+
+@pytest.fixture
+def averaged(tmp_path):
+    """A model with an average, and its checkpoint."""
+    model = make_small(StepOptions(ema_decay=0.5), learning_rate=1e-1)
+    train(model)
+    return model, checkpoints.Keeper(model.roots(), tmp_path / "run", 1).save(4)
+
+
+def picture(model):
+    lr = tf.constant(np.random.default_rng(1).uniform(0, 255, (1, 9, 9, 3)), tf.float32)
+    return model.upscale(lr, 2).numpy()
+
+
+def test_scripts_take_the_average_unless_told_otherwise(averaged, capsys):
+    model, prefix = averaged
+    opened, _ = opening.open_model(None, prefix)
+    assert "--nouse_ema" in capsys.readouterr().out
+    last, _ = opening.open_model(None, prefix, use_ema=False)
+    assert capsys.readouterr().out == ""
+    np.testing.assert_allclose(picture(opened), picture(model), atol=1e-3)
+    assert np.abs(picture(last) - picture(opened)).max() > 0.1
+    for one, two in zip(last.generator.weights, model.generator.weights, strict=True):
+        np.testing.assert_array_equal(one.numpy(), two.numpy())
+
+
+def test_a_run_goes_on_with_weights_and_average_alike(averaged):
+    model, prefix = averaged
+    again = make_small(StepOptions(ema_decay=0.5), learning_rate=1e-1)
+    again.restore(prefix, resume=True)
+    for part in ("generator", "average"):
+        old, new = (getattr(m, part).weights for m in (model, again))
+        for one, two in zip(old, new, strict=True):
+            np.testing.assert_array_equal(one.numpy(), two.numpy())
+
+
+def test_an_average_that_begins_late_begins_with_the_weights(tmp_path):
+    model = make_small(learning_rate=1e-1)
+    train(model)
+    prefix = checkpoints.Keeper(model.roots(), tmp_path, 1).save(4)
+    again = make_small(StepOptions(ema_decay=0.5))
+    again.restore(prefix, resume=True)
+    for one, two in zip(again.average.weights, model.generator.weights, strict=True):
+        np.testing.assert_array_equal(one.numpy(), two.numpy())
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_only_the_inside_of_the_network_is_in_the_lower_precision(precision):
+    model = make_small(StepOptions(precision=precision))
+    generator = model.generator
+    assert {w.dtype for w in generator.weights} == {"float32"}
+    assert {w.dtype for w in model.optimizer.variables[2:]} == {"float32"}
+    ends = [generator.first_conv, generator.mean_shift, *generator.last_convs.values()]
+    assert {layer.compute_dtype for layer in ends} == {"float32"}
+    inside = [generator.shared.last, generator.shared.blocks[0].first]
+    assert {layer.compute_dtype for layer in inside} == {precision}
+    assert model.upscale(tf.zeros((1, 8, 8, 3)), 2).dtype == tf.float32
+
+
+def test_bfloat16_gives_nearly_the_same_picture():
+    keras.utils.set_random_seed(0)
+    full = make_small(learning_rate=1e-3)
+    train(full, 10)
+    half = make_small(StepOptions(precision="bfloat16"))
+    for one, two in zip(half.generator.weights, full.generator.weights, strict=True):
+        one.assign(two)
+    difference = np.abs(picture(half) - picture(full))
+    assert 0 < difference.mean() < 0.5
+
+
+def test_a_processor_without_bfloat16_is_pointed_out_once(monkeypatch, capsys):
+    monkeypatch.setattr(devices, "_flags_of_cpu", lambda: {"avx2"})
+    devices.warn_if_slow("bfloat16")
+    assert "AVX512-BF16" in capsys.readouterr().err
+    monkeypatch.setattr(devices, "_flags_of_cpu", lambda: {"avx512_bf16"})
+    devices.warn_if_slow("bfloat16")
+    devices.warn_if_slow("float32")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.fixture
+def loader(tmp_path):
+    folder = write_pictures(tmp_path / "HR", [(48, 60), (50, 44)])
+    settings = PairedSettings(str(folder), None, (2, 4), 8, 2, 0, str(tmp_path / "c"))
+    loader = PairedLoader(settings)
+    loader.prepare()
+    return loader
+
+
+def test_validation_measures_what_validate_would(loader):
+    model, baseline = make_small(), Bicubic()
+    measured = Validation(model, baseline, loader, SHAVE_SIZE)()
+    assert set(measured) == {2, 4}
+    for scale, one in measured.items():
+        both = measure_scale([model, baseline], loader, scale, SHAVE_SIZE)
+        for metric in ("psnr_y", "ssim_y"):
+            assert one.values[metric] == average(both[0])[metric]
+            assert one.baseline[metric] == average(both[1])[metric]
+        assert [p.shape for p in one.pictures["output"]] == [
+            p.shape for p in one.pictures["truth"]
+        ]
+
+
+def test_the_best_checkpoint_is_kept(loader, tmp_path, capsys):
+    folder, psnr = tmp_path / "run", iter([20.0, 30.0, 25.0])
+
+    class Measured:
+        baseline, pictures = {"psnr_y": 1.0}, {"output": [np.zeros((4, 4, 3), "u1")]}
+
+        def __init__(self):
+            self.values = {"psnr_y": next(psnr)}
+
+        def describe(self):
+            return f"psnr_y {self.values['psnr_y']}"
+
+    model = make_small()
+    settings = LoopSettings(max_steps=6, validate_freq=2)
+    Loop(model, loader, folder, settings, None, lambda: {2: Measured()}).run()
+    assert checkpoints.find(folder / "best") == str(folder / "best" / "model.ckpt-4")
+    assert len(list((folder / "best").glob("*.index"))) == 1
+    assert float(model.state.best) == 30.0
+    assert "validated at step 6  x2  psnr_y 25.0" in capsys.readouterr().out
+    # A run that goes on knows what it has to beat.
+    again = make_small()
+    again.restore(checkpoints.find(folder), resume=True)
+    assert float(again.state.best) == 30.0
+
+
+def test_what_may_change_with_a_word_and_what_may_not(tmp_path, capsys):
+    checkpoints.write_arguments(tmp_path, {"rate": 1.0, "seed": 0, "log": 1})
+    changed = {"rate": 2.0, "seed": 0, "log": 2}
+    run_folder.check_same_run(tmp_path, changed, ("log",), ("rate",))
+    assert capsys.readouterr().out == "From here on: --rate was 1.0 and is 2.0.\n"
+    changed |= {"seed": 1, "data_set": "other"}
+    with pytest.raises(InputError, match="--seed was 0 and is 1") as caught:
+        run_folder.check_same_run(tmp_path, changed, ("log",), ("rate",))
+    assert "rate" not in str(caught.value)
+
+
+def test_the_data_set_is_known_by_its_images_not_its_place(loader, tmp_path):
+    def describe(folder, scales=(2, 4)):
+        settings = PairedSettings(str(folder), None, scales, 8, 2, 0, str(tmp_path))
+        return PairedLoader(settings).describe()
+
+    known = loader.describe()
+    moved = (tmp_path / "HR").rename(tmp_path / "elsewhere")
+    assert describe(moved) == known
+    (moved / "0.png").rename(moved / "renamed.png")
+    assert describe(moved) != known
