@@ -9,7 +9,7 @@ The file is read back and compared with the model before it is called done.
 from absl import flags
 
 from console import app, quiet
-from console.files import written_whole
+from console.files import check_target, written_whole
 from console.flags import Choice, define_numbers
 from console.progress import say
 from models import MODELS
@@ -48,6 +48,7 @@ def define_flags():
 def main():
     """Freezes, reads back, compares."""
     devices.choose("-1")
+    check_target(FLAGS.output_path, "--output_path")
     model, _ = opening.open_from_flags(FLAGS.model)
     scales = FLAGS.scales or model.scales
     app.check_scales(scales, model)

@@ -13,6 +13,7 @@ from absl import flags
 
 from console import app, quiet
 from console.errors import InputError, name_some
+from console.files import check_target
 from console.flags import Choice, define_count
 from console.progress import Progress, say, warn
 from imaging.files import list_images, load_image, read_size, save_image, to_uint8
@@ -47,7 +48,7 @@ def define_flags():
         "tile_size",
         0,
         "Side of the tiles that large pictures are cut into, in pixels; 0 chooses one "
-        "that needs about 2 GB. The result does not depend on it.",
+        "that needs about 2 GB beside the whole result. That does not depend on it.",
         least=0,
     )
 
@@ -55,6 +56,7 @@ def define_flags():
 def main():
     """Upscales every picture."""
     devices.choose("0" if FLAGS.use_gpu else "-1")
+    check_target(FLAGS.output_path, "--output_path", is_folder=True)
     pairs = _pair_paths(Path(FLAGS.input_path), Path(FLAGS.output_path))
     stages = _open().stages(FLAGS.scale)
     broken = []

@@ -13,6 +13,7 @@ from absl import flags
 
 from console import app, quiet
 from console.errors import InputError
+from console.files import check_target
 from console.flags import Choice, define_count, define_numbers
 from console.progress import say
 from dataloaders import PAIRED
@@ -108,7 +109,7 @@ def main():
     devices.warn_if_slow(options.precision)
 
     folder = Path(FLAGS.train_path)
-    run_folder.check_writable(folder)
+    check_target(folder, "--train_path", is_folder=True)
     model_class = MODEL.load(FLAGS.model)
     if not model_class.needs_checkpoint:
         raise InputError(f"--model={model_class.name} has nothing to train.")
@@ -121,6 +122,7 @@ def main():
     )
     arguments = _collect_arguments(model_class, loader_class)
     arguments["data_set"] = loader.describe()
+    before = checkpoints.read_arguments(folder) or {}
     if not FLAGS.restart and checkpoints.list_checkpoints(folder):
         said = (*MAY_CHANGE_SAID, *model_class.may_change)
         run_folder.check_same_run(folder, arguments, MAY_CHANGE, said)
@@ -129,7 +131,7 @@ def main():
     with team.strategy.scope():
         model = model_class.from_flags(options)
     app.check_scales(FLAGS.scales, model)
-    _restore(model, folder)
+    _restore(model, folder, before)
     if model.step >= settings.max_steps:
         say(f"Nothing to do: step {model.step} of --max_steps={settings.max_steps}.")
         return None
@@ -172,7 +174,7 @@ def _collect_arguments(*classes):
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in named.items()
-    }
+    } | {"dataloader": classes[1].__name__}  # Which may have two names.
 
 
 def _modules_of(*classes):
@@ -180,8 +182,14 @@ def _modules_of(*classes):
     return [base.__module__ for each in classes for base in each.__mro__]
 
 
-def _restore(model, folder):
-    """Goes on with a run, or starts one from --restore_path or from scratch."""
+def _restore(model, folder, before):
+    """Goes on with a run, or starts one from --restore_path or from scratch.
+
+    Args:
+        model: What to restore.
+        folder: The run's folder.
+        before: The arguments of the run's last start; empty for a new one.
+    """
     newest = None if FLAGS.restart else run_folder.restore_newest(model, folder)
     if newest is not None:
         say(f"Going on with {newest}.")
@@ -189,7 +197,9 @@ def _restore(model, folder):
         prefix = checkpoints.find(FLAGS.restore_path)
         model.restore(prefix, FLAGS.restore_target, use_ema=FLAGS.use_ema)
         say(f"Starting from the weights of {prefix}.")
-    if FLAGS.global_step is not None:
+    # The same command must go on from where it is, not from where it once began.
+    is_new = newest is None or FLAGS.global_step != before.get("global_step")
+    if FLAGS.global_step is not None and is_new:
         model.state.step.assign(FLAGS.global_step)
 
 

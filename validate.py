@@ -7,12 +7,14 @@ r"""Measures a model: PSNR, SSIM and RMSE beside bicubic's, for each image and s
 """
 
 import json
+import math
 from pathlib import Path
 
 from absl import flags
 
 from console import app, quiet
-from console.files import written_whole
+from console.errors import InputError
+from console.files import check_target, written_whole
 from console.flags import Choice, define_count, define_numbers
 from console.progress import say
 from dataloaders import PAIRED
@@ -69,6 +71,7 @@ def main():
     if FLAGS.restore_global_step is not None:
         step = FLAGS.restore_global_step
     loader = DATALOADER.load(FLAGS.dataloader).from_flags(scales=FLAGS.scales)
+    _check_targets(loader)
     report = {"model": model.name, "step": step, "shave_size": FLAGS.shave_size}
     report |= {"restore_path": FLAGS.restore_path, "precision": FLAGS.precision}
     report["scales"] = {}
@@ -78,8 +81,39 @@ def main():
         print_table(model.name, scale, measured)
     if FLAGS.report_path is not None:
         with written_whole(FLAGS.report_path) as aside:
-            aside.write_text(json.dumps(report, indent=2) + "\n")
+            aside.write_text(json.dumps(_to_json(report), indent=2) + "\n")
         say(f"Wrote {FLAGS.report_path}")
+
+
+def _check_targets(loader):
+    """Meets mistakes before the work: missing images, impossible targets.
+
+    Raises:
+        InputError: At least one of them.
+    """
+    loader.describe()
+    if FLAGS.report_path is not None:
+        check_target(FLAGS.report_path, "--report_path")
+    if FLAGS.save_path is None:
+        return
+    check_target(FLAGS.save_path, "--save_path", is_folder=True)
+    sources = {folder.resolve() for folder in loader.folders()}
+    for scale in FLAGS.scales:
+        target = (Path(FLAGS.save_path) / f"x{scale}").resolve()
+        if target in sources:
+            raise InputError(
+                f"--save_path={FLAGS.save_path}: {target} holds images that are "
+                "measured, which would be overwritten; give another folder."
+            )
+
+
+def _to_json(value):
+    """Numbers that JSON does not know, as the PSNR of equal images, become null."""
+    if isinstance(value, dict):
+        return {key: _to_json(inner) for key, inner in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def measure(model, loader, scale):

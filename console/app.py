@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import sys
 
 from absl import app, flags, logging
@@ -23,6 +24,8 @@ def run(main, define_flags, choices=()):
         choices: `console.flags.Choice` flags, read in the first look.
     """
     quiet.set_up()
+    # As Ctrl-C does, it lets whoever writes a file remove what is half-written.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     parse = make_parser(define_flags, choices)
 
     def parse_or_tell(argv):
@@ -65,6 +68,8 @@ def tell(main):
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         sys.exit(quiet.INTERRUPTED)
+    except MemoryError as error:
+        sys.exit(f"Error: out of memory ({error}); take smaller batches or pictures.")
     except BrokenPipeError:
         # `| head` went away; what is still buffered must not raise once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -108,7 +108,8 @@ def make_parser(define_flags, choices=()):
         try:
             return flags.FLAGS(argv)
         except flags.Error as error:
-            raise InputError(f"{error}. --helpshort lists the flags.") from None
+            text = str(error).removeprefix("ERROR:: ").rstrip(".")
+            raise InputError(f"{text}. --helpshort lists the flags.") from None
 
     return parse
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from console.errors import InputError, name_some
+from console.machine import free_memory
 from console.progress import warn
 from dataloaders import cache
 from dataloaders.pairs import find_pairs
@@ -90,6 +91,12 @@ class PairedLoader:
         digest = hashlib.sha256(repr((known, made)).encode()).hexdigest()[:12]
         return f"{len(known)} images, {digest}"
 
+    def folders(self):
+        """All folders that the images lie in, a set of Path."""
+        self._look()
+        paths = {p for pair in self.images for p in pair.lr_paths.values()}
+        return {p.parent for p in (*paths, *(pair.hr_path for pair in self.images))}
+
     def _look(self):
         """Checks the pairs, once."""
         if not self.images:
@@ -108,10 +115,29 @@ class PairedLoader:
             InputError: Something is wrong with the images or the cache.
         """
         self._look()
+        self._check_batch()
         folder = Path(self.settings.cache_path or cache.default_folder())
         self.hr = self._open_hr(folder, self.images)
         self.lr = {s: self._open_lr(folder, self.images, s) for s in self.scales}
         self.usable = {s: self._find_usable(s) for s in self.scales}
+
+    def _check_batch(self):
+        """Refuses a batch that memory could not hold a few of.
+
+        Raises:
+            InputError: It is too large.
+        """
+        settings = self.settings
+        pixels = settings.batch_size * settings.lr_patch_size**2
+        needed = 3 * pixels * max(1 + scale**2 for scale in self.scales)
+        free = free_memory()
+        # Training keeps some hundred float32 values for each of them.
+        if free is not None and needed * 10 > free:
+            raise InputError(
+                f"--batch_size={settings.batch_size}: its pixels alone take "
+                f"{needed / 1e9:.1f} GB, training with them many times as much, and "
+                f"{free / 1e9:.1f} GB of memory are free; give less."
+            )
 
     def _open_hr(self, folder, images):
         paths = [pair.hr_path for pair in images]

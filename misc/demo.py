@@ -34,6 +34,9 @@ from metrics import psnr_y  # noqa: E402
 FLAGS = flags.FLAGS
 SCALES = (2, 4)
 
+# File that says that a folder is the demo's own.
+MARKER = ".made_by_demo"
+
 # A network of 1/40 of EUSR's weights learns enough in two minutes on two cores.
 NETWORK = (
     "--eusr_model_scales=2,4 --eusr_conv_features=16 --eusr_shared_blocks=4 "
@@ -56,14 +59,30 @@ def define_flags():
 def main():
     """Runs every stage, then compares."""
     start = time.monotonic()
+    folder = Path(os.path.relpath(FLAGS.output_path, ROOT))
     os.chdir(ROOT)
-    folder = Path(FLAGS.output_path)
-    for part in ("train", "validate", "run", "SR"):
-        shutil.rmtree(folder / part, ignore_errors=True)
+    clear(folder)
     walk(folder)
     gains = read_gains(folder / "report.json")
     draw_comparison(folder)
     tell(folder, gains, time.monotonic() - start)
+
+
+def clear(folder):
+    """Removes what an earlier demo left; anything else stays.
+
+    Raises:
+        InputError: The folder holds something that no demo wrote.
+    """
+    marker = folder / MARKER
+    if folder.exists() and not marker.exists() and any(folder.iterdir()):
+        raise InputError(
+            f"--output_path={folder} is not empty, and no demo wrote it; give another."
+        )
+    for part in ("train", "validate", "run", "SR"):
+        shutil.rmtree(folder / part, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    marker.touch()
 
 
 def walk(folder):

@@ -57,7 +57,13 @@ def main():
             FLAGS.input_path, Path(FLAGS.output_path) / f"x{scale}"
         )
     ]
-    downscale_all(jobs, downscale, FLAGS.num_processes)
+    downscale_all(jobs, downscale, FLAGS.num_processes, _size_of)
+
+
+def _size_of(size, scale):
+    """The size of the LR image of an HR image, both (height, width)."""
+    up = scale - 1 if FLAGS.rounding == "ceil" else 0
+    return tuple((side + up) // scale for side in size)
 
 
 def ceil(image, scale):

@@ -1,10 +1,11 @@
 """What the downscaling helpers share: pairing files, checks, several processes."""
 
+import concurrent.futures
+import contextlib
 import functools
 import multiprocessing
 import os
 import signal
-import sys
 from pathlib import Path
 
 from absl import flags
@@ -13,7 +14,7 @@ from console import app
 from console.errors import InputError, name_some
 from console.flags import define_count
 from console.progress import say, track
-from imaging.files import list_images, load_image, save_image
+from imaging.files import list_images, load_image, read_size, save_image
 
 
 def define_path_flags():
@@ -74,32 +75,54 @@ def pair_paths(input_path, output_path):
     return pairs
 
 
-def downscale_all(jobs, downscale, num_processes=None):
-    """Downscales files that are not there yet, in several processes.
+def downscale_all(jobs, downscale, num_processes=None, size_of=None):
+    """Downscales files that are missing or older than their source.
 
     Args:
         jobs: list of (source, target, scale).
         downscale: From uint8 (H, W, 3) and a scale to the smaller image; a function
             of a module, so that other processes find it.
         num_processes: How many; all processors if None.
+        size_of: From the HR size (height, width) and a scale to the size that a file
+            which is there must have; None for any.
 
     Raises:
-        InputError: An image is damaged or too small; what is finished stays.
+        InputError: An image is damaged or too small, or a file that is there was made
+            otherwise; what is finished stays.
     """
-    waiting = [job for job in jobs if not job[1].exists()]
+    waiting = [job for job in jobs if not _is_finished(*job, size_of)]
     work = functools.partial(_downscale_file, downscale)
     count = min(num_processes or os.cpu_count(), max(len(waiting), 1))
     broken = []
-    with _Workers(count) as workers:
-        results = workers.map(work, waiting)
-        for error in track(results, len(waiting), "Downscaling"):
+    with _mapping(count) as map_all:
+        for error in track(map_all(work, waiting), len(waiting), "Downscaling"):
             if error:
                 broken.append(error)
     written, kept = len(waiting) - len(broken), len(jobs) - len(waiting)
     folders = dict.fromkeys(target.parent for _, target, _ in jobs)
     say(f"Wrote {written}, kept {kept} that were there: {name_some(folders)}")
     if broken:
-        raise InputError(name_some(sorted(set(broken)), 3))
+        more = f" ({len(broken)} could not be downscaled)" if broken[1:] else ""
+        raise InputError(f"{min(broken)}{more}")
+
+
+def _is_finished(source, target, scale, size_of):
+    """Whether a file is there and newer than its source.
+
+    Raises:
+        InputError: It is of a size that downscaling would not give it now.
+    """
+    if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
+        return False
+    if size_of is not None:
+        expected, found = size_of(read_size(source), scale), read_size(target)
+        if found != expected:
+            raise InputError(
+                f"{target} is {found[1]}x{found[0]}, but {source} gives "
+                f"{expected[1]}x{expected[0]} now: it was made from another image or "
+                "with another --rounding. Remove it or give another --output_path."
+            )
+    return True
 
 
 def _downscale_file(downscale, job):
@@ -116,38 +139,34 @@ def _downscale_file(downscale, job):
     return None
 
 
-class _Workers:
-    """Some processes, or none at all for a single one."""
+@contextlib.contextmanager
+def _mapping(count):
+    """Yields a `map` that runs in some processes, or in this one for a single one.
 
-    def __init__(self, count):
-        self.pool = None
-        if count > 1:
-            # Not forked: a forked child of a process with threads may hang. A child
-            # inherits that Ctrl-C is ignored, and leaves it to the parent.
-            context = multiprocessing.get_context("spawn")
-            previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-            self.pool = context.Pool(count, _tidy_up_when_ended)
-            signal.signal(signal.SIGINT, previous)
+    Raises:
+        InputError: A process was ended from outside.
+    """
+    if count == 1:
+        yield map
+        return
+    # Not forked: a forked child of a process with threads may hang.
+    context = multiprocessing.get_context("spawn")
+    pool = concurrent.futures.ProcessPoolExecutor(count, context)
 
-    def map(self, function, things):
-        """Yields results as they come."""
-        if self.pool is None:
-            return map(function, things)
-        return self.pool.imap_unordered(function, things)
+    def map_in_processes(function, things):
+        # A child inherits that Ctrl-C is ignored, and leaves it to the parent.
+        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        jobs = [pool.submit(function, thing) for thing in things]
+        signal.signal(signal.SIGINT, previous)
+        for job in concurrent.futures.as_completed(jobs):
+            yield job.result()
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, error, *_):
-        if self.pool is not None:
-            # Workers that are still starting would complain if they were ended.
-            if error is None:
-                self.pool.close()
-            else:
-                self.pool.terminate()
-            self.pool.join()
-
-
-def _tidy_up_when_ended():
-    """Lets a worker that the parent ends remove what it was writing."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        yield map_in_processes
+    except concurrent.futures.process.BrokenProcessPool:
+        raise InputError(
+            "one of the processes was ended from outside, perhaps for want of memory. "
+            "What is finished stays; run it again, or with --num_processes=1."
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)

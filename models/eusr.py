@@ -13,6 +13,7 @@ from absl import flags
 
 from console.errors import InputError
 from console.flags import define_count, define_numbers, from_flags
+from console.progress import warn
 from imaging.tiles import make_stages
 from models import tf1_names
 from models.base import Model, check_flags_agree
@@ -169,14 +170,22 @@ class EUSR(Model):
         """See `Model.from_flags`."""
         architecture = from_flags(Architecture, FLAG_PREFIX)
         scales = architecture.model_scales
-        if any(scale not in (2, 4, 8, 16) for scale in scales) or not scales:
+        is_known = set(scales) <= {2, 4, 8, 16} and scales
+        if not is_known or len(set(scales)) < len(scales):
             raise InputError(
-                f"--eusr_model_scales={','.join(map(str, scales))}: EUSR upscales by "
-                "2, 4, 8 or 16."
+                f"--eusr_model_scales={','.join(map(str, scales))}: expected some of "
+                "2, 4, 8, 16, each once."
             )
         if len(architecture.rgb_mean) != 3:
             raise InputError("--eusr_rgb_mean takes three numbers, for R, G and B.")
-        return cls(architecture, from_flags(Training, FLAG_PREFIX), options)
+        training = from_flags(Training, FLAG_PREFIX)
+        steps, end = training.learning_rate_decay_steps, flags.FLAGS.max_steps
+        if training.learning_rate_schedule == "cosine" and steps < end:
+            warn(
+                f"the learning rate is zero from step {steps} on "
+                f"(--eusr_learning_rate_decay_steps), but --max_steps={end}."
+            )
+        return cls(architecture, training, options)
 
     @classmethod
     def from_checkpoint(cls, prefix, arguments, options=None):
@@ -266,6 +275,11 @@ class EUSR(Model):
     def restore(self, prefix, target=None, resume=False, use_ema=True):
         """See `Model.restore`; checkpoints of the TF1 code are read too."""
         if tf1_names.is_tf1(prefix):
+            if target not in (None, "generator"):
+                raise InputError(
+                    f"--restore_target={target} does not exist in {prefix}, which "
+                    "holds the generator."
+                )
             tf1_names.restore(prefix, self.generator)
         else:
             super().restore(prefix, target, resume, use_ema)

@@ -8,6 +8,7 @@ TensorFlow 2 reads it by that name.
 
 import contextlib
 import errno
+import gc
 import json
 import shutil
 from pathlib import Path
@@ -178,15 +179,32 @@ def restore(prefix, roots):
                 f"{prefix}: holds no {root}; it holds {name_some(have) or 'nothing'}. "
                 "It was written by another program or another model."
             )
-    with reading(prefix):
+    misfit = None
+    with reading(prefix), _quiet_logger():
         try:
-            status = tf.train.Checkpoint(**roots).read(prefix)
-            status.assert_existing_objects_matched().expect_partial()
+            status = tf.train.Checkpoint(**roots).read(prefix).expect_partial()
+            status.assert_existing_objects_matched()
         except (AssertionError, ValueError) as error:
-            raise InputError(
-                f"{prefix}: does not fit this model ({_first_line(error)}). It was "
-                "made with other sizes."
-            ) from None
+            misfit = _first_line(error)
+        # TensorFlow's objects complain, at length, when they are collected.
+        gc.collect()
+    if misfit is not None:
+        raise InputError(
+            f"{prefix}: does not fit this model ({misfit}). It was made with other "
+            "sizes."
+        )
+
+
+@contextlib.contextmanager
+def _quiet_logger():
+    """Drops TensorFlow's warnings about what a checkpoint does not hold."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("ERROR")
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _first_line(error):

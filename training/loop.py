@@ -228,7 +228,7 @@ class Loop:
         scalars = {
             **{name: float(loss) for name, loss in losses.items()},
             **self.model.learning_rates(),
-            "time/step_seconds": self.pace.last,
+            "time/step_seconds": self.pace.mean,
             "time/waiting_for_data_share": self.pace.waiting_share,
         }
         lr, hr = batch.lr[:3], batch.hr[:3]

@@ -1,7 +1,6 @@
 """A run's folder: what it was started with, and whether it may go on."""
 
 import itertools
-import os
 from pathlib import Path
 
 from console.errors import InputError
@@ -44,6 +43,10 @@ def _name_argument(name):
     return "the data set" if name == "data_set" else f"--{name}"
 
 
+class ForeignError(InputError):
+    """A checkpoint that is whole, but not of a run of this program."""
+
+
 def restore_newest(model, folder):
     """Goes on with the newest checkpoint of a run that is whole.
 
@@ -60,8 +63,16 @@ def restore_newest(model, folder):
     saved = checkpoints.list_checkpoints(folder)
     for prefix in reversed(saved):
         try:
+            if "state" not in checkpoints.list_roots(prefix):
+                raise ForeignError(
+                    f"--train_path={folder}: {prefix.name} was written by another "
+                    "program, whose run cannot go on here. Give another --train_path, "
+                    f"and --restore_path={prefix} to start from its weights."
+                )
             model.restore(str(prefix), resume=True)
             return str(prefix)
+        except ForeignError:
+            raise
         except InputError as error:
             warn(f"{error} Trying the one before.")
     if saved:
@@ -81,31 +92,15 @@ def set_aside(folder):
     Returns:
         Path: Where it is now; None if there was nothing.
     """
-    folder = Path(folder)
+    folder = Path(folder).resolve()
     if not folder.exists():
         return None
+    if folder == Path.cwd() or folder in Path.cwd().parents:
+        raise InputError(
+            f"--train_path={folder} cannot be kept aside: it is where you are. Give a "
+            "folder of its own."
+        )
     names = (folder.with_name(f"{folder.name}.old{n}") for n in itertools.count(1))
     aside = next(path for path in names if not path.exists())
     folder.rename(aside)
     return aside
-
-
-def check_writable(folder):
-    """Refuses a folder that checkpoints could not be written to.
-
-    Asked before anything long is begun. The folder is not made yet.
-
-    Raises:
-        InputError: It is a file, or it or the folder to make it in is read-only.
-    """
-    folder = Path(folder)
-    existing = next(
-        path for path in (folder, *folder.resolve().parents) if path.exists()
-    )
-    if not existing.is_dir():
-        raise InputError(f"--train_path={folder}: {existing} is a file, not a folder.")
-    if not os.access(existing, os.W_OK):
-        raise InputError(
-            f"--train_path={folder}: {existing} cannot be written to; give another "
-            "folder."
-        )
