@@ -59,8 +59,10 @@ def define_flags():
 def main():
     """Runs every stage, then compares."""
     start = time.monotonic()
-    folder = Path(os.path.relpath(FLAGS.output_path, ROOT))
+    folder = Path(FLAGS.output_path).absolute()
     os.chdir(ROOT)
+    if folder.is_relative_to(ROOT):  # Shorter in what is printed.
+        folder = folder.relative_to(ROOT)
     clear(folder)
     walk(folder)
     gains = read_gains(folder / "report.json")

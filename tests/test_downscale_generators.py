@@ -85,6 +85,40 @@ def test_ctrl_c_ends_all_processes_with_one_line_and_leaves_no_half_file(tmp_pat
         load_image(path)
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="Linux lists them")
+def test_a_process_that_is_killed_ends_the_work_with_a_line(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (900, 1200, 3), np.uint8)
+    for index in range(12):
+        save_image(tmp_path / "HR" / f"{index}.png", noise)
+    started = subprocess.Popen(
+        [sys.executable, SCRIPT, f"--input_path={tmp_path / 'HR'}"]
+        + [f"--output_path={tmp_path / 'LR'}", "--num_processes=2"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    writing = []
+    while not writing and started.poll() is None:
+        writing = list(tmp_path.glob("LR/*/.*.part.png"))
+    os.kill(int(writing[0].name.split(".")[2]), signal.SIGKILL)
+    _, complained = started.communicate(timeout=60)
+    assert started.returncode == 1
+    assert "Error: one of the processes was ended from outside" in complained
+
+
+def test_what_is_there_must_be_what_would_be_made(tmp_path):
+    hr = tmp_path / "HR" / "a.png"
+    save_image(hr, draw_picture(21, 30))
+    paths = [f"--input_path={tmp_path / 'HR'}", f"--output_path={tmp_path / 'LR'}"]
+    succeed(SCRIPT, *paths, "--scales=2")
+    line = fail(SCRIPT, *paths, "--scales=2", "--rounding=ceil")
+    assert "a.png is 15x10, but" in line and "gives 15x11 now" in line
+    save_image(hr, draw_picture(20, 30, 1))
+    os.utime(hr, (time.time() + 5, time.time() + 5))
+    assert "Wrote 1, kept 0" in succeed(SCRIPT, *paths, "--scales=2")
+
+
 def test_two_images_that_would_become_one_file_are_refused(tmp_path, paths):
     (tmp_path / "HR" / "0.bmp").write_bytes(b"")
     assert "0.bmp and 0.png would both become 0.png" in fail(SCRIPT, *paths)

@@ -16,6 +16,7 @@ from imaging.files import load_image, save_image
 from imaging.imresize import imresize
 from tests.pictures import draw_picture, write_pictures
 from tests.scripts import ROOT, fail, run, succeed
+from tests.shared_data import SHARED, needs_shared
 from tests.small import SMALL_FLAGS
 
 
@@ -100,6 +101,24 @@ def test_restart_begins_anew_and_keeps_the_old_run(tmp_path):
     assert (tmp_path / "run.old2" / "model.ckpt-2.index").exists()
 
 
+def test_a_global_step_counts_once(tmp_path):
+    road = Road(tmp_path)
+    assert "from step 100 to 102" in road.train("--global_step=100", "--max_steps=102")
+    assert "from step 102 to 104" in road.train("--global_step=100", "--max_steps=104")
+    assert "from step 50 to 104" in road.train("--global_step=50", "--max_steps=104")
+
+
+@needs_shared
+def test_a_checkpoint_of_another_program_is_no_run_to_go_on_with(tmp_path):
+    road = Road(tmp_path)
+    road.run.mkdir()
+    for path in (SHARED / "reference" / "tf1" / "eusr").glob("model.ckpt-0.*"):
+        shutil.copy(path, road.run / path.name.replace("-0.", "-1000."))
+    line = road.train("--max_steps=4", command=fail)
+    assert "model.ckpt-1000 was written by another program" in line
+    assert "--restore_path" in line
+
+
 def test_a_new_run_can_start_from_weights_of_another(road, tmp_path):
     other = Road(tmp_path)
     flags = ["--max_steps=1", f"--restore_path={road.run}"]
@@ -148,6 +167,18 @@ def test_validate_reports_every_image_beside_bicubic(road, tmp_path):
         assert measured["average"]["rmse_y"] == pytest.approx(np.sqrt(np.mean(squares)))
         assert measured["bicubic"]["average"]["ssim_y"] > 0
         assert load_image(tmp_path / f"x{scale}" / "0.png").shape == (40, 52, 3)
+
+
+def test_equal_images_have_no_psnr_that_json_could_hold(tmp_path):
+    save_image(tmp_path / "HR" / "flat.png", np.full((40, 40, 3), 90, np.uint8))
+    report = tmp_path / "report.json"
+    succeed(
+        *("validate.py", "--model=bicubic", f"--data_truth_path={tmp_path / 'HR'}"),
+        *("--scales=2", f"--report_path={report}"),
+    )
+    measured = json.loads(report.read_text(), parse_constant=pytest.fail)
+    assert measured["scales"]["2"]["average"]["psnr_y"] is None
+    assert measured["scales"]["2"]["average"]["ssim_y"] == 1.0
 
 
 def test_bicubic_is_a_model_that_needs_no_checkpoint(road, tmp_path):
@@ -257,6 +288,7 @@ def mistakes(road, folder):
     odd = folder / "odd"
     shutil.copytree(hr, odd / "HR")
     write_pictures(odd / "x2", [(20, 26), (22, 19)])
+    write_pictures(folder / "LR" / "x2", [(20, 26), (22, 20)])
     (folder / "model.pb").write_text("not a graph")
     (folder / "file").write_text("")
     small = ["--input_patch_size=8", "--batch_size=2", "--scales=2", *SMALL_FLAGS]
@@ -327,6 +359,57 @@ def mistakes(road, folder):
             [checkpoint, f"--input_path={hr}", f"--output_path={hr}"],
             "would overwrite",
         ),
+        "two paths for a scale": (
+            train,
+            [f"{truth}{hr}", *to, "--eusr_model_scales=2,2"],
+            "--eusr_model_scales=2,2: expected some of",
+        ),
+        "too large a batch": (
+            train,
+            [f"{truth}{hr}", *to, "--batch_size=100000000"],
+            "GB of memory are free; give less",
+        ),
+        "weights of another size": (
+            train,
+            [f"{truth}{hr}", *to, "--eusr_conv_features=8", checkpoint],
+            "does not fit this model",
+        ),
+        "where one is, begun anew": (
+            train,
+            [f"{truth}{hr}", *to, "--train_path=.", "--restart"],
+            "cannot be kept aside",
+        ),
+        "over the measured images": (
+            validate,
+            [
+                *(f"{truth}{hr}", f"--data_input_path={folder}/LR", "--scales=2"),
+                *(checkpoint, f"--save_path={folder}/LR"),
+            ],
+            "would be overwritten",
+        ),
+        "a folder as report": (
+            validate,
+            [f"{truth}{hr}", checkpoint, "--scales=2", f"--report_path={folder}"],
+            "is a folder; give the name of a file",
+        ),
+        "a missing scale": (
+            validate,
+            [
+                *(f"{truth}{hr}", checkpoint, "--scales=2,4"),
+                f"--data_input_path={folder}/LR",
+            ],
+            "no folder x4 in it",
+        ),
+        "a folder that is not the demo's": (
+            "misc/demo.py",
+            [f"--output_path={folder}/cut"],
+            "no demo wrote it",
+        ),
+        "no flagfile": (
+            train,
+            [f"--flagfile={folder}/none"],
+            "Unable to open flagfile",
+        ),
         "no GPU of that name": (train, ["--cuda_device=first"], "expected numbers"),
     }
 
@@ -354,4 +437,5 @@ def test_each_mistake_gets_its_line_and_nothing_is_left_behind(road, tmp_path):
         assert len(errors) == 1 and errors[0].startswith("Error: "), (name, errors)
         assert expected in errors[0], (name, errors[0])
     assert not (tmp_path / "run").exists()
+    assert load_image(tmp_path / "LR" / "x2" / "0.png").shape == (20, 26, 3)
     assert not list(tmp_path.rglob("*.part*"))
