@@ -9,12 +9,13 @@ VENV := .venv
 READY := $(VENV)/ready-$(VERSION)
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint benchmark clean
 
 help:
 	@echo "make demo   the whole EUSR road on a few photographs, in some minutes"
 	@echo "make test   all tests"
 	@echo "make lint   style"
+	@echo "make benchmark   how fast it is on this machine, in some minutes"
 	@echo "make clean  removes what the others made"
 
 demo: $(READY)
@@ -27,8 +28,11 @@ lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
+benchmark: $(READY)
+	@$(BIN)/python benchmarks/speed.py --output_path=benchmark.json
+
 clean:
-	rm -rf $(VENV) demo .pytest_cache .ruff_cache
+	rm -rf $(VENV) demo benchmark.json .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements.txt requirements-dev.txt

@@ -1,4 +1,7 @@
+import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -8,6 +11,7 @@ import tensorflow as tf
 
 from dataloaders.paired import PairedLoader, PairedSettings
 from tests.pictures import write_pictures
+from tests.scripts import ROOT
 from tests.small import make_small
 from training.ahead import Ahead
 from training.loop import Loop, LoopSettings
@@ -140,3 +144,40 @@ def test_an_error_of_the_loader_reaches_the_loop(tmp_path):
 
     with pytest.raises(OSError, match="Input/output error"):
         run(Broken(), tmp_path)
+
+
+MEMORY_PROGRAM = """
+import sys
+from pathlib import Path
+from tests.small import make_small
+from dataloaders.paired import PairedLoader, PairedSettings
+from training.loop import Loop, LoopSettings
+
+class Watched(PairedLoader):
+    def batch(self, step, share=slice(None)):
+        if step % 200 == 100:
+            status = Path("/proc/self/status").read_text()
+            print("RssAnon", status.split("RssAnon:")[1].split()[0])
+        return super().batch(step, share=share)
+
+folder = sys.argv[1]
+loader = Watched(PairedSettings(f"{folder}/HR", None, (2, 4), 16, 4, 0, folder))
+loader.prepare()
+settings = LoopSettings(max_steps=310, log_freq=20, summary_freq=20, save_freq=20)
+Loop(make_small(), loader, f"{folder}/run", settings).run()
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="Linux counts it")
+def test_two_hundred_steps_leave_the_memory_as_it_was(tmp_path):
+    write_pictures(tmp_path / "HR", [(80, 90), (70, 100)])
+    command = [sys.executable, "-c", MEMORY_PROGRAM, tmp_path]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    first, second = [
+        int(line.split()[1]) for line in done.stdout.splitlines() if "Rss" in line
+    ]
+    # In kB; a batch that was kept in each step would add 40,000.
+    assert second - first < 8_000

@@ -245,6 +245,8 @@ class Keeper:
                 return self.manager.save(checkpoint_number=step)
         except tf.errors.OpError as error:
             self._remove_leftovers()
+            for part in self.folder.glob(f"{PREFIX}-{step}.*"):
+                part.unlink()
             code, reason = errno.EIO, _first_line(error)
             if "No space left" in reason:
                 code, reason = errno.ENOSPC, "No space left on device"

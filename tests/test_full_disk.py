@@ -1,0 +1,64 @@
+"""Training on a disk that is too small, or that may not be written to."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.pictures import write_pictures
+from tests.scripts import ROOT
+from tests.small import SMALL_FLAGS
+
+# A disk of our own, in a namespace that no other process sees. `$1` are its options,
+# `$2` is where it is mounted, the rest is what is run, twice.
+MOUNT = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+SCRIPT = 'mount -t tmpfs -o "$1" tmpfs "$2" || exit 99; shift 2; "$@"; "$@"'
+
+
+def on_disk(options, folder, command):
+    """Runs a command twice on such a disk; skips where none can be had."""
+    if shutil.which("unshare") is None:
+        pytest.skip("there is no unshare here")
+    folder.mkdir()
+    done = subprocess.run(
+        [*MOUNT, SCRIPT, "-", options, str(folder), *command],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    if done.returncode == 99 or "unshare" in done.stderr:
+        pytest.skip("no disk can be mounted here")
+    return done
+
+
+def train(tmp_path, *flags):
+    write_pictures(tmp_path / "HR", [(40, 52), (44, 40)])
+    return [
+        *(sys.executable, str(ROOT / "train.py"), "--save_freq=1", "--max_steps=200"),
+        *(f"--data_truth_path={tmp_path / 'HR'}", f"--cache_path={tmp_path / 'cache'}"),
+        *("--scales=2,4", "--batch_size=2", "--input_patch_size=8", *SMALL_FLAGS),
+        *flags,
+    ]
+
+
+def test_a_full_disk_gets_a_line_and_the_older_checkpoints_stay_whole(tmp_path):
+    disk = tmp_path / "disk"
+    done = on_disk("size=2m", disk, train(tmp_path, f"--train_path={disk}"))
+    # The second start finds the disk as full as the first has left it.
+    first, second = done.stderr.strip().splitlines()
+    assert first.startswith(f"Error: {disk}: no space left on the disk")
+    assert second.startswith("Error: ") and "no space left" in second
+    saved = [line for line in done.stdout.splitlines() if "Saved" in line]
+    assert len(saved) > 2
+    assert f"Going on with {saved[-1].removeprefix('Saved ')}." in done.stdout
+
+
+def test_a_folder_that_may_not_be_written_to_is_told_at_once(tmp_path):
+    disk = tmp_path / "disk"
+    done = on_disk("ro", disk, train(tmp_path, f"--train_path={disk}/run"))
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 2 and done.stdout == ""
+    for line in lines:
+        assert line == f"Error: --train_path={disk}/run: {disk} cannot be written to."
