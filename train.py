@@ -6,7 +6,6 @@ r"""Trains a model.
 The same command on the same --train_path goes on where it was stopped.
 """
 
-import sys
 from pathlib import Path
 
 from absl import flags
@@ -14,7 +13,7 @@ from absl import flags
 from console import app, quiet
 from console.errors import InputError
 from console.files import check_target
-from console.flags import Choice, define_count, define_numbers
+from console.flags import Choice, collect_values, define_count, define_numbers
 from console.progress import say
 from dataloaders import PAIRED
 from models import MODELS
@@ -120,12 +119,16 @@ def main():
         batch_size=FLAGS.batch_size,
         seed=FLAGS.seed,
     )
-    arguments = _collect_arguments(model_class, loader_class)
-    arguments["data_set"] = loader.describe()
-    before = checkpoints.read_arguments(folder) or {}
+    arguments = collect_values(
+        LoopSettings, StepOptions, opening, model_class, loader_class
+    )
+    # Which may have two names.
+    arguments |= {"dataloader": loader_class.__name__, "data_set": loader.describe()}
+    arguments_path = folder / checkpoints.ARGUMENTS
+    before = checkpoints.read_arguments(arguments_path)
     if not FLAGS.restart and checkpoints.list_checkpoints(folder):
         said = (*MAY_CHANGE_SAID, *model_class.may_change)
-        run_folder.check_same_run(folder, arguments, MAY_CHANGE, said)
+        run_folder.check_same_run(folder, before, arguments, MAY_CHANGE, said)
 
     keras.utils.set_random_seed(FLAGS.seed)
     with team.strategy.scope():
@@ -143,7 +146,7 @@ def main():
             aside = run_folder.set_aside(folder)
             if aside is not None:
                 say(f"The run in {folder} is now in {aside}.")
-        checkpoints.write_arguments(folder, arguments)
+        checkpoints.write_arguments(arguments_path, arguments)
     scales = ", ".join(f"x{scale}" for scale in FLAGS.scales)
     say(
         f"Training {model.name} at {scales} on {team.describe(device)} from step "
@@ -162,24 +165,6 @@ def _make_validation(model, loader_class):
     loader = loader_class.from_flags(scales=FLAGS.scales, flag_prefix="--validate")
     loader.describe()  # So that anything wrong is met before the training.
     return Validation(model, opening.open_model(BASELINE)[0], loader, SHAVE_SIZE)
-
-
-def _collect_arguments(*classes):
-    """The values of the flags that say what and how to train, for JSON."""
-    # absl calls the script's own module by the name it was started with.
-    modules = {sys.argv[0], *_modules_of(LoopSettings, StepOptions, *classes)}
-    modules.add(opening.__name__)
-    by_module = FLAGS.flags_by_module_dict()
-    named = {flag.name: flag.value for m in modules for flag in by_module.get(m, ())}
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in named.items()
-    } | {"dataloader": classes[1].__name__}  # Which may have two names.
-
-
-def _modules_of(*classes):
-    """Names of the modules in which the classes and their bases declare flags."""
-    return [base.__module__ for each in classes for base in each.__mro__]
 
 
 def _restore(model, folder, before):

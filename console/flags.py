@@ -205,3 +205,54 @@ def from_flags(settings, prefix=""):
         for field in dataclasses.fields(settings)
     }
     return settings(**values)
+
+
+def collect_values(*owners):
+    """The values of all flags that the script and some others declared, for JSON.
+
+    Args:
+        *owners: Classes, whose bases count too, and modules.
+
+    Returns:
+        dict: From a flag's name to its value.
+    """
+    # absl calls the script's own module by the name it was started with.
+    modules = {sys.argv[0]}
+    for owner in owners:
+        if isinstance(owner, type):
+            modules.update(base.__module__ for base in owner.__mro__)
+        else:
+            modules.add(owner.__name__)
+    declared = flags.FLAGS.flags_by_module_dict()
+    values = {flag.name: flag.value for m in modules for flag in declared.get(m, ())}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+    }
+
+
+def parse_range(text, flag):
+    """Reads a range of rows, `start,end`, as a Python slice would take it.
+
+    Either may be missing or negative. An end of 0 means the end, as in the TF1 code:
+    `-5000,0` are the last 5,000.
+
+    Args:
+        text: For example `"0,-5000"`.
+        flag: What gave it, for the message.
+
+    Returns:
+        slice.
+
+    Raises:
+        InputError: It is no such text.
+    """
+    words = text.split(",")
+    try:
+        start, end = (int(word) if word.strip() else None for word in words)
+    except ValueError:
+        raise InputError(
+            f"{flag}={text}: expected two whole numbers with a comma between them, for "
+            "example 0,-5000."
+        ) from None
+    return slice(start, end or None)

@@ -63,7 +63,7 @@ def add_constant(graph_def, name, values):
     Args:
         graph_def: Changed in place.
         name: Name of the node.
-        values: Whole numbers.
+        values: A whole number or several.
     """
     node = graph_def.node.add(op="Const", name=name)
     node.attr["dtype"].type = tf.int32.as_datatype_enum
@@ -84,12 +84,13 @@ def save(graph_def, path):
         aside.write_bytes(graph_def.SerializeToString(deterministic=True))
 
 
-def read(path, flag):
+def read(path, flag, writer="freeze.py"):
     """Reads a graph from a file.
 
     Args:
         path: The `.pb` file.
         flag: What gave the path, for the message.
+        writer: The script that writes such files, for the message.
 
     Returns:
         tf.compat.v1.GraphDef.
@@ -100,7 +101,7 @@ def read(path, flag):
     path = Path(path)
     if not path.is_file():
         raise InputError(
-            f"{flag}={path}: no such file; expected a .pb file written by freeze.py."
+            f"{flag}={path}: no such file; expected a .pb file written by {writer}."
         )
     graph_def = tf.compat.v1.GraphDef()
     try:
@@ -110,7 +111,7 @@ def read(path, flag):
     if not graph_def.node:
         raise InputError(
             f"{flag}={path}: not a frozen graph, or a damaged one; expected a .pb file "
-            "written by freeze.py."
+            f"written by {writer}."
         )
     return graph_def
 

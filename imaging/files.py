@@ -233,14 +233,16 @@ def _warn_of_alpha(path):
 
 
 def save_image(path, image):
-    """Writes an image as PNG, whole or not at all; makes its folder when missing.
+    """Writes an image, whole or not at all; makes its folder when missing.
 
     Args:
-        path: The file, ending in `.png`.
+        path: The file, ending in `.png` or `.bmp`.
         image: uint8 (H, W, 3), RGB.
     """
+    path = Path(path)
+    options = {".png": {"compress_level": PNG_COMPRESSION}, ".bmp": {}}[path.suffix]
     with written_whole(path) as aside:
-        Image.fromarray(image).save(aside, format="PNG", compress_level=PNG_COMPRESSION)
+        Image.fromarray(image).save(aside, format=path.suffix[1:], **options)
 
 
 def to_uint8(image):

@@ -148,9 +148,10 @@ def test_only_the_last_few_are_kept(trained, tmp_path):
 
 
 def test_damaged_arguments_are_named(tmp_path):
-    assert checkpoints.read_arguments(tmp_path) is None
-    checkpoints.write_arguments(tmp_path, {"a": 1})
-    assert checkpoints.read_arguments(tmp_path) == {"a": 1}
+    path = tmp_path / checkpoints.ARGUMENTS
+    assert checkpoints.read_arguments(path) == {}
+    checkpoints.write_arguments(path, {"a": 1})
+    assert checkpoints.read_arguments(path) == {"a": 1}
     (tmp_path / "arguments.json").write_text("{")
     with pytest.raises(InputError, match=r"arguments\.json: damaged"):
-        checkpoints.read_arguments(tmp_path)
+        checkpoints.read_arguments(path)

@@ -172,13 +172,13 @@ def test_the_best_checkpoint_is_kept(loader, tmp_path, capsys):
 
 
 def test_what_may_change_with_a_word_and_what_may_not(tmp_path, capsys):
-    checkpoints.write_arguments(tmp_path, {"rate": 1.0, "seed": 0, "log": 1})
+    before = {"rate": 1.0, "seed": 0, "log": 1}
     changed = {"rate": 2.0, "seed": 0, "log": 2}
-    run_folder.check_same_run(tmp_path, changed, ("log",), ("rate",))
+    run_folder.check_same_run(tmp_path, before, changed, ("log",), ("rate",))
     assert capsys.readouterr().out == "From here on: --rate was 1.0 and is 2.0.\n"
     changed |= {"seed": 1, "data_set": "other"}
     with pytest.raises(InputError, match="--seed was 0 and is 1") as caught:
-        run_folder.check_same_run(tmp_path, changed, ("log",), ("rate",))
+        run_folder.check_same_run(tmp_path, before, changed, ("log",), ("rate",))
     assert "rate" not in str(caught.value)
 
 

@@ -258,22 +258,26 @@ class Keeper:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def write_arguments(folder, arguments):
-    """Writes `arguments.json` beside the checkpoints, for people and for a resume."""
-    with written_whole(Path(folder) / ARGUMENTS) as aside:
+def write_arguments(path, arguments):
+    """Writes what a run was started with, for people and for a resume."""
+    with written_whole(path) as aside:
         aside.write_text(json.dumps(arguments, indent=2, sort_keys=True) + "\n")
 
 
-def read_arguments(folder):
-    """Reads `arguments.json` of a run's folder; None where there is none.
+def read_arguments(path):
+    """Reads what a run was last started with; empty where there is no file.
 
     Raises:
         InputError: It is there but damaged.
     """
-    path = Path(folder) / ARGUMENTS
+    path = Path(path)
     if not path.exists():
-        return None
+        return {}
     try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise InputError(f"{path}: damaged ({error}); restore or remove it.") from None
+        arguments = json.loads(path.read_text())
+        if isinstance(arguments, dict):
+            return arguments
+        error = "no JSON object"
+    except ValueError as raised:
+        error = raised
+    raise InputError(f"{path}: damaged ({error}); restore or remove it.")

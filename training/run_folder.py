@@ -8,11 +8,12 @@ from console.progress import say, warn
 from training import checkpoints
 
 
-def check_same_run(folder, arguments, may_change, may_change_said=()):
+def check_same_run(run, before, arguments, may_change, may_change_said=()):
     """Refuses to go on with a run under other arguments than it was started with.
 
     Args:
-        folder: The run's folder.
+        run: Where the run is, for the message.
+        before: Its arguments at its last start; empty where they are not known.
         arguments: From a flag's name to its value, as of this start.
         may_change: Names of those that may differ.
         may_change_said: Names of those that may differ, with a line that says so.
@@ -20,9 +21,6 @@ def check_same_run(folder, arguments, may_change, may_change_said=()):
     Raises:
         InputError: Another argument differs; all that differ are named.
     """
-    before = checkpoints.read_arguments(folder)
-    if before is None:
-        return
     differing = {
         name: f"{_name_argument(name)} was {before[name]} and is {arguments[name]}"
         for name in sorted(set(before) & set(arguments) - set(may_change))
@@ -31,7 +29,7 @@ def check_same_run(folder, arguments, may_change, may_change_said=()):
     said = [differing.pop(name) for name in may_change_said if name in differing]
     if differing:
         raise InputError(
-            f"{folder} holds a run that was started differently: "
+            f"{run} holds a run that was started differently: "
             f"{'; '.join(differing.values())}. Start with the same flags to go on with "
             "it, give another --train_path, or begin anew with --restart."
         )

@@ -1,0 +1,361 @@
+"""Pictures with the distribution of the scores that people gave them."""
+
+import dataclasses
+import functools
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from console.errors import InputError, name_some
+from console.flags import parse_range
+from console.progress import warn
+from dataloaders.checked import find_broken
+from imaging.crops import DRAWS, centre_patch, random_patch
+from imaging.files import load_image
+
+SCORES = 10
+PARTS = ("train", "validate")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One row of a file of scores.
+
+    Attributes:
+        name: The picture's name, as messages and reports give it.
+        path: Its file; None where there is none.
+        distribution: float32 (10,), the share of each score, lowest first.
+        mean: Mean score, as the database has it.
+        deviation: Standard deviation of the scores.
+        group: What the report also averages over, for example the distortion; None
+            for nothing.
+    """
+
+    name: str
+    path: Path | None
+    distribution: np.ndarray
+    mean: float
+    deviation: float
+    group: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """What one step is made of.
+
+    Attributes:
+        patches: uint8 (N, P, P, 3), RGB.
+        distributions: float32 (N, 10).
+    """
+
+    patches: np.ndarray
+    distributions: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoredSettings:
+    """Which rows are used, and how patches are drawn.
+
+    Attributes:
+        train_range: Rows to train on, as `"0,-5000"`.
+        validate_range: Rows to validate on.
+        patch_size: Side of the patches, in pixels.
+        batch_size: Patches in a batch; the last of an epoch may have fewer.
+        seed: Of all that is drawn.
+        threads: How many threads prepare batches.
+        leave_out_broken: Whether every picture is looked at beforehand, and those
+            that cannot be read are left out.
+    """
+
+    train_range: str
+    validate_range: str
+    patch_size: int = 192
+    batch_size: int = 32
+    seed: int = 0
+    threads: int = 4
+    leave_out_broken: bool = False
+
+
+class ScoredLoader:
+    """Draws batches; what a batch holds depends on seed and step alone.
+
+    A subclass says where the scores are (`read_rows`) and sets the attributes.
+
+    Attributes:
+        name: Its name in the registry, with which its flags begin.
+        first_score: The lowest of the ten scores; the others follow in steps of one.
+        within_square: See `imaging.crops.random_patch`.
+        hint: What a message about a broken picture advises.
+    """
+
+    name = None
+    first_score = 1
+    within_square = False
+    hint = "Replace or remove it."
+
+    def __init__(self, settings):
+        """Takes the settings; `prepare` reads the scores."""
+        self.settings = settings
+        self.parts = {}
+
+    def read_rows(self):
+        """Reads the file of scores.
+
+        Returns:
+            list of Row, in the file's order.
+
+        Raises:
+            InputError: It is missing or damaged.
+        """
+        raise NotImplementedError
+
+    def describe_source(self):
+        """Says where the scores and the pictures are, for messages."""
+        raise NotImplementedError
+
+    def prepare(self, parts=PARTS):
+        """Reads the scores and finds the pictures of each part.
+
+        Args:
+            parts: Those needed, of `train` and `validate`.
+
+        Raises:
+            InputError: A part has no picture, or the scores cannot be read.
+        """
+        rows = self.read_rows()
+        ranges = {part: self._select(part, rows) for part in parts}
+        if len(parts) > 1:
+            self._warn_of_overlap(ranges, rows)
+        missing = [row.name for row in rows if row.path is None]
+        if len(missing) == len(rows):
+            raise InputError(
+                f"{self.describe_source()}: none of the {len(rows):,} rows has a "
+                f"picture (looked for {name_some(missing, 3)})."
+            )
+        if missing:
+            warn(
+                f"{self.describe_source()}: {len(missing):,} of {len(rows):,} rows "
+                f"have no picture and are left out: {name_some(missing)}."
+            )
+        broken = self._find_broken(ranges) if self.settings.leave_out_broken else ()
+        for part, selected in ranges.items():
+            found = [rows[i] for i in selected if rows[i].path not in (None, *broken)]
+            if not found:
+                raise InputError(
+                    f"--{self.name}_{part}_range={self._range(part)}: of the "
+                    f"{len(selected):,} rows that it selects none has a picture; "
+                    f"{len(rows) - len(missing):,} of all {len(rows):,} rows have one."
+                )
+            self.parts[part] = found
+
+    def _range(self, part):
+        return getattr(self.settings, f"{part}_range")
+
+    def _select(self, part, rows):
+        """Indices of the rows of a part; ranges count rows, with picture or not."""
+        flag = f"--{self.name}_{part}_range"
+        selected = range(len(rows))[parse_range(self._range(part), flag)]
+        if not selected:
+            raise InputError(
+                f"{flag}={self._range(part)} selects none of the {len(rows):,} rows of "
+                f"{self.describe_source()}."
+            )
+        return selected
+
+    def _warn_of_overlap(self, ranges, rows):
+        both = sorted(set(ranges["train"]) & set(ranges["validate"]))
+        if both:
+            names = name_some([rows[index].name for index in both], 3)
+            warn(
+                f"{len(both):,} rows are both trained and validated on ({names}); "
+                "scores on them say little."
+            )
+
+    def _find_broken(self, ranges):
+        """Paths of the pictures that cannot be read, a set."""
+        rows = self.read_rows()
+        wanted = {index for selected in ranges.values() for index in selected}
+        paths = [rows[i].path for i in sorted(wanted) if rows[i].path is not None]
+        broken = find_broken(paths)
+        if broken:
+            names = name_some([path.name for path in broken])
+            warn(f"{len(broken)} pictures cannot be read and are left out: {names}.")
+        return set(broken)
+
+    def describe(self):
+        """Says which pictures and scores these are, wherever they lie.
+
+        Returns:
+            str: How many, and a digest of their names and scores.
+        """
+        digest = hashlib.sha256()
+        for part, rows in sorted(self.parts.items()):
+            for row in rows:
+                digest.update(f"{part} {row.name} ".encode())
+                digest.update(row.distribution.tobytes())
+        counts = ", ".join(
+            f"{len(rows)} to {part}" for part, rows in self.parts.items()
+        )
+        return f"{counts}, {digest.hexdigest()[:12]}"
+
+    @property
+    def steps_per_epoch(self):
+        """Batches of the training part, the last partial one included."""
+        return self._count_batches("train")
+
+    @property
+    def validation_batches(self):
+        """Batches of the validation part."""
+        return self._count_batches("validate")
+
+    def _count_batches(self, part):
+        return -(-len(self.parts[part]) // self.settings.batch_size)
+
+    def batch(self, step):
+        """Draws the training batch of one step.
+
+        Args:
+            step: Which step; each epoch has `steps_per_epoch` of them and goes
+                through all pictures in an order of its own.
+
+        Returns:
+            Batch.
+
+        Raises:
+            InputError: A picture cannot be read.
+        """
+        epoch, position = divmod(step, self.steps_per_epoch)
+        rows = self.parts["train"]
+        order = self._shuffle(epoch, len(rows))
+        chosen = [rows[i] for i in self._slice(order, position)]
+        draws = self._make_random(1, step).random((len(chosen), DRAWS))
+        return self._load(
+            chosen,
+            lambda image, index: random_patch(
+                image, self.settings.patch_size, draws[index], self.within_square
+            ),
+        )
+
+    def validation_batch(self, position):
+        """Loads one batch of the validation part, in the rows' order.
+
+        Args:
+            position: Which, less than `validation_batches`.
+
+        Returns:
+            Batch: The patches are the pictures' middles.
+        """
+        return self._load(
+            self._slice(self.parts["validate"], position),
+            lambda image, _: centre_patch(image, self.settings.patch_size),
+        )
+
+    def _slice(self, things, position):
+        size = self.settings.batch_size
+        return things[position * size : (position + 1) * size]
+
+    @functools.lru_cache(maxsize=2)  # noqa: B019 - a loader lives as long as the run
+    def _shuffle(self, epoch, count):
+        return self._make_random(0, epoch).permutation(count)
+
+    def _make_random(self, kind, index):
+        """The source of what is random in one epoch (`kind` 0) or step (1)."""
+        return np.random.Generator(np.random.PCG64((self.settings.seed, kind, index)))
+
+    def _load(self, rows, cut):
+        side = self.settings.patch_size
+        patches = np.empty((len(rows), side, side, 3), np.uint8)
+        for index, row in enumerate(rows):
+            try:
+                patches[index] = cut(load_image(row.path), index)
+            except InputError as error:
+                raise InputError(f"{error} {self.hint}") from None
+        return Batch(patches, np.stack([row.distribution for row in rows]))
+
+
+def find_files(folder, endings, flag):
+    """Finds files anywhere below a folder, by their names without ending.
+
+    Args:
+        folder: Where to look.
+        endings: Lower-case endings, for example `(".jpg",)`.
+        flag: What gave the folder, for messages.
+
+    Returns:
+        dict: From a lower-case name without ending to a path; of several, the first
+        in alphabetical order.
+
+    Raises:
+        InputError: There is no such folder, or no such file in it.
+    """
+    if folder is None:
+        raise InputError(f"{flag} must be given: the folder of the pictures.")
+    folder = Path(folder)
+    if not folder.is_dir():
+        found = "is a file" if folder.exists() else "does not exist"
+        raise InputError(f"{flag}={folder}: {found}; expected a folder of pictures.")
+    paths = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in endings and path.is_file():
+            paths.setdefault(path.stem.lower(), path)
+    if not paths:
+        raise InputError(
+            f"{flag}={folder}: no file in it or below it ends in {' or '.join(endings)}."
+        )
+    return paths
+
+
+def read_table(path, flag, columns):
+    """Reads a text file of columns.
+
+    Args:
+        path: The file.
+        flag: What gave it, for messages.
+        columns: What a row holds, for messages: a name for each column.
+
+    Yields:
+        (int, list of str): The line's number and its columns; empty lines are left
+        out.
+
+    Raises:
+        InputError: There is no such file, it is no text, or a row has too few
+            columns.
+    """
+    path = Path(path)
+    if not path.is_file():
+        found = "is a folder" if path.exists() else "no such file"
+        raise InputError(f"{flag}={path}: {found}; expected the file of scores.")
+    try:
+        lines = path.read_text().splitlines()
+    except UnicodeDecodeError:
+        raise InputError(f"{flag}={path}: is no text file.") from None
+    rows = 0
+    for number, line in enumerate(lines, 1):
+        words = line.split()
+        if not words:
+            continue
+        if len(words) < len(columns):
+            raise InputError(
+                f"{path}, line {number}: found {line[:60]!r}; expected "
+                f"{len(columns)} columns: {', '.join(columns)}."
+            )
+        rows += 1
+        yield number, words
+    if not rows:
+        raise InputError(f"{flag}={path}: is empty; expected the file of scores.")
+
+
+def read_number(word, path, number):
+    """Reads a number of a file of scores.
+
+    Raises:
+        InputError: It is none, or not finite.
+    """
+    try:
+        value = float(word)
+    except ValueError:
+        value = float("nan")
+    if not np.isfinite(value):
+        raise InputError(f"{path}, line {number}: found {word!r}; expected a number.")
+    return value

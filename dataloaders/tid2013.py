@@ -1,0 +1,236 @@
+"""TID2013: distorted pictures with the mean and deviation of the scores 0 to 9.
+
+Ponomarenko et al., "Image database TID2013: peculiarities, results and perspectives",
+Signal Processing: Image Communication, 2015.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+from scipy.stats import norm
+
+from console.errors import InputError
+from console.flags import define_count
+from dataloaders.scored import (
+    SCORES,
+    Row,
+    ScoredLoader,
+    ScoredSettings,
+    find_files,
+    read_number,
+    read_table,
+)
+
+MEANS, DEVIATIONS = "mos_with_names.txt", "mos_std.txt"
+
+# The database's own numbers; names are written i<reference>_<distortion>_<level>.
+DISTORTIONS = {
+    1: "Gaussian noise",
+    2: "colour noise",
+    3: "spatially correlated noise",
+    4: "masked noise",
+    5: "high frequency noise",
+    6: "impulse noise",
+    7: "quantisation noise",
+    8: "Gaussian blur",
+    9: "denoising",
+    10: "JPEG",
+    11: "JPEG2000",
+    12: "JPEG transmission errors",
+    13: "JPEG2000 transmission errors",
+    14: "non-eccentricity pattern noise",
+    15: "local blocks",
+    16: "mean shift",
+    17: "contrast change",
+    18: "colour saturation",
+    19: "multiplicative Gaussian noise",
+    20: "comfort noise",
+    21: "lossy compression of noise",
+    22: "colour quantisation with dither",
+    23: "chromatic aberrations",
+    24: "sparse sampling",
+}
+
+
+class TID2013(ScoredLoader):
+    """Rows of the database's score files, and its distorted images."""
+
+    name = "tid2013"
+    first_score = 0
+
+    def __init__(self, settings, image_path, extension="bmp", score_path=None):
+        """Takes where the scores and the pictures are.
+
+        Args:
+            settings: `ScoredSettings`.
+            image_path: Folder of the distorted images.
+            extension: Their ending, without a dot.
+            score_path: File or folder of the scores; None looks beside and above
+                the images.
+        """
+        super().__init__(settings)
+        self.image_path, self.extension = image_path, extension
+        self.score_path = score_path
+
+    @staticmethod
+    def define_flags():
+        """Declares where scores and pictures are, and how they are used."""
+        flags.DEFINE_string(
+            "tid2013_image_path", None, "Folder of TID2013's distorted images."
+        )
+        flags.DEFINE_string(
+            "tid2013_score_path",
+            None,
+            f"The scores, if {MEANS} and {DEVIATIONS} are neither in the folder of the "
+            "images nor in the one above: their folder, or one of them, or a file of "
+            "three columns: name, mean and standard deviation.",
+        )
+        flags.DEFINE_enum(
+            "tid2013_image_extension", "bmp", ["bmp", "png"], "Ending of the images."
+        )
+        flags.DEFINE_string(
+            "tid2013_train_range",
+            "360,3000",
+            "Rows of the file to train on, as in a Python slice; an end of 0 or none "
+            "means the last row.",
+        )
+        flags.DEFINE_string(
+            "tid2013_validate_range",
+            "0,360",
+            "Rows to validate on, likewise: by default those of the first three "
+            "reference images, of which the others hold nothing.",
+        )
+        define_count("tid2013_num_threads", 4, "Threads that load images.")
+
+    @classmethod
+    def from_flags(cls, patch_size, batch_size, seed=0):
+        """Makes the loader that the flags describe; see `AVA.from_flags`."""
+        values = flags.FLAGS
+        settings = ScoredSettings(
+            train_range=values.tid2013_train_range,
+            validate_range=values.tid2013_validate_range,
+            patch_size=patch_size,
+            batch_size=batch_size,
+            seed=seed,
+            threads=values.tid2013_num_threads,
+        )
+        return cls(
+            settings,
+            values.tid2013_image_path,
+            values.tid2013_image_extension,
+            values.tid2013_score_path,
+        )
+
+    def describe_source(self):
+        """See `ScoredLoader.describe_source`."""
+        return f"the scores of --tid2013_image_path={self.image_path}"
+
+    def read_rows(self):
+        """See `ScoredLoader.read_rows`."""
+        paths = find_files(
+            self.image_path, (f".{self.extension}",), "--tid2013_image_path"
+        )
+        return [
+            Row(
+                name=name,
+                path=paths.get(Path(name).stem.lower()),
+                distribution=to_distribution(mean, deviation),
+                mean=mean,
+                deviation=deviation,
+                group=name_distortion(name),
+            )
+            for name, mean, deviation in self._read_scores()
+        ]
+
+    def _read_scores(self):
+        """Reads (name, mean, deviation) of each row."""
+        path = self._find_scores()
+        flag = "--tid2013_score_path"
+        table = list(read_table(path, flag, ("mean", "name")))
+        if len(table[0][1]) == 2:
+            other = path.with_name(DEVIATIONS)
+            seconds = list(read_table(other, flag, ("standard deviation",)))
+            if len(seconds) != len(table):
+                raise InputError(
+                    f"{path} has {len(table)} rows and {other} has {len(seconds)}; "
+                    "expected a deviation for each mean."
+                )
+            rows = [
+                (name, (mean, path, number), (deviation[0], other, second))
+                for (number, (mean, name, *_)), (second, deviation) in zip(
+                    table, seconds, strict=True
+                )
+            ]
+        else:
+            columns = ("name", "mean", "standard deviation")
+            rows = [
+                (name, (mean, path, number), (deviation, path, number))
+                for number, (name, mean, deviation, *_) in read_table(
+                    path, flag, columns
+                )
+            ]
+        return [
+            (name, self._read_mean(*mean), self._read_deviation(*deviation))
+            for name, mean, deviation in rows
+        ]
+
+    def _read_mean(self, word, path, number):
+        mean = read_number(word, path, number)
+        if not 0 <= mean <= SCORES - 1:
+            raise InputError(
+                f"{path}, line {number}: found the mean score {word}; expected 0 to "
+                f"{SCORES - 1}."
+            )
+        return mean
+
+    def _read_deviation(self, word, path, number):
+        deviation = read_number(word, path, number)
+        if deviation < 0:
+            raise InputError(
+                f"{path}, line {number}: found the standard deviation {word}; expected "
+                "0 or more."
+            )
+        return deviation
+
+    def _find_scores(self):
+        """The file of the means, or the one of three columns."""
+        if self.score_path is None:
+            folder = Path(self.image_path)
+            places = [folder, folder.resolve().parent]
+            found = [p / MEANS for p in places if (p / MEANS).is_file()]
+            if not found:
+                raise InputError(
+                    f"--tid2013_image_path={folder}: found {MEANS} neither there nor "
+                    "in the folder above; --tid2013_score_path names it."
+                )
+            return found[0]
+        path = Path(self.score_path)
+        if path.name.lower() == DEVIATIONS:
+            return path.with_name(MEANS)
+        return path / MEANS if path.is_dir() else path
+
+
+def to_distribution(mean, deviation):
+    """The share of each score 0 to 9 under a Gaussian.
+
+    Args:
+        mean: In [0, 9].
+        deviation: Standard deviation; 0 puts all into the nearest score.
+
+    Returns:
+        float32 (10,), summing to 1.
+    """
+    edges = np.arange(SCORES + 1) - 0.5
+    shares = np.diff(norm.cdf(edges, mean, max(deviation, 1e-10)))
+    return (shares / shares.sum()).astype(np.float32)
+
+
+def name_distortion(name):
+    """Names the distortion by a picture's name, `i01_08_3.bmp`; None for others."""
+    match = re.fullmatch(r"i\d+_(\d+)_\d+", Path(name).stem.lower())
+    if match is None:
+        return None
+    number = int(match[1])
+    return f"{number:02d} {DISTORTIONS.get(number, 'unknown')}"

@@ -1,0 +1,90 @@
+"""The frozen file of a score predictor.
+
+    input_1          float32 (N, H, W, 3), RGB in [-1, 1], any height and width
+    output_scores    float32 (N, 10), summing to 1
+    output_features  float32 (N, 1280)
+    first_score      int32: the lowest of the ten scores
+
+The TF1 code's files have the first three; they load too, and some of them take
+pictures of one size only.
+"""
+
+import tensorflow as tf
+
+from console.errors import InputError
+from frozen import graphs
+
+INPUT, SCORES, FEATURES = "input_1", "output_scores", "output_features"
+FIRST_SCORE = "first_score"
+
+
+def make_graph_def(network, first_score):
+    """Freezes a predictor.
+
+    Args:
+        network: From float32 (N, H, W, 3) in [-1, 1] to scores and features.
+        first_score: The lowest of the ten scores.
+
+    Returns:
+        tf.compat.v1.GraphDef.
+    """
+
+    def function(pictures):
+        scores, features = network(pictures)
+        return (
+            tf.identity(scores, name=SCORES),
+            tf.identity(features, name=FEATURES),
+        )
+
+    signature = [tf.TensorSpec((None, None, None, 3), tf.float32, name=INPUT)]
+    graph_def = graphs.to_graph_def(function, signature, [SCORES, FEATURES])
+    graphs.add_constant(graph_def, FIRST_SCORE, first_score)
+    return graph_def
+
+
+class FrozenPredictor:
+    """A frozen score predictor, ready to run.
+
+    Attributes:
+        first_score: The lowest of the ten scores; None where the file does not say.
+        side: The only height and width that it takes; None for any.
+    """
+
+    def __init__(self, path, flag="--model_name"):
+        """Loads the file.
+
+        Args:
+            path: The `.pb` file.
+            flag: What gave the path, for messages.
+
+        Raises:
+            InputError: It is missing, damaged, or no predictor.
+        """
+        self.path, self.flag = path, flag
+        graph_def = graphs.read(path, flag, "score_predictors/freeze.py")
+        self.function = graphs.to_function(
+            graph_def, [INPUT], [SCORES, FEATURES], f"{flag}={path}"
+        )
+        self.first_score = graphs.read_constant(graph_def, FIRST_SCORE)
+        self.side = self.function.inputs[0].shape[1]
+
+    def __call__(self, pictures):
+        """Predicts.
+
+        Args:
+            pictures: float32 (N, H, W, 3), RGB in [-1, 1].
+
+        Returns:
+            scores: float32 (N, 10), summing to 1.
+            features: float32 (N, 1280).
+
+        Raises:
+            InputError: The file takes pictures of another size only.
+        """
+        height, width = pictures.shape[1:3]
+        if self.side is not None and (height, width) != (self.side, self.side):
+            raise InputError(
+                f"{self.flag}={self.path} takes {self.side}x{self.side} pixels only, "
+                f"not {width}x{height}."
+            )
+        return self.function(tf.convert_to_tensor(pictures))

@@ -1,0 +1,69 @@
+"""Square patches of pictures, for networks that judge pictures.
+
+A picture whose short side is less than the patch's is enlarged first, so any picture
+gives a patch.
+"""
+
+import cv2
+import numpy as np
+
+# Numbers in [0, 1) that `random_patch` takes.
+DRAWS = 5
+
+
+def centre_patch(image, side):
+    """Cuts the middle of a picture.
+
+    Args:
+        image: uint8 (H, W, 3).
+        side: Side of the patch, in pixels.
+
+    Returns:
+        uint8 (side, side, 3).
+    """
+    image = _enlarge(_square(image, 0.5), side)
+    return np.ascontiguousarray(_cut(image, side, 0.5, 0.5))
+
+
+def random_patch(image, side, draw, within_square):
+    """Cuts a patch from a random place, mirrored or not in both directions.
+
+    Args:
+        image: uint8 (H, W, 3).
+        side: Side of the patch, in pixels.
+        draw: float (DRAWS,), in [0, 1): all that is random.
+        within_square: Whether a random square of the picture's short side is cut
+            first and the patch from that, which favours the middle of the long side.
+
+    Returns:
+        uint8 (side, side, 3).
+    """
+    place, top, left, *flips = draw
+    if within_square:
+        image = _square(image, place)
+    patch = _cut(_enlarge(image, side), side, top, left)
+    rows, columns = (slice(None, None, -1 if flip < 0.5 else 1) for flip in flips)
+    return np.ascontiguousarray(patch[rows, columns])
+
+
+def _square(image, place):
+    """A square of the short side's length, at `place` in [0, 1) of the long side."""
+    return _cut(image, min(image.shape[:2]), place, place)
+
+
+def _cut(image, side, top, left):
+    """A square, at `top` and `left` in [0, 1) of the offsets that there are."""
+    y, x = (
+        int(place * (length - side + 1))
+        for place, length in zip((top, left), image.shape, strict=False)
+    )
+    return image[y : y + side, x : x + side]
+
+
+def _enlarge(image, side):
+    """Enlarges a picture until its short side is `side`; a larger one stays."""
+    short = min(image.shape[:2])
+    if short >= side:
+        return image
+    height, width = (max(side, round(n * side / short)) for n in image.shape[:2])
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -1,0 +1,172 @@
+"""Makes a small data set in TID2013's layout from photographs, scores included.
+
+    python misc/sample_scores.py --input_path=photographs --output_path=scored
+
+Each photograph is distorted in five ways at five levels: Gaussian noise, blur, JPEG,
+local blocks and a loss of contrast, under the numbers that TID2013 gives them. The score
+falls with the level; nobody was asked. It serves to try the training of the score
+predictors, and to train one that knows these distortions from their absence. Rows are
+sorted by photograph, so that a range of rows is a set of photographs.
+"""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
+from absl import flags  # noqa: E402
+from PIL import Image  # noqa: E402
+
+from console import app  # noqa: E402
+from console.errors import InputError  # noqa: E402
+from console.files import check_target, written_whole  # noqa: E402
+from console.flags import define_count  # noqa: E402
+from console.progress import say, track  # noqa: E402
+from imaging.files import list_images, load_image, save_image, to_uint8  # noqa: E402
+from imaging.imresize import imresize  # noqa: E402
+
+FLAGS = flags.FLAGS
+
+# Height and width of TID2013's images; larger photographs are reduced and cut.
+SIZE = (384, 512)
+
+# Scores of the five levels and what people would differ by, on TID2013's scale 0 to 9.
+MEANS = (7.0, 5.75, 4.5, 3.25, 2.0)
+DEVIATION = 0.6
+
+
+def add_noise(image, deviation, draw):
+    """Adds Gaussian noise of a standard deviation in grey levels."""
+    return to_uint8(image + draw.normal(0, deviation, image.shape))
+
+
+def blur(image, sigma, draw):
+    """Blurs with a Gaussian of `sigma` pixels."""
+    return cv2.GaussianBlur(image, (0, 0), sigma)
+
+
+def compress(image, quality, draw):
+    """Stores as JPEG of a quality and reads it back."""
+    stored = io.BytesIO()
+    Image.fromarray(image).save(stored, "JPEG", quality=quality)
+    return np.asarray(Image.open(stored).convert("RGB"))
+
+
+def put_blocks(image, count, draw):
+    """Replaces so many blocks of 32 x 32 pixels by one colour each."""
+    image = image.copy()
+    for _ in range(count):
+        top, left = (draw.integers(length - 32) for length in image.shape[:2])
+        image[top : top + 32, left : left + 32] = draw.integers(0, 256, 3)
+    return image
+
+
+def lose_contrast(image, share, draw):
+    """Draws all values towards middle grey until this share of the contrast is left."""
+    return to_uint8(127.5 + share * (image - 127.5))
+
+
+# By TID2013's numbers: what is done, and how strongly at each level.
+DISTORTIONS = {
+    1: ("Gaussian noise", add_noise, (4, 9, 16, 27, 45)),
+    8: ("Gaussian blur", blur, (0.8, 1.3, 2.0, 3.2, 5.0)),
+    10: ("JPEG", compress, (60, 30, 17, 10, 5)),
+    15: ("local blocks", put_blocks, (3, 8, 18, 36, 70)),
+    17: ("contrast change", lose_contrast, (0.75, 0.55, 0.4, 0.27, 0.16)),
+}
+
+
+def define_flags():
+    """Declares the flags."""
+    flags.DEFINE_string("input_path", None, "Folder of photographs.")
+    flags.DEFINE_string("output_path", None, "Folder to write to.")
+    flags.DEFINE_enum("image_extension", "bmp", ["bmp", "png"], "Format of the images.")
+    define_count("seed", 0, "Of the noise and the blocks.", least=0)
+
+
+def main():
+    """Writes images, scores and strengths."""
+    app.require("input_path", "output_path")
+    folder = Path(FLAGS.output_path)
+    check_target(folder, "--output_path", is_folder=True)
+    sources = list_images(FLAGS.input_path, "--input_path")
+    if len(sources) > 99:
+        raise InputError(
+            f"--input_path={FLAGS.input_path}: has {len(sources)} photographs; expected "
+            "at most 99, as many as names in TID2013's style can tell apart."
+        )
+    rows = []
+    for reference, source in enumerate(track(sources, len(sources), "Distorting"), 1):
+        rows += write_distorted(fit(load_image(source)), reference, folder)
+    names = [name for name, _ in rows]
+    write_lines(
+        folder / "mos_with_names.txt", [f"{mean:.5f} {name}" for name, mean in rows]
+    )
+    write_lines(folder / "mos_std.txt", [f"{DEVIATION:.5f}"] * len(rows))
+    strengths = {name: list(levels) for name, _, levels in DISTORTIONS.values()}
+    with written_whole(folder / "distortions.json") as aside:
+        aside.write_text(json.dumps(strengths, indent=2) + "\n")
+    each = len(rows) // len(sources)
+    held_out = max(1, len(sources) // 4) * each
+    say(
+        f"Wrote {len(names)} images of {len(sources)} photographs, {each} each, to "
+        f"{folder}. To validate on photographs that are not trained on: "
+        f"--tid2013_validate_range=0,{held_out} --tid2013_train_range={held_out},0"
+    )
+
+
+def write_lines(path, lines):
+    """Writes a text file, whole or not at all."""
+    with written_whole(path) as aside:
+        aside.write_text("\n".join(lines) + "\n")
+
+
+def write_distorted(image, reference, folder):
+    """Writes all distorted images of one photograph.
+
+    Args:
+        image: uint8 (H, W, 3).
+        reference: The photograph's number.
+        folder: Of the data set.
+
+    Returns:
+        list of (name, mean score).
+    """
+    rows = []
+    for number, (_, distort, levels) in DISTORTIONS.items():
+        for level, (strength, mean) in enumerate(zip(levels, MEANS, strict=True), 1):
+            draw = np.random.default_rng((FLAGS.seed, reference, number, level))
+            name = f"i{reference:02d}_{number:02d}_{level}.{FLAGS.image_extension}"
+            save_image(
+                folder / "distorted_images" / name, distort(image, strength, draw)
+            )
+            rows.append((name, mean))
+    return rows
+
+
+def fit(image):
+    """Reduces and cuts a photograph to TID2013's size; a smaller one stays.
+
+    Args:
+        image: uint8 (H, W, 3).
+
+    Returns:
+        uint8 (H', W', 3).
+    """
+    if image.shape[0] > image.shape[1]:
+        size = SIZE[::-1]
+    else:
+        size = SIZE
+    scale = max(new / old for new, old in zip(size, image.shape, strict=False))
+    if scale < 1:
+        image = imresize(image, scale)
+    top, left = (max(0, (n - m) // 2) for n, m in zip(image.shape, size, strict=False))
+    return image[top : top + size[0], left : left + size[1]]
+
+
+if __name__ == "__main__":
+    app.run(main, define_flags)

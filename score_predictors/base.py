@@ -1,0 +1,87 @@
+"""The verbs that every predictor has; the scripts use nothing else."""
+
+import keras
+
+
+class Predictor:
+    """A network that predicts how people would score a picture.
+
+    Attributes:
+        name: Its name in the registry.
+        may_change: Names of its flags that a run may change when it goes on.
+        network: Keras model from float32 (N, H, W, 3) in [-1, 1], any height and
+            width, to scores (N, 10), which sum to 1, and features (N, F).
+        backbone: The part of it from the picture to the features.
+        head: The layer from the features to the scores.
+        trains_head_only: Whether only the head is trained.
+        dropout: Share of the features that a training step drops.
+    """
+
+    name = None
+    may_change = ()
+    network = backbone = head = None
+    trains_head_only = False
+    dropout = 0.0
+
+    @staticmethod
+    def define_flags():
+        """Declares the predictor's flags."""
+
+    @classmethod
+    def from_flags(cls, architecture=None):
+        """Makes the predictor that the flags describe, its weights not yet loaded.
+
+        Args:
+            architecture: `attributes()` of the run that goes on, which then count;
+                None for a new one.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def from_file(cls, path, flag):
+        """Makes the predictor of an `.h5` file, with its weights.
+
+        Args:
+            path: The file.
+            flag: What gave it, for messages.
+
+        Returns:
+            The predictor, and the file's attributes.
+
+        Raises:
+            InputError: There is no such file, or it does not fit.
+        """
+        raise NotImplementedError
+
+    def load_start(self):
+        """Loads what a new run starts from, by the predictor's flags.
+
+        Returns:
+            str: What that is, for a person.
+
+        Raises:
+            InputError: It cannot be had.
+        """
+        raise NotImplementedError
+
+    def attributes(self):
+        """What an `.h5` file says beside the weights: from a name to a value."""
+        raise NotImplementedError
+
+    @property
+    def trained_weights(self):
+        """The variables that are trained."""
+        part = self.head if self.trains_head_only else self.network
+        return part.trainable_variables
+
+
+def to_input(pictures):
+    """Brings pictures to what the network takes.
+
+    Args:
+        pictures: uint8 or float32 (N, H, W, 3), RGB in [0, 255]; a tensor.
+
+    Returns:
+        float32 of the same shape, in [-1, 1].
+    """
+    return keras.ops.cast(pictures, "float32") / 127.5 - 1.0

@@ -1,0 +1,183 @@
+r"""Measures a score predictor on the validation part of a data set.
+
+python score_predictors/evaluate.py --restore_path=train/tid2013.h5 \
+        --dataloader=tid2013 --tid2013_image_path=distorted_images \
+        --report_path=report.json --plot_path=scatter.png
+"""
+
+import json
+import math
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import numpy as np  # noqa: E402
+from absl import flags  # noqa: E402
+
+from console import app, quiet  # noqa: E402
+from console.errors import InputError  # noqa: E402
+from console.files import check_target, written_whole  # noqa: E402
+from console.flags import Choice, define_count  # noqa: E402
+from console.progress import say  # noqa: E402
+from dataloaders import SCORED  # noqa: E402
+from score_predictors import PREDICTORS  # noqa: E402
+
+with quiet.imports():
+    from metrics.scores import accuracy, emd, lcc, mean_score, score_deviation, srcc
+    from score_predictors import opening
+    from score_predictors.trainer import make_predict, predict_part
+    from training import devices
+
+FLAGS = flags.FLAGS
+MODEL = Choice("model", PREDICTORS, "mobilenetv2", "The network.")
+DATALOADER = Choice("dataloader", SCORED, "ava", "The loader of images and scores.")
+
+# From a column of the table to what it is called there.
+COLUMNS = {
+    "count": "images",
+    "srcc": "SRCC",
+    "lcc": "LCC",
+    "srcc_deviation": "SRCC of std",
+    "lcc_deviation": "LCC of std",
+    "accuracy": "accuracy",
+    "emd": "EMD",
+    "emd_1": "EMD, exp. 1",
+}
+
+
+def define_flags():
+    """Declares the flags that are not the loader's."""
+    opening.define_flags()
+    define_count("input_patch_size", 192, "Side of the patches, in pixels.", least=32)
+    define_count("batch_size", 32, "Patches that are scored at once.")
+    flags.DEFINE_string("cuda_device", "-1", "GPU to run on; -1 for the CPU.")
+    flags.DEFINE_string("report_path", None, "JSON file for all numbers.")
+    flags.DEFINE_string(
+        "plot_path", None, "PNG file for predicted against true scores."
+    )
+
+
+def main():
+    """Measures, prints a table, writes report and plot."""
+    devices.choose(FLAGS.cuda_device)
+    for name in ("report_path", "plot_path"):
+        if FLAGS[name].value is not None:
+            check_target(FLAGS[name].value, f"--{name}")
+    loader = DATALOADER.load(FLAGS.dataloader).from_flags(
+        FLAGS.input_patch_size, FLAGS.batch_size
+    )
+    loader.prepare(parts=("validate",))
+    scorer = opening.open_from_flags(FLAGS.model)
+    if scorer.side not in (None, FLAGS.input_patch_size):
+        raise InputError(
+            f"{scorer.source} takes {scorer.side}x{scorer.side} pixels only; give "
+            f"--input_patch_size={scorer.side}."
+        )
+    predicted, target = predict_part(loader, make_predict(scorer.network))
+    rows = loader.parts["validate"]
+    report = {"predictor": str(scorer.source), "first_score": loader.first_score}
+    report |= measure_groups(predicted, target, rows, loader.first_score)
+    print_table(report)
+    if FLAGS.report_path is not None:
+        with written_whole(FLAGS.report_path) as aside:
+            aside.write_text(json.dumps(_to_json(report), indent=2) + "\n")
+        say(f"Wrote {FLAGS.report_path}")
+    if FLAGS.plot_path is not None:
+        draw_scatter(report["images"], FLAGS.plot_path)
+        say(f"Wrote {FLAGS.plot_path}")
+
+
+def measure_groups(predicted, target, rows, first_score):
+    """Measures all images, and those of each group.
+
+    Args:
+        predicted: float32 (N, 10), distributions.
+        target: float32 (N, 10).
+        rows: N `dataloaders.scored.Row`.
+        first_score: The lowest of the ten scores.
+
+    Returns:
+        dict: `all` and `groups`, of which each has the keys of `COLUMNS`, and
+        `images`, from a name to its `predicted` and `target` mean scores.
+    """
+    groups = {}
+    for index, row in enumerate(rows):
+        if row.group is not None:
+            groups.setdefault(row.group, []).append(index)
+    means = [mean_score(scores, first_score) for scores in (predicted, target)]
+    return {
+        "all": measure(predicted, target, first_score),
+        "groups": {
+            name: measure(predicted[indices], target[indices], first_score)
+            for name, indices in sorted(groups.items())
+        },
+        "images": {
+            row.name: {"predicted": float(ours), "target": float(theirs)}
+            for row, ours, theirs in zip(rows, *means, strict=True)
+        },
+    }
+
+
+def measure(predicted, target, first_score):
+    """Measures some images; see `measure_groups`."""
+    ours, theirs = (mean_score(scores, first_score) for scores in (predicted, target))
+    deviations = score_deviation(predicted), score_deviation(target)
+    return {
+        "count": len(target),
+        "srcc": srcc(ours, theirs),
+        "lcc": lcc(ours, theirs),
+        "srcc_deviation": srcc(*deviations),
+        "lcc_deviation": lcc(*deviations),
+        "accuracy": accuracy(ours, theirs),
+        "emd": float(np.mean(emd(predicted, target))),
+        "emd_1": float(np.mean(emd(predicted, target, exponent=1))),
+    }
+
+
+def print_table(report):
+    """Prints the groups' values, then those of all images."""
+    width = max(len("all"), *map(len, report["groups"]), 0)
+    say(" " * width + "".join(f"  {title:>11}" for title in COLUMNS.values()))
+    for name, values in {**report["groups"], "all": report["all"]}.items():
+        cells = (_to_cell(values[column]) for column in COLUMNS)
+        say(f"{name:{width}}" + "".join(f"  {cell:>11}" for cell in cells))
+
+
+def _to_cell(value):
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "-" if math.isnan(value) else f"{value:.4f}"
+
+
+def _to_json(value):
+    """What has no value, as the correlation of constants, becomes null."""
+    if isinstance(value, dict):
+        return {key: _to_json(inner) for key, inner in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def draw_scatter(images, path):
+    """Draws predicted against true mean scores, a dot for each image."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    target, predicted = (
+        [image[key] for image in images.values()] for key in ("target", "predicted")
+    )
+    ends = [min(*target, *predicted), max(*target, *predicted)]
+    figure, axes = plt.subplots(figsize=(5, 5))
+    axes.plot(ends, ends, color="0.8", linewidth=1)
+    axes.scatter(target, predicted, s=8, alpha=0.5)
+    axes.set(xlabel="mean score of people", ylabel="predicted mean score")
+    axes.set_aspect("equal")
+    figure.tight_layout()
+    with written_whole(path) as aside:
+        figure.savefig(aside, dpi=120, format="png")
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    app.run(main, define_flags, (MODEL, DATALOADER))

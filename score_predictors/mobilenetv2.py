@@ -1,0 +1,248 @@
+"""MobileNetV2 with a layer that predicts a distribution over ten scores.
+
+Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", CVPR 2018;
+Talebi and Milanfar, "NIMA: neural image assessment", IEEE TIP 2018. Unlike Keras'
+own, it takes pictures of any size and pads each as the network built for that size.
+"""
+
+import dataclasses
+import socket
+
+import keras
+from absl import flags
+
+from console.errors import InputError
+from console.flags import from_flags
+from console.progress import say, warn
+from score_predictors.base import Predictor
+from score_predictors.weight_files import WeightFile
+
+FLAG_PREFIX = "mobilenetv2_"
+SCORES = 10
+
+# The widths that ImageNet weights were published for.
+ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
+IMAGENET_SIZE = 192
+IMAGENET_HOST = "https://storage.googleapis.com/tensorflow/keras-applications"
+# Seconds without an answer after which a download is given up.
+PATIENCE = 8.0
+
+# Channels that the last but one convolution has for each unit of alpha.
+_LAST_CHANNELS = 320
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What the network is made from, and how it is trained.
+
+    Attributes:
+        alpha: Width of the network; 1 is the paper's.
+        train_last_only: Whether only the last layer is trained.
+        dropout: Share of the features that a training step drops.
+        bn_momentum: Of the running averages of batch normalisation; None is 0.999
+            from trained weights, 0.9 from none, of which 0.999 would keep too much.
+        weights: What a new run starts from: `imagenet`, `none` or a file.
+    """
+
+    alpha: float = 1.0
+    train_last_only: bool = False
+    dropout: float = 0.75
+    bn_momentum: float | None = None
+    weights: str = "imagenet"
+
+
+class MobileNetV2(Predictor):
+    """See the module's docstring."""
+
+    name = "mobilenetv2"
+    may_change = ("mobilenetv2_weights",)
+
+    def __init__(self, settings):
+        """Makes the network, with random weights.
+
+        Args:
+            settings: `Settings`.
+        """
+        self.settings = settings
+        momentum = settings.bn_momentum
+        if momentum is None:
+            momentum = 0.9 if settings.weights == "none" else 0.999
+        base = _make_base(settings.alpha, momentum)
+        features = keras.layers.GlobalAveragePooling2D(
+            data_format="channels_last", name="global_average_pooling2d"
+        )(base.output)
+        self.head = keras.layers.Dense(SCORES, activation="softmax", name="dense")
+        self.network = keras.Model(base.input, [self.head(features), features])
+        self.backbone = keras.Model(base.input, features)
+        self.trains_head_only = settings.train_last_only
+        self.dropout = settings.dropout
+
+    @staticmethod
+    def define_flags():
+        """Declares the flags of the network and of its training."""
+        flags.DEFINE_float(
+            "mobilenetv2_alpha",
+            Settings.alpha,
+            "Width of the network. A file of weights knows its own.",
+            lower_bound=0.05,
+            upper_bound=4.0,
+        )
+        flags.DEFINE_bool(
+            "mobilenetv2_train_last_only",
+            Settings.train_last_only,
+            "Train the last layer only.",
+        )
+        flags.DEFINE_float(
+            "mobilenetv2_dropout",
+            Settings.dropout,
+            "Share of the features that a training step drops.",
+            lower_bound=0.0,
+            upper_bound=0.99,
+        )
+        flags.DEFINE_float(
+            "mobilenetv2_bn_momentum",
+            Settings.bn_momentum,
+            "Momentum of batch normalisation's running averages; if not given 0.999, "
+            "or 0.9 with --mobilenetv2_weights=none.",
+            lower_bound=0.0,
+            upper_bound=0.9999,
+        )
+        flags.DEFINE_string(
+            "mobilenetv2_weights",
+            Settings.weights,
+            "What a new run without --restore_path starts from: imagenet, none, or a "
+            "file of weights.",
+        )
+
+    @classmethod
+    def from_flags(cls, architecture=None):
+        """See `Predictor.from_flags`; --restore_path knows its alpha."""
+        settings = from_flags(Settings, FLAG_PREFIX)
+        restore_path = flags.FLAGS.restore_path
+        if architecture is not None:
+            settings = dataclasses.replace(settings, **architecture)
+        elif restore_path is not None and not flags.FLAGS["mobilenetv2_alpha"].present:
+            with WeightFile(restore_path, "--restore_path") as file:
+                settings = dataclasses.replace(settings, alpha=_read_alpha(file))
+        return cls(settings)
+
+    @classmethod
+    def from_file(cls, path, flag):
+        """See `Predictor.from_file`."""
+        with WeightFile(path, flag) as file:
+            predictor = cls(Settings(alpha=_read_alpha(file)))
+            predictor._load(file, predictor.network.weights)
+            return predictor, file.attributes
+
+    def load_start(self):
+        """See `Predictor.load_start`."""
+        path, weights = flags.FLAGS.restore_path, self.settings.weights
+        if path is not None:
+            with WeightFile(path, "--restore_path") as file:
+                self._load(file, self.network.weights)
+            return f"the weights of {path}"
+        if weights == "none":
+            if self.trains_head_only:
+                warn(
+                    "--mobilenetv2_train_last_only with --mobilenetv2_weights=none trains "
+                    "one layer on what random weights see; scores will mean little."
+                )
+            return "random weights"
+        flag = "--mobilenetv2_weights"
+        file = self._fetch_imagenet() if weights == "imagenet" else weights
+        with WeightFile(file, flag) as file:
+            self._load(file, self.backbone.weights)
+        return "ImageNet's weights" if weights == "imagenet" else f"those of {weights}"
+
+    def attributes(self):
+        """See `Predictor.attributes`."""
+        return {"alpha": self.settings.alpha}
+
+    def _load(self, file, weights):
+        fits = _read_alpha(file)
+        file.load(
+            weights,
+            f"mobilenetv2 (alpha {self.settings.alpha:g})",
+            f"--mobilenetv2_alpha={fits:g} may."
+            if abs(fits - self.settings.alpha) > 0.01
+            else "It holds another network.",
+        )
+
+    def _fetch_imagenet(self):
+        """Downloads ImageNet's weights, once; returns their file.
+
+        Raises:
+            InputError: There are none of this width, or they cannot be downloaded.
+        """
+        alpha = float(self.settings.alpha)
+        if alpha not in ALPHAS:
+            raise InputError(
+                f"--mobilenetv2_alpha={alpha:g}: ImageNet's weights exist for "
+                f"{', '.join(map(str, ALPHAS))}; --mobilenetv2_weights=none starts "
+                "without any."
+            )
+        name = (
+            f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_{IMAGENET_SIZE}"
+            "_no_top.h5"
+        )
+        address = f"{IMAGENET_HOST}/mobilenet_v2/{name}"
+        say(f"Looking for ImageNet's weights, {name}")
+        patience = socket.getdefaulttimeout()
+        socket.setdefaulttimeout(PATIENCE)
+        keras.config.disable_interactive_logging()
+        try:
+            return keras.utils.get_file(name, address, cache_subdir="models")
+        # Keras raises a bare Exception where the server cannot be reached.
+        except Exception:
+            raise InputError(
+                f"ImageNet's weights cannot be downloaded here. Fetch {address} (of the "
+                "project keras-applications) elsewhere and give it by "
+                "--mobilenetv2_weights=FILE, or start without: "
+                "--mobilenetv2_weights=none."
+            ) from None
+        finally:
+            socket.setdefaulttimeout(patience)
+
+
+def _make_base(alpha, momentum):
+    """Keras' MobileNetV2 without its top, changed to take any size."""
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
+    base = keras.applications.MobileNetV2(
+        input_shape=(None, None, 3), alpha=alpha, include_top=False, weights=None
+    )
+
+    def revise(layer):
+        config = layer.get_config()
+        # Keras pads by hand before convolutions of stride 2, by the size that the
+        # network was built for; 'same' gives that padding at every size.
+        if isinstance(layer, keras.layers.ZeroPadding2D):
+            return keras.layers.Identity(name=layer.name)
+        if isinstance(layer, keras.layers.DepthwiseConv2D):
+            config["padding"] = "same"
+        if isinstance(layer, keras.layers.BatchNormalization):
+            config["momentum"] = momentum
+        return type(layer).from_config(config)
+
+    return keras.models.clone_model(base, clone_function=revise)
+
+
+def _read_alpha(file):
+    """The width of the network whose weights a file holds.
+
+    The first layer would not do: 0.35 and 0.5 have 16 channels there.
+
+    Raises:
+        InputError: It holds no MobileNetV2.
+    """
+    if "alpha" in file.attributes:
+        return float(file.attributes["alpha"])
+    kernels = [tuple(d.shape) for _, d in file.datasets if len(d.shape) == 4]
+    if not kernels or kernels[-1][:2] != (1, 1):
+        raise InputError(
+            f"{file.flag}={file.path}: holds no MobileNetV2; expected weights as "
+            "score_predictors/train.py writes them."
+        )
+    alpha = kernels[-1][2] / _LAST_CHANNELS
+    nearest = min(ALPHAS, key=lambda known: abs(known - alpha))
+    return nearest if abs(nearest - alpha) < 0.02 else alpha

@@ -1,0 +1,150 @@
+r"""Scores pictures, best first.
+
+    python score_predictors/predict.py --restore_path=train/ava.h5 --input_path=photos
+    python score_predictors/predict.py --model_name=ava.pb --input_path=photo.jpg
+
+A score is the mean of the predicted distribution: 1 to 10 with weights trained on AVA,
+TID2013's 0 to 9 with weights trained on that.
+"""
+
+import csv
+import io
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import numpy as np  # noqa: E402
+from absl import flags  # noqa: E402
+
+from console import app, quiet  # noqa: E402
+from console.errors import InputError  # noqa: E402
+from console.files import check_target, written_whole  # noqa: E402
+from console.flags import Choice, define_count  # noqa: E402
+from console.progress import say, track, warn  # noqa: E402
+from imaging.crops import centre_patch  # noqa: E402
+from imaging.files import list_images, load_image  # noqa: E402
+from score_predictors import PREDICTORS  # noqa: E402
+
+with quiet.imports():
+    from metrics.scores import mean_score, score_deviation
+    from score_predictors import opening
+    from score_predictors.trainer import make_predict
+    from training import devices
+
+FLAGS = flags.FLAGS
+MODEL = Choice("model", PREDICTORS, "mobilenetv2", "The network.")
+BATCH_SIZE = 32
+COLUMNS = ("score", "deviation", "picture")
+
+
+def define_flags():
+    """Declares the flags."""
+    opening.define_flags()
+    flags.DEFINE_string("input_path", None, "A picture or a folder of pictures.")
+    flags.DEFINE_string("report_path", None, "CSV file for the scores.")
+    define_count(
+        "input_patch_size",
+        192,
+        "Side of the square in the middle of each picture that is scored, as in "
+        "validation; pictures whose short side is less are enlarged.",
+        least=32,
+    )
+    flags.DEFINE_bool(
+        "full_image",
+        False,
+        "Score whole pictures. Large ones take much memory, and the networks were "
+        "trained on squares.",
+    )
+    flags.DEFINE_bool("use_gpu", False, "Whether to run on the GPU.")
+
+
+def main():
+    """Scores every picture."""
+    app.require("input_path")
+    devices.choose("0" if FLAGS.use_gpu else "-1")
+    if FLAGS.report_path is not None:
+        check_target(FLAGS.report_path, "--report_path")
+    source = Path(FLAGS.input_path)
+    paths = [source] if source.is_file() else list_images(source, "--input_path")
+    scorer = opening.open_from_flags(FLAGS.model)
+    side = None if FLAGS.full_image else FLAGS.input_patch_size
+    if scorer.side is not None and scorer.side != side:
+        raise InputError(
+            f"{scorer.source} takes {scorer.side}x{scorer.side} pixels only; give "
+            f"--input_patch_size={scorer.side} and leave out --full_image."
+        )
+    scored, broken = score_all(paths, make_predict(scorer.network), side)
+    rows = sorted(
+        (
+            (float(mean), float(deviation), path)
+            for path, mean, deviation in zip(
+                scored,
+                mean_score(list(scored.values()), scorer.first_score),
+                score_deviation(list(scored.values())),
+                strict=True,
+            )
+        ),
+        key=lambda row: (-row[0], row[2]),
+    )
+    say("score  deviation  picture")
+    for mean, deviation, path in rows:
+        say(f"{mean:5.2f}  {deviation:9.2f}  {path}")
+    if FLAGS.report_path is not None:
+        write_report(rows, FLAGS.report_path)
+        say(f"Wrote {FLAGS.report_path}")
+    return 1 if broken else None
+
+
+def score_all(paths, predict, side):
+    """Predicts the distribution of each picture.
+
+    Args:
+        paths: The pictures.
+        predict: As of `score_predictors.trainer.make_predict`.
+        side: Of the square in the middle that is scored; None for whole pictures.
+
+    Returns:
+        dict: From a path to float32 (10,).
+        list: Pictures that could not be read; each was named in a warning.
+
+    Raises:
+        InputError: None of them could be read.
+    """
+    scored, broken, waiting = {}, [], {}
+
+    def score_waiting():
+        if waiting:
+            distributions = np.asarray(predict(np.stack(list(waiting.values()))))
+            scored.update(zip(waiting, distributions, strict=True))
+            waiting.clear()
+
+    for path in track(paths, len(paths), "Scoring"):
+        try:
+            image = load_image(path)
+        except InputError as error:
+            warn(f"left out: {error}")
+            broken.append(path)
+            continue
+        waiting[path] = image if side is None else centre_patch(image, side)
+        # Whole pictures differ in size.
+        if side is None or len(waiting) == BATCH_SIZE:
+            score_waiting()
+    score_waiting()
+    if not scored:
+        raise InputError(f"none of the {len(paths)} pictures can be read.")
+    return scored, broken
+
+
+def write_report(rows, path):
+    """Writes (score, deviation, picture) of each row, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows((f"{mean:.4f}", f"{std:.4f}", name) for mean, std, name in rows)
+    with written_whole(path) as aside:
+        aside.write_text(text.getvalue())
+
+
+if __name__ == "__main__":
+    app.run(main, define_flags, (MODEL,))

@@ -1,0 +1,112 @@
+r"""Trains a score predictor.
+
+    python score_predictors/train.py --dataloader=ava --ava_dataset_path=AVA.txt \
+        --ava_image_path=images --train_path=train --weight_filename=ava.h5
+
+The same command goes on where it was stopped.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from absl import flags  # noqa: E402
+
+from console import app, quiet  # noqa: E402
+from console.files import check_target  # noqa: E402
+from console.flags import Choice, collect_values, define_count  # noqa: E402
+from console.progress import say  # noqa: E402
+from dataloaders import SCORED  # noqa: E402
+from score_predictors import PREDICTORS  # noqa: E402
+
+with quiet.imports():
+    import keras
+
+    from score_predictors.trainer import RunFiles, Trainer
+    from training import checkpoints, devices, run_folder
+
+FLAGS = flags.FLAGS
+MODEL = Choice("model", PREDICTORS, "mobilenetv2", "The network to train.")
+DATALOADER = Choice("dataloader", SCORED, "ava", "The loader of images and scores.")
+
+# What may differ between two starts of a run without a word; see the root's train.py.
+MAY_CHANGE = (
+    *("epochs", "restore_path", "train_path", "cuda_device", "restart"),
+    *("ava_dataset_path", "ava_image_path", "ava_num_threads", "ava_validate_images"),
+    *("ava_train_range", "ava_validate_range"),
+    *("tid2013_image_path", "tid2013_score_path", "tid2013_image_extension"),
+    *("tid2013_num_threads", "tid2013_train_range", "tid2013_validate_range"),
+)
+MAY_CHANGE_SAID = ("learning_rate",)
+
+
+def define_flags():
+    """Declares the flags that are neither the network's nor the loader's."""
+    define_count("batch_size", 32, "Patches in a training step.")
+    define_count("input_patch_size", 192, "Side of the patches, in pixels.", least=32)
+    define_count("epochs", 5, "Passes through the training images, in all.")
+    flags.DEFINE_float("learning_rate", 1e-3, "Adam's.", lower_bound=0.0)
+    flags.DEFINE_string("train_path", "./train/", "Folder to write to.")
+    flags.DEFINE_string(
+        "weight_filename",
+        "score_predictor.h5",
+        "File of the weights in --train_path; what else belongs to the run has its "
+        "name with other endings.",
+    )
+    flags.DEFINE_string(
+        "restore_path", None, "File of weights that a new run starts from."
+    )
+    flags.DEFINE_bool("restart", False, "Begin anew; the run so far is kept aside.")
+    flags.DEFINE_string(
+        "cuda_device", "0", "GPU to train on; -1 for the CPU, as without any GPU."
+    )
+    define_count(
+        "seed", 0, "Of weights and data: the same seed, the same run.", least=0
+    )
+
+
+def main():
+    """Trains the predictor that the flags describe."""
+    device = devices.choose(FLAGS.cuda_device)
+    files = RunFiles(FLAGS.train_path, FLAGS.weight_filename)
+    check_target(files.folder, "--train_path", is_folder=True)
+    predictor_class = MODEL.load(FLAGS.model)
+    loader_class = DATALOADER.load(FLAGS.dataloader)
+    loader = loader_class.from_flags(
+        FLAGS.input_patch_size, FLAGS.batch_size, FLAGS.seed
+    )
+    loader.prepare()
+    is_new = FLAGS.restart or not checkpoints.list_checkpoints(files.state)
+    before = {} if is_new else checkpoints.read_arguments(files.arguments)
+    keras.utils.set_random_seed(FLAGS.seed)
+    predictor = predictor_class.from_flags(before.get("architecture"))
+    arguments = collect_values(predictor_class, loader_class)
+    arguments |= {"data_set": loader.describe(), "architecture": predictor.attributes()}
+    said = (*MAY_CHANGE_SAID, *predictor_class.may_change)
+    run_folder.check_same_run(files.weights, before, arguments, MAY_CHANGE, said)
+
+    trainer = Trainer(predictor, loader, files, FLAGS.learning_rate, FLAGS.seed)
+    if is_new:
+        say(f"Starting from {predictor.load_start()}.")
+        aside = files.set_aside() if FLAGS.restart else None
+        if aside is not None:
+            say(f"The run so far is now {aside}, and what belongs to it likewise.")
+    else:
+        say(f"Going on with {trainer.resume()}.")
+    end = FLAGS.epochs * loader.steps_per_epoch
+    if trainer.step >= end:
+        say(
+            f"Nothing to do: {files.weights} has {FLAGS.epochs} of {FLAGS.epochs} epochs."
+        )
+        return None
+    checkpoints.write_arguments(files.arguments, arguments)
+    say(
+        f"Training {predictor.name} on {device}, data: {loader.describe()}; watch it: "
+        f"tensorboard --logdir={files.folder}"
+    )
+    return trainer.run(FLAGS.epochs)
+
+
+if __name__ == "__main__":
+    app.run(main, define_flags, (MODEL, DATALOADER))

@@ -1,0 +1,176 @@
+"""Weights of a predictor as an `.h5` file in Keras 2's layout.
+
+The root's attribute `layer_names` lists groups, each group's `weight_names` its arrays,
+both in the network's order. Keras 3 reads the layout from any file whose name ends in
+`.h5` but not in `.weights.h5`, and so does the TF1 code. What else is worth knowing (the
+network's width, the lowest score) is in further attributes, which others pass over.
+"""
+
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+from console.errors import InputError, name_some
+from console.files import written_whole
+
+ENDING = ".h5"
+
+# Keras 2 called the kernel of a depthwise convolution by another name.
+_DEPTHWISE = "depthwise_kernel"
+
+
+def check_name(path, flag):
+    """Refuses a name that Keras would take for another layout.
+
+    Raises:
+        InputError: It does not end in `.h5`, or ends in `.weights.h5`.
+    """
+    name = Path(path).name
+    if not name.endswith(ENDING) or name.endswith(f".weights{ENDING}"):
+        raise InputError(
+            f"{flag}={path}: expected a name that ends in {ENDING}, and not in "
+            f".weights{ENDING}, by which Keras knows another layout."
+        )
+
+
+def save(path, network, attributes):
+    """Writes the weights of a network, whole or not at all.
+
+    Args:
+        path: The file to be.
+        network: A Keras model without models in it.
+        attributes: From a name to a number or a str.
+    """
+    with written_whole(path) as aside, h5py.File(aside, "w") as file:
+        layers = [layer for layer in network.layers if layer.weights]
+        file.attrs["layer_names"] = [np.bytes_(layer.name) for layer in layers]
+        file.attrs["backend"] = np.bytes_("tensorflow")
+        file.attrs["keras_version"] = np.bytes_(keras.__version__)
+        for name, value in attributes.items():
+            file.attrs[name] = value
+        for layer in layers:
+            group = file.create_group(layer.name)
+            names = [_name_weight(layer, weight) for weight in layer.weights]
+            group.attrs["weight_names"] = [np.bytes_(name) for name in names]
+            for name, weight in zip(names, layer.weights, strict=True):
+                group.create_dataset(name, data=np.asarray(weight))
+
+
+def _name_weight(layer, weight):
+    """The name that Keras 2 would have given, `Conv1/kernel:0`."""
+    is_depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+    name = _DEPTHWISE if is_depthwise and weight.name == "kernel" else weight.name
+    return f"{layer.name}/{name}:0"
+
+
+class WeightFile:
+    """An `.h5` file that is open for reading; use it in a `with` statement.
+
+    Attributes:
+        path: The file.
+        attributes: What `save` was given; empty for a file of another program.
+        datasets: (name, array that is not read yet) of each weight, in order.
+    """
+
+    def __init__(self, path, flag):
+        """Opens the file.
+
+        Args:
+            path: The file.
+            flag: What gave it, for messages.
+
+        Raises:
+            InputError: There is no such file, or it is not in Keras 2's layout.
+        """
+        self.path, self.flag = Path(path), flag
+        if not self.path.is_file():
+            found = "is a folder" if self.path.exists() else "no such file"
+            raise InputError(f"{flag}={path}: {found}; expected weights, {ENDING}.")
+        try:
+            self.file = h5py.File(self.path, "r")
+        except OSError:
+            raise InputError(
+                f"{flag}={path}: is no HDF5 file, or a damaged one; expected weights "
+                f"as score_predictors/train.py writes them, {ENDING}."
+            ) from None
+        try:
+            self.attributes = dict(self.file.attrs)
+            self.datasets = self._list()
+        except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+            self.file.close()
+            if isinstance(error, InputError):
+                raise
+            raise self._damaged() from None
+
+    def _list(self):
+        # Keras 2's files of whole models keep the weights in a group of their own.
+        root = self.file.get("model_weights", self.file)
+        if "layer_names" not in root.attrs:
+            raise InputError(
+                f"{self.flag}={self.path}: is an HDF5 file without Keras 2's list of "
+                f"layers (it holds {name_some(sorted(self.file), 3) or 'nothing'}); "
+                "expected weights as score_predictors/train.py writes them."
+            )
+        datasets = []
+        for layer in root.attrs["layer_names"]:
+            group = root[_to_text(layer)]
+            names = [_to_text(name) for name in group.attrs.get("weight_names", ())]
+            datasets.extend((name, group[name]) for name in names)
+        return datasets
+
+    def _damaged(self):
+        return InputError(
+            f"{self.flag}={self.path}: is damaged; copy it again or use another."
+        )
+
+    def load(self, weights, network, hint):
+        """Reads the first arrays of the file into a network's weights.
+
+        Shapes are compared before anything is read, so a file that claims absurd
+        ones takes no memory; a file that does not fit changes nothing.
+
+        Args:
+            weights: Keras variables, in order.
+            network: What they belong to, for messages, `"mobilenetv2 (alpha 1.0)"`.
+            hint: What to do about a file that does not fit.
+
+        Raises:
+            InputError: The file has other arrays, or is damaged.
+        """
+        wanted = [tuple(weight.shape) for weight in weights]
+        found = [tuple(dataset.shape) for _, dataset in self.datasets]
+        for index, shape in enumerate(wanted):
+            if index >= len(found) or found[index] != shape:
+                has = (
+                    f"{self.datasets[index][0]} of shape {list(found[index])}"
+                    if index < len(found)
+                    else f"only {len(found)} arrays"
+                )
+                raise InputError(
+                    f"{self.flag}={self.path}: does not fit {network}: it has {has} "
+                    f"where {weights[index].path} of shape {list(shape)} is expected. "
+                    f"{hint}"
+                )
+        try:
+            arrays = [
+                np.asarray(dataset[()], np.float32)
+                for _, dataset in self.datasets[: len(wanted)]
+            ]
+        except (OSError, TypeError, ValueError):
+            raise self._damaged() from None
+        for weight, array in zip(weights, arrays, strict=True):
+            weight.assign(array)
+
+    def __enter__(self):
+        """Returns itself."""
+        return self
+
+    def __exit__(self, *_):
+        """Closes the file."""
+        self.file.close()
+
+
+def _to_text(name):
+    return name.decode() if isinstance(name, bytes) else str(name)

@@ -1,0 +1,318 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from console.errors import InputError
+from console.flags import parse_range
+from dataloaders import checked
+from dataloaders.ava import AVA
+from dataloaders.scored import ScoredSettings
+from dataloaders.tid2013 import TID2013, name_distortion, to_distribution
+from tests.scored_data import one_hot, write_ava, write_tid2013
+from tests.shared_data import SHARED, needs_shared
+
+
+def make_ava(folder, train="0,-4", validate="-4,0", **settings):
+    settings = {"patch_size": 32, "batch_size": 3, "threads": 2} | settings
+    return AVA(
+        ScoredSettings(train, validate, **settings),
+        folder / "AVA.txt",
+        folder / "images",
+    )
+
+
+def make_tid(images, train="4,12", validate="0,4", **more):
+    return TID2013(ScoredSettings(train, validate, 32, 3), images, **more)
+
+
+def names(loader, part):
+    return [row.name for row in loader.parts[part]]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0,-5", slice(0, -5)),
+        ("-5,0", slice(-5, None)),
+        ("-5,", slice(-5, None)),
+        (",3", slice(None, 3)),
+        ("3,0", slice(3, None)),
+    ],
+)
+def test_ranges_are_read_as_slices(text, expected):
+    assert parse_range(text, "--r") == expected
+
+
+@pytest.mark.parametrize("text", ["", "1", "1,2,3", "a,2", "1.5,2"])
+def test_what_is_no_range_is_refused(text):
+    with pytest.raises(InputError, match="two whole numbers with a comma"):
+        parse_range(text, "--ava_train_range")
+
+
+def test_ava_finds_images_below_folders_and_shares_out_the_votes(tmp_path):
+    write_ava(tmp_path)
+    loader = make_ava(tmp_path)
+    loader.prepare()
+    assert names(loader, "train") == [str(number) for number in range(100, 108)]
+    assert names(loader, "validate") == ["108", "109", "110", "111"]
+    row = loader.parts["train"][0]
+    np.testing.assert_allclose(
+        row.distribution, 0.75 * one_hot(1) + 0.25 * one_hot(2), rtol=1e-6
+    )
+    assert row.mean == pytest.approx(2.25)
+
+
+def test_a_missing_image_moves_no_other_to_another_part(tmp_path, capsys):
+    _, images = write_ava(tmp_path)
+    (images / "sub" / "103.jpg").unlink()
+    loader = make_ava(tmp_path)
+    loader.prepare()
+    assert names(loader, "validate") == ["108", "109", "110", "111"]
+    assert len(names(loader, "train")) == 7
+    assert (
+        "1 of 12 rows have no picture and are left out: 103" in capsys.readouterr().err
+    )
+
+
+def test_many_missing_images_make_one_line(tmp_path, capsys):
+    _, images = write_ava(tmp_path)
+    for number in range(100, 107):
+        (images / "sub" / f"{number}.jpg").unlink()
+    make_ava(tmp_path).prepare()
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and "7 of 12" in lines[0] and "2 more" in lines[0]
+
+
+def test_rows_in_both_parts_are_pointed_out(tmp_path, capsys):
+    write_ava(tmp_path)
+    make_ava(tmp_path, "0,5", "3,0").prepare()
+    assert "2 rows are both trained and validated on" in capsys.readouterr().err
+
+
+def test_an_epoch_holds_every_image_once_and_each_in_another_order(tmp_path):
+    write_ava(tmp_path)
+    loader = make_ava(tmp_path)
+    loader.prepare()
+    assert loader.steps_per_epoch == 3
+    batches = [loader.batch(step) for step in range(6)]
+    assert [len(batch.patches) for batch in batches] == [3, 3, 2, 3, 3, 2]
+    epochs = [
+        np.concatenate([b.distributions for b in batches[start : start + 3]])
+        for start in (0, 3)
+    ]
+    everything = np.stack([row.distribution for row in loader.parts["train"]])
+    for epoch in epochs:
+        assert sorted(map(tuple, epoch)) == sorted(map(tuple, everything))
+    assert (epochs[0] != epochs[1]).any()
+
+
+def test_a_batch_depends_on_seed_and_step_alone(tmp_path):
+    write_ava(tmp_path)
+    loaders = [make_ava(tmp_path, seed=seed) for seed in (0, 0, 1)]
+    for loader in loaders:
+        loader.prepare()
+    loaders[0].batch(0)
+    first, again, other = (loader.batch(4) for loader in loaders)
+    assert (first.patches == again.patches).all()
+    assert (first.patches != other.patches).any()
+    assert first.patches.dtype == np.uint8
+
+
+def test_validation_takes_the_middle_in_the_rows_order(tmp_path):
+    write_ava(tmp_path)
+    loader = make_ava(tmp_path)
+    loader.prepare()
+    assert loader.validation_batches == 2
+    batches = [loader.validation_batch(index) for index in range(2)]
+    assert [len(batch.patches) for batch in batches] == [3, 1]
+    whole = np.asarray(Image.open(loader.parts["validate"][3].path))
+    assert (batches[1].patches[0] == whole[4:36, 10:42]).all()
+
+
+def test_grey_and_cmyk_jpegs_are_taken(tmp_path):
+    _, images = write_ava(tmp_path)
+    for number, mode in ((100, "L"), (101, "CMYK")):
+        path = images / "sub" / f"{number}.jpg"
+        Image.open(path).convert(mode).save(path)
+    loader = make_ava(tmp_path, train="0,2")
+    loader.prepare()
+    assert loader.batch(0).patches.shape == (2, 32, 32, 3)
+
+
+def test_a_truncated_image_is_named_with_the_flag_that_helps(tmp_path):
+    _, images = write_ava(tmp_path)
+    path = images / "sub" / "101.jpg"
+    path.write_bytes(path.read_bytes()[:300])
+    loader = make_ava(tmp_path, batch_size=8)
+    loader.prepare()
+    with pytest.raises(InputError, match=r"101\.jpg: .*--ava_validate_images"):
+        loader.batch(0)
+
+
+def test_with_the_check_broken_images_are_left_out_and_remembered(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    _, images = write_ava(tmp_path)
+    path = images / "sub" / "101.jpg"
+    path.write_bytes(path.read_bytes()[:300])
+    loader = make_ava(tmp_path, leave_out_broken=True)
+    loader.prepare()
+    assert "101" not in names(loader, "train") and len(names(loader, "train")) == 7
+    assert "1 pictures cannot be read and are left out: 101.jpg" in (
+        capsys.readouterr().err
+    )
+    looked = []
+    load = checked.load_image
+    monkeypatch.setattr(
+        checked, "load_image", lambda path: looked.append(path) or load(path)
+    )
+    make_ava(tmp_path, leave_out_broken=True).prepare()
+    assert looked == []
+    Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save(path)
+    again = make_ava(tmp_path, leave_out_broken=True)
+    again.prepare()
+    assert looked == [path] and "101" in names(again, "train")
+
+
+@pytest.mark.parametrize(
+    ("train", "found"),
+    [
+        ("5,5", "selects none of the 12 rows"),
+        ("0,-5000", "selects none of the 12 rows"),
+        ("0,1", "of the 1 rows that it selects none has a picture"),
+    ],
+)
+def test_an_empty_part_is_an_error(tmp_path, train, found):
+    _, images = write_ava(tmp_path)
+    (images / "sub" / "100.jpg").unlink()
+    with pytest.raises(InputError, match=rf"--ava_train_range={train}.*{found}"):
+        make_ava(tmp_path, train).prepare()
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("3 102 1 2 3", "expected 12 columns"),
+        ("3 102 1 2 3 4 5 x 7 8 9 10", "found 'x'; expected a number"),
+        ("3 102 0 0 0 0 0 0 0 0 0 0", "expected how many people gave"),
+        ("3 102 1 -2 0 0 0 0 0 0 0 0", "expected how many people gave"),
+        ("3 102 1 nan 0 0 0 0 0 0 0 0", "found 'nan'; expected a number"),
+    ],
+)
+def test_a_damaged_row_is_named_by_its_line(tmp_path, line, found):
+    table, _ = write_ava(tmp_path)
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([*lines[:2], line, *lines[3:]]))
+    with pytest.raises(InputError, match=rf"AVA\.txt, line 3: .*{found}"):
+        make_ava(tmp_path).prepare()
+
+
+def test_missing_files_and_folders_are_named(tmp_path):
+    table, images = write_ava(tmp_path)
+    with pytest.raises(InputError, match="--ava_dataset_path=.*no such file"):
+        AVA(ScoredSettings("0,", "0,"), tmp_path / "no.txt", images).prepare()
+    with pytest.raises(InputError, match="--ava_image_path=.*does not exist"):
+        AVA(ScoredSettings("0,", "0,"), table, tmp_path / "no").prepare()
+    with pytest.raises(InputError, match="--ava_image_path must be given"):
+        AVA(ScoredSettings("0,", "0,"), table, None).prepare()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"ends in \.jpg"):
+        AVA(ScoredSettings("0,", "0,"), table, tmp_path / "empty").prepare()
+    table.write_text("")
+    with pytest.raises(InputError, match="is empty"):
+        make_ava(tmp_path).prepare()
+    table.write_bytes(bytes(range(256)))
+    with pytest.raises(InputError, match="is no text file"):
+        make_ava(tmp_path).prepare()
+
+
+def test_scores_of_other_pictures_are_an_error(tmp_path):
+    _, images = write_ava(tmp_path)
+    for path in (images / "sub").iterdir():
+        path.rename(path.with_name(f"x{path.name}"))
+    with pytest.raises(InputError, match="none of the 12 rows has a picture"):
+        make_ava(tmp_path).prepare()
+
+
+@pytest.mark.parametrize("extension", ["bmp", "png"])
+def test_tid2013_is_read_in_its_own_layout_whatever_the_case(tmp_path, extension):
+    images = write_tid2013(tmp_path, extension)
+    loader = make_tid(images, extension=extension)
+    loader.prepare()
+    assert len(names(loader, "train")) == 8 and len(names(loader, "validate")) == 4
+    assert loader.parts["validate"][0].path.stem == "i01_01_1"
+    assert loader.parts["validate"][0].mean == 5.0
+    assert loader.batch(0).patches.shape == (3, 32, 32, 3)
+
+
+def test_tid2013s_scores_may_lie_elsewhere_and_in_one_file(tmp_path):
+    images = write_tid2013(tmp_path / "a")
+    beside = make_tid(images)
+    beside.prepare()
+    lines = [
+        f"{row.name} {row.mean} {row.deviation}"
+        for part in ("validate", "train")
+        for row in beside.parts[part]
+    ]
+    moved = tmp_path / "scores"
+    moved.mkdir()
+    for name in ("mos_with_names.txt", "mos_std.txt"):
+        (tmp_path / "a" / name).rename(moved / name)
+    (tmp_path / "one.txt").write_text("\n".join(lines))
+    with pytest.raises(InputError, match="--tid2013_score_path names it"):
+        make_tid(images).prepare()
+    for path in (moved, moved / "mos_with_names.txt", tmp_path / "one.txt"):
+        loader = make_tid(images, score_path=path)
+        loader.prepare()
+        assert loader.describe() == beside.describe()
+
+
+def test_tid2013s_scores_out_of_range_are_named(tmp_path):
+    images = write_tid2013(tmp_path)
+    (tmp_path / "mos_std.txt").write_text("0.5\n" * 11)
+    with pytest.raises(InputError, match="has 12 rows and .* has 11"):
+        make_tid(images).prepare()
+    (tmp_path / "mos_std.txt").write_text("0.5\n" * 11 + "-1\n")
+    with pytest.raises(InputError, match=r"mos_std\.txt, line 12: .*-1"):
+        make_tid(images).prepare()
+    (tmp_path / "mos_std.txt").write_text("0.5\n" * 12)
+    means = (tmp_path / "mos_with_names.txt").read_text()
+    (tmp_path / "mos_with_names.txt").write_text(means.replace("5.0", "77", 1))
+    with pytest.raises(InputError, match=r"line 1: found the mean score 77"):
+        make_tid(images).prepare()
+
+
+def test_a_gaussian_is_shared_out_over_the_scores():
+    # 38.3% of a Gaussian lie within half a deviation, 24.2% in each half to one beside.
+    shares = to_distribution(4.0, 1.0)
+    assert shares[4] == pytest.approx(0.3829, abs=1e-4)
+    assert shares[3] == pytest.approx(0.2417, abs=1e-4)
+    assert shares.sum() == pytest.approx(1, abs=1e-6)
+    assert (to_distribution(3.2, 0.0) == one_hot(3)).all()
+    assert to_distribution(9.0, 0.3).sum() == pytest.approx(1, abs=1e-6)
+
+
+def test_distortions_are_known_by_tid2013s_numbers():
+    assert name_distortion("I01_08_3.bmp") == "08 Gaussian blur"
+    assert name_distortion("photo.bmp") is None
+
+
+@needs_shared
+def test_the_databases_own_files_are_read():
+    data = SHARED / "data"
+    loader = AVA(
+        ScoredSettings("0,-5000", "0,-5000"),
+        data / "AVA" / "AVA.txt",
+        data / "AVA" / "images",
+    )
+    rows = loader.read_rows()
+    assert len(rows) == 25551
+    found = [row.name for row in rows if row.path is not None]
+    assert found == ["42040"]
+    rows = TID2013(
+        ScoredSettings("0,", "0,"), data / "TID2013" / "distorted_images"
+    ).read_rows()
+    assert len(rows) == 3000
+    assert [row.name for row in rows if row.path is not None] == ["i01_01_5.bmp"]
+    assert len({row.group for row in rows}) == 24

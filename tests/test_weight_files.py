@@ -1,0 +1,149 @@
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from console.errors import InputError
+from score_predictors import weight_files
+from score_predictors.mobilenetv2 import MobileNetV2, Settings
+from score_predictors.weight_files import WeightFile
+
+FLAG = "--restore_path"
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    keras.utils.set_random_seed(1)
+    return MobileNetV2(Settings(alpha=0.35, weights="none"))
+
+
+@pytest.fixture
+def path(tmp_path, predictor):
+    weight_files.save(tmp_path / "a.h5", predictor.network, {"alpha": 0.35, "x": 3})
+    return tmp_path / "a.h5"
+
+
+def make_keras_own(side=64):
+    """Keras' MobileNetV2 for one size, with the score layer."""
+    base = keras.applications.MobileNetV2(
+        input_shape=(side, side, 3),
+        alpha=0.35,
+        include_top=False,
+        weights=None,
+        pooling="avg",
+    )
+    scores = keras.layers.Dense(10, activation="softmax", name="dense")(base.output)
+    return keras.Model(base.input, [scores, base.output])
+
+
+def strip_attributes(path):
+    """What another program would have written: no attributes of ours."""
+    with h5py.File(path, "a") as file:
+        for name in ("alpha", "x"):
+            del file.attrs[name]
+
+
+def test_weights_come_back_as_they_were(path, predictor):
+    again, attributes = MobileNetV2.from_file(path, FLAG)
+    assert attributes["x"] == 3
+    for ours, theirs in zip(
+        predictor.network.get_weights(), again.network.get_weights(), strict=True
+    ):
+        assert (ours == theirs).all()
+
+
+def test_keras_reads_the_file_by_its_name(path, predictor):
+    theirs = make_keras_own()
+    theirs.load_weights(path)
+    pictures = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 3)).astype("float32")
+    np.testing.assert_allclose(
+        theirs(pictures, training=False)[0],
+        predictor.network(pictures, training=False)[0],
+        atol=1e-6,
+    )
+
+
+def test_the_names_are_those_of_keras_2(path):
+    with h5py.File(path) as file:
+        layers = [name.decode() for name in file.attrs["layer_names"]]
+        assert layers[:2] == ["Conv1", "bn_Conv1"] and layers[-1] == "dense"
+        names = file["block_1_depthwise"].attrs["weight_names"]
+        assert names.tolist() == [b"block_1_depthwise/depthwise_kernel:0"]
+        names = file["bn_Conv1"].attrs["weight_names"].tolist()
+        assert [name.decode().partition("/")[2] for name in names] == [
+            *("gamma:0", "beta:0", "moving_mean:0", "moving_variance:0")
+        ]
+
+
+@pytest.mark.parametrize("alpha", [0.35, 0.5, 1.0])
+def test_the_width_is_read_from_the_weights(tmp_path, alpha):
+    network = MobileNetV2(Settings(alpha=alpha, weights="none")).network
+    weight_files.save(tmp_path / "b.h5", network, {})
+    assert MobileNetV2.from_file(tmp_path / "b.h5", FLAG)[0].settings.alpha == alpha
+
+
+def test_another_width_is_refused_with_the_flag_that_fits(path):
+    strip_attributes(path)
+    other = MobileNetV2(Settings(alpha=0.5, weights="none"))
+    before = other.network.get_weights()
+    with (
+        WeightFile(path, FLAG) as file,
+        pytest.raises(InputError, match=r"--mobilenetv2_alpha=0\.35 may"),
+    ):
+        other._load(file, other.network.weights)
+    for ours, theirs in zip(before, other.network.get_weights(), strict=True):
+        assert (ours == theirs).all()
+
+
+def write_text(path):
+    path.write_text("not weights")
+
+
+def write_keras_3(path):
+    network = make_keras_own()
+    network.save_weights(path.with_name("k.weights.h5"))
+    path.with_name("k.weights.h5").rename(path)
+
+
+def write_other_network(path):
+    network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    weight_files.save(path, network, {})
+
+
+def write_truncated(path):
+    weight_files.save(path, make_keras_own(), {})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize(
+    ("write", "found"),
+    [
+        (write_text, "is no HDF5 file"),
+        (write_keras_3, "without Keras 2's list of layers"),
+        (write_other_network, "holds no MobileNetV2"),
+        (write_truncated, "no HDF5 file, or a damaged one|is damaged"),
+        (lambda path: None, "no such file"),
+        (lambda path: path.mkdir(), "is a folder"),
+    ],
+)
+def test_foreign_files_are_told_in_one_line(tmp_path, write, found):
+    write(tmp_path / "f.h5")
+    with pytest.raises(InputError, match=found) as caught:
+        MobileNetV2.from_file(tmp_path / "f.h5", FLAG)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_claims_absurd_shapes_takes_no_memory(path):
+    with h5py.File(path, "a") as file:
+        del file["dense"]["dense/kernel:0"]
+        file["dense"].create_dataset(
+            "dense/kernel:0", (10**6, 10**6), "f4", chunks=(1000, 1000)
+        )
+    with pytest.raises(InputError, match=r"dense/kernel:0 of shape \[1000000, 1000000"):
+        MobileNetV2.from_file(path, FLAG)
+
+
+@pytest.mark.parametrize("name", ["a.weights.h5", "a.keras", "a"])
+def test_names_that_keras_reads_otherwise_are_refused(name):
+    with pytest.raises(InputError, match=r"--weight_filename=a.* ends in \.h5"):
+        weight_files.check_name(name, "--weight_filename")
