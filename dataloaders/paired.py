@@ -10,7 +10,8 @@ from console.errors import InputError, name_some
 from console.machine import free_memory
 from console.progress import warn
 from dataloaders import cache
-from dataloaders.pairs import find_pairs
+from dataloaders.checked import find_broken
+from dataloaders.pairs import check_measurable, find_pairs
 from dataloaders.patches import VARIANTS, turn_into
 from imaging.files import load_image
 from imaging.imresize import make_lr
@@ -88,8 +89,25 @@ class PairedLoader:
         self._look()
         known = [(pair.name, pair.hr_size, pair.lr_sizes) for pair in self.images]
         made = self.settings.input_path is None
-        digest = hashlib.sha256(repr((known, made)).encode()).hexdigest()[:12]
-        return f"{len(known)} images, {digest}"
+        digest = hashlib.sha256(repr(known).encode()).hexdigest()[:12]
+        where = "LR made from HR" if made else "LR from files"
+        return f"{len(known)} images, {where}, {digest}"
+
+    def check_whole(self, shave_size):
+        """Makes sure that all pictures can be read and measured.
+
+        Args:
+            shave_size: HR pixels that are dropped at each border.
+
+        Raises:
+            InputError: At least one cannot.
+        """
+        self._look()
+        check_measurable(self.images, self.scales, shave_size)
+        paths = {pair.hr_path for pair in self.images}
+        paths.update(p for pair in self.images for p in pair.lr_paths.values())
+        for path in find_broken(sorted(paths)):
+            load_image(path)  # Tells what is wrong.
 
     def folders(self):
         """All folders that the images lie in, a set of Path."""

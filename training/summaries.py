@@ -1,8 +1,13 @@
 """What TensorBoard shows of a run: one run for each scale."""
 
+import contextlib
 from pathlib import Path
 
 import tensorflow as tf
+
+from console import quiet
+from console.progress import warn
+from training.checkpoints import first_line
 
 PICTURES = 3
 
@@ -17,6 +22,7 @@ class Summaries:
             folder: The run's folder, what `tensorboard --logdir` is given.
         """
         self.folder, self.writers = Path(folder), {}
+        self.is_failing = False
 
     def write(self, step, scale, scalars, lr, sr, hr):
         """Writes one step of one scale.
@@ -55,6 +61,22 @@ class Summaries:
         self._write(step, scale, scalars, pictures)
 
     def _write(self, step, scale, scalars, pictures):
+        """Writes, or says once that it cannot: a run is worth more than its curves."""
+        try:
+            with quiet.descriptor_caught():
+                self._try_to_write(step, scale, scalars, pictures)
+            self.is_failing = False
+        except tf.errors.OpError as error:
+            # What it holds is lost; the next entry opens a new file.
+            self.writers.pop(scale, None)
+            if not self.is_failing:
+                warn(
+                    f"{self.folder}: TensorBoard's files cannot be written "
+                    f"({first_line(error)}); training goes on without them."
+                )
+            self.is_failing = True
+
+    def _try_to_write(self, step, scale, scalars, pictures):
         if scale not in self.writers:
             folder = str(self.folder / f"x{scale}")
             self.writers[scale] = tf.summary.create_file_writer(folder)
@@ -68,4 +90,5 @@ class Summaries:
     def close(self):
         """Closes the files."""
         for writer in self.writers.values():
-            writer.close()
+            with contextlib.suppress(tf.errors.OpError):
+                writer.close()
