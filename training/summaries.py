@@ -22,7 +22,6 @@ class Summaries:
             folder: The run's folder, what `tensorboard --logdir` is given.
         """
         self.folder, self.writers = Path(folder), {}
-        self.is_failing = False
 
     def write(self, step, scale, scalars, lr, sr, hr):
         """Writes one step of one scale.
@@ -61,14 +60,44 @@ class Summaries:
         self._write(step, scale, scalars, pictures)
 
     def _write(self, step, scale, scalars, pictures):
-        """Writes, or says once that it cannot: a run is worth more than its curves."""
+        if scale not in self.writers:
+            self.writers[scale] = Writer(self.folder / f"x{scale}")
+        self.writers[scale].write(step, scalars, pictures)
+
+    def close(self):
+        """Closes the files."""
+        for writer in self.writers.values():
+            writer.close()
+
+
+class Writer:
+    """Writes what TensorBoard shows as one run."""
+
+    def __init__(self, folder):
+        """Opens no file yet.
+
+        Args:
+            folder: Of the files.
+        """
+        self.folder = Path(folder)
+        self.writer, self.is_failing = None, False
+
+    def write(self, step, scalars, pictures=None):
+        """Writes, or says once that it cannot: a run is worth more than its curves.
+
+        Args:
+            step: Steps or epochs done.
+            scalars: From a tag to a number.
+            pictures: From a tag to uint8 (N, H, W, 3).
+        """
         try:
+            # TensorFlow's own lines about a full disk would stand before ours.
             with quiet.descriptor_caught():
-                self._try_to_write(step, scale, scalars, pictures)
+                self._try_to_write(step, scalars, pictures or {})
             self.is_failing = False
         except tf.errors.OpError as error:
             # What it holds is lost; the next entry opens a new file.
-            self.writers.pop(scale, None)
+            self.writer = None
             if not self.is_failing:
                 warn(
                     f"{self.folder}: TensorBoard's files cannot be written "
@@ -76,19 +105,18 @@ class Summaries:
                 )
             self.is_failing = True
 
-    def _try_to_write(self, step, scale, scalars, pictures):
-        if scale not in self.writers:
-            folder = str(self.folder / f"x{scale}")
-            self.writers[scale] = tf.summary.create_file_writer(folder)
-        with self.writers[scale].as_default(step=step):
+    def _try_to_write(self, step, scalars, pictures):
+        if self.writer is None:
+            self.writer = tf.summary.create_file_writer(str(self.folder))
+        with self.writer.as_default(step=step):
             for tag, value in scalars.items():
                 tf.summary.scalar(tag, value)
             for tag, several in pictures.items():
                 tf.summary.image(tag, several, max_outputs=len(several))
-        self.writers[scale].flush()
+        self.writer.flush()
 
     def close(self):
-        """Closes the files."""
-        for writer in self.writers.values():
+        """Closes the file."""
+        if self.writer is not None:
             with contextlib.suppress(tf.errors.OpError):
-                writer.close()
+                self.writer.close()
