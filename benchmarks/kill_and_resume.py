@@ -36,6 +36,9 @@ with quiet.imports():
 FLAGS = flags.FLAGS
 WHEN = ("saving", "starting", "training")
 
+# What checkpoints hold beside the run.
+NO_PART = ("_CHECKPOINTABLE", "save_counter", "state/arguments")
+
 # Steps that a run may still do between the moment chosen and its end.
 MARGIN = 15
 
@@ -185,8 +188,8 @@ def compare(one, two):
     different = [
         name
         for name in names[0]
-        # How often it was saved is no part of the run.
-        if not name.startswith(("_CHECKPOINTABLE", "save_counter"))
+        # How often it was saved and what its folder is called are no part of the run.
+        if not name.startswith(NO_PART)
         and len({np.asarray(r.get_tensor(name)).tobytes() for r in readers}) > 1
     ]
     if different:

@@ -17,6 +17,7 @@ class Row:
         share_of_limit: The first of the two by the second.
         times_float32: How many times as fast as the same in float32 it is.
         peak_memory_gb: 10^9 bytes at most in use, as `benchmarks/peak.py` says.
+        images_per_second: How many images it does in a second.
         waiting_share: Share of the time spent waiting, in [0, 1].
         seconds_per_output_megapixel: Of upscaling; in the JSON only.
     """
@@ -30,6 +31,7 @@ class Row:
     share_of_limit: float | None = None
     times_float32: float | None = None
     peak_memory_gb: float | None = None
+    images_per_second: float | None = None
     waiting_share: float | None = None
     seconds_per_output_megapixel: float | None = None
 
@@ -70,9 +72,18 @@ COLUMNS = {
     "share_of_limit": ("of limit", "{:.1%}".format),
     "times_float32": ("vs float32", "{:.2f}x".format),
     "peak_memory_gb": ("memory", "{:.2f} GB".format),
+    "images_per_second": ("images/s", "{:.1f}".format),
     "waiting_share": ("waiting", "{:.2%}".format),
 }
-NEED_TITLES = {"TFLOP/s", "limit", "of limit", "vs float32", "memory", "waiting"}
+NEED_TITLES = {
+    "images/s",
+    "TFLOP/s",
+    "limit",
+    "of limit",
+    "vs float32",
+    "memory",
+    "waiting",
+}
 
 
 def to_table(rows):

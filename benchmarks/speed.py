@@ -25,7 +25,7 @@ from console.progress import say  # noqa: E402
 with quiet.imports():
     import tensorflow as tf
 
-    from benchmarks import limit, loading, memory, network, start
+    from benchmarks import limit, loading, memory, network, predictor, start
     from benchmarks.rows import to_table
     from benchmarks.settings import Settings
     from training import devices
@@ -39,6 +39,7 @@ SECTIONS = {
     "upscaling": network.measure_upscaling,
     "memory": memory.measure,
     "input": loading.measure,
+    "predictor": predictor.measure,
     "start": start.measure,
 }
 

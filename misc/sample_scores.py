@@ -38,6 +38,9 @@ SIZE = (384, 512)
 MEANS = (7.0, 5.75, 4.5, 3.25, 2.0)
 DEVIATION = 0.6
 
+# Side of the blocks that are replaced.
+BLOCK = 16
+
 
 def add_noise(image, deviation, draw):
     """Adds Gaussian noise of a standard deviation in grey levels."""
@@ -56,12 +59,13 @@ def compress(image, quality, draw):
     return np.asarray(Image.open(stored).convert("RGB"))
 
 
-def put_blocks(image, count, draw):
-    """Replaces so many blocks of 32 x 32 pixels by one colour each."""
+def put_blocks(image, share, draw):
+    """Replaces this share of all blocks of 16 x 16 pixels by one colour each."""
+    rows, columns = (length // BLOCK for length in image.shape[:2])
+    chosen = draw.random((rows, columns)) < share
     image = image.copy()
-    for _ in range(count):
-        top, left = (draw.integers(length - 32) for length in image.shape[:2])
-        image[top : top + 32, left : left + 32] = draw.integers(0, 256, 3)
+    for top, left in BLOCK * np.argwhere(chosen):
+        image[top : top + BLOCK, left : left + BLOCK] = draw.integers(0, 256, 3)
     return image
 
 
@@ -75,7 +79,7 @@ DISTORTIONS = {
     1: ("Gaussian noise", add_noise, (4, 9, 16, 27, 45)),
     8: ("Gaussian blur", blur, (0.8, 1.3, 2.0, 3.2, 5.0)),
     10: ("JPEG", compress, (60, 30, 17, 10, 5)),
-    15: ("local blocks", put_blocks, (3, 8, 18, 36, 70)),
+    15: ("local blocks", put_blocks, (0.02, 0.05, 0.1, 0.2, 0.35)),
     17: ("contrast change", lose_contrast, (0.75, 0.55, 0.4, 0.27, 0.16)),
 }
 

@@ -60,6 +60,7 @@ def define_flags():
 
 def main():
     """Measures, prints a table, writes report and plot."""
+    opening.check_flags()
     devices.choose(FLAGS.cuda_device)
     for name in ("report_path", "plot_path"):
         if FLAGS[name].value is not None:

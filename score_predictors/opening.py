@@ -41,6 +41,26 @@ class Scorer:
         self.source, self.side = source, side
 
 
+def check_flags():
+    """Makes sure that one file is given, before anything long is begun.
+
+    Returns:
+        str: The file.
+
+    Raises:
+        InputError: Neither or both are.
+    """
+    values = flags.FLAGS
+    given = [path for path in (values.restore_path, values.model_name) if path]
+    if len(given) != 1:
+        found = "both" if given else "neither"
+        raise InputError(
+            f"found {found} of --restore_path (weights, .h5) and --model_name (a frozen "
+            "file, .pb); expected one of them."
+        )
+    return given[0]
+
+
 def open_from_flags(name):
     """Opens what the flags say.
 
@@ -53,15 +73,7 @@ def open_from_flags(name):
     Raises:
         InputError: Neither or both files are given, or the one does not fit.
     """
-    values = flags.FLAGS
-    given = [path for path in (values.restore_path, values.model_name) if path]
-    if len(given) != 1:
-        found = "both" if given else "neither"
-        raise InputError(
-            f"found {found} of --restore_path (weights, .h5) and --model_name (a frozen "
-            "file, .pb); expected one of them."
-        )
-    side = None
+    values, given, side = flags.FLAGS, check_flags(), None
     if values.model_name:
         network = FrozenPredictor(values.model_name)
         known, side = network.first_score, network.side
@@ -74,4 +86,4 @@ def open_from_flags(name):
         known = attributes.get("first_score")
     if values.first_score is not None:
         known = values.first_score
-    return Scorer(network, FIRST_SCORE if known is None else int(known), *given, side)
+    return Scorer(network, FIRST_SCORE if known is None else int(known), given, side)

@@ -62,6 +62,7 @@ def define_flags():
 def main():
     """Scores every picture."""
     app.require("input_path")
+    opening.check_flags()
     devices.choose("0" if FLAGS.use_gpu else "-1")
     if FLAGS.report_path is not None:
         check_target(FLAGS.report_path, "--report_path")

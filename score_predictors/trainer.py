@@ -239,7 +239,7 @@ class Trainer:
         with Progress(left, f"Epoch {self.epoch + 1}/{epochs}", "step") as progress:
             for _ in range(left):
                 batch = batches.get()
-                self._train(batch.patches, batch.distributions)
+                self.train(batch)
                 images += len(batch.patches)
                 progress.advance()
                 if stop.signal is not None:
@@ -285,6 +285,14 @@ class Trainer:
         self._summarise(values)
         if values["validation_loss"] < best:
             self._save_weights(self.files.best)
+
+    def train(self, batch):
+        """Takes one step.
+
+        Args:
+            batch: `dataloaders.scored.Batch`.
+        """
+        self._train(batch.patches, batch.distributions)
 
     def _train_step(self, patches, distributions):
         """One step: batch in, weights moved; nothing comes back to the host."""

@@ -7,7 +7,10 @@ import pytest
 
 from imaging.files import load_image, save_image
 from imaging.imresize import imresize
+from score_predictors import weight_files
+from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from tests.pictures import write_pictures
+from tests.scored_data import write_ava, write_tid2013
 from tests.scripts import ROOT, fail, run, succeed
 
 # What makes a command small; the last of two equal flags counts.
@@ -15,7 +18,17 @@ SMALLER = {
     "train.py": [
         *("--max_steps=2", "--batch_size=2", "--input_patch_size=8"),
         *("--eusr_conv_features=4", "--eusr_shared_blocks=1", "--cache_path=cache"),
-    ]
+    ],
+    "score_predictors/train.py": [
+        *("--epochs=1", "--mobilenetv2_alpha=0.35", "--input_patch_size=32"),
+        "--mobilenetv2_weights=imagenet.h5",
+    ],
+}
+# What the documents' ranges become on data sets of a few rows.
+RANGES = {
+    "AVA": ["--ava_train_range=0,-4", "--ava_validate_range=-4,0"],
+    "TID2013": ["--tid2013_train_range=4,0", "--tid2013_validate_range=0,4"],
+    "Kodak24": ["--tid2013_train_range=25,0", "--tid2013_validate_range=0,25"],
 }
 LAST_STEP = {"model.ckpt-1000000": "model.ckpt-2"}
 
@@ -34,8 +47,13 @@ def read_commands(document):
 
 def make_data(folder):
     """Small pictures where the documents have DIV2K and the others."""
-    for name in ("DIV2K/train/HR", "DIV2K/valid/HR", "BSDS500/train", "B100/HR"):
+    names = ("DIV2K/train/HR", "DIV2K/valid/HR", "BSDS500/train", "B100/HR")
+    for name in (*names, "Kodak24/HR"):
         write_pictures(folder / name, [(72, 80), (64, 68)])
+    write_ava(folder / "AVA")
+    write_tid2013(folder / "TID2013")
+    network = MobileNetV2(Settings(alpha=0.35, weights="none")).network
+    weight_files.save(folder / "imagenet.h5", network, {})
     for index in range(2):
         hr = load_image(folder / "B100" / "HR" / f"{index}.png")
         for scale in (2, 4):
@@ -43,7 +61,15 @@ def make_data(folder):
             save_image(lr, imresize(hr, 1 / scale))
 
 
-@pytest.mark.parametrize(("document", "count"), [("README.md", 6), ("TRAINING.md", 12)])
+def choose_ranges(script, flags):
+    """Ranges of rows for a command that reads scores; none for others."""
+    if script not in ("score_predictors/train.py", "score_predictors/evaluate.py"):
+        return []
+    names = [name for name in RANGES if any(f"={name}/" in flag for flag in flags)]
+    return RANGES[names[0]]
+
+
+@pytest.mark.parametrize(("document", "count"), [("README.md", 6), ("TRAINING.md", 23)])
 def test_the_commands_of_a_document_run_in_their_order(tmp_path, document, count):
     commands = read_commands(document)
     assert len(commands) == count
@@ -51,7 +77,8 @@ def test_the_commands_of_a_document_run_in_their_order(tmp_path, document, count
     for script, *flags in commands:
         for shown, there in LAST_STEP.items():
             flags = [flag.replace(shown, there) for flag in flags]
-        succeed(ROOT / script, *flags, *SMALLER.get(script, []), cwd=tmp_path)
+        smaller = [*SMALLER.get(script, []), *choose_ranges(script, flags)]
+        succeed(ROOT / script, *flags, *smaller, cwd=tmp_path)
     pictures = [path.name for path in (tmp_path / "SR").glob("*.png")]
     assert sorted(pictures) == ["0.png", "1.png"]
     assert load_image(tmp_path / "SR" / "0.png").shape == (72, 80, 3)
@@ -63,6 +90,12 @@ def test_flags_that_a_document_names_exist():
         for script in ("train.py", "validate.py", "freeze.py", "test.py")
     }
     helps["misc"] = run("misc/downscale_generator.py", "--helpfull").stdout
+    for name in ("train", "evaluate", "predict"):
+        script = f"score_predictors/{name}.py"
+        for loader in ("ava", "tid2013")[: 1 if name == "predict" else 2]:
+            choice = [] if name == "predict" else [f"--dataloader={loader}"]
+            helps[name + loader] = run(script, "--helpfull", *choice).stdout
+    helps["speed"] = run("benchmarks/speed.py", "--helpfull").stdout
     known = set(re.findall(r"--(?:\[no\])?(\w+)", "".join(helps.values())))
     for document in ("README.md", "TRAINING.md"):
         named = re.findall(r"--(\w+)(?![\w*])", (ROOT / document).read_text())

@@ -60,11 +60,14 @@ def test_a_run_that_was_stopped_within_an_epoch_ends_as_one_that_was_not(
 ):
     write_ava(tmp_path)
     first = make_trainer(tmp_path)
-    train = first._train
-    first._train = lambda *batch: (
-        signal.raise_signal(signal.SIGTERM) if first.step == 3 else None,
-        train(*batch),
-    )
+    train = first.train
+
+    def train_and_stop(batch):
+        if first.step == 3:
+            signal.raise_signal(signal.SIGTERM)
+        train(batch)
+
+    first.train = train_and_stop
     assert first.run(2) == 128 + signal.SIGTERM
     assert first.step == 4
     assert "Stopped by SIGTERM after step 4 of 6" in capsys.readouterr().out
@@ -91,7 +94,7 @@ def test_only_the_last_layer_moves_and_averages_stay_when_only_it_is_trained(tmp
     network = trainer.predictor.network
     before = {w.path: np.asarray(w) for w in network.weights}
     batch = trainer.loader.batch(0)
-    trainer._train(batch.patches, batch.distributions)
+    trainer.train(batch)
     moved = {w.path for w in network.weights if (before[w.path] != np.asarray(w)).any()}
     assert moved == {"dense/kernel", "dense/bias"}
 

@@ -1,0 +1,103 @@
+"""How fast a score predictor is trained, and its images prepared."""
+
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.loading import draw_picture
+from benchmarks.rows import Row
+from benchmarks.timing import time_best
+from dataloaders.ava import AVA
+from dataloaders.scored import ScoredSettings
+from score_predictors.mobilenetv2 import MobileNetV2, Settings
+from score_predictors.trainer import RunFiles, Trainer
+from training.ahead import Ahead
+
+# Height and width of most of AVA's photographs.
+SIZE = (480, 640)
+PICTURES = 64
+BATCH_SIZE = 32
+BATCHES = 12
+
+
+def measure(settings):
+    """Times the input alone, training from memory, and both together.
+
+    Args:
+        settings: `benchmarks.settings.Settings`.
+
+    Yields:
+        Row: Of each, for the default network at alpha 1.0 and 192 pixels.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        write_ava(folder)
+        loader = make_loader(folder)
+        yield Row(
+            f"predictor's images, JPEG {SIZE[1]}x{SIZE[0]}",
+            images_per_second=measure_input(loader),
+        )
+        for name, last_only in (("the last layer", True), ("all layers", False)):
+            predictor = MobileNetV2(Settings(train_last_only=last_only, weights="none"))
+            trainer = Trainer(predictor, loader, RunFiles(folder, "a.h5"), 1e-3)
+            batch = loader.batch(0)
+            train = lambda t=trainer, b=batch: t.train(b)  # noqa: E731
+            seconds = time_best(train, settings.repeats)
+            yield Row(
+                f"predictor, training {name}",
+                seconds=seconds,
+                images_per_second=BATCH_SIZE / seconds,
+            )
+            yield measure_together(trainer, loader, name)
+
+
+def write_ava(folder):
+    """Writes pictures as JPEG and their votes, in AVA's layout."""
+    picture = draw_picture()
+    (folder / "images").mkdir()
+    lines = []
+    for index in range(PICTURES):
+        top, left = 9 * index, 11 * index
+        crop = picture[top : top + SIZE[0], left : left + SIZE[1]]
+        Image.fromarray(crop).save(folder / "images" / f"{index}.jpg", quality=90)
+        lines.append(f"{index} {index} {' '.join(['7'] * 10)}")
+    (folder / "AVA.txt").write_text("\n".join(lines))
+
+
+def make_loader(folder):
+    """Makes a loader of what `write_ava` wrote, with the flags' defaults."""
+    settings = ScoredSettings("0,0", "0,1", batch_size=BATCH_SIZE)
+    loader = AVA(settings, folder / "AVA.txt", folder / "images")
+    loader.prepare(parts=("train",))
+    return loader
+
+
+def measure_input(loader):
+    """Images a second that are prepared when nobody else computes."""
+    threads = loader.settings.threads
+    start = time.perf_counter()
+    with Ahead(loader.batch, 0, BATCHES, threads, 2 * threads) as batches:
+        count = sum(len(batches.get().patches) for _ in range(BATCHES))
+    return count / (time.perf_counter() - start)
+
+
+def measure_together(trainer, loader, name):
+    """Trains from files; a `Row` with the share of the time spent waiting."""
+    threads = loader.settings.threads
+    waited, times = [], []
+    with Ahead(loader.batch, 0, BATCHES, threads, 2 * threads) as batches:
+        for _ in range(BATCHES):
+            start, before = time.perf_counter(), batches.waited
+            trainer.train(batches.get())
+            times.append(time.perf_counter() - start)
+            waited.append(batches.waited - before)
+    # The first batch has nothing before it to be prepared behind.
+    seconds = float(np.sum(times[1:]))
+    return Row(
+        f"predictor, training {name} from files",
+        images_per_second=BATCH_SIZE * (BATCHES - 1) / seconds,
+        waiting_share=float(np.sum(waited[1:])) / seconds,
+    )
