@@ -14,7 +14,7 @@ from absl import flags
 from console import app, quiet
 from console.errors import InputError, name_some
 from console.files import check_target
-from console.flags import Choice, define_count
+from console.flags import Choice, define_count, define_path
 from console.progress import Progress, say, warn
 from imaging.files import list_images, load_image, read_size, save_image, to_uint8
 from imaging.tiles import count_tiles, upscale_image
@@ -37,11 +37,11 @@ MODEL = Choice(
 
 def define_flags():
     """Declares the flags."""
-    flags.DEFINE_string("model_name", "model.pb", "The .pb file that freeze.py wrote.")
+    define_path("model_name", "model.pb", "The .pb file that freeze.py wrote.")
     opening.define_flags()
     define_precision()
-    flags.DEFINE_string("input_path", "LR", "A picture or a folder of pictures.")
-    flags.DEFINE_string("output_path", "SR", "Folder to write to.")
+    define_path("input_path", "LR", "A picture or a folder of pictures.")
+    define_path("output_path", "SR", "Folder to write to.")
     define_count("scale", 4, "Upscaling factor.")
     flags.DEFINE_bool("use_gpu", False, "Whether to run on the GPU.")
     define_count(

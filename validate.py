@@ -15,7 +15,7 @@ from absl import flags
 from console import app, quiet
 from console.errors import InputError
 from console.files import check_target, written_whole
-from console.flags import Choice, define_count, define_numbers
+from console.flags import Choice, define_count, define_numbers, define_path
 from console.progress import say
 from dataloaders import PAIRED
 from imaging.files import save_image
@@ -46,10 +46,10 @@ def define_flags():
         "Step to name in the report; the checkpoint knows its own.",
         least=0,
     )
-    flags.DEFINE_string(
+    define_path(
         "save_path", None, "Folder for the upscaled images: x2/0001.png and so on."
     )
-    flags.DEFINE_string(
+    define_path(
         "report_path", None, "JSON file for all numbers, those of each image too."
     )
     define_count(

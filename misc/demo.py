@@ -25,7 +25,7 @@ from absl import flags  # noqa: E402
 from console import app  # noqa: E402
 from console.errors import InputError  # noqa: E402
 from console.files import written_whole  # noqa: E402
-from console.flags import define_count  # noqa: E402
+from console.flags import define_count, define_path  # noqa: E402
 from console.progress import say, to_clock  # noqa: E402
 from imaging.files import load_image  # noqa: E402
 from imaging.imresize import imresize  # noqa: E402
@@ -52,7 +52,7 @@ SHOWN = ("chelsea", 84, 100, 120)
 
 def define_flags():
     """Declares the flags."""
-    flags.DEFINE_string("output_path", "demo", "Folder to write to.")
+    define_path("output_path", "demo", "Folder to write to.")
     define_count("steps", 4000, "Training steps.")
 
 

@@ -12,15 +12,15 @@ from absl import flags
 
 from console import app
 from console.errors import InputError, name_some
-from console.flags import define_count
+from console.flags import define_count, define_path
 from console.progress import say, track
 from imaging.files import list_images, load_image, read_size, save_image
 
 
 def define_path_flags():
     """Declares `--input_path` and `--output_path`."""
-    flags.DEFINE_string("input_path", None, "Folder of the HR images.")
-    flags.DEFINE_string("output_path", None, "Folder to write the LR images to.")
+    define_path("input_path", None, "Folder of the HR images.")
+    define_path("output_path", None, "Folder to write the LR images to.")
 
 
 def define_single_scale_flags():

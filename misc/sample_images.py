@@ -15,6 +15,7 @@ from absl import flags  # noqa: E402
 
 from console import app  # noqa: E402
 from console.errors import InputError  # noqa: E402
+from console.flags import define_path  # noqa: E402
 from console.progress import say  # noqa: E402
 from imaging.files import save_image  # noqa: E402
 from imaging.imresize import imresize  # noqa: E402
@@ -35,7 +36,7 @@ VALIDATE = {"chelsea": 1, "rocket": 2}
 
 def define_flags():
     """Declares the flags."""
-    flags.DEFINE_string("output_path", "demo", "Folder to write to.")
+    define_path("output_path", "demo", "Folder to write to.")
 
 
 def main():

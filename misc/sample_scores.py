@@ -24,7 +24,7 @@ from PIL import Image  # noqa: E402
 from console import app  # noqa: E402
 from console.errors import InputError  # noqa: E402
 from console.files import check_target, written_whole  # noqa: E402
-from console.flags import define_count  # noqa: E402
+from console.flags import define_count, define_path  # noqa: E402
 from console.progress import say, track  # noqa: E402
 from imaging.files import list_images, load_image, save_image, to_uint8  # noqa: E402
 from imaging.imresize import imresize  # noqa: E402
@@ -82,8 +82,8 @@ DISTORTIONS = {
 
 def define_flags():
     """Declares the flags."""
-    flags.DEFINE_string("input_path", None, "Folder of photographs.")
-    flags.DEFINE_string("output_path", None, "Folder to write to.")
+    define_path("input_path", None, "Folder of photographs.")
+    define_path("output_path", None, "Folder to write to.")
     flags.DEFINE_enum("image_extension", "bmp", ["bmp", "png"], "Format of the images.")
     define_count("seed", 0, "Of the noise and the blocks.", least=0)
 

@@ -3,7 +3,7 @@
 from absl import flags
 
 from console.errors import InputError
-from console.flags import load
+from console.flags import define_path, load
 from console.progress import say
 from models import MODELS
 from training import checkpoints
@@ -11,9 +11,7 @@ from training import checkpoints
 
 def define_flags():
     """Declares the flags of which checkpoint to open and what to take from it."""
-    flags.DEFINE_string(
-        "restore_path", None, "The checkpoint; a folder means its newest."
-    )
+    define_path("restore_path", None, "The checkpoint; a folder means its newest.")
     flags.DEFINE_string("restore_target", None, "Only part of it to restore.")
     define_use_ema()
 

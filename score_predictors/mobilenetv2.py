@@ -12,7 +12,7 @@ import keras
 from absl import flags
 
 from console.errors import InputError
-from console.flags import from_flags
+from console.flags import define_float, define_path, from_flags
 from console.progress import say, warn
 from score_predictors.base import Predictor
 from score_predictors.weight_files import WeightFile
@@ -80,7 +80,7 @@ class MobileNetV2(Predictor):
     @staticmethod
     def define_flags():
         """Declares the flags of the network and of its training."""
-        flags.DEFINE_float(
+        define_float(
             "mobilenetv2_alpha",
             Settings.alpha,
             "Width of the network. A file of weights knows its own.",
@@ -92,14 +92,14 @@ class MobileNetV2(Predictor):
             Settings.train_last_only,
             "Train the last layer only.",
         )
-        flags.DEFINE_float(
+        define_float(
             "mobilenetv2_dropout",
             Settings.dropout,
             "Share of the features that a training step drops.",
             lower_bound=0.0,
             upper_bound=0.99,
         )
-        flags.DEFINE_float(
+        define_float(
             "mobilenetv2_bn_momentum",
             Settings.bn_momentum,
             "Momentum of batch normalisation's running averages; if not given 0.999, "
@@ -107,7 +107,7 @@ class MobileNetV2(Predictor):
             lower_bound=0.0,
             upper_bound=0.9999,
         )
-        flags.DEFINE_string(
+        define_path(
             "mobilenetv2_weights",
             Settings.weights,
             "What a new run without --restore_path starts from: imagenet, none, or a "

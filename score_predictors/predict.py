@@ -20,7 +20,7 @@ from absl import flags  # noqa: E402
 from console import app, quiet  # noqa: E402
 from console.errors import InputError  # noqa: E402
 from console.files import check_target, written_whole  # noqa: E402
-from console.flags import Choice, define_count  # noqa: E402
+from console.flags import Choice, define_count, define_path  # noqa: E402
 from console.progress import say, track, warn  # noqa: E402
 from imaging.crops import centre_patch  # noqa: E402
 from imaging.files import list_images, load_image  # noqa: E402
@@ -41,8 +41,8 @@ COLUMNS = ("score", "deviation", "picture")
 def define_flags():
     """Declares the flags."""
     opening.define_flags()
-    flags.DEFINE_string("input_path", None, "A picture or a folder of pictures.")
-    flags.DEFINE_string("report_path", None, "CSV file for the scores.")
+    define_path("input_path", None, "A picture or a folder of pictures.")
+    define_path("report_path", None, "CSV file for the scores.")
     define_count(
         "input_patch_size",
         192,

@@ -15,7 +15,7 @@ from PIL import Image
 from imaging.files import load_image, save_image
 from imaging.imresize import imresize
 from tests.pictures import draw_picture, write_pictures
-from tests.scripts import ROOT, fail, run, succeed
+from tests.scripts import ROOT, fail, run, run_here, succeed
 from tests.shared_data import SHARED, needs_shared
 from tests.small import SMALL_FLAGS
 
@@ -260,10 +260,10 @@ def test_a_tile_size_changes_nothing_in_the_picture(road, tmp_path, scale):
 
 
 def test_the_help_shows_the_flags_of_model_and_loader():
-    full = run("train.py", "--model=eusr", "--helpfull").stdout
+    full = run_here("train.py", "--model=eusr", "--helpfull").stdout
     for flag in ("eusr_shared_blocks", "data_truth_path", "sleep_ratio", "batch_size"):
         assert f"--{flag}" in full or f"--[no]{flag}" in full
-    short = run("train.py", "--helpshort").stdout
+    short = run_here("train.py", "--helpshort").stdout
     assert "--max_steps" in short
     assert len(short.splitlines()) <= 50
 
@@ -298,10 +298,10 @@ def mistakes(road, folder):
     train, validate = "train.py", "validate.py"
     truth = "--data_truth_path="
     return {
-        "no such model": (train, ["--model=nothing"], "bicubic, eusr"),
+        "no such model": (train, ["--model=nothing"], "those that do: "),
         "no such loader": (train, ["--dataloader=x"], "basic_loader, div2k"),
         "no flag at all": (train, ["train"], "'train' is not a flag"),
-        "no such flag": (train, ["--batch_sise=4"], "Did you mean: batch_size"),
+        "no such flag": (train, ["--batch_sise=4"], "Did you mean --batch_size"),
         "no number": (train, ["--batch_size=x"], "--batch_size=x"),
         "no numbers": (train, ["--scales=2,x"], "whole numbers with commas"),
         "nothing to train": (train, ["--model=bicubic"], "nothing to train"),
