@@ -16,7 +16,7 @@ from console.errors import InputError, name_some
 from console.files import check_target
 from console.flags import Choice, define_count, define_path
 from console.progress import Progress, say, warn
-from imaging.files import list_images, load_image, read_size, save_image, to_uint8
+from imaging.files import list_pictures, load_image, read_size, save_image, to_uint8
 from imaging.tiles import count_tiles, upscale_image
 from models import MODELS
 
@@ -88,7 +88,7 @@ def _count_tiles(stages, pairs):
 
 def _pair_paths(source, folder):
     """Pairs each picture with the file that its enlargement goes to."""
-    sources = [source] if source.is_file() else list_images(source, "--input_path")
+    sources = list_pictures(source, "--input_path")
     pairs = [(path, folder / f"{path.stem}.png") for path in sources]
     targets = [target for _, target in pairs]
     twice = sorted({path.name for path in targets if targets.count(path) > 1})

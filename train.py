@@ -24,6 +24,7 @@ from console.flags import (
 )
 from console.progress import say
 from dataloaders import PAIRED
+from metrics import least_side
 from models import BASELINES, MODELS
 
 with quiet.imports():
@@ -169,7 +170,9 @@ def _make_validation(model, loader_class):
             raise InputError("--validate_input_path needs --validate_truth_path, too.")
         return None
     loader = loader_class.from_flags(scales=FLAGS.scales, flag_prefix="--validate")
-    loader.describe()  # So that anything wrong is met before the training.
+    # So that anything wrong is met before the training.
+    loader.check_measurable(least_side(SHAVE_SIZE))
+    say(f"Validating on {len(loader.images)} images of {FLAGS.validate_truth_path}.")
     return Validation(model, opening.open_model(BASELINE)[0], loader, SHAVE_SIZE)
 
 

@@ -229,7 +229,7 @@ class FloatParser(flags.FloatParser):
         said = [
             f" {word} {bound:g}" for word, bound in bounds.items() if bound is not None
         ]
-        self.expected = "a finite number" + ",".join(said)
+        self.expected = "a finite number" + (" of" + " and".join(said) if said else "")
 
     def parse(self, argument):
         """Returns the number."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from console.errors import InputError, name_some
 from console.machine import free_memory
-from console.progress import warn
+from console.progress import say, to_size, warn
 from dataloaders import cache
 from dataloaders.pairs import find_pairs
 from dataloaders.patches import VARIANTS, turn_into
@@ -116,10 +116,17 @@ class PairedLoader:
         """
         self._look()
         self._check_batch()
-        folder = Path(self.settings.cache_path or cache.default_folder())
-        self.hr = self._open_hr(folder, self.images)
-        self.lr = {s: self._open_lr(folder, self.images, s) for s in self.scales}
         self.usable = {s: self._find_usable(s) for s in self.scales}
+        folder = Path(self.settings.cache_path or cache.default_folder())
+        hr_plan = self._plan_hr(folder)
+        lr_plans = {scale: self._plan_lr(folder, scale) for scale in self.scales}
+        plans = [hr_plan, *lr_plans.values()]
+        if all(plan.is_made() for plan in plans):
+            say(f"{len(self.images)} images, cached in {folder}")
+        cache.check_room(plans)
+        self.hr = self._open(hr_plan)
+        # LR images that are made from HR read it from its cache.
+        self.lr = {scale: self._open(plan) for scale, plan in lr_plans.items()}
 
     def _check_batch(self):
         """Refuses a batch that memory could not hold a few of.
@@ -135,39 +142,39 @@ class PairedLoader:
         if free is not None and needed * 10 > free:
             raise InputError(
                 f"--batch_size={settings.batch_size}: its pixels alone take "
-                f"{needed / 1e9:.1f} GB, training with them many times as much, and "
-                f"{free / 1e9:.1f} GB of memory are free; give less."
+                f"{to_size(needed)}, training with them many times as much, and "
+                f"{to_size(free)} of memory are free; give less."
             )
 
-    def _open_hr(self, folder, images):
-        paths = [pair.hr_path for pair in images]
-        return self._open(
+    def _plan_hr(self, folder):
+        paths = [pair.hr_path for pair in self.images]
+        return cache.Plan(
             folder / cache.name_cache(self.settings.truth_path),
             cache.describe_sources(paths),
-            [(*pair.hr_size, 3) for pair in images],
+            [(*pair.hr_size, 3) for pair in self.images],
             lambda index: load_image(paths[index]),
         )
 
-    def _open_lr(self, folder, images, scale):
+    def _plan_lr(self, folder, scale):
         """The LR images of one scale, from files or made from HR."""
-        shapes = [(*pair.lr_sizes[scale], 3) for pair in images]
+        shapes = [(*pair.lr_sizes[scale], 3) for pair in self.images]
         if self.settings.input_path is None:
-            return self._open(
+            return cache.Plan(
                 folder / cache.name_cache(self.settings.truth_path, f"-x{scale}"),
-                cache.describe_sources([pair.hr_path for pair in images]),
+                cache.describe_sources([pair.hr_path for pair in self.images]),
                 shapes,
                 lambda index: make_lr(self.hr[index], scale),
             )
-        paths = [pair.lr_paths[scale] for pair in images]
-        return self._open(
+        paths = [pair.lr_paths[scale] for pair in self.images]
+        return cache.Plan(
             folder / cache.name_cache(paths[0].parent),
             cache.describe_sources(paths),
             shapes,
             lambda index: load_image(paths[index]),
         )
 
-    def _open(self, path, sources, shapes, load):
-        return cache.open_cache(path, sources, shapes, load, self.settings.in_memory)
+    def _open(self, plan):
+        return cache.open_cache(plan, self.settings.in_memory)
 
     def _find_usable(self, scale):
         """Indices of the images that a patch of one scale fits into."""
@@ -180,9 +187,9 @@ class PairedLoader:
         side = self.settings.lr_patch_size * scale
         if all(not fit for fit in fits):
             raise InputError(
-                f"{self.settings.flag_prefix}_truth_path={self.settings.truth_path}: all {len(small)} "
-                f"images are smaller than a patch, {side}x{side} at x{scale}; take "
-                "larger images or a smaller --input_patch_size."
+                f"{self._name_truth()}: all {len(small)} images are smaller than a "
+                f"patch, {side}x{side} at x{scale}; take larger images or a smaller "
+                "--input_patch_size."
             )
         if small:
             warn(
@@ -191,13 +198,17 @@ class PairedLoader:
             )
         return np.flatnonzero(fits)
 
+    def _name_truth(self):
+        """The folder of the HR images with its flag, for messages."""
+        return f"{self.settings.flag_prefix}_truth_path={self.settings.truth_path}"
+
     def _count_offsets(self, index, scale):
         """How many rows and columns a patch may start at; 0 or less for none.
 
         An LR side that was rounded up has a last pixel whose HR pixels are not all
         there; no patch includes it.
         """
-        lr, hr = self.lr[scale].shapes[index], self.hr.shapes[index]
+        lr, hr = self.images[index].lr_sizes[scale], self.images[index].hr_size
         side = self.settings.lr_patch_size
         return [min(lr[axis], hr[axis] // scale) - side + 1 for axis in (0, 1)]
 
@@ -281,13 +292,51 @@ class PairedLoader:
         batch = self.batch(step, scale)
         return batch.lr, batch.hr
 
+    def check_measurable(self, least, reason=""):
+        """Refuses pictures that are too small to be measured, before any is.
+
+        Args:
+            least: Least height and width of what is measured, in HR pixels.
+            reason: Why it is that, for the message.
+
+        Raises:
+            InputError: At least one picture is smaller, at one of the scales.
+        """
+        self._look()
+        for scale in self.scales:
+            self._refuse_small(self.images, scale, least, reason)
+
+    def _refuse_small(self, pairs, scale, least, reason=""):
+        """Raises if the common part of output and truth is too small somewhere."""
+        least = max(least, scale)
+        small = []
+        for pair in pairs:
+            sides = [lr * scale for lr in pair.lr_sizes[scale]]
+            if min(*sides, *pair.hr_size) < least:
+                small.append(pair)
+        if not small:
+            return
+        height, width = small[0].hr_size
+        others = name_some([pair.hr_path.name for pair in small[1:]])
+        also = f" So are {others}." if others else ""
+        raise InputError(
+            f"{self._name_truth()}: {small[0].hr_path.name}: {width}x{height} is too "
+            f"small for x{scale}; {least}x{least} pixels are needed{reason}.{also} "
+            f"Remove what is too small or leave out x{scale}."
+        )
+
     def pairs(self, scale):
         """Whole pictures of one scale, decoded one at a time.
 
         Returns:
             WholePairs: Of (name, lr, hr), sorted by name.
+
+        Raises:
+            InputError: A picture is smaller than the scale.
         """
-        return WholePairs(self._find((scale,)), scale)
+        pairs = self._find((scale,))
+        self._refuse_small(pairs, scale, scale)
+        return WholePairs(pairs, scale)
 
 
 class WholePairs:
@@ -309,9 +358,4 @@ class WholePairs:
                 lr = load_image(pair.lr_paths[self.scale])
             else:
                 lr = make_lr(hr, self.scale)
-            if lr.size == 0:
-                raise InputError(
-                    f"{pair.hr_path}: {hr.shape[1]}x{hr.shape[0]} is too small for "
-                    f"x{self.scale}; remove it."
-                )
             yield pair.name, lr, hr

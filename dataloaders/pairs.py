@@ -45,8 +45,7 @@ def find_pairs(truth_path, input_path, scales, flag_prefix="--data"):
     hr_paths = _list_by_name(truth_path, f"{flag_prefix}_truth_path")
     lr_paths = {scale: {} for scale in scales}
     if input_path is not None:
-        flag = f"{flag_prefix}_input_path"
-        lr_paths = {s: _find_lr(input_path, hr_paths, s, flag) for s in scales}
+        lr_paths = {s: _find_lr(input_path, hr_paths, s, flag_prefix) for s in scales}
     pairs = [_make_pair(path, lr_paths) for path in hr_paths.values()]
     _check_sizes(pairs)
     return pairs
@@ -65,8 +64,9 @@ def _list_by_name(folder, flag):
     return by_stem
 
 
-def _find_lr(input_path, hr_paths, scale, flag):
+def _find_lr(input_path, hr_paths, scale, flag_prefix):
     """From each HR name to its LR file at one scale."""
+    flag = f"{flag_prefix}_input_path"
     folder = _find_folder(Path(input_path), scale, flag)
     by_stem = _list_by_name(folder, flag)
     # `0001.png`, or as DIV2K's own archives name them.
@@ -80,7 +80,7 @@ def _find_lr(input_path, hr_paths, scale, flag):
     if missing:
         raise InputError(
             f"{flag}={input_path}: {folder.name}/ has no image for "
-            f"{name_some(missing)} of --data_truth_path ({len(missing)} of "
+            f"{name_some(missing)} of {flag_prefix}_truth_path ({len(missing)} of "
             f"{len(hr_paths)} missing); expected the same name, or with x{scale} "
             "behind it."
         )

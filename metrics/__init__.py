@@ -1,6 +1,7 @@
 """How good a picture is: PSNR, RMSE and SSIM against the truth."""
 
 from metrics.full_reference import (
+    least_side,
     mse_y,
     pirm_rmse,
     psnr_rgb,
@@ -9,4 +10,12 @@ from metrics.full_reference import (
     ssim_y,
 )
 
-__all__ = ["mse_y", "pirm_rmse", "psnr_rgb", "psnr_y", "rmse_rgb", "ssim_y"]
+__all__ = [
+    "least_side",
+    "mse_y",
+    "pirm_rmse",
+    "psnr_rgb",
+    "psnr_y",
+    "rmse_rgb",
+    "ssim_y",
+]
