@@ -101,7 +101,13 @@ def main():
         )
     rows = []
     for reference, source in enumerate(track(sources, len(sources), "Distorting"), 1):
-        rows += write_distorted(fit(load_image(source)), reference, folder)
+        rows += write_distorted(
+            fit(load_image(source)),
+            reference,
+            folder,
+            FLAGS.seed,
+            FLAGS.image_extension,
+        )
     names = [name for name, _ in rows]
     write_lines(
         folder / "mos_with_names.txt", [f"{mean:.5f} {name}" for name, mean in rows]
@@ -125,13 +131,15 @@ def write_lines(path, lines):
         aside.write_text("\n".join(lines) + "\n")
 
 
-def write_distorted(image, reference, folder):
+def write_distorted(image, reference, folder, seed, extension):
     """Writes all distorted images of one photograph.
 
     Args:
         image: uint8 (H, W, 3).
         reference: The photograph's number.
         folder: Of the data set.
+        seed: Of the noise and the blocks.
+        extension: Of the files, without a dot.
 
     Returns:
         list of (name, mean score).
@@ -139,8 +147,8 @@ def write_distorted(image, reference, folder):
     rows = []
     for number, (_, distort, levels) in DISTORTIONS.items():
         for level, (strength, mean) in enumerate(zip(levels, MEANS, strict=True), 1):
-            draw = np.random.default_rng((FLAGS.seed, reference, number, level))
-            name = f"i{reference:02d}_{number:02d}_{level}.{FLAGS.image_extension}"
+            draw = np.random.default_rng((seed, reference, number, level))
+            name = f"i{reference:02d}_{number:02d}_{level}.{extension}"
             save_image(
                 folder / "distorted_images" / name, distort(image, strength, draw)
             )
