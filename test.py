@@ -72,7 +72,8 @@ def main():
             save_image(target, to_uint8(sr))
             say(f"{source} ({lr.shape[1]}x{lr.shape[0]}) -> {target}")
     say(
-        f"Upscaled {len(pairs) - len(broken)} of {len(pairs)} pictures by {FLAGS.scale}."
+        f"Upscaled {len(pairs) - len(broken)} of {len(pairs)} pictures by "
+        f"{FLAGS.scale}."
     )
     return 1 if broken else None
 

@@ -268,8 +268,8 @@ def measure_input():
         small = picture[: DIV2K[0] // 4, : DIV2K[1] // 4]
         results["imresize_x4_up_seconds"] = time_best(lambda: imresize(small, 4))
         say(
-            f"  decoding the PNG {results['decode_png_seconds'] * 1e3:.0f} ms, imresize "
-            f"x4 down {results['imresize_x4_down_seconds'] * 1e3:.0f} ms, up "
+            f"  decoding the PNG {results['decode_png_seconds'] * 1e3:.0f} ms, "
+            f"imresize x4 down {results['imresize_x4_down_seconds'] * 1e3:.0f} ms, up "
             f"{results['imresize_x4_up_seconds'] * 1e3:.0f} ms"
         )
     return results

@@ -32,8 +32,8 @@ def written_whole(path):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Chance keeps two runs that write the same file apart: on two machines they may have
-    # the same process number.
+    # Chance keeps two runs that write the same file apart: on two machines they may
+    # have the same process number.
     aside = path.with_name(_name_part(path, secrets.token_hex(4)))
     try:
         yield aside

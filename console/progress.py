@@ -74,7 +74,8 @@ class Progress:
             self.last = now
             left = (now - self.start) / self.done * (self.total - self.done)
             say(
-                f"{self.what}: {self.done}/{self.total} {self.unit}s, {to_clock(left)} left"
+                f"{self.what}: {self.done}/{self.total} {self.unit}s, "
+                f"{to_clock(left)} left"
             )
 
     def __enter__(self):

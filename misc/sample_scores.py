@@ -3,8 +3,8 @@
     python misc/sample_scores.py --input_path=photographs --output_path=scored
 
 Each photograph is distorted in five ways at five levels: Gaussian noise, blur, JPEG,
-local blocks and a loss of contrast, under the numbers that TID2013 gives them. The score
-falls with the level; nobody was asked. It serves to try the training of the score
+local blocks and a loss of contrast, under the numbers that TID2013 gives them. The
+score falls with the level; nobody was asked. It serves to try the training of the score
 predictors, and to train one that knows these distortions from their absence. Rows are
 sorted by photograph, so that a range of rows is a set of photographs.
 """
@@ -96,8 +96,8 @@ def main():
     sources = list_images(FLAGS.input_path, "--input_path")
     if len(sources) > 99:
         raise InputError(
-            f"--input_path={FLAGS.input_path}: has {len(sources)} photographs; expected "
-            "at most 99, as many as names in TID2013's style can tell apart."
+            f"--input_path={FLAGS.input_path}: has {len(sources)} photographs; "
+            "expected at most 99, as many as names in TID2013's style can tell apart."
         )
     rows = []
     for reference, source in enumerate(track(sources, len(sources), "Distorting"), 1):

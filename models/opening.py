@@ -60,8 +60,9 @@ def open_model(
         model_class = load(MODELS, name or "eusr", "--model")
         if model_class.needs_checkpoint:
             raise InputError(
-                f"--model={model_class.name} needs trained weights: give --restore_path="
-                "CHECKPOINT, for example train/model.ckpt-1000 or the folder train/."
+                f"--model={model_class.name} needs trained weights: give "
+                "--restore_path=CHECKPOINT, for example train/model.ckpt-1000 or the "
+                "folder train/."
             )
         return model_class.from_flags(), None
     prefix = checkpoints.find(restore_path)

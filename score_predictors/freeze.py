@@ -56,7 +56,8 @@ def main():
         difference = max(compare(network, aside, side) for side in SIDES)
         if difference > TOLERANCE:
             raise RuntimeError(
-                f"The frozen graph's scores differ from the network's by {difference:.3g}."
+                "The frozen graph's scores differ from the network's by "
+                f"{difference:.3g}."
             )
     agreement = f"within {difference:.1g}" if difference else "exactly"
     say(f"Wrote {FLAGS.output_path}; it gives the network's scores {agreement}.")

@@ -144,8 +144,9 @@ class MobileNetV2(Predictor):
         if weights == "none":
             if self.trains_head_only:
                 warn(
-                    "--mobilenetv2_train_last_only with --mobilenetv2_weights=none trains "
-                    "one layer on what random weights see; scores will mean little."
+                    "--mobilenetv2_train_last_only with --mobilenetv2_weights=none "
+                    "trains one layer on what random weights see; scores will "
+                    "mean little."
                 )
             return "random weights"
         flag = "--mobilenetv2_weights"
@@ -195,8 +196,8 @@ class MobileNetV2(Predictor):
         # Keras raises a bare Exception where the server cannot be reached.
         except Exception:
             raise InputError(
-                f"ImageNet's weights cannot be downloaded here. Fetch {address} (of the "
-                "project keras-applications) elsewhere and give it by "
+                f"ImageNet's weights cannot be downloaded here. Fetch {address} (of "
+                "the project keras-applications) elsewhere and give it by "
                 "--mobilenetv2_weights=FILE, or start without: "
                 "--mobilenetv2_weights=none."
             ) from None

@@ -58,8 +58,8 @@ def open_from_flags(name):
     if len(given) != 1:
         found = "both" if given else "neither"
         raise InputError(
-            f"found {found} of --restore_path (weights, .h5) and --model_name (a frozen "
-            "file, .pb); expected one of them."
+            f"found {found} of --restore_path (weights, .h5) and --model_name (a "
+            "frozen file, .pb); expected one of them."
         )
     side = None
     if values.model_name:

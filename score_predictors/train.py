@@ -101,7 +101,8 @@ def main():
     end = FLAGS.epochs * loader.steps_per_epoch
     if trainer.step >= end:
         say(
-            f"Nothing to do: {files.weights} has {FLAGS.epochs} of {FLAGS.epochs} epochs."
+            f"Nothing to do: {files.weights} has {FLAGS.epochs} of {FLAGS.epochs} "
+            "epochs."
         )
         return None
     checkpoints.write_arguments(files.arguments, arguments)

@@ -88,8 +88,8 @@ def test_only_what_can_be_trained_is_offered():
         ),
         (
             "--eusr_learning_rate=nan",
-            "--eusr_learning_rate=nan: expected a finite number of at least 0. --helpfull "
-            "describes the flag.",
+            "--eusr_learning_rate=nan: expected a finite number of at least 0. "
+            "--helpfull describes the flag.",
         ),
     ],
 )

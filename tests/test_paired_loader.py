@@ -233,9 +233,9 @@ def test_pictures_too_small_to_measure_are_named_beforehand(tmp_path):
     with pytest.raises(InputError) as caught:
         loader.check_measurable(18, " with --shave_size=4")
     assert str(caught.value) == (
-        f"--data_truth_path={tmp_path / 'HR'}: 1.png: 50x19 is too small for x4; 18x18 "
-        "pixels are needed with --shave_size=4. So are 2.png, 3.png. Remove what is too "
-        "small or leave out x4."
+        f"--data_truth_path={tmp_path / 'HR'}: 1.png: 50x19 is too small for x4; "
+        "18x18 pixels are needed with --shave_size=4. So are 2.png, 3.png. Remove "
+        "what is too small or leave out x4."
     )
 
 
