@@ -58,9 +58,10 @@ def main():
     devices.choose("0" if FLAGS.use_gpu else "-1")
     check_target(FLAGS.output_path, "--output_path", is_folder=True)
     pairs = _pair_paths(Path(FLAGS.input_path), Path(FLAGS.output_path))
-    stages = _open().stages(FLAGS.scale)
+    stages = _open_from_flags().stages(FLAGS.scale)
+    tiles = _count_tiles(stages, pairs, FLAGS.tile_size)
     broken = []
-    with Progress(_count_tiles(stages, pairs), "Upscaling", "tile") as progress:
+    with Progress(tiles, "Upscaling", "tile") as progress:
         for source, target in pairs:
             try:
                 lr = load_image(source)
@@ -78,12 +79,12 @@ def main():
     return 1 if broken else None
 
 
-def _count_tiles(stages, pairs):
+def _count_tiles(stages, pairs, tile_size):
     """How many tiles all pictures have; one that cannot be read has none."""
     count = 0
     for source, _ in pairs:
         with contextlib.suppress(InputError):
-            count += count_tiles(stages, read_size(source), FLAGS.tile_size)
+            count += count_tiles(stages, read_size(source), tile_size)
     return count
 
 
@@ -109,7 +110,7 @@ def _pair_paths(source, folder):
     return pairs
 
 
-def _open():
+def _open_from_flags():
     """The frozen file, or the model where one is asked for."""
     if FLAGS.model is None and FLAGS.restore_path is None:
         return Upscaler(FLAGS.model_name)

@@ -155,3 +155,14 @@ def test_damaged_arguments_are_named(tmp_path):
     (tmp_path / "arguments.json").write_text("{")
     with pytest.raises(InputError, match=r"arguments\.json: damaged"):
         checkpoints.read_arguments(path)
+
+
+def test_a_path_that_is_no_checkpoint_is_told_what_is_expected(trained, tmp_path):
+    (tmp_path / "model.pb").write_bytes(b"")
+    expected = (
+        r"expected a folder, or a name like model\.ckpt-1000 with its \.index file"
+    )
+    for name, found in (("model.pb", "is not a checkpoint"), ("none", "not found")):
+        with pytest.raises(InputError, match=f"{name}: {found}; {expected}") as caught:
+            checkpoints.find(tmp_path / name)
+        assert str(caught.value).endswith("Checkpoints there: model.ckpt-7.")

@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imaging.files import load_image, save_image
+from imaging.files import EXTENSIONS, load_image, save_image
 from imaging.imresize import imresize
 from misc.made import NAME
 from tests.pictures import draw_picture, write_pictures
@@ -275,6 +276,15 @@ def test_tensorflows_differs_from_matlabs_as_its_help_says(tmp_path):
     difference = np.abs(lr - imresize(hr, 1 / 4))
     assert difference[2:-2, 2:-2].max() == 1
     assert difference.max() > 1
+
+
+def test_matlabs_helper_finds_the_same_files_and_says_how_it_differs():
+    program = (ROOT / "misc" / "downscale_generator_matlab.m").read_text()
+    (endings,) = re.findall(r"endings = \{(.*)\}", program)
+    assert tuple(re.findall(r"'([^']*)'", endings)) == EXTENSIONS
+    assert "strcmpi(ending, endings)" in program  # On Linux too, `.PNG` is one.
+    for exception in ("EXIF", "16 bits", "palette", "grey"):
+        assert exception in program.partition("if ~exist")[0]
 
 
 @pytest.mark.parametrize("name", ["", "_cv", "_tf"])

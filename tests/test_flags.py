@@ -60,6 +60,7 @@ def test_the_paths_of_the_chosen_loader_are_shown():
 def test_only_what_can_be_trained_is_offered():
     said = run_here("train.py", "--helpshort").stdout
     assert "eusr" in said and "bicubic" not in said
+    assert "bicubic" not in run_here("freeze.py", "--helpshort").stdout
     wrong = run_here("train.py", "--model=nothing").stderr
     assert "eusr" in wrong and "bicubic" not in wrong
     assert "bicubic" in run_here("validate.py", "--helpshort").stdout

@@ -392,6 +392,12 @@ def mistakes(road, folder):
             [f"{truth}{hr}", checkpoint, "--scales=2", f"--report_path={folder}"],
             "is a folder; give the name of a file",
         ),
+        "too small to measure": (
+            validate,
+            [f"{truth}{hr}", checkpoint, "--scales=2", "--shave_size=15"],
+            "0.png: 52x40 is too small for x2; 41x41 pixels are needed with "
+            "--shave_size=15.",
+        ),
         "a missing scale": (
             validate,
             [
@@ -412,6 +418,18 @@ def mistakes(road, folder):
         ),
         "no GPU of that name": (train, ["--cuda_device=first"], "expected numbers"),
     }
+
+
+@needs_shared
+def test_a_scale_that_a_file_of_another_program_does_not_do_gets_one_line(tmp_path):
+    line = fail(
+        "test.py",
+        f"--model_name={SHARED / 'reference' / 'tf1' / 'eusr' / 'model.pb'}",
+        f"--input_path={write_pictures(tmp_path / 'LR', [(9, 9)])}",
+        f"--output_path={tmp_path / 'SR'}",
+        "--scale=3",
+    )
+    assert "model.pb does other scales, not --scale=3." in line
 
 
 def test_each_mistake_gets_its_line_and_nothing_is_left_behind(road, tmp_path):
