@@ -24,7 +24,6 @@ from console.flags import (
 )
 from console.progress import say
 from dataloaders import PAIRED
-from metrics import least_side
 from models import BASELINES, MODELS
 
 with quiet.imports():
@@ -110,10 +109,25 @@ def main():
     settings, options = LoopSettings.from_flags(), StepOptions.from_flags()
     if options.deterministic:
         devices.make_deterministic()
-    team = make_team()
-    team.check_batch_size(FLAGS.batch_size)
     devices.warn_if_slow(options.precision)
+    team = make_team()
+    with team.watching():
+        return _train(team, device, settings, options)
 
+
+def _train(team, device, settings, options):
+    """Trains, once it is known who does.
+
+    Args:
+        team: `training.replicas.Team`.
+        device: What the devices are called.
+        settings: `LoopSettings`.
+        options: `StepOptions`.
+
+    Returns:
+        None, or the exit status that a signal asks for.
+    """
+    team.check_batch_size(FLAGS.batch_size)
     folder = Path(FLAGS.train_path)
     check_target(folder, "--train_path", is_folder=True)
     model_class = MODEL.load(FLAGS.model)
@@ -131,8 +145,7 @@ def main():
     )
     # Which may have two names.
     arguments |= {"dataloader": loader_class.__name__, "data_set": loader.describe()}
-    arguments_path = folder / checkpoints.ARGUMENTS
-    before = checkpoints.read_arguments(arguments_path)
+    before = {} if FLAGS.restart else run_folder.read_before(folder)
     if not FLAGS.restart and checkpoints.list_checkpoints(folder):
         said = (*MAY_CHANGE_SAID, *model_class.may_change)
         run_folder.check_same_run(folder, before, arguments, MAY_CHANGE, said)
@@ -141,26 +154,36 @@ def main():
     with team.strategy.scope():
         model = model_class.from_flags(options)
     app.check_scales(FLAGS.scales, model)
-    _restore(model, folder, before)
+    is_set_back = _restore(model, folder, before)
+    model.state.arguments.values["run"] = arguments
     if model.step >= settings.max_steps:
         say(f"Nothing to do: step {model.step} of --max_steps={settings.max_steps}.")
         return None
     validation = _make_validation(model, loader_class)
     loader.prepare()
 
-    if team.is_chief:
-        if FLAGS.restart:
-            aside = run_folder.set_aside(folder)
+    if team.is_chief and FLAGS.restart:
+        aside = run_folder.set_aside(folder)
+        if aside is not None:
+            say(f"The run in {folder} is now in {aside}.")
+    loop = Loop(model, loader, folder, settings, team, validation)
+
+    def begin():
+        if is_set_back:
+            aside = run_folder.set_later_aside(folder, model.step)
             if aside is not None:
-                say(f"The run in {folder} is now in {aside}.")
-        checkpoints.write_arguments(arguments_path, arguments)
+                say(f"The checkpoints of later steps are now in {aside}.")
+            # So that the step that was asked for counts once, whatever comes.
+            loop.save()
+        checkpoints.write_arguments(folder / checkpoints.ARGUMENTS, arguments)
+
     scales = ", ".join(f"x{scale}" for scale in FLAGS.scales)
     say(
         f"Training {model.name} at {scales} on {team.describe(device)} from step "
         f"{model.step} to {settings.max_steps} in {folder}; watch it: tensorboard "
         f"--logdir={folder}"
     )
-    return Loop(model, loader, folder, settings, team, validation).run()
+    return loop.run(begin)
 
 
 def _make_validation(model, loader_class):
@@ -171,7 +194,7 @@ def _make_validation(model, loader_class):
         return None
     loader = loader_class.from_flags(scales=FLAGS.scales, flag_prefix="--validate")
     # So that anything wrong is met before the training.
-    loader.check_measurable(least_side(SHAVE_SIZE))
+    loader.check_whole(SHAVE_SIZE)
     say(f"Validating on {len(loader.images)} images of {FLAGS.validate_truth_path}.")
     return Validation(model, opening.open_model(BASELINE)[0], loader, SHAVE_SIZE)
 
@@ -183,6 +206,9 @@ def _restore(model, folder, before):
         model: What to restore.
         folder: The run's folder.
         before: The arguments of the run's last start; empty for a new one.
+
+    Returns:
+        bool: Whether --global_step set the step of a run that goes on.
     """
     newest = None if FLAGS.restart else run_folder.restore_newest(model, folder)
     if newest is not None:
@@ -195,6 +221,8 @@ def _restore(model, folder, before):
     is_new = newest is None or FLAGS.global_step != before.get("global_step")
     if FLAGS.global_step is not None and is_new:
         model.state.step.assign(FLAGS.global_step)
+        return newest is not None
+    return False
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from console.flags import Choice, define_count, define_numbers, define_path
 from console.progress import say
 from dataloaders import PAIRED
 from imaging.files import save_image
-from metrics import least_side
 from models import MODELS
 from models.measuring import BASELINE, SHAVE_SIZE, average, measure_scale
 
@@ -72,9 +71,7 @@ def main():
     if FLAGS.restore_global_step is not None:
         step = FLAGS.restore_global_step
     loader = DATALOADER.load(FLAGS.dataloader).from_flags(scales=FLAGS.scales)
-    loader.check_measurable(
-        least_side(FLAGS.shave_size), f" with --shave_size={FLAGS.shave_size}"
-    )
+    loader.check_measurable(FLAGS.shave_size)
     if FLAGS.report_path is not None:
         check_target(FLAGS.report_path, "--report_path")
     if FLAGS.save_path is not None:

@@ -2,10 +2,10 @@
 
     python benchmarks/kill_and_resume.py --kills=20
 
-A small network is trained on made-up pictures with --deterministic, once in one go, and
-once with SIGKILL at random moments, each followed by the same command. In turn it is
-killed while it starts, while it trains, and while it writes a checkpoint. Ends with an
-error if a single bit of the last checkpoints differs.
+A small network is trained on made-up pictures with --deterministic, averaged weights,
+clipping and validation, once in one go, and once with SIGKILL at random moments, each
+followed by the same command. In turn it is killed while it starts, while it trains, and
+while it writes a checkpoint. Ends with an error if a single bit of the last checkpoints differs.
 """
 
 import random
@@ -70,6 +70,11 @@ def main():
             killer.kill(WHEN[index % len(WHEN)])
         finish(folder, "killed")
         compare(folder / "whole", folder / "killed")
+        if FLAGS.kills >= len(WHEN) and not killer.half_written:
+            raise InputError(
+                "none of the kills came while a checkpoint was being written, so "
+                "little is shown; try another --seed."
+            )
         say(
             f"Killed {FLAGS.kills} times, {killer.half_written} of them while a "
             "checkpoint was being written: the last checkpoint has the same bits."
@@ -86,7 +91,8 @@ def start(folder, name):
             *(f"--save_freq={FLAGS.save_freq}", "--summary_freq=50", "--log_freq=1"),
             *("--scales=2,4", "--batch_size=2", "--input_patch_size=8"),
             *("--eusr_model_scales=2,4", "--eusr_conv_features=4"),
-            "--eusr_shared_blocks=1",
+            *("--eusr_shared_blocks=1", "--ema_decay=0.9", "--gradient_clip_norm=50"),
+            *(f"--validate_truth_path={folder / 'HR'}", "--validate_freq=20"),
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -28,6 +28,10 @@ class AVA(ScoredLoader):
 
     name = "ava"
     within_square = True
+    may_change = (
+        *("ava_dataset_path", "ava_image_path", "ava_num_threads"),
+        *("ava_train_range", "ava_validate_range", "ava_validate_images"),
+    )
     hint = "--ava_validate_images finds such pictures beforehand and leaves them out."
 
     def __init__(self, settings, dataset_path, image_path):

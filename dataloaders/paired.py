@@ -10,7 +10,8 @@ from console.errors import InputError, name_some
 from console.machine import free_memory
 from console.progress import say, to_size, warn
 from dataloaders import cache
-from dataloaders.pairs import find_pairs
+from dataloaders.checked import find_broken
+from dataloaders.pairs import check_measurable, find_pairs
 from dataloaders.patches import VARIANTS, turn_into
 from imaging.files import load_image
 from imaging.imresize import make_lr
@@ -88,8 +89,24 @@ class PairedLoader:
         self._look()
         known = [(pair.name, pair.hr_size, pair.lr_sizes) for pair in self.images]
         made = self.settings.input_path is None
-        digest = hashlib.sha256(repr((known, made)).encode()).hexdigest()[:12]
-        return f"{len(known)} images, {digest}"
+        digest = hashlib.sha256(repr(known).encode()).hexdigest()[:12]
+        where = "LR made from HR" if made else "LR from files"
+        return f"{len(known)} images, {where}, {digest}"
+
+    def check_whole(self, shave_size):
+        """Makes sure that all pictures can be read and measured.
+
+        Args:
+            shave_size: HR pixels that are dropped at each border.
+
+        Raises:
+            InputError: At least one cannot.
+        """
+        self.check_measurable(shave_size)
+        paths = {pair.hr_path for pair in self.images}
+        paths.update(p for pair in self.images for p in pair.lr_paths.values())
+        for path in find_broken(sorted(paths)):
+            load_image(path)  # Tells what is wrong.
 
     def folders(self):
         """All folders that the images lie in, a set of Path."""
@@ -292,38 +309,18 @@ class PairedLoader:
         batch = self.batch(step, scale)
         return batch.lr, batch.hr
 
-    def check_measurable(self, least, reason=""):
+    def check_measurable(self, shave_size):
         """Refuses pictures that are too small to be measured, before any is.
 
         Args:
-            least: Least height and width of what is measured, in HR pixels.
-            reason: Why it is that, for the message.
+            shave_size: HR pixels that are dropped at each border.
 
         Raises:
-            InputError: At least one picture is smaller, at one of the scales.
+            InputError: At least one is, at one of the scales.
         """
         self._look()
-        for scale in self.scales:
-            self._refuse_small(self.images, scale, least, reason)
-
-    def _refuse_small(self, pairs, scale, least, reason=""):
-        """Raises if the common part of output and truth is too small somewhere."""
-        least = max(least, scale)
-        small = []
-        for pair in pairs:
-            sides = [lr * scale for lr in pair.lr_sizes[scale]]
-            if min(*sides, *pair.hr_size) < least:
-                small.append(pair)
-        if not small:
-            return
-        height, width = small[0].hr_size
-        others = name_some([pair.hr_path.name for pair in small[1:]])
-        also = f" So are {others}." if others else ""
-        raise InputError(
-            f"{self._name_truth()}: {small[0].hr_path.name}: {width}x{height} is too "
-            f"small for x{scale}; {least}x{least} pixels are needed{reason}.{also} "
-            f"Remove what is too small or leave out x{scale}."
-        )
+        flag = f"{self.settings.flag_prefix}_truth_path"
+        check_measurable(self.images, self.scales, shave_size, flag)
 
     def pairs(self, scale):
         """Whole pictures of one scale, decoded one at a time.
@@ -335,7 +332,13 @@ class PairedLoader:
             InputError: A picture is smaller than the scale.
         """
         pairs = self._find((scale,))
-        self._refuse_small(pairs, scale, scale)
+        for pair in pairs:
+            if min(pair.lr_sizes[scale]) == 0:
+                height, width = pair.hr_size
+                raise InputError(
+                    f"{self._name_truth()}: {pair.hr_path.name}: {width}x{height} is "
+                    f"too small for x{scale}; remove it or leave out x{scale}."
+                )
         return WholePairs(pairs, scale)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from console.errors import InputError, name_some
 from imaging.files import list_images, read_size
+from metrics.full_reference import WINDOW
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,4 +150,33 @@ def _check_sizes(pairs):
             f"{path} is {size[1]}x{size[0]}, but {pair.hr_path} is {width}x{height}: "
             f"at x{scale} expected {width // scale}x{height // scale}, or rounded up"
             f"{more}. Make the LR images again from these HR images."
+        )
+
+
+def check_measurable(pairs, scales, shave_size, flag):
+    """Refuses pictures that are too small to be measured.
+
+    Args:
+        pairs: Of `Pair`.
+        scales: At which they would be measured.
+        shave_size: HR pixels that are dropped at each border.
+        flag: What gave the folder of the HR images, for the message.
+
+    Raises:
+        InputError: At least one is.
+    """
+    least = 2 * shave_size + WINDOW
+    small = {}
+    for pair in pairs:
+        for scale in scales:
+            sides = zip(pair.lr_sizes[scale], pair.hr_size, strict=True)
+            if min(min(lr * scale, hr) for lr, hr in sides) < least:
+                small.setdefault(pair.hr_path, scale)
+    if small:
+        path, scale = next(iter(small.items()))
+        more = name_some([other.name for other in list(small)[1:]])
+        raise InputError(
+            f"{flag}: {path}: too small to be measured at x{scale}, for which at least "
+            f"{least} pixels a side are needed ({shave_size} are shaved at each border)"
+            f"{f', as are {more}' if more else ''}. Remove it, or shave less."
         )

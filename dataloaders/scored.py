@@ -87,12 +87,15 @@ class ScoredLoader:
         first_score: The lowest of the ten scores; the others follow in steps of one.
         within_square: See `imaging.crops.random_patch`.
         hint: What a message about a broken picture advises.
+        may_change: Names of its flags that a run may change when it goes on: those
+            that leave the rows the same, which are compared by themselves.
     """
 
     name = None
     first_score = 1
     within_square = False
     hint = "Replace or remove it."
+    may_change = ()
 
     def __init__(self, settings):
         """Takes the settings; `prepare` reads the scores."""

@@ -59,6 +59,10 @@ class TID2013(ScoredLoader):
 
     name = "tid2013"
     first_score = 0
+    may_change = (
+        *("tid2013_image_path", "tid2013_score_path", "tid2013_image_extension"),
+        *("tid2013_train_range", "tid2013_validate_range", "tid2013_num_threads"),
+    )
 
     def __init__(self, settings, image_path, extension="bmp", score_path=None):
         """Takes where the scores and the pictures are.

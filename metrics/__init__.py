@@ -1,7 +1,6 @@
 """How good a picture is: PSNR, RMSE and SSIM against the truth."""
 
 from metrics.full_reference import (
-    least_side,
     mse_y,
     pirm_rmse,
     psnr_rgb,
@@ -11,7 +10,6 @@ from metrics.full_reference import (
 )
 
 __all__ = [
-    "least_side",
     "mse_y",
     "pirm_rmse",
     "psnr_rgb",

@@ -20,11 +20,6 @@ WINDOW, SIGMA = 11, 1.5
 C1, C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
 
 
-def least_side(shave):
-    """Least height and width in pixels of a picture that all metrics can measure."""
-    return 2 * shave + WINDOW
-
-
 def psnr_rgb(sr, hr, shave=4):
     """PSNR over R, G and B, in dB.
 

@@ -80,6 +80,7 @@ class EUSR(Model):
         """
         self.options = options or StepOptions()
         super().__init__(dataclasses.asdict(architecture), self.options)
+        self.architecture = architecture
         self.scales = tuple(architecture.model_scales)
         self.generator = self._make_generator(architecture)
         self.average = self.optimizer = None
@@ -190,15 +191,11 @@ class EUSR(Model):
     @classmethod
     def from_checkpoint(cls, prefix, arguments, options=None):
         """See `Model.from_checkpoint`; checkpoints of the TF1 code are read too."""
-        if arguments is None:
-            fields = tf1_names.read_architecture(prefix)
-        else:
-            fields = arguments["architecture"]
-        fields = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in fields.items()
-        }
+        fields = _read_architecture(prefix, arguments)
         check_flags_agree(prefix, FLAG_PREFIX, fields)
+        mean = f"{FLAG_PREFIX}rgb_mean"
+        if arguments is None and mean in flags.FLAGS and flags.FLAGS[mean].present:
+            fields["rgb_mean"] = flags.FLAGS[mean].value
         return cls(Architecture(**fields), options=options)
 
     def train_step(self, lr, hr, scale):
@@ -274,6 +271,8 @@ class EUSR(Model):
 
     def restore(self, prefix, target=None, resume=False, use_ema=True):
         """See `Model.restore`; checkpoints of the TF1 code are read too."""
+        if target in (None, "generator"):
+            self._check_architecture(prefix)
         if tf1_names.is_tf1(prefix):
             if target not in (None, "generator"):
                 raise InputError(
@@ -286,6 +285,58 @@ class EUSR(Model):
         if self.average is not None and not (resume and self._has_average(prefix)):
             averages.start(self.average.weights, self.generator.weights)
 
+    def _check_architecture(self, prefix):
+        """Refuses a checkpoint of another network.
+
+        Weights alone would not tell: a deeper network has all that a shallower one
+        asks for.
+
+        Raises:
+            InputError: With the flags that fit.
+        """
+        ours = dataclasses.asdict(self.architecture)
+        theirs = _read_architecture(prefix, checkpoints.describe(prefix))
+        misfits = [
+            f"--{FLAG_PREFIX}{name}={_to_flag(value)} (not {_to_flag(ours[name])})"
+            for name, value in theirs.items()
+            if not (
+                set(ours[name]) <= set(value)
+                if name == "model_scales"
+                else value == ours[name]
+            )
+        ]
+        if misfits:
+            raise InputError(
+                f"{prefix} holds another network than the one to be trained: "
+                f"{', '.join(misfits)}. Give these flags, or another checkpoint."
+            )
+
     @staticmethod
     def _has_average(prefix):
         return "ema" in checkpoints.list_roots(prefix)
+
+
+def _read_architecture(prefix, arguments):
+    """Reads what the network of a checkpoint was made from.
+
+    Args:
+        prefix: The checkpoint.
+        arguments: As `training.checkpoints.describe` returns them; None for a
+            checkpoint of the TF1 code.
+
+    Returns:
+        dict: Fields of `Architecture`; the RGB mean is not in files of the TF1 code.
+
+    Raises:
+        InputError: It holds no EUSR.
+    """
+    if arguments is None:
+        return tf1_names.read_architecture(prefix)
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in arguments["architecture"].items()
+    }
+
+
+def _to_flag(value):
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

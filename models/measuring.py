@@ -116,6 +116,10 @@ class Measured:
         )
 
 
+class _LeftOff(Exception):
+    """A validation was asked to leave off."""
+
+
 class Validation:
     """Measures a model in training, now and then, on the same images."""
 
@@ -135,21 +139,36 @@ class Validation:
         self.loader, self.shave_size = loader, shave_size
         self.baselines = {}
 
-    def __call__(self):
+    def describe(self):
+        """Says which images it measures on, wherever they lie; a str."""
+        return self.loader.describe()
+
+    def __call__(self, is_to_stop=lambda: False):
         """Measures all scales.
 
-        Returns:
-            dict: From a scale to its `Measured`.
-        """
-        return {scale: self._measure(scale) for scale in self.loader.scales}
+        Args:
+            is_to_stop: Asked after each image; says whether to leave off.
 
-    def _measure(self, scale):
+        Returns:
+            dict: From a scale to its `Measured`; None if it left off.
+        """
+        try:
+            return {s: self._measure(s, is_to_stop) for s in self.loader.scales}
+        except _LeftOff:
+            return None
+
+    def _measure(self, scale, is_to_stop):
+        def ask(*_):
+            if is_to_stop():
+                raise _LeftOff
+
         if scale not in self.baselines:
-            images = self._means([self.baseline], scale)
+            images = self._means([self.baseline], scale, ask)
             self.baselines[scale] = images
         pictures = {"output": [], "truth": []}
 
         def keep(_, name, sr, hr):
+            ask()
             if len(pictures["truth"]) < self.PICTURES:
                 pictures["output"].append(self._crop(sr, hr))
                 pictures["truth"].append(self._crop(hr, sr))

@@ -37,13 +37,7 @@ MODEL = Choice("model", PREDICTORS, "mobilenetv2", "The network to train.")
 DATALOADER = Choice("dataloader", SCORED, "ava", "The loader of images and scores.")
 
 # What may differ between two starts of a run without a word; see the root's train.py.
-MAY_CHANGE = (
-    *("epochs", "restore_path", "train_path", "cuda_device", "restart"),
-    *("ava_dataset_path", "ava_image_path", "ava_num_threads", "ava_validate_images"),
-    *("ava_train_range", "ava_validate_range"),
-    *("tid2013_image_path", "tid2013_score_path", "tid2013_image_extension"),
-    *("tid2013_num_threads", "tid2013_train_range", "tid2013_validate_range"),
-)
+MAY_CHANGE = ("epochs", "restore_path", "train_path", "cuda_device", "restart")
 MAY_CHANGE_SAID = ("learning_rate",)
 
 
@@ -87,8 +81,13 @@ def main():
     predictor = predictor_class.from_flags(before.get("architecture"))
     arguments = collect_values(predictor_class, loader_class)
     arguments |= {"data_set": loader.describe(), "architecture": predictor.attributes()}
-    said = (*MAY_CHANGE_SAID, *predictor_class.may_change)
-    run_folder.check_same_run(files.weights, before, arguments, MAY_CHANGE, said)
+    run_folder.check_same_run(
+        files.weights,
+        before,
+        arguments,
+        (*MAY_CHANGE, *loader_class.may_change),
+        (*MAY_CHANGE_SAID, *predictor_class.may_change),
+    )
 
     trainer = Trainer(predictor, loader, files, FLAGS.learning_rate, FLAGS.seed)
     if is_new:
@@ -98,8 +97,7 @@ def main():
             say(f"The run so far is now {aside}, and what belongs to it likewise.")
     else:
         say(f"Going on with {trainer.resume()}.")
-    end = FLAGS.epochs * loader.steps_per_epoch
-    if trainer.step >= end:
+    if trainer.epoch >= FLAGS.epochs:
         say(
             f"Nothing to do: {files.weights} has {FLAGS.epochs} of {FLAGS.epochs} "
             "epochs."

@@ -36,6 +36,7 @@ from training.optimizer import GuardedAdam, Schedule
 from training.options import StepOptions
 from training.state import State
 from training.stopping import StopRequest
+from training.summaries import Writer
 
 # Seconds between two saves within an epoch, which may take hours.
 SAVE_SECONDS = 600.0
@@ -140,7 +141,7 @@ class Trainer:
         self.loss_count = tf.Variable(0.0, trainable=False, name="loss_count")
         self.optimizer = GuardedAdam(Schedule(learning_rate, decay=1.0), self.state)
         self.optimizer.build(predictor.trained_weights)
-        self.writer = self.saved = None
+        self.writer, self.saved = Writer(files.logs), None
         self._train = tf.function(
             self._train_step,
             autograph=False,
@@ -197,21 +198,26 @@ class Trainer:
 
         Returns:
             None, or the exit status that the signal asks for.
+
+        Raises:
+            InputError: A picture cannot be read, or the loss is not finite. What was
+                trained before is saved.
         """
         keeper = checkpoints.Keeper(self.roots(), self.files.state, SAVES_KEPT)
-        self.writer = tf.summary.create_file_writer(str(self.files.logs))
-        steps = self.loader.steps_per_epoch
-        first, end = self.step, epochs * steps
+        end = epochs * self.loader.steps_per_epoch
         threads = self.loader.settings.threads
         with (
             StopRequest() as stop,
-            Ahead(self.loader.batch, first, end, threads, 2 * threads) as batches,
+            Ahead(self.loader.batch, self.step, end, threads, 2 * threads) as batches,
         ):
-            while self.step < end and stop.signal is None:
-                self._run_epoch(batches, steps, epochs, stop, keeper)
-            self._save(keeper)
+            try:
+                while self.epoch < epochs and stop.signal is None:
+                    self._run_epoch(batches, epochs, stop, keeper)
+            finally:
+                if int(self.state.first_bad_step.numpy()) < 0:
+                    self._save(keeper)
         self.writer.close()
-        if self.step < end:
+        if self.epoch < epochs:
             say(
                 f"Stopped by {stop.signal.name} after step {self.step} of {end}; the "
                 "same command goes on from there."
@@ -219,14 +225,19 @@ class Trainer:
             return 128 + stop.signal
         return None
 
-    def _run_epoch(self, batches, steps, epochs, stop, keeper):
+    @property
+    def epoch(self):
+        """Epochs done, their validation included."""
+        return len(self.history.epochs)
+
+    def _run_epoch(self, batches, epochs, stop, keeper):
         """Trains what is left of an epoch, validates and writes."""
-        epoch, done = divmod(self.step, steps)
+        steps = self.loader.steps_per_epoch
+        left = (self.epoch + 1) * steps - self.step
         start = saved = time.monotonic()
         waited, images = batches.waited, 0
-        title = f"Epoch {epoch + 1}/{epochs}"
-        with Progress(steps - done, title, "step") as progress:
-            for _ in range(done, steps):
+        with Progress(left, f"Epoch {self.epoch + 1}/{epochs}", "step") as progress:
+            for _ in range(left):
                 batch = batches.get()
                 self._train(batch.patches, batch.distributions)
                 images += len(batch.patches)
@@ -239,20 +250,24 @@ class Trainer:
                     self._save(keeper)
                     saved = time.monotonic()
         self._check_finite()
-        if self.step % steps:
+        if stop.signal is not None and progress.done < left:
             return
         seconds = time.monotonic() - start
-        values = {"epoch": epoch + 1, "loss": float(self.loss_sum / self.loss_count)}
-        values |= self.validate()
+        values = {"epoch": self.epoch + 1}
+        values["loss"] = float(self.loss_sum / self.loss_count)
         values["images_per_second"] = images / seconds
         values["waiting_share"] = (batches.waited - waited) / seconds
-        seconds = time.monotonic() - start
-        self._finish_epoch(values, epochs, to_clock(seconds * (epochs - epoch - 1)))
-        self._save(keeper)
+        measured = self.validate(lambda: stop.signal is not None)
+        if measured is not None:  # Else it comes first when the run goes on.
+            seconds = time.monotonic() - start
+            left = to_clock(seconds * (epochs - self.epoch - 1))
+            self._finish_epoch(values | measured, epochs, left)
+            self._save(keeper)
 
     def _finish_epoch(self, values, epochs, left):
         best = min(
-            (e["validation_loss"] for e in self.history.epochs), default=math.inf
+            (epoch["validation_loss"] for epoch in self.history.epochs),
+            default=math.inf,
         )
         self.history.epochs.append(values)
         for variable in (self.loss_sum, self.loss_count):
@@ -308,14 +323,19 @@ class Trainer:
             features, self.predictor.dropout, seed
         )
 
-    def validate(self):
+    def validate(self, is_to_stop=lambda: False):
         """Measures the validation part.
+
+        Args:
+            is_to_stop: Asked after each batch; says whether to leave off.
 
         Returns:
             dict: `validation_loss`, `validation_srcc` and `validation_lcc` of the
-            mean score.
+            mean score; None if it left off.
         """
-        predicted, target = predict_part(self.loader, self._predict)
+        predicted, target = predict_part(self.loader, self._predict, is_to_stop)
+        if predicted is None:
+            return None
         means = [mean_score(distribution) for distribution in (predicted, target)]
         return {
             "validation_loss": float(emd_loss(predicted, target)),
@@ -361,12 +381,12 @@ class Trainer:
 
     def _summarise(self, values):
         """Writes an epoch to TensorBoard."""
-        with self.writer.as_default(step=values["epoch"]):
-            for name in COLUMNS[1:]:
-                tag = name.replace("validation_", "validation/")
-                if not math.isnan(values[name]):
-                    tf.summary.scalar(tag, values[name])
-        self.writer.flush()
+        scalars = {
+            name.replace("validation_", "validation/"): values[name]
+            for name in COLUMNS[1:]
+            if not math.isnan(values[name])
+        }
+        self.writer.write(values["epoch"], scalars)
 
 
 def _to_text(value):
@@ -389,16 +409,17 @@ def make_predict(network):
     )
 
 
-def predict_part(loader, predict):
+def predict_part(loader, predict, is_to_stop=lambda: False):
     """Predicts the scores of the whole validation part.
 
     Args:
         loader: A `dataloaders.scored.ScoredLoader`, prepared.
         predict: As of `make_predict`.
+        is_to_stop: Asked after each batch; says whether to leave off.
 
     Returns:
-        predicted: float32 (N, 10).
-        target: float32 (N, 10).
+        predicted: float32 (N, 10); None if it left off.
+        target: float32 (N, 10); likewise.
     """
     count, threads = loader.validation_batches, loader.settings.threads
     predicted, target = [], []
@@ -411,4 +432,6 @@ def predict_part(loader, predict):
             predicted.append(np.asarray(predict(batch.patches)))
             target.append(batch.distributions)
             progress.advance()
+            if is_to_stop():
+                return None, None
     return np.concatenate(predicted), np.concatenate(target)

@@ -8,7 +8,7 @@ from console.errors import InputError
 from models.eusr import EUSR, Architecture
 from models.opening import open_model
 from tests.small import SMALL, draw_batch, make_small
-from training import checkpoints
+from training import checkpoints, run_folder
 from training.checkpoints import Keeper
 
 
@@ -101,7 +101,7 @@ def test_the_newest_is_the_one_of_the_highest_step(trained, tmp_path):
 
 
 def test_what_is_not_there_gets_the_names_of_those_that_are(trained, tmp_path):
-    with pytest.raises(InputError, match=r"not found. Checkpoints there: model.ckpt-7"):
+    with pytest.raises(InputError, match=r"not found.*Checkpoints there: model.ckpt-7"):
         checkpoints.find(tmp_path / "model.ckpt-8")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no checkpoint in this folder"):
@@ -110,16 +110,12 @@ def test_what_is_not_there_gets_the_names_of_those_that_are(trained, tmp_path):
         checkpoints.find(tmp_path / "none" / "model.ckpt-1")
 
 
-def test_another_size_is_refused(trained):
-    other = EUSR(Architecture(model_scales=(2, 4), conv_features=6, shared_blocks=1))
+@pytest.mark.parametrize("sizes", [{"conv_features": 6}, {"shared_blocks": 2}])
+def test_variables_of_another_size_are_refused(trained, sizes):
+    sizes = {"model_scales": (2, 4), "conv_features": 4, "shared_blocks": 1} | sizes
+    roots = {"generator": EUSR(Architecture(**sizes)).roots()["generator"]}
     with pytest.raises(InputError, match="does not fit this model"):
-        other.restore(trained[1])
-
-
-def test_more_blocks_than_were_stored_are_refused(trained):
-    other = EUSR(Architecture(model_scales=(2, 4), conv_features=4, shared_blocks=2))
-    with pytest.raises(InputError, match="does not fit this model"):
-        other.restore(trained[1])
+        checkpoints.restore(trained[1], roots)
 
 
 def test_a_foreign_checkpoint_is_refused_with_what_it_holds(tmp_path):
@@ -127,7 +123,7 @@ def test_a_foreign_checkpoint_is_refused_with_what_it_holds(tmp_path):
     with pytest.raises(InputError, match="neither a checkpoint of this project nor"):
         open_model("eusr", path)
     with pytest.raises(InputError, match="holds no generator; it holds net"):
-        make_small().restore(path)
+        checkpoints.restore(path, {"generator": make_small().roots()["generator"]})
 
 
 @pytest.mark.parametrize("part", ["index", "data-00000-of-00001"])
@@ -145,6 +141,46 @@ def test_only_the_last_few_are_kept(trained, tmp_path):
         keeper.save(step)
     kept = [p.name for p in checkpoints.list_checkpoints(tmp_path / "kept")]
     assert kept == ["model.ckpt-2", "model.ckpt-3"]
+
+
+def test_a_damaged_list_of_checkpoints_is_made_again(tmp_path):
+    model = make_small()
+    checkpoints.Keeper(model.roots(), tmp_path, 2).save(1)
+    (tmp_path / "checkpoint").write_bytes(bytes(range(128, 256)))
+    keeper = checkpoints.Keeper(model.roots(), tmp_path, 2)
+    for step in (2, 3):
+        keeper.save(step)
+    kept = [path.name for path in checkpoints.list_checkpoints(tmp_path)]
+    assert kept == ["model.ckpt-2", "model.ckpt-3"]
+
+
+def test_arguments_are_in_the_checkpoints_too(tmp_path):
+    model = make_small()
+    model.state.arguments.values["run"] = {"seed": 5}
+    checkpoints.Keeper(model.roots(), tmp_path, 2).save(1)
+    assert run_folder.read_before(tmp_path) == {"seed": 5}
+    checkpoints.write_arguments(tmp_path / checkpoints.ARGUMENTS, {"seed": 6})
+    assert run_folder.read_before(tmp_path) == {"seed": 6}
+
+
+def test_later_checkpoints_are_set_aside_whole(tmp_path):
+    keeper = checkpoints.Keeper(make_small().roots(), tmp_path, 9)
+    for step in (1, 2, 3):
+        keeper.save(step)
+    aside = run_folder.set_later_aside(tmp_path, 1)
+    assert checkpoints.list_checkpoints(tmp_path) == [tmp_path / "model.ckpt-1"]
+    assert len(checkpoints.list_checkpoints(aside)) == 2
+    assert run_folder.set_later_aside(tmp_path, 1) is None
+
+
+def test_a_run_behind_a_link_is_set_aside_and_the_link_stays(tmp_path):
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.mkdir()
+    (real / "file").write_text("")
+    link.symlink_to(real)
+    aside = run_folder.set_aside(link)
+    assert (aside / "file").exists() and aside.name == "real.old1"
+    assert link.is_symlink() and list(link.iterdir()) == []
 
 
 def test_damaged_arguments_are_named(tmp_path):

@@ -59,7 +59,7 @@ def test_tensorboard_gets_a_run_for_each_scale(loader, tmp_path):
                 tags.setdefault(value.tag, set()).add((scale, event.step))
     assert set(tags) == {
         *("loss", "gradient_norm", "learning_rate", "input", "output", "truth"),
-        *("time/step_seconds", "time/waiting_for_data_share"),
+        *("time/step_seconds", "time/waiting_for_data_share", "skipped_steps"),
     }
     drawn = {(loader.scale_of(step), step + 1) for step in range(8)}
     assert all(where == drawn for where in tags.values())
@@ -109,12 +109,45 @@ def test_a_signal_ends_the_run_after_its_step_with_a_checkpoint(
     assert f"after step {model.step}" in capsys.readouterr().out
 
 
-def test_the_second_signal_acts_at_once():
-    with pytest.raises(KeyboardInterrupt), StopRequest() as stop:
-        signal.raise_signal(signal.SIGINT)
-        assert stop.signal == signal.SIGINT
-        signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+# A step that Python cannot interrupt, as those of TensorFlow.
+LONG_STEP = """
+import ctypes
+from training.stopping import StopRequest
+with StopRequest() as stop:
+    print("begun", flush=True)
+    left = 60
+    while left:  # Signals end a sleep, but not a step.
+        left = ctypes.CDLL(None).sleep(left)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_second_signal_ends_the_process_within_a_step(number):
+    process = subprocess.Popen(
+        [sys.executable, "-c", LONG_STEP],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.readline()
+    process.send_signal(number)
+    time.sleep(0.5)
+    assert process.poll() is None
+    process.send_signal(number)
+    _, complained = process.communicate(timeout=20)
+    assert process.returncode == 128 + number
+    assert complained == f"Stopped at once by a second {number.name}.\n"
+
+
+def test_the_first_signal_is_remembered_and_the_handlers_are_given_back():
+    before = signal.getsignal(signal.SIGTERM)
+    with StopRequest() as stop:
+        assert stop.signal is None
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.signal == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.set_wakeup_fd(-1) == -1
 
 
 def test_what_is_prepared_ahead_comes_in_order_and_its_waiting_is_counted():

@@ -45,6 +45,7 @@ def test_a_step_that_is_not_finite_changes_nothing_but_the_count():
     assert int(model.state.bad_in_a_row) == 1
     model.train_step(good.lr, good.hr, 2)
     assert int(model.state.bad_in_a_row) == 0
+    assert int(model.state.skipped) == 1
 
 
 def test_the_run_stops_at_the_next_log_and_saves_nothing_bad(tmp_path):
@@ -63,6 +64,22 @@ def test_so_many_in_a_row_are_tolerated_and_counted_as_steps(tmp_path):
     assert model.step == 8
     assert int(model.optimizer.iterations) == 3
     assert all(np.isfinite(w.numpy()).all() for w in model.generator.weights)
+
+
+def test_skipped_steps_are_counted_in_the_log(tmp_path, capsys):
+    model = make_small()
+    model.state.tolerated = 1
+    run(model, tmp_path, {0, 5})
+    lines = [x for x in capsys.readouterr().out.splitlines() if x.startswith("step")]
+    assert "  1 steps skipped  " in lines[0] and "  2 steps skipped  " in lines[1]
+
+
+def test_a_checkpoint_of_a_bad_streak_is_not_called_good(tmp_path):
+    model = make_small()
+    model.state.tolerated = 3
+    with pytest.raises(InputError, match=r"last good checkpoint is .*model\.ckpt-2\."):
+        run(model, tmp_path, {2, 3, 4, 5, 6}, save_freq=2)
+    assert (tmp_path / "model.ckpt-4.index").exists()
 
 
 def test_one_more_is_too_many_and_the_first_of_them_is_named(tmp_path):

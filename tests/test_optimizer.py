@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tests.small import draw_batch, make_small
+from training import checkpoints
 from training.optimizer import Schedule
 from training.options import StepOptions
 
@@ -70,6 +71,35 @@ def test_float16_halves_its_loss_scale_instead_of_applying_an_overflow():
     while int(model.optimizer.iterations) == 0:
         model.train_step(lr, hr, 2)
     assert int(model.state.first_bad_step) == -1
+
+
+def go_on(folder, before, after):
+    """A run of one step in one precision, restored into another."""
+    first = make_small(StepOptions(precision=before))
+    first.train_step(*draw_batch(2), 2)
+    prefix = checkpoints.Keeper(first.roots(), folder, 1).save(1)
+    model = make_small(StepOptions(precision=after))
+    model.restore(prefix, resume=True)
+    return model
+
+
+def test_the_scale_of_a_float16_run_does_not_reach_one_that_goes_on_in_float32(
+    tmp_path,
+):
+    model = go_on(tmp_path, "float16", "float32")
+    always = make_small()
+    for ours, theirs in zip(
+        always.generator.weights, model.generator.weights, strict=True
+    ):
+        ours.assign(theirs)
+    batch = draw_batch(2)
+    norms = [float(m.train_step(*batch, 2)["gradient_norm"]) for m in (model, always)]
+    assert norms[0] == pytest.approx(norms[1], rel=1e-4)
+
+
+def test_a_float32_run_that_goes_on_in_float16_starts_with_a_high_scale(tmp_path):
+    model = go_on(tmp_path, "float32", "float16")
+    assert float(model.state.loss_scale.value) == 2.0**15
 
 
 def test_float16_doubles_its_loss_scale_after_many_good_steps():

@@ -146,21 +146,123 @@ def test_validation_measures_what_validate_would(loader):
         ]
 
 
+class FakeMeasured:
+    baseline, pictures = {"psnr_y": 1.0}, {"output": [np.zeros((4, 4, 3), "u1")]}
+
+    def __init__(self, psnr):
+        self.values = {"psnr_y": psnr}
+
+    def describe(self):
+        return f"psnr_y {self.values['psnr_y']}"
+
+
+class FakeValidation:
+    """Measures what it is told to."""
+
+    def __init__(self, measure, images="some"):
+        self.measure, self.images, self.times = measure, images, 0
+
+    def describe(self):
+        return self.images
+
+    def __call__(self, is_to_stop):
+        self.times += 1
+        return self.measure()
+
+
+def validate(loader, folder, psnr, model=None, images="some", **settings):
+    """Trains with validations that find the given values, one after the other."""
+    model = model or make_small()
+    if checkpoints.list_checkpoints(folder):
+        model.restore(checkpoints.find(folder), resume=True)
+    values = iter(psnr)
+    validation = FakeValidation(lambda: {2: FakeMeasured(next(values))}, images)
+    Loop(model, loader, folder, LoopSettings(**settings), None, validation).run()
+    return model
+
+
+def kept_as_best(folder):
+    return checkpoints.step_of(checkpoints.find(folder / "best"))
+
+
+def test_a_checkpoint_knows_the_best_that_was_found_at_its_own_step(loader, tmp_path):
+    often = {"validate_freq": 2, "save_freq": 2}
+    validate(loader, tmp_path, [20.0], max_steps=2, **often)
+    model = validate(loader, tmp_path, [10.0], max_steps=4, **often)
+    assert float(model.state.best) == 20.0
+    assert kept_as_best(tmp_path) == 2
+
+
+def test_another_set_of_images_begins_a_new_best(loader, tmp_path):
+    validate(loader, tmp_path, [20.0], max_steps=2, validate_freq=2)
+    model = validate(
+        loader, tmp_path, [10.0], images="others", max_steps=4, validate_freq=2
+    )
+    assert float(model.state.best) == 10.0
+    assert kept_as_best(tmp_path) == 4
+
+
+def test_a_validation_that_was_left_off_comes_first_when_going_on(
+    loader, tmp_path, capsys
+):
+    model, leaving = make_small(), FakeValidation(lambda: None)
+    settings = LoopSettings(max_steps=3, validate_freq=2)
+    Loop(model, loader, tmp_path, settings, None, leaving).run()
+    assert "Stopped validating at step 2" in capsys.readouterr().out
+    model.state.step.assign(2)
+    again = FakeValidation(lambda: {2: FakeMeasured(20.0)})
+    Loop(model, loader, tmp_path, settings, None, again).run()
+    assert again.times == 1 and int(model.state.validated) == 2
+
+
+def test_a_validation_leaves_off_when_asked(loader):
+    asked = []
+
+    def is_to_stop():
+        asked.append(True)
+        return len(asked) == 2
+
+    measured = Validation(make_small(), Bicubic(), loader, SHAVE_SIZE)(is_to_stop)
+    assert measured is None and len(asked) == 2
+
+
+def test_what_was_trained_is_saved_before_a_validation_fails(loader, tmp_path):
+    def fail():
+        raise InputError("a picture is damaged")
+
+    settings = LoopSettings(max_steps=6, validate_freq=2)
+    loop = Loop(make_small(), loader, tmp_path, settings, None, FakeValidation(fail))
+    with pytest.raises(InputError, match="a picture is damaged"):
+        loop.run()
+    assert checkpoints.step_of(checkpoints.find(tmp_path)) == 2
+
+
+def test_pictures_to_validate_on_are_looked_at_before_the_training(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = write_pictures(tmp_path / "HR", [(48, 60), (50, 44)])
+    settings = PairedSettings(str(folder), None, (2, 4))
+    PairedLoader(settings).check_whole(SHAVE_SIZE)
+    write_pictures(folder, [(18, 60)])
+    with pytest.raises(InputError, match=r"0\.png: too small to be measured at x2"):
+        PairedLoader(settings).check_whole(SHAVE_SIZE)
+    path = folder / "0.png"
+    write_pictures(folder, [(48, 60)])
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(InputError, match=r"0\.png: is truncated"):
+        PairedLoader(settings).check_whole(SHAVE_SIZE)
+
+
 def test_the_best_checkpoint_is_kept(loader, tmp_path, capsys):
     folder, psnr = tmp_path / "run", iter([20.0, 30.0, 25.0])
 
-    class Measured:
-        baseline, pictures = {"psnr_y": 1.0}, {"output": [np.zeros((4, 4, 3), "u1")]}
+    def Measured():
+        return FakeMeasured(next(psnr))
 
-        def __init__(self):
-            self.values = {"psnr_y": next(psnr)}
-
-        def describe(self):
-            return f"psnr_y {self.values['psnr_y']}"
-
-    model = make_small()
+    model, validation = make_small(), FakeValidation(lambda: {2: Measured()})
     settings = LoopSettings(max_steps=6, validate_freq=2)
-    Loop(model, loader, folder, settings, None, lambda: {2: Measured()}).run()
+    Loop(model, loader, folder, settings, None, validation).run()
     assert checkpoints.find(folder / "best") == str(folder / "best" / "model.ckpt-4")
     assert len(list((folder / "best").glob("*.index"))) == 1
     assert float(model.state.best) == 30.0

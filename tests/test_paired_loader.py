@@ -228,14 +228,14 @@ def test_only_small_images_are_an_error(tmp_path):
 def test_pictures_too_small_to_measure_are_named_beforehand(tmp_path):
     write_pictures(tmp_path / "HR", [(40, 50), (19, 50), (24, 19), (23, 19)])
     loader = make_loader(tmp_path, scales=(2, 4), lr_patch_size=None, prepared=False)
-    loader.check_measurable(16)
+    loader.check_measurable(2)  # And SSIM's window of 11.
     # At x4, 19 pixels are cut to 16.
     with pytest.raises(InputError) as caught:
-        loader.check_measurable(18, " with --shave_size=4")
+        loader.check_measurable(3)
     assert str(caught.value) == (
-        f"--data_truth_path={tmp_path / 'HR'}: 1.png: 50x19 is too small for x4; "
-        "18x18 pixels are needed with --shave_size=4. So are 2.png, 3.png. Remove "
-        "what is too small or leave out x4."
+        f"--data_truth_path: {tmp_path / 'HR' / '1.png'}: too small to be measured at "
+        "x4, for which at least 17 pixels a side are needed (3 are shaved at each "
+        "border), as are 2.png, 3.png. Remove it, or shave less."
     )
 
 

@@ -119,7 +119,7 @@ def test_the_best_epoch_is_the_one_of_the_least_validation_loss(tmp_path, monkey
     monkeypatch.setattr(
         trainer,
         "validate",
-        lambda: {
+        lambda _: {
             "validation_loss": next(losses),
             "validation_srcc": float("nan"),
             "validation_lcc": 0.1,

@@ -105,7 +105,10 @@ def test_a_global_step_counts_once(tmp_path):
     road = Road(tmp_path)
     assert "from step 100 to 102" in road.train("--global_step=100", "--max_steps=102")
     assert "from step 102 to 104" in road.train("--global_step=100", "--max_steps=104")
-    assert "from step 50 to 104" in road.train("--global_step=50", "--max_steps=104")
+    # Back before steps that were saved: these are kept aside.
+    said = road.train("--global_step=50", "--max_steps=52")
+    assert "from step 50 to 52" in said and "later.old1" in said
+    assert "from step 52 to 54" in road.train("--global_step=50", "--max_steps=54")
 
 
 @needs_shared
@@ -395,8 +398,7 @@ def mistakes(road, folder):
         "too small to measure": (
             validate,
             [f"{truth}{hr}", checkpoint, "--scales=2", "--shave_size=15"],
-            "0.png: 52x40 is too small for x2; 41x41 pixels are needed with "
-            "--shave_size=15.",
+            "0.png: too small to be measured at x2, for which",
         ),
         "a missing scale": (
             validate,

@@ -8,12 +8,13 @@ TensorFlow 2 reads it by that name.
 
 import contextlib
 import errno
-import gc
 import json
+import logging
 import shutil
 from pathlib import Path
 
 import tensorflow as tf
+from google.protobuf import text_format
 
 from console import quiet
 from console.errors import InputError, name_some
@@ -103,6 +104,12 @@ def list_checkpoints(folder):
     return [prefix for _, prefix in sorted(found)]
 
 
+def step_of(prefix):
+    """The step in a checkpoint's name; -1 where there is none."""
+    step = Path(prefix).name.rpartition("-")[2]
+    return int(step) if step.isdigit() else -1
+
+
 @contextlib.contextmanager
 def reading(prefix):
     """Turns what TensorFlow raises about damaged files into one line.
@@ -117,7 +124,7 @@ def reading(prefix):
     # TensorFlow's reader raises IndexError where the data file is too short.
     except (tf.errors.OpError, ValueError, IndexError, RuntimeError) as error:
         raise InputError(
-            f"{prefix}: cannot be read as a checkpoint ({_first_line(error)}). "
+            f"{prefix}: cannot be read as a checkpoint ({first_line(error)}). "
             "Use another one, or copy its .index and .data files again."
         ) from None
 
@@ -152,8 +159,7 @@ def read_step(prefix):
     if reader.has_tensor(f"state/step{_VALUE}"):
         with reading(prefix):
             return int(reader.get_tensor(f"state/step{_VALUE}"))
-    step = Path(prefix).name.rpartition("-")[2]
-    return int(step) if step.isdigit() else 0
+    return max(step_of(prefix), 0)
 
 
 def list_roots(prefix):
@@ -183,35 +189,36 @@ def restore(prefix, roots):
                 f"{prefix}: holds no {root}; it holds {name_some(have) or 'nothing'}. "
                 "It was written by another program or another model."
             )
-    misfit = None
-    with reading(prefix), _quiet_logger():
+    with reading(prefix):
         try:
             status = tf.train.Checkpoint(**roots).read(prefix).expect_partial()
             status.assert_existing_objects_matched()
         except (AssertionError, ValueError) as error:
-            misfit = _first_line(error)
-        # TensorFlow's objects complain, at length, when they are collected.
-        gc.collect()
-    if misfit is not None:
-        raise InputError(
-            f"{prefix}: does not fit this model ({misfit}). It was made with other "
-            "sizes."
+            raise InputError(
+                f"{prefix}: does not fit this model ({first_line(error)}). It was made "
+                "with other sizes."
+            ) from None
+
+
+class _Partial(logging.Filter):
+    """Drops TensorFlow's lines about what a checkpoint holds and nobody asked for.
+
+    It writes them, hundreds, whenever its objects are collected: after a restore that
+    failed, and after Ctrl-C.
+    """
+
+    def filter(self, record):
+        """Whether a line is kept."""
+        text = str(record.msg)
+        return "Value in checkpoint could not be found" not in text and not (
+            text.startswith("Detecting that an object or model or tf.train.Checkpoint")
         )
 
 
-@contextlib.contextmanager
-def _quiet_logger():
-    """Drops TensorFlow's warnings about what a checkpoint does not hold."""
-    logger = tf.get_logger()
-    level = logger.level
-    logger.setLevel("ERROR")
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
+tf.get_logger().addFilter(_Partial())
 
 
-def _first_line(error):
+def first_line(error):
     """The first line of an error of TensorFlow, whose messages run over many."""
     text = getattr(error, "message", None) or str(error)
     return text.strip().splitlines()[0].rstrip(".") if text.strip() else "unknown"
@@ -230,6 +237,7 @@ class Keeper:
         """
         self.folder = Path(folder)
         self._remove_leftovers()
+        self._mend_list(self.folder)
         self.manager = tf.train.CheckpointManager(
             tf.train.Checkpoint(**roots),
             str(self.folder),
@@ -251,10 +259,33 @@ class Keeper:
             self._remove_leftovers()
             for part in self.folder.glob(f"{PREFIX}-{step}.*"):
                 part.unlink()
-            code, reason = errno.EIO, _first_line(error)
+            code, reason = errno.EIO, first_line(error)
             if "No space left" in reason:
                 code, reason = errno.ENOSPC, "No space left on device"
             raise OSError(code, reason, str(self.folder)) from None
+
+    @staticmethod
+    def _mend_list(folder):
+        """Makes TensorFlow's list of checkpoints hold those that are there."""
+        there = [str(prefix) for prefix in list_checkpoints(folder)]
+        try:
+            state = tf.train.get_checkpoint_state(str(folder))
+            listed = list(state.all_model_checkpoint_paths) if state else []
+        except (tf.errors.OpError, UnicodeDecodeError):
+            listed = None
+        if there and there != listed:
+            # A copied folder lists another folder's; a damaged list, nothing.
+            state = tf.compat.v1.train.generate_checkpoint_state_proto(
+                str(folder),
+                there[-1],
+                there,
+                [Path(f"{prefix}.index").stat().st_mtime for prefix in there],
+                0.0,
+            )
+            with written_whole(folder / "checkpoint") as aside:
+                aside.write_text(text_format.MessageToString(state))
+        elif listed is None:
+            (folder / "checkpoint").unlink()
 
     def _remove_leftovers(self):
         """Removes what a kill or a full disk left half-written."""

@@ -7,6 +7,7 @@ alone, so a run that is stopped and started again sees the data it would have se
 
 import dataclasses
 import functools
+import math
 import signal
 import sys
 import time
@@ -19,7 +20,7 @@ from console.errors import InputError, name_some
 from console.flags import define_count, from_flags
 from console.progress import say, to_clock
 from training.ahead import Ahead
-from training.checkpoints import Keeper, list_checkpoints
+from training.checkpoints import Keeper, list_checkpoints, step_of
 from training.replicas import Agreement, Team
 from training.stopping import StopRequest
 from training.summaries import Summaries
@@ -135,10 +136,14 @@ class Loop:
         self.pace = Pace()
         self.steps_of_scale = {}
         self.agreement = Agreement(self.team)
-        self.saved = None
+        self.saved = self.stop = None
 
-    def run(self):
+    def run(self, begin=None):
         """Trains until `max_steps` or until a signal asks to stop.
+
+        Args:
+            begin: Called by the chief alone, before the first step and once all
+                workers have read what they go on from.
 
         Returns:
             None, or the exit status that the signal asks for.
@@ -158,13 +163,18 @@ class Loop:
             ) as bar,
             self.team.watching(),
         ):
+            self.stop = stop
             self.team.check_agreement(first)
+            if begin is not None and self.team.is_chief:
+                begin()
+            if self._is_validation_due(first):
+                self._validate(first)
             for step in range(first, end):
-                self._one_step(step + 1, batches, stop.signal is not None)
+                self._one_step(step + 1, batches)
                 bar.update()
                 if self.agreement.is_to_stop:
                     break
-            self._save(self.model.step)
+            self.save()
             self.agreement.wait_for_all()
         self.summaries.close()
         if self.agreement.is_to_stop and self.model.step < end:
@@ -177,13 +187,14 @@ class Loop:
             return 128 + asked
         return None
 
-    def _one_step(self, done, batches, is_to_stop):
+    def _one_step(self, done, batches):
         """Trains one step; `done` counts it."""
         start, waited = time.perf_counter(), batches.waited
         batch = batches.get()
         traced = batch.scale in self.steps_of_scale
         losses = self._step_of(batch.scale)(batch.lr, batch.hr)
-        self.agreement.ask(is_to_stop)
+        # Read after the step: it took the time in which a signal may have come.
+        self.agreement.ask(self.stop.signal is not None)
         is_log = done % self.settings.log_freq == 0
         if is_log:
             self._check_finite()
@@ -195,10 +206,11 @@ class Loop:
             self._log(done, batch.scale, losses)
         if self.team.is_chief and done % self.settings.summary_freq == 0:
             self._summarise(done, batch, losses)
+        # Before the save, so that a checkpoint knows the best that it has to beat.
+        if self._is_validation_due(done) and not self.agreement.is_to_stop:
+            self._validate(done)
         if done % self.settings.save_freq == 0:
             self._save(done)
-        if self.validation is not None and done % self.settings.validate_freq == 0:
-            self._validate(done)
 
     def _step_of(self, scale):
         """The compiled step of one scale, traced at its first use."""
@@ -216,6 +228,9 @@ class Loop:
 
     def _log(self, done, scale, losses):
         numbers = "  ".join(f"{name} {value:.4f}" for name, value in losses.items())
+        skipped = int(self.model.state.skipped.numpy())
+        if skipped:
+            numbers += f"  {skipped} steps skipped"
         left = self.pace.left(self.settings.max_steps - done)
         say(
             f"step {done}/{self.settings.max_steps}  x{scale}  {numbers}  "
@@ -230,6 +245,7 @@ class Loop:
             **self.model.learning_rates(),
             "time/step_seconds": self.pace.mean,
             "time/waiting_for_data_share": self.pace.waiting_share,
+            "skipped_steps": float(self.model.state.skipped),
         }
         lr, hr = batch.lr[:3], batch.hr[:3]
         sr = self.model.upscale(tf.cast(lr, tf.float32), batch.scale)
@@ -246,13 +262,17 @@ class Loop:
         if step < 0:
             return
         batch = self.loader.batch(step)
-        saved = list_checkpoints(self.folder)
+        saved = [p for p in list_checkpoints(self.folder) if step_of(p) <= step]
         raise InputError(
             f"the loss or a gradient of step {step + 1} (x{batch.scale}, images "
             f"{name_some(batch.names, 99)}) is not finite. The last good checkpoint is "
             f"{saved[-1] if saved else 'none'}. Lower the learning rate, or give "
             "--skip_nonfinite=N to pass over up to N such steps in a row."
         )
+
+    def save(self):
+        """Writes a checkpoint of the present step."""
+        self._save(self.model.step)
 
     def _save(self, done):
         self._check_finite()
@@ -261,16 +281,37 @@ class Loop:
                 say(f"Saved {self.keeper.save(done)}")
             self.saved = done
 
+    def _is_validation_due(self, done):
+        """Whether the model is to be measured after a step and has not been."""
+        return (
+            self.validation is not None
+            and done > 0
+            and done % self.settings.validate_freq == 0
+            and int(self.model.state.validated.numpy()) != done
+        )
+
     def _validate(self, done):
         """Measures the model and keeps the best checkpoint; the others wait."""
         self._check_finite()
         if not self.team.is_chief:
             return
-        measured = self.validation()
+        try:
+            measured = self.validation(lambda: self.stop.signal is not None)
+        except InputError:
+            self._save(done)  # The images are at fault, not what was trained.
+            raise
+        if measured is None:
+            say(f"Stopped validating at step {done}; it comes first when going on.")
+            return
+        state, images = self.model.state, self.validation.describe()
+        state.validated.assign(done)
+        if state.best_of.values != images:
+            state.best_of.values = images
+            state.best.assign(-math.inf)
         for scale, one in measured.items():
             say(f"validated at step {done}  x{scale}  {one.describe()}")
             self.summaries.write_validation(done, scale, one)
         mean = sum(one.values["psnr_y"] for one in measured.values()) / len(measured)
-        if mean > float(self.model.state.best.numpy()):
-            self.model.state.best.assign(mean)
+        if mean > float(state.best.numpy()):
+            state.best.assign(mean)
             say(f"The best so far, kept as {self.keeper_of_best.save(done)}")

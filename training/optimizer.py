@@ -100,7 +100,7 @@ class GuardedAdam(keras.optimizers.Adam):
             is_finite: bool scalar, whether the step was taken.
         """
         loss_scale = self.state.loss_scale
-        loss, gradients = differentiate(loss_scale.factor)
+        loss, gradients = differentiate(loss_scale.value)
         loss, gradients = sum_over_replicas((loss, gradients))
         if loss_scale.is_dynamic:
             gradients = [gradient / loss_scale.factor for gradient in gradients]

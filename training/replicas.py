@@ -9,12 +9,15 @@ import collections
 import contextlib
 import json
 import os
+import threading
 
 import tensorflow as tf
 
 from console.errors import InputError
 from console.progress import say
 from training.stopping import joining
+
+SECONDS_BETWEEN_REMINDERS = 60.0
 
 
 def sum_over_replicas(values):
@@ -259,12 +262,29 @@ def make_team():
 
 def _join(workers):
     """Waits for the other workers of TF_CONFIG."""
-    say(f"Waiting until all workers are there: {', '.join(workers)}")
-    with joining():
+    waiting = f"Waiting until all workers are there: {', '.join(workers)}"
+    say(waiting)
+    with joining(), _repeated(waiting):
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     resolver = strategy.cluster_resolver
     address = resolver.cluster_spec().task_address(resolver.task_type, resolver.task_id)
     return Team(strategy, workers.index(address), len(workers))
+
+
+@contextlib.contextmanager
+def _repeated(text):
+    """Says something again now and then, for as long as the block takes."""
+    done = threading.Event()
+
+    def repeat():
+        while not done.wait(SECONDS_BETWEEN_REMINDERS):
+            say(text)
+
+    threading.Thread(target=repeat, daemon=True, name="reminder").start()
+    try:
+        yield
+    finally:
+        done.set()
 
 
 def _read_cluster():

@@ -1,5 +1,6 @@
 """A run's folder: what it was started with, and whether it may go on."""
 
+import contextlib
 import itertools
 from pathlib import Path
 
@@ -35,6 +36,26 @@ def check_same_run(run, before, arguments, may_change, may_change_said=()):
         )
     if said:
         say(f"From here on: {'; '.join(said)}.")
+
+
+def read_before(folder):
+    """Reads what a run was last started with.
+
+    Returns:
+        dict: From arguments.json, or where that is missing from the newest
+        checkpoint; empty where neither says it.
+
+    Raises:
+        InputError: arguments.json is damaged.
+    """
+    before = checkpoints.read_arguments(Path(folder) / checkpoints.ARGUMENTS)
+    for prefix in reversed(checkpoints.list_checkpoints(folder)):
+        if before:
+            break
+        # A damaged checkpoint is told when the run is restored.
+        with contextlib.suppress(InputError):
+            before = (checkpoints.describe(str(prefix)) or {}).get("run", {})
+    return before
 
 
 def _name_argument(name):
@@ -90,6 +111,7 @@ def set_aside(folder):
     Returns:
         Path: Where it is now; None if there was nothing.
     """
+    # Where it is a link, what it leads to is renamed, and the link stays.
     folder = Path(folder).resolve()
     if not folder.exists():
         return None
@@ -101,4 +123,34 @@ def set_aside(folder):
     names = (folder.with_name(f"{folder.name}.old{n}") for n in itertools.count(1))
     aside = next(path for path in names if not path.exists())
     folder.rename(aside)
+    folder.mkdir()
+    return aside
+
+
+def set_later_aside(folder, step):
+    """Moves the checkpoints of later steps away, so that a run can go on before them.
+
+    Args:
+        folder: The run's folder.
+        step: Checkpoints of higher steps are moved.
+
+    Returns:
+        Path: The folder, within the run's, where they are now; None if there were
+        none.
+    """
+    folder = Path(folder)
+    later = [
+        prefix
+        for prefix in checkpoints.list_checkpoints(folder)
+        if checkpoints.step_of(prefix) > step
+    ]
+    if not later:
+        return None
+    names = (folder / f"later.old{number}" for number in itertools.count(1))
+    aside = next(path for path in names if not path.exists())
+    aside.mkdir()
+    # From the newest on: whatever is left after a kill is a run that can go on.
+    for prefix in reversed(later):
+        for part in sorted(folder.glob(f"{prefix.name}.*"), reverse=True):
+            part.rename(aside / part.name)
     return aside

@@ -28,15 +28,18 @@ class State:
 
     Attributes:
         step: int64 scalar, training steps done, skipped ones included.
-        arguments: What the model was made from, so that a checkpoint copied alone
-            still knows its model.
+        arguments: What the model was made from and the run was started with, so that
+            a checkpoint copied alone still knows its model and its run.
         bad_in_a_row: int64 scalar, steps up to now whose loss or gradient was not
             finite, one after the other.
         first_bad_step: int64 scalar, where more such steps began than are tolerated;
             -1 if nowhere.
+        skipped: int64 scalar, all such steps so far.
         tolerated: How many such steps in a row do no harm, an int.
         loss_scale: `LossScale`.
         best: float32 scalar, the best mean psnr_y that a validation has found.
+        best_of: Of which images that is the mean, a str.
+        validated: int64 scalar, the step after which the last validation was done.
     """
 
     def __init__(self, arguments, options):
@@ -49,10 +52,13 @@ class State:
         self.arguments = Arguments(arguments)
         self.step = make_counter(0, "step")
         self.bad_in_a_row = make_counter(0, "bad_in_a_row")
+        self.skipped = make_counter(0, "skipped")
         self.first_bad_step = make_counter(-1, "first_bad_step")
         self.tolerated = options.skip_nonfinite
         self.loss_scale = LossScale(is_dynamic=options.precision == "float16")
         self.best = tf.Variable(-math.inf, trainable=False, name="best")
+        self.best_of = Arguments("")
+        self.validated = make_counter(0, "validated")
 
     def record(self, is_fine):
         """Notes in the graph whether the present step was fine; a bool scalar."""
@@ -62,6 +68,7 @@ class State:
             tf.where(is_first, self.step - self.tolerated, self.first_bad_step)
         )
         self.bad_in_a_row.assign(in_a_row)
+        self.skipped.assign_add(tf.cast(~is_fine, tf.int64))
 
     def tree(self):
         """The variables as a root of a checkpoint."""
@@ -69,10 +76,13 @@ class State:
             step=self.step,
             arguments=self.arguments,
             bad_in_a_row=self.bad_in_a_row,
+            skipped=self.skipped,
             first_bad_step=self.first_bad_step,
             loss_scale=self.loss_scale.factor,
             steps_at_loss_scale=self.loss_scale.steps,
             best=self.best,
+            best_of=self.best_of,
+            validated=self.validated,
         )
 
 
@@ -83,9 +93,10 @@ class LossScale:
     is not taken, and does no harm until there is nothing left to halve.
 
     Attributes:
-        factor: float32 scalar.
+        factor: float32 scalar; of no effect unless `is_dynamic`, but kept, so that a
+            run may go on in another precision.
         steps: int64 scalar, good steps since it last changed.
-        is_dynamic: Whether it changes; elsewhere than in float16 it is 1.
+        is_dynamic: Whether the loss is scaled: in float16.
     """
 
     START, MOST, GROWTH_STEPS = 2.0**15, 2.0**24, 2000
@@ -94,12 +105,17 @@ class LossScale:
         """Starts high, if it may fall."""
         self.is_dynamic = is_dynamic
         self.factor = tf.Variable(
-            self.START if is_dynamic else 1.0,
+            self.START,
             trainable=False,
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
             name="loss_scale",
         )
         self.steps = make_counter(0, "steps_at_loss_scale")
+
+    @property
+    def value(self):
+        """What the loss is scaled by, a float32 scalar."""
+        return self.factor if self.is_dynamic else tf.constant(1.0)
 
     def adapt(self, is_finite, loss):
         """Changes the factor in the graph after a step.

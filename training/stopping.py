@@ -1,7 +1,10 @@
 """What SIGINT and SIGTERM do to a run."""
 
 import contextlib
+import os
 import signal
+import socket
+import threading
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -24,7 +27,11 @@ def joining():
 
 
 class StopRequest:
-    """While entered, the first signal is remembered; a second one acts at once.
+    """While entered, the first signal is remembered; a second one ends the process.
+
+    The main thread spends its time in TensorFlow, where Python's handlers get no turn.
+    So the interpreter is asked to write each signal's number to a socket, as it
+    arrives, and a thread reads there.
 
     Attributes:
         signal: The `signal.Signals` that came; None so far.
@@ -38,16 +45,30 @@ class StopRequest:
     def __enter__(self):
         """Takes over the two signals and returns itself."""
         self.previous = {s: signal.signal(s, self._remember) for s in SIGNALS}
+        self.reader, self.writer = socket.socketpair()
+        self.writer.setblocking(False)
+        self.previous_descriptor = signal.set_wakeup_fd(self.writer.fileno())
+        threading.Thread(target=self._watch, daemon=True, name="signals").start()
         return self
 
     def __exit__(self, *_):
         """Gives the signals back."""
-        self._give_back()
-
-    def _remember(self, number, _):
-        self.signal = signal.Signals(number)
-        self._give_back()
-
-    def _give_back(self):
+        signal.set_wakeup_fd(self.previous_descriptor)
         for number, handler in self.previous.items():
             signal.signal(number, handler)
+        # The thread reads the end of the stream, and ends.
+        self.writer.close()
+
+    def _remember(self, number, _):
+        self.signal = self.signal or signal.Signals(number)
+
+    def _watch(self):
+        """Counts the signals that come, and ends the process at the second."""
+        count = 0
+        with self.reader:
+            while received := self.reader.recv(1):
+                count += received[0] in SIGNALS
+                if count == 2:
+                    name = signal.Signals(received[0]).name
+                    os.write(2, f"Stopped at once by a second {name}.\n".encode())
+                    os._exit(128 + received[0])

@@ -1,8 +1,13 @@
 """What TensorBoard shows of a run: one run for each scale."""
 
+import contextlib
 from pathlib import Path
 
 import tensorflow as tf
+
+from console import quiet
+from console.progress import warn
+from training.checkpoints import first_line
 
 PICTURES = 3
 
@@ -56,16 +61,62 @@ class Summaries:
 
     def _write(self, step, scale, scalars, pictures):
         if scale not in self.writers:
-            folder = str(self.folder / f"x{scale}")
-            self.writers[scale] = tf.summary.create_file_writer(folder)
-        with self.writers[scale].as_default(step=step):
-            for tag, value in scalars.items():
-                tf.summary.scalar(tag, value)
-            for tag, several in pictures.items():
-                tf.summary.image(tag, several, max_outputs=len(several))
-        self.writers[scale].flush()
+            self.writers[scale] = Writer(self.folder / f"x{scale}")
+        self.writers[scale].write(step, scalars, pictures)
 
     def close(self):
         """Closes the files."""
         for writer in self.writers.values():
             writer.close()
+
+
+class Writer:
+    """Writes what TensorBoard shows as one run."""
+
+    def __init__(self, folder):
+        """Opens no file yet.
+
+        Args:
+            folder: Of the files.
+        """
+        self.folder = Path(folder)
+        self.writer, self.is_failing = None, False
+
+    def write(self, step, scalars, pictures=None):
+        """Writes, or says once that it cannot: a run is worth more than its curves.
+
+        Args:
+            step: Steps or epochs done.
+            scalars: From a tag to a number.
+            pictures: From a tag to uint8 (N, H, W, 3).
+        """
+        try:
+            # TensorFlow's own lines about a full disk would stand before ours.
+            with quiet.descriptor_caught():
+                self._try_to_write(step, scalars, pictures or {})
+            self.is_failing = False
+        except tf.errors.OpError as error:
+            # What it holds is lost; the next entry opens a new file.
+            self.writer = None
+            if not self.is_failing:
+                warn(
+                    f"{self.folder}: TensorBoard's files cannot be written "
+                    f"({first_line(error)}); training goes on without them."
+                )
+            self.is_failing = True
+
+    def _try_to_write(self, step, scalars, pictures):
+        if self.writer is None:
+            self.writer = tf.summary.create_file_writer(str(self.folder))
+        with self.writer.as_default(step=step):
+            for tag, value in scalars.items():
+                tf.summary.scalar(tag, value)
+            for tag, several in pictures.items():
+                tf.summary.image(tag, several, max_outputs=len(several))
+        self.writer.flush()
+
+    def close(self):
+        """Closes the file."""
+        if self.writer is not None:
+            with contextlib.suppress(tf.errors.OpError):
+                self.writer.close()

@@ -1,0 +1,66 @@
+"""Takes one training step, or upscales one picture, and prints the memory it took.
+
+    python benchmarks/peak.py --kind=training --precision=bfloat16 --scales=2
+
+Prints 10^9 bytes: of a GPU what TensorFlow took of its memory at most, else what the
+whole process did; nothing where the system does not say it.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from absl import flags  # noqa: E402
+
+from console import app, quiet  # noqa: E402
+
+with quiet.imports():
+    import tensorflow as tf
+
+    from benchmarks import network
+    from benchmarks.limit import PRECISIONS
+    from benchmarks.settings import Settings
+    from models.eusr import Training
+    from training import devices
+
+FLAGS = flags.FLAGS
+STATUS = Path("/proc/self/status")
+
+
+def define_flags():
+    """Declares the flags."""
+    Settings.define_flags()
+    flags.DEFINE_enum("kind", "training", ["training", "upscaling"], "What to do.")
+    flags.DEFINE_enum("precision", "float32", list(PRECISIONS), "Of the network.")
+
+
+def main():
+    """Does it at each scale, prints the peak."""
+    settings = Settings.from_flags()
+    devices.choose(settings.cuda_device)
+    is_training = FLAGS.kind == "training"
+    training = Training() if is_training else None
+    model = network.make_model(settings, FLAGS.precision, training)
+    for scale in settings.scales:
+        if is_training:
+            network.make_step(model, settings.batch_size, scale)()
+        else:
+            network.make_upscaling(model, scale)()
+    peak = read_peak()
+    print("" if peak is None else peak / 1e9)
+
+
+def read_peak():
+    """Bytes; None where nothing says it."""
+    if tf.config.get_visible_devices("GPU"):
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+    if not STATUS.exists():
+        return None
+    # Not the resource module's: there a new process inherits its parent's peak.
+    values = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
+    return int(values["VmHWM"].split()[0]) * 1024
+
+
+if __name__ == "__main__":
+    app.run(main, define_flags)

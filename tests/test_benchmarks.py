@@ -1,0 +1,122 @@
+"""The benchmarks, started with the smallest sizes; their numbers are no claim here."""
+
+import json
+
+import pytest
+
+from benchmarks.rows import Row, to_table
+from benchmarks.speed import check_sections
+from console.errors import InputError
+from tests.pictures import write_pictures
+from tests.scripts import fail, succeed
+
+SMALL = ("--scales=2", "--batch_size=1", "--features=4", "--shared_blocks=1")
+SECTIONS = ("limit", "training", "upscaling", "input", "start")
+
+
+@pytest.fixture(scope="module")
+def speed(tmp_path_factory):
+    """What the script says, and its JSON."""
+    path = tmp_path_factory.mktemp("speed") / "speed.json"
+    sections = f"--sections={','.join(SECTIONS)}"  # Memory takes four more starts.
+    arguments = (*SMALL, "--repeats=1", "--cuda_device=-1", sections)
+    said = succeed("benchmarks/speed.py", *arguments, f"--output_path={path}")
+    return said, json.loads(path.read_text())
+
+
+def test_speed_measures_every_section_and_the_limit_first(speed):
+    _, report = speed
+    assert list(report["sections"]) == list(SECTIONS)
+    assert all(report["sections"].values())
+    assert report["device"].startswith("the CPU (")
+
+
+def test_a_share_of_the_limit_is_the_quotient_of_two_speeds(speed):
+    _, report = speed
+    for section in ("training", "upscaling"):
+        rows = report["sections"][section]
+        assert [(row["precision"], row["scale"]) for row in rows] == [
+            ("float32", 2),
+            ("bfloat16", 2),
+        ]
+        for row in rows:
+            share = row["tflops_per_second"] / row["limit_tflops_per_second"]
+            assert row["share_of_limit"] == pytest.approx(share)
+            assert 0 < row["share_of_limit"] <= 1.5
+        ratio = rows[0]["seconds"] / rows[1]["seconds"]
+        assert rows[1]["times_float32"] == pytest.approx(ratio)
+
+
+def test_speed_measures_what_surrounds_the_network(speed):
+    _, report = speed
+    rows = report["sections"]["input"] + report["sections"]["start"]
+    waiting = [row["waiting_share"] for row in rows if "waiting_share" in row]
+    assert len(waiting) == 1 and 0 <= waiting[0] < 1
+    assert all(row["seconds"] > 0 for row in rows if "waiting_share" not in row)
+    names = " ".join(row["what"] for row in rows)
+    for part in ("cache", "batch", "PNG", "down", "up", "help", "first step"):
+        assert part in names
+
+
+def test_speed_ends_with_one_table_that_names_the_device(speed):
+    said, report = speed
+    header = next(line for line in said.splitlines() if line.startswith("what"))
+    assert (
+        header.split()
+        == (
+            "what precision scale time TFLOP/s limit of limit vs float32 waiting"
+        ).split()
+    )
+    before, table = said.split(header)
+    assert before.rstrip().endswith(f"On {report['device']}:")
+    rows = [row for section in report["sections"].values() for row in section]
+    lines = table.strip().splitlines()[: len(rows)]
+    for line, row in zip(lines, rows, strict=True):
+        assert line.startswith(row["what"])
+
+
+def test_the_peak_of_a_process_is_at_least_what_tensorflow_takes():
+    kind = ("--kind=training", "--precision=bfloat16", "--cuda_device=-1")
+    assert 0.2 < float(succeed("benchmarks/peak.py", *SMALL, *kind)) < 5
+
+
+def test_a_section_that_does_not_exist_is_told():
+    with pytest.raises(InputError, match="--sections=colour: .*upscaling"):
+        check_sections(["limit", "colour"])
+    check_sections(list(SECTIONS))
+
+
+def test_a_table_is_aligned_and_has_the_columns_of_its_rows():
+    lines = to_table([Row("one", seconds=2.5), Row("a batch", seconds=0.002)])
+    assert lines.splitlines() == [
+        "what        time",
+        "one       2.50 s",
+        "a batch  2.00 ms",
+    ]
+
+
+def test_precision_compares_three_ways_for_each_scale(tmp_path):
+    hr = write_pictures(tmp_path / "HR", [(40, 48)])
+    path = tmp_path / "precision.json"
+    paths = (f"--truth_path={hr}", f"--validate_truth_path={hr}")
+    sizes = ("--seeds=1", "--steps=2", "--input_patch_size=8", "--cuda_device=-1")
+    said = succeed(
+        "benchmarks/precision.py", *paths, *sizes, *SMALL, f"--output_path={path}"
+    )
+    report = json.loads(path.read_text())
+    float32, run, trained = (
+        report["seeds"][0][way]["2"]
+        for way in ("float32", "run_in_bfloat16", "trained_in_bfloat16")
+    )
+    # Bits differ, and no more than that: else the precision did not reach the scripts.
+    assert float32 != run and run == pytest.approx(float32, abs=0.5)
+    assert float32 != trained and trained == pytest.approx(float32, abs=0.5)
+    loss = report["mean"]["loss"]
+    assert loss["run_in_bfloat16"]["2"] == pytest.approx(float32 - run)
+    assert loss["trained_in_bfloat16"]["2"] == pytest.approx(float32 - trained)
+    assert f"{float32:.3f}" in said and f"{float32 - trained:+.3f}" in said
+
+
+def test_precision_wants_both_folders_or_none(tmp_path):
+    line = fail("benchmarks/precision.py", f"--truth_path={tmp_path}")
+    assert "--validate_truth_path must be given" in line
