@@ -5,7 +5,8 @@
 A small network is trained on made-up pictures with --deterministic, averaged weights,
 clipping and validation, once in one go, and once with SIGKILL at random moments, each
 followed by the same command. In turn it is killed while it starts, while it trains, and
-while it writes a checkpoint. Ends with an error if a single bit of the last checkpoints differs.
+while it writes a checkpoint. Ends with an error if a single bit of the last
+checkpoints differs.
 """
 
 import random

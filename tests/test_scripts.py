@@ -375,7 +375,7 @@ def mistakes(road, folder):
         "weights of another size": (
             train,
             [f"{truth}{hr}", *to, "--eusr_conv_features=8", checkpoint],
-            "does not fit this model",
+            "holds another network than",
         ),
         "where one is, begun anew": (
             train,
