@@ -10,9 +10,9 @@ from absl import flags
 
 from console import app, quiet
 from console.files import check_target, written_whole
-from console.flags import Choice, define_numbers
+from console.flags import Choice, define_numbers, define_path
 from console.progress import say
-from models import MODELS
+from models import BASELINES, MODELS
 
 with quiet.imports():
     import numpy as np
@@ -24,7 +24,13 @@ with quiet.imports():
     from training import devices
 
 FLAGS = flags.FLAGS
-MODEL = Choice("model", MODELS, None, "The model; the checkpoint knows it.")
+MODEL = Choice(
+    "model",
+    MODELS,
+    None,
+    "The model; the checkpoint knows it.",
+    not_offered=BASELINES,
+)
 
 # Both run the same kernels; a graph of constants may be folded differently.
 TOLERANCE = 1e-2
@@ -42,7 +48,7 @@ def define_flags():
     flags.DEFINE_integer(
         "restore_global_step", 0, "Does nothing; kept for old commands."
     )
-    flags.DEFINE_string("output_path", "model.pb", "The file to write.")
+    define_path("output_path", "model.pb", "The file to write.")
 
 
 def main():

@@ -14,9 +14,9 @@ from absl import flags
 from console import app, quiet
 from console.errors import InputError, name_some
 from console.files import check_target
-from console.flags import Choice, define_count
+from console.flags import Choice, define_count, define_path
 from console.progress import Progress, say, warn
-from imaging.files import list_images, load_image, read_size, save_image, to_uint8
+from imaging.files import list_pictures, load_image, read_size, save_image, to_uint8
 from imaging.tiles import count_tiles, upscale_image
 from models import MODELS
 
@@ -37,11 +37,11 @@ MODEL = Choice(
 
 def define_flags():
     """Declares the flags."""
-    flags.DEFINE_string("model_name", "model.pb", "The .pb file that freeze.py wrote.")
+    define_path("model_name", "model.pb", "The .pb file that freeze.py wrote.")
     opening.define_flags()
     define_precision()
-    flags.DEFINE_string("input_path", "LR", "A picture or a folder of pictures.")
-    flags.DEFINE_string("output_path", "SR", "Folder to write to.")
+    define_path("input_path", "LR", "A picture or a folder of pictures.")
+    define_path("output_path", "SR", "Folder to write to.")
     define_count("scale", 4, "Upscaling factor.")
     flags.DEFINE_bool("use_gpu", False, "Whether to run on the GPU.")
     define_count(
@@ -58,9 +58,10 @@ def main():
     devices.choose("0" if FLAGS.use_gpu else "-1")
     check_target(FLAGS.output_path, "--output_path", is_folder=True)
     pairs = _pair_paths(Path(FLAGS.input_path), Path(FLAGS.output_path))
-    stages = _open().stages(FLAGS.scale)
+    stages = _open_from_flags().stages(FLAGS.scale)
+    tiles = _count_tiles(stages, pairs, FLAGS.tile_size)
     broken = []
-    with Progress(_count_tiles(stages, pairs), "Upscaling", "tile") as progress:
+    with Progress(tiles, "Upscaling", "tile") as progress:
         for source, target in pairs:
             try:
                 lr = load_image(source)
@@ -72,23 +73,24 @@ def main():
             save_image(target, to_uint8(sr))
             say(f"{source} ({lr.shape[1]}x{lr.shape[0]}) -> {target}")
     say(
-        f"Upscaled {len(pairs) - len(broken)} of {len(pairs)} pictures by {FLAGS.scale}."
+        f"Upscaled {len(pairs) - len(broken)} of {len(pairs)} pictures by "
+        f"{FLAGS.scale}."
     )
     return 1 if broken else None
 
 
-def _count_tiles(stages, pairs):
+def _count_tiles(stages, pairs, tile_size):
     """How many tiles all pictures have; one that cannot be read has none."""
     count = 0
     for source, _ in pairs:
         with contextlib.suppress(InputError):
-            count += count_tiles(stages, read_size(source), FLAGS.tile_size)
+            count += count_tiles(stages, read_size(source), tile_size)
     return count
 
 
 def _pair_paths(source, folder):
     """Pairs each picture with the file that its enlargement goes to."""
-    sources = [source] if source.is_file() else list_images(source, "--input_path")
+    sources = list_pictures(source, "--input_path")
     pairs = [(path, folder / f"{path.stem}.png") for path in sources]
     targets = [target for _, target in pairs]
     twice = sorted({path.name for path in targets if targets.count(path) > 1})
@@ -108,7 +110,7 @@ def _pair_paths(source, folder):
     return pairs
 
 
-def _open():
+def _open_from_flags():
     """The frozen file, or the model where one is asked for."""
     if FLAGS.model is None and FLAGS.restore_path is None:
         return Upscaler(FLAGS.model_name)

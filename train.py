@@ -13,10 +13,18 @@ from absl import flags
 from console import app, quiet
 from console.errors import InputError
 from console.files import check_target
-from console.flags import Choice, collect_values, define_count, define_numbers
+from console.flags import (
+    Choice,
+    collect_values,
+    define_count,
+    define_float,
+    define_numbers,
+    define_path,
+    only_in_helpfull,
+)
 from console.progress import say
 from dataloaders import PAIRED
-from models import MODELS
+from models import BASELINES, MODELS
 
 with quiet.imports():
     import keras
@@ -29,7 +37,7 @@ with quiet.imports():
     from training.replicas import make_team
 
 FLAGS = flags.FLAGS
-MODEL = Choice("model", MODELS, "eusr", "The model to train.")
+MODEL = Choice("model", MODELS, "eusr", "The model to train.", not_offered=BASELINES)
 DATALOADER = Choice("dataloader", PAIRED, "div2k", "The loader of the images.")
 
 # What may differ between two starts of a run without a word: how long and how often,
@@ -58,11 +66,11 @@ def define_flags():
     flags.DEFINE_string(
         "cuda_device", "0", "GPU to train on; -1 for the CPU, as without any GPU."
     )
-    flags.DEFINE_string(
+    define_path(
         "train_path", "./train/", "Folder of checkpoints and TensorBoard's files."
     )
-    flags.DEFINE_float("sleep_ratio", 0.05, "Does nothing; kept for old commands.")
-    flags.DEFINE_string(
+    define_float("sleep_ratio", 0.05, "Does nothing; kept for old commands.")
+    define_path(
         "restore_path",
         None,
         "Checkpoint that a new run starts from; a folder means its newest. A "
@@ -83,18 +91,16 @@ def define_flags():
     define_count(
         "seed", 0, "Of weights and data: the same seed, the same run.", least=0
     )
-    flags.DEFINE_string(
+    define_path(
         "validate_truth_path", None, "HR images to measure the model on meanwhile."
     )
-    flags.DEFINE_string(
+    define_path(
         "validate_input_path", None, "Their LR images; made from HR if not given."
     )
-    LoopSettings.define_flags()
-    StepOptions.define_flags()
-    opening.define_use_ema()
-    # --helpshort shows these too; --helpfull shows all.
-    for name in ("max_steps", "log_freq", "summary_freq", "save_freq", "save_max_keep"):
-        flags.declare_key_flag(name)
+    with only_in_helpfull(but=("max_steps", "save_freq")):
+        LoopSettings.define_flags()
+        StepOptions.define_flags()
+        opening.define_use_ema()
 
 
 def main():
@@ -189,6 +195,7 @@ def _make_validation(model, loader_class):
     loader = loader_class.from_flags(scales=FLAGS.scales, flag_prefix="--validate")
     # So that anything wrong is met before the training.
     loader.check_whole(SHAVE_SIZE)
+    say(f"Validating on {len(loader.images)} images of {FLAGS.validate_truth_path}.")
     return Validation(model, opening.open_model(BASELINE)[0], loader, SHAVE_SIZE)
 
 

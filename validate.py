@@ -15,7 +15,7 @@ from absl import flags
 from console import app, quiet
 from console.errors import InputError
 from console.files import check_target, written_whole
-from console.flags import Choice, define_count, define_numbers
+from console.flags import Choice, define_count, define_numbers, define_path
 from console.progress import say
 from dataloaders import PAIRED
 from imaging.files import save_image
@@ -46,10 +46,10 @@ def define_flags():
         "Step to name in the report; the checkpoint knows its own.",
         least=0,
     )
-    flags.DEFINE_string(
+    define_path(
         "save_path", None, "Folder for the upscaled images: x2/0001.png and so on."
     )
-    flags.DEFINE_string(
+    define_path(
         "report_path", None, "JSON file for all numbers, those of each image too."
     )
     define_count(
@@ -71,12 +71,17 @@ def main():
     if FLAGS.restore_global_step is not None:
         step = FLAGS.restore_global_step
     loader = DATALOADER.load(FLAGS.dataloader).from_flags(scales=FLAGS.scales)
-    _check_targets(loader)
+    loader.check_measurable(FLAGS.shave_size)
+    if FLAGS.report_path is not None:
+        check_target(FLAGS.report_path, "--report_path")
+    if FLAGS.save_path is not None:
+        _check_save_path(FLAGS.save_path, loader)
+    say(f"Measuring {len(loader.images)} images.")
     report = {"model": model.name, "step": step, "shave_size": FLAGS.shave_size}
     report |= {"restore_path": FLAGS.restore_path, "precision": FLAGS.precision}
     report["scales"] = {}
     for scale in FLAGS.scales:
-        measured = measure(model, loader, scale)
+        measured = measure(model, loader, scale, FLAGS.shave_size, FLAGS.save_path)
         report["scales"][str(scale)] = measured
         print_table(model.name, scale, measured)
     if FLAGS.report_path is not None:
@@ -85,24 +90,19 @@ def main():
         say(f"Wrote {FLAGS.report_path}")
 
 
-def _check_targets(loader):
-    """Meets mistakes before the work: missing images, impossible targets.
+def _check_save_path(save_path, loader):
+    """Refuses a folder that cannot be written to, or holds what is measured.
 
     Raises:
-        InputError: At least one of them.
+        InputError: It is one of these.
     """
-    loader.describe()
-    if FLAGS.report_path is not None:
-        check_target(FLAGS.report_path, "--report_path")
-    if FLAGS.save_path is None:
-        return
-    check_target(FLAGS.save_path, "--save_path", is_folder=True)
+    check_target(save_path, "--save_path", is_folder=True)
     sources = {folder.resolve() for folder in loader.folders()}
-    for scale in FLAGS.scales:
-        target = (Path(FLAGS.save_path) / f"x{scale}").resolve()
+    for scale in loader.scales:
+        target = (Path(save_path) / f"x{scale}").resolve()
         if target in sources:
             raise InputError(
-                f"--save_path={FLAGS.save_path}: {target} holds images that are "
+                f"--save_path={save_path}: {target} holds images that are "
                 "measured, which would be overwritten; give another folder."
             )
 
@@ -116,21 +116,28 @@ def _to_json(value):
     return value
 
 
-def measure(model, loader, scale):
+def measure(model, loader, scale, shave_size, save_path=None):
     """Measures a model and bicubic at one scale; saves the model's images.
+
+    Args:
+        model: A `models.base.Model`.
+        loader: Of the images.
+        scale: Upscaling factor.
+        shave_size: HR pixels dropped at each border.
+        save_path: Folder for the images; None saves none.
 
     Returns:
         dict: `average` and `images` of the model, and `bicubic` with the same two.
     """
 
     def save(measured, name, sr, _):
-        if measured is model and FLAGS.save_path is not None:
-            save_image(Path(FLAGS.save_path) / f"x{scale}" / f"{name}.png", sr)
+        if measured is model and save_path is not None:
+            save_image(Path(save_path) / f"x{scale}" / f"{name}.png", sr)
 
     models = [model]
     if model.name != BASELINE:  # Which need not be measured twice.
         models.append(open_model(BASELINE)[0])
-    results = measure_scale(models, loader, scale, FLAGS.shave_size, save)
+    results = measure_scale(models, loader, scale, shave_size, save)
     ours, theirs = results[0], results[-1]
     return {
         "average": average(ours),

@@ -3,9 +3,10 @@
     python benchmarks/kill_and_resume.py --kills=20
 
 A small network is trained on made-up pictures with --deterministic, averaged weights,
-clipping and validation, once in one go, and once with SIGKILL at random moments, each followed by the same command. In turn it is
-killed while it starts, while it trains, and while it writes a checkpoint. Ends with an
-error if a single bit of the last checkpoints differs.
+clipping and validation, once in one go, and once with SIGKILL at random moments, each
+followed by the same command. In turn it is killed while it starts, while it trains, and
+while it writes a checkpoint. Ends with an error if a single bit of the last
+checkpoints differs.
 """
 
 import random
@@ -75,8 +76,8 @@ def main():
         compare(folder / "whole", folder / "killed")
         if FLAGS.kills >= len(WHEN) and not killer.half_written:
             raise InputError(
-                "none of the kills came while a checkpoint was being written, so little "
-                "is shown; try another --seed."
+                "none of the kills came while a checkpoint was being written, so "
+                "little is shown; try another --seed."
             )
         say(
             f"Killed {FLAGS.kills} times, {killer.half_written} of them while a "

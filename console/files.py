@@ -3,9 +3,14 @@
 import contextlib
 import hashlib
 import os
+import secrets
+import time
 from pathlib import Path
 
 from console.errors import InputError
+
+# A file that is being written was written to in the last so many seconds.
+SECONDS_UNTIL_LEFT = 60.0
 
 
 @contextlib.contextmanager
@@ -27,10 +32,9 @@ def written_whole(path):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The process number keeps two runs that write the same file apart; a digest in place
-    # of the name keeps the sum within what file systems take.
-    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]
-    aside = path.with_name(f".{digest}.{os.getpid()}.part{path.suffix}")
+    # Chance keeps two runs that write the same file apart: on two machines they may
+    # have the same process number.
+    aside = path.with_name(_name_part(path, secrets.token_hex(4)))
     try:
         yield aside
         os.replace(aside, path)
@@ -40,6 +44,50 @@ def written_whole(path):
         raise
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _name_part(path, token):
+    """What a half-written file is called; a glob pattern for the token `*`."""
+    # A digest in place of the name keeps the sum within what file systems take.
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]
+    return f".{digest}.{token}.part{path.suffix}"
+
+
+def lock(file):
+    """Marks an open file as being written, for `remove_leftovers` of other processes.
+
+    The mark goes with the process, however that ends.
+
+    Returns:
+        bool: Whether it is marked: not if another has marked it, nor where the system
+        or the file system knows no such thing.
+    """
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def remove_leftovers(path):
+    """Removes what a process that was killed has left half-written beside a file.
+
+    Args:
+        path: The file that was to be. Whoever writes it has to `lock` the path that
+            `written_whole` yields.
+    """
+    path = Path(path)
+    for part in path.parent.glob(_name_part(path, "*")):
+        # One that was written to lately may belong to a process that has not locked it
+        # yet, or is just renaming it.
+        with contextlib.suppress(OSError):
+            is_old = time.time() - part.stat().st_mtime > SECONDS_UNTIL_LEFT
+            if is_old:
+                with open(part, "r+b") as file:
+                    if lock(file):
+                        part.unlink()
 
 
 def check_target(path, flag, is_folder=False):
@@ -58,8 +106,19 @@ def check_target(path, flag, is_folder=False):
     if path.exists() and path.is_dir() != is_folder:
         is_a, expected = ("folder", "file") if path.is_dir() else ("file", "folder")
         raise InputError(f"{flag}={path} is a {is_a}; give the name of a {expected}.")
-    existing = next(p for p in (path, *path.resolve().parents) if p.exists())
+    existing = _find_existing(path)
     if existing != path and not existing.is_dir():
         raise InputError(f"{flag}={path}: {existing} is a file, not a folder.")
     if not os.access(existing, os.W_OK):
         raise InputError(f"{flag}={path}: {existing} cannot be written to.")
+
+
+def is_writable(folder):
+    """Whether a folder can be written to, or made where it does not exist."""
+    existing = _find_existing(folder)
+    return existing.is_dir() and os.access(existing, os.W_OK)
+
+
+def _find_existing(path):
+    """A path itself, or the nearest of the folders above it that exists."""
+    return next(p for p in (path, *path.resolve().parents) if p.exists())

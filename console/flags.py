@@ -6,8 +6,11 @@ absl then parses the command line as usual. Two classes may give the same flag
 different defaults, and nothing is declared while a module is imported.
 """
 
+import contextlib
 import dataclasses
 import importlib
+import math
+import re
 import sys
 
 from absl import flags
@@ -19,6 +22,9 @@ from console.errors import InputError
 # asked for them, so `--helpshort` shows them there.
 flags.disclaim_key_flags()
 
+# Names of flags that `--helpshort` leaves out; see `only_in_helpfull`.
+_only_in_helpfull = set()
+
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
@@ -29,16 +35,19 @@ class Choice:
         registry: From a name to `"module:Class"`.
         default: The name that is taken when the flag is not given; None for none.
         help: The flag's help; the names that exist are added.
+        not_offered: Names that the script would refuse, so that neither the help nor
+            an error offers them.
     """
 
     flag: str
     registry: dict
     default: str | None
     help: str
+    not_offered: tuple = ()
 
     def define(self, flag_values=flags.FLAGS):
         """Declares the flag."""
-        names = ", ".join(sorted(self.registry))
+        names = ", ".join(sorted(set(self.registry) - set(self.not_offered)))
         flags.DEFINE(
             flags.ArgumentParser(),
             self.flag,
@@ -52,16 +61,17 @@ class Choice:
 
     def load(self, name):
         """Imports the class behind a name; see `load`."""
-        return load(self.registry, name, f"--{self.flag}")
+        return load(self.registry, name, f"--{self.flag}", self.not_offered)
 
 
-def load(registry, name, flag):
+def load(registry, name, flag, not_offered=()):
     """Imports one class of a registry.
 
     Args:
         registry: From a name to `"module:Class"`.
         name: The name to look up.
         flag: What gave the name, for the message.
+        not_offered: Names that the message leaves out.
 
     Returns:
         The class.
@@ -72,7 +82,7 @@ def load(registry, name, flag):
     if name not in registry:
         raise InputError(
             f"{flag}={name} does not exist; those that do: "
-            f"{', '.join(sorted(registry))}."
+            f"{', '.join(sorted(set(registry) - set(not_offered)))}."
         )
     module, _, attribute = registry[name].partition(":")
     with quiet.imports():
@@ -103,15 +113,156 @@ def make_parser(define_flags, choices=()):
             for choice in choices:
                 name = getattr(first, choice.flag)
                 if name is not None:
-                    choice.load(name).define_flags()
-        define_flags()
+                    _show(_declare(choice.load(name).define_flags, _is_path))
+        _show(_declare(define_flags))
         try:
             return flags.FLAGS(argv)
-        except flags.Error as error:
-            text = str(error).removeprefix("ERROR:: ").rstrip(".")
-            raise InputError(f"{text}. --helpshort lists the flags.") from None
+        # absl raises a bare ValueError for `--noname=value`.
+        except (flags.Error, ValueError) as error:
+            raise InputError(_explain(error)) from None
 
     return parse
+
+
+@contextlib.contextmanager
+def only_in_helpfull(but=()):
+    """Leaves flags that are declared inside out of `--helpshort`, to keep it short.
+
+    Only those that another module declares for the script: absl shows what a script
+    declares itself in any case.
+
+    Args:
+        but: Names of those that it shows nevertheless.
+    """
+    before = set(flags.FLAGS)
+    yield
+    _only_in_helpfull.update(set(flags.FLAGS) - before - set(but))
+
+
+def _declare(define_flags, is_shown=lambda _: True):
+    """Declares flags; returns the names of those that `--helpshort` is to show."""
+    before = set(flags.FLAGS)
+    define_flags()
+    names = set(flags.FLAGS) - before - _only_in_helpfull
+    return [name for name in names if is_shown(flags.FLAGS[name])]
+
+
+def _show(names):
+    """Makes flags key flags of the script, whichever module declared them."""
+    for name in names:
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
+
+
+def _is_path(flag):
+    return isinstance(flag.parser, PathParser)
+
+
+def _explain(error):
+    """Says what is wrong with the flags as the other errors do.
+
+    Args:
+        error: What absl raised, with its text.
+
+    Returns:
+        str: One sentence or more.
+    """
+    text = str(error).removeprefix("ERROR:: ").rstrip(".")
+    if isinstance(error, flags.UnrecognizedFlagError):
+        near = re.search(r"Did you mean: (.*?) ?\?$", text)
+        hint = f" Did you mean --{near[1].replace(' or ', ' or --')}?" if near else ""
+        return (
+            f"--{error.flagname} is not a flag of this script, its model or its loader."
+            f"{hint} --helpfull lists the flags."
+        )
+    text = re.sub(
+        r"\('Non-boolean argument to boolean flag', .*\)",
+        "expected true or false",
+        text,
+    )
+    name = re.match(r"flag --(\w+)", text)
+    if name is None:
+        return f"{text}. --helpfull lists the flags."
+    text = text.removeprefix("flag ").replace("=None: ", ": ")
+    return f"{text}. {_name_help(name[1])} describes the flag."
+
+
+def _name_help(name):
+    """Which help shows a flag."""
+    key = flags.FLAGS.get_key_flags_for_module(sys.argv[0])
+    is_short = name.removeprefix("no") in {f.name for f in key} or name in key
+    return "--helpshort" if is_short else "--helpfull"
+
+
+class PathParser(flags.ArgumentParser):
+    """Reads the path of a file or a folder; refuses an empty one.
+
+    To Python an empty path is the present folder, and in a script it is a variable
+    that was never set.
+    """
+
+    def parse(self, argument):
+        """Returns the path, a str."""
+        if not argument:
+            raise ValueError("expected a path, found nothing")
+        return argument
+
+    def flag_type(self):
+        """Names the type in the help."""
+        return "path"
+
+
+def define_path(name, default, help_text):
+    """Declares a flag that holds the path of a file or a folder."""
+    flags.DEFINE(
+        PathParser(), name, default, help_text, serializer=flags.ArgumentSerializer()
+    )
+
+
+class FloatParser(flags.FloatParser):
+    """Reads a number that is neither infinite nor none at all, within bounds."""
+
+    def __init__(self, lower_bound=None, upper_bound=None):
+        """Takes the bounds, both included; None for none."""
+        super().__init__(lower_bound, upper_bound)
+        self.syntactic_help = ""  # In the help, space is short.
+        bounds = {"at least": lower_bound, "at most": upper_bound}
+        said = [
+            f" {word} {bound:g}" for word, bound in bounds.items() if bound is not None
+        ]
+        self.expected = "a finite number" + (" of" + " and".join(said) if said else "")
+
+    def parse(self, argument):
+        """Returns the number."""
+        try:
+            value = to_finite(argument)
+        except ValueError:
+            value = None
+        if value is None or self.is_outside_bounds(value):
+            raise ValueError(f"expected {self.expected}")
+        return value
+
+
+def to_finite(text):
+    """Reads a number.
+
+    Raises:
+        ValueError: It is none, or not finite: absl takes "nan" within any bounds.
+    """
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is not finite")
+    return value
+
+
+def define_float(name, default, help_text, lower_bound=None, upper_bound=None):
+    """Declares a flag that holds a finite number within bounds, both included."""
+    flags.DEFINE(
+        FloatParser(lower_bound, upper_bound),
+        name,
+        default,
+        help_text,
+        serializer=flags.ArgumentSerializer(),
+    )
 
 
 class CountParser(flags.ArgumentParser):
@@ -157,17 +308,18 @@ class NumbersParser(flags.ArgumentParser):
         """Takes the type of the numbers, int or float."""
         super().__init__()
         self.number = number
+        self.to_number = int if number is int else to_finite
 
     def parse(self, argument):
         """Returns the tuple; a tuple or a list is taken as it is."""
         if isinstance(argument, str):
             argument = argument.split(",")
         try:
-            return tuple(self.number(str(part).strip()) for part in argument)
+            return tuple(self.to_number(str(part).strip()) for part in argument)
         except ValueError:
-            kind = "whole numbers" if self.number is int else "numbers"
+            kind = "whole" if self.number is int else "finite"
             raise ValueError(
-                f"expected {kind} with commas between them, for example 2,4"
+                f"expected {kind} numbers with commas between them, for example 2,4"
             ) from None
 
     def flag_type(self):

@@ -21,6 +21,15 @@ def to_clock(seconds):
     return f"{days}d{hours % 24:02d}h"
 
 
+def to_size(count):
+    """Writes a number of bytes as people say it: `9 bytes`, `4.10 kB`, `57.6 MB`."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            decimals = (count < 10 * size) + (count < 100 * size)
+            return f"{count / size:.{decimals}f} {unit}"
+    return f"{count} bytes"
+
+
 def say(text):
     """Prints a line, above the progress bar if there is one."""
     tqdm.write(text, file=sys.stdout)
@@ -65,7 +74,8 @@ class Progress:
             self.last = now
             left = (now - self.start) / self.done * (self.total - self.done)
             say(
-                f"{self.what}: {self.done}/{self.total} {self.unit}s, {to_clock(left)} left"
+                f"{self.what}: {self.done}/{self.total} {self.unit}s, "
+                f"{to_clock(left)} left"
             )
 
     def __enter__(self):

@@ -1,10 +1,15 @@
 """Start-up noise of libraries, silenced; warnings that matter, kept."""
 
+import atexit
 import contextlib
 import os
 import re
+import shutil
 import sys
 import tempfile
+from pathlib import Path
+
+from console.files import is_writable
 
 # What TensorFlow writes before it reads any setting, however it is set.
 NOISE = re.compile(
@@ -29,6 +34,37 @@ def set_up():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", level)
     # Whatever the user's other projects run on, the training steps are TensorFlow's.
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    _give_matplotlib_a_folder()
+
+
+def _give_matplotlib_a_folder():
+    """Names a temporary folder to Matplotlib where it could write to none of its own.
+
+    Keras imports it, and it would complain in two lines.
+    """
+    if "MPLCONFIGDIR" in os.environ:
+        return
+    home = os.path.expanduser("~")
+    config = os.environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
+    if all(is_writable(Path(base) / "matplotlib") for base in (config, cache)):
+        return
+    folder = tempfile.mkdtemp(prefix="matplotlib-")
+    os.environ["MPLCONFIGDIR"] = folder
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
+def silence_end():
+    """Drops what C++ code writes to descriptor 2 while the process ends.
+
+    TensorFlow there tells once more of a step that has failed, which we have told.
+    """
+    atexit.register(_drop_descriptor)
+
+
+def _drop_descriptor():
+    sys.stderr.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 @contextlib.contextmanager

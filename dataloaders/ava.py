@@ -8,7 +8,7 @@ import numpy as np
 from absl import flags
 
 from console.errors import InputError
-from console.flags import define_count
+from console.flags import define_count, define_path
 from dataloaders.scored import (
     SCORES,
     Row,
@@ -48,8 +48,8 @@ class AVA(ScoredLoader):
     @staticmethod
     def define_flags():
         """Declares where scores and pictures are, and how they are used."""
-        flags.DEFINE_string("ava_dataset_path", "AVA.txt", "AVA's file of scores.")
-        flags.DEFINE_string(
+        define_path("ava_dataset_path", "AVA.txt", "AVA's file of scores.")
+        define_path(
             "ava_image_path",
             None,
             "Folder of AVA's images, each named <image id>.jpg; folders in it are "

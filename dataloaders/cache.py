@@ -6,17 +6,20 @@ the memory is the operating system's to give and take.
 """
 
 import concurrent.futures
+import dataclasses
+import functools
 import hashlib
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from console.errors import InputError
-from console.files import written_whole
-from console.progress import say, track
+from console.files import lock, remove_leftovers, written_whole
+from console.progress import say, to_size, track
 
 VERSION = 1
 HEADER_UNIT = 4096
@@ -50,6 +53,49 @@ def describe_sources(paths):
     return [[path.name, stat.st_size, stat.st_mtime_ns] for path, stat in stats]
 
 
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a cache is made from, whether it is there or not.
+
+    Attributes:
+        path: The cache file.
+        sources: What it is made from, as `describe_sources` tells it.
+        shapes: (H, W, 3) of each image.
+        load: From an index to the image, uint8 of that shape; called by threads.
+    """
+
+    path: Path
+    sources: list
+    shapes: list
+    load: Callable
+
+    @functools.cached_property
+    def header(self):
+        """What the file begins with; no other images have the same."""
+        return _encode_header(
+            {
+                "version": VERSION,
+                "sources": self.sources,
+                "shapes": [list(shape) for shape in self.shapes],
+            }
+        )
+
+    @functools.cached_property
+    def size(self):
+        """Bytes of the file."""
+        return len(self.header) + sum(map(_count_bytes, self.shapes))
+
+    def is_made(self):
+        """Whether the file is there, whole and up to date."""
+        try:
+            if self.path.stat().st_size != self.size:
+                return False
+            with open(self.path, "rb") as file:
+                return file.read(len(self.header)) == self.header
+        except OSError:
+            return False
+
+
 class PixelCache:
     """Decoded images: `cache[index]` is a uint8 (H, W, 3) view, read-only."""
 
@@ -78,14 +124,11 @@ def _count_bytes(shape):
     return int(np.prod(shape, dtype=np.int64))
 
 
-def open_cache(path, sources, shapes, load, in_memory=False):
+def open_cache(plan, in_memory=False):
     """Opens a cache; builds it first if it is not there or no longer true.
 
     Args:
-        path: The cache file.
-        sources: What it is made from, as `describe_sources` tells it.
-        shapes: (H, W, 3) of each image.
-        load: From an index to the image, uint8 of that shape; called by threads.
+        plan: Its `Plan`.
         in_memory: Whether the pixels are read into memory at once.
 
     Returns:
@@ -95,25 +138,20 @@ def open_cache(path, sources, shapes, load, in_memory=False):
         InputError: There is no room, the folder cannot be written, or an image
             cannot be loaded.
     """
-    wanted = {
-        "version": VERSION,
-        "sources": sources,
-        "shapes": [list(shape) for shape in shapes],
-    }
-    offset = _find_pixels(path, wanted)
-    if offset is None:
+    path, offset = plan.path, len(plan.header)
+    if not plan.is_made():
         if path.exists():
             say(
                 f"{path} is damaged, or the images have changed since it was made; "
                 "making it again."
             )
-        _build(path, wanted, load)
-        offset = _find_pixels(path, wanted)
+        _build(plan)
     if in_memory:
         pixels = np.fromfile(path, np.uint8, offset=offset)
         pixels.setflags(write=False)
-        return PixelCache(pixels, shapes)
-    return PixelCache(np.memmap(path, np.uint8, mode="r", offset=offset), shapes)
+        return PixelCache(pixels, plan.shapes)
+    pixels = np.memmap(path, np.uint8, mode="r", offset=offset)
+    return PixelCache(pixels, plan.shapes)
 
 
 def _encode_header(wanted):
@@ -122,42 +160,29 @@ def _encode_header(wanted):
     return header.rjust(-(-len(header) // HEADER_UNIT) * HEADER_UNIT)
 
 
-def _find_pixels(path, wanted):
-    """Where the pixels start in a cache that is whole and up to date; else None."""
-    header = _encode_header(wanted)
-    size = len(header) + sum(map(_count_bytes, wanted["shapes"]))
-    try:
-        if path.stat().st_size != size:
-            return None
-        with open(path, "rb") as file:
-            return len(header) if file.read(len(header)) == header else None
-    except OSError:
-        return None
-
-
-def _build(path, wanted, load):
+def _build(plan):
     """Writes a cache, with all processors."""
-    shapes = wanted["shapes"]
-    header = _encode_header(wanted)
-    needed = len(header) + sum(map(_count_bytes, shapes))
-    _check_room(path.parent, needed)
+    check_room([plan])
+    path, shapes, header = plan.path, plan.shapes, plan.header
     starts = PixelCache(None, shapes).starts
     with written_whole(path) as aside, open(aside, "wb") as file:
+        lock(file)
         file.write(header)
-        file.truncate(needed)
+        file.truncate(plan.size)
         file.flush()
 
         def store(index):
-            image = np.ascontiguousarray(load(index))
-            if list(image.shape) != shapes[index]:
+            image = np.ascontiguousarray(plan.load(index))
+            if image.shape != tuple(shapes[index]):
                 raise InputError(
-                    f"{wanted['sources'][index][0]}: its header promised "
-                    f"{shapes[index]}, but it holds {list(image.shape)}; replace it."
+                    f"{plan.sources[index][0]}: its header promised "
+                    f"{list(shapes[index])}, but it holds {list(image.shape)}; replace "
+                    "it."
                 )
             _write_at(file.fileno(), image, len(header) + starts[index])
 
         _run_all(store, len(shapes), f"Caching {path.stem}")
-    say(f"Cached {len(shapes)} images ({needed / 1e6:.0f} MB) in {path}")
+    say(f"Cached {len(shapes)} images ({to_size(plan.size)}) in {path}")
 
 
 def _write_at(descriptor, image, offset):
@@ -186,11 +211,46 @@ def _run_all(function, count, what):
             raise
 
 
-def _check_room(folder, needed):
-    """Refuses a folder that cannot be written or has too little room."""
+def check_room(plans):
+    """Refuses caches that the disk could not hold all of, before one is built.
+
+    Args:
+        plans: `Plan` of each, in the order in which they will be built; those that are
+            made already need nothing.
+
+    Raises:
+        InputError: There is too little room, or the folder cannot be written.
+    """
+    todo = [plan for plan in plans if not plan.is_made()]
+    if not todo:
+        return
+    folder = todo[0].path.parent
+    _check_folder(folder)
+    for plan in todo:
+        remove_leftovers(plan.path)
+    needed, free = _most_at_once(todo), shutil.disk_usage(folder).free
+    if needed > free:
+        raise InputError(
+            f"the cache needs {to_size(needed)} in {folder}, where {to_size(free)} are "
+            "free; make room, or --cache_path takes another folder."
+        )
+
+
+def _most_at_once(plans):
+    """Bytes that building some caches takes; each one replaces its old file, if any."""
+    more = most = 0
+    for plan in plans:
+        more += plan.size
+        most = max(most, more)
+        if plan.path.exists():
+            more -= plan.path.stat().st_size
+    return most
+
+
+def _check_folder(folder):
+    """Makes the folder of the caches; refuses one that cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(folder).free
         writable = os.access(folder, os.W_OK)
     except OSError as error:
         raise InputError(
@@ -200,10 +260,4 @@ def _check_room(folder, needed):
     if not writable:
         raise InputError(
             f"the cache folder {folder} cannot be written; --cache_path takes another."
-        )
-    if needed > free:
-        raise InputError(
-            f"the cache needs {needed / 1e9:.2f} GB in {folder}, where "
-            f"{free / 1e9:.2f} GB are free; make room, or --cache_path takes another "
-            "folder."
         )

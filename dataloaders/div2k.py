@@ -5,6 +5,7 @@ Agustsson and Timofte, "NTIRE 2017 challenge on single image super-resolution".
 
 from absl import flags
 
+from console.flags import define_path
 from dataloaders.paired import PairedLoader, PairedSettings
 
 
@@ -14,8 +15,8 @@ class DIV2K(PairedLoader):
     @staticmethod
     def define_flags():
         """Declares where the images are and how they are kept."""
-        flags.DEFINE_string("data_truth_path", "HR", "Folder of the HR images.")
-        flags.DEFINE_string(
+        define_path("data_truth_path", "HR", "Folder of the HR images.")
+        define_path(
             "data_input_path",
             None,
             "Folder with x2/, x4/, x8/ of LR images, named like the HR images or, as "
@@ -23,7 +24,7 @@ class DIV2K(PairedLoader):
             "from HR as MATLAB's imresize does.",
         )
         flags.DEFINE_bool("data_cached", False, "Keep all decoded images in memory.")
-        flags.DEFINE_string(
+        define_path(
             "cache_path",
             None,
             "Folder for the decoded images; the user's cache folder if not given.",

@@ -8,7 +8,7 @@ import numpy as np
 
 from console.errors import InputError, name_some
 from console.machine import free_memory
-from console.progress import warn
+from console.progress import say, to_size, warn
 from dataloaders import cache
 from dataloaders.checked import find_broken
 from dataloaders.pairs import check_measurable, find_pairs
@@ -102,8 +102,7 @@ class PairedLoader:
         Raises:
             InputError: At least one cannot.
         """
-        self._look()
-        check_measurable(self.images, self.scales, shave_size)
+        self.check_measurable(shave_size)
         paths = {pair.hr_path for pair in self.images}
         paths.update(p for pair in self.images for p in pair.lr_paths.values())
         for path in find_broken(sorted(paths)):
@@ -134,10 +133,17 @@ class PairedLoader:
         """
         self._look()
         self._check_batch()
-        folder = Path(self.settings.cache_path or cache.default_folder())
-        self.hr = self._open_hr(folder, self.images)
-        self.lr = {s: self._open_lr(folder, self.images, s) for s in self.scales}
         self.usable = {s: self._find_usable(s) for s in self.scales}
+        folder = Path(self.settings.cache_path or cache.default_folder())
+        hr_plan = self._plan_hr(folder)
+        lr_plans = {scale: self._plan_lr(folder, scale) for scale in self.scales}
+        plans = [hr_plan, *lr_plans.values()]
+        if all(plan.is_made() for plan in plans):
+            say(f"{len(self.images)} images, cached in {folder}")
+        cache.check_room(plans)
+        self.hr = self._open(hr_plan)
+        # LR images that are made from HR read it from its cache.
+        self.lr = {scale: self._open(plan) for scale, plan in lr_plans.items()}
 
     def _check_batch(self):
         """Refuses a batch that memory could not hold a few of.
@@ -153,39 +159,39 @@ class PairedLoader:
         if free is not None and needed * 10 > free:
             raise InputError(
                 f"--batch_size={settings.batch_size}: its pixels alone take "
-                f"{needed / 1e9:.1f} GB, training with them many times as much, and "
-                f"{free / 1e9:.1f} GB of memory are free; give less."
+                f"{to_size(needed)}, training with them many times as much, and "
+                f"{to_size(free)} of memory are free; give less."
             )
 
-    def _open_hr(self, folder, images):
-        paths = [pair.hr_path for pair in images]
-        return self._open(
+    def _plan_hr(self, folder):
+        paths = [pair.hr_path for pair in self.images]
+        return cache.Plan(
             folder / cache.name_cache(self.settings.truth_path),
             cache.describe_sources(paths),
-            [(*pair.hr_size, 3) for pair in images],
+            [(*pair.hr_size, 3) for pair in self.images],
             lambda index: load_image(paths[index]),
         )
 
-    def _open_lr(self, folder, images, scale):
+    def _plan_lr(self, folder, scale):
         """The LR images of one scale, from files or made from HR."""
-        shapes = [(*pair.lr_sizes[scale], 3) for pair in images]
+        shapes = [(*pair.lr_sizes[scale], 3) for pair in self.images]
         if self.settings.input_path is None:
-            return self._open(
+            return cache.Plan(
                 folder / cache.name_cache(self.settings.truth_path, f"-x{scale}"),
-                cache.describe_sources([pair.hr_path for pair in images]),
+                cache.describe_sources([pair.hr_path for pair in self.images]),
                 shapes,
                 lambda index: make_lr(self.hr[index], scale),
             )
-        paths = [pair.lr_paths[scale] for pair in images]
-        return self._open(
+        paths = [pair.lr_paths[scale] for pair in self.images]
+        return cache.Plan(
             folder / cache.name_cache(paths[0].parent),
             cache.describe_sources(paths),
             shapes,
             lambda index: load_image(paths[index]),
         )
 
-    def _open(self, path, sources, shapes, load):
-        return cache.open_cache(path, sources, shapes, load, self.settings.in_memory)
+    def _open(self, plan):
+        return cache.open_cache(plan, self.settings.in_memory)
 
     def _find_usable(self, scale):
         """Indices of the images that a patch of one scale fits into."""
@@ -198,9 +204,9 @@ class PairedLoader:
         side = self.settings.lr_patch_size * scale
         if all(not fit for fit in fits):
             raise InputError(
-                f"{self.settings.flag_prefix}_truth_path={self.settings.truth_path}: all {len(small)} "
-                f"images are smaller than a patch, {side}x{side} at x{scale}; take "
-                "larger images or a smaller --input_patch_size."
+                f"{self._name_truth()}: all {len(small)} images are smaller than a "
+                f"patch, {side}x{side} at x{scale}; take larger images or a smaller "
+                "--input_patch_size."
             )
         if small:
             warn(
@@ -209,13 +215,17 @@ class PairedLoader:
             )
         return np.flatnonzero(fits)
 
+    def _name_truth(self):
+        """The folder of the HR images with its flag, for messages."""
+        return f"{self.settings.flag_prefix}_truth_path={self.settings.truth_path}"
+
     def _count_offsets(self, index, scale):
         """How many rows and columns a patch may start at; 0 or less for none.
 
         An LR side that was rounded up has a last pixel whose HR pixels are not all
         there; no patch includes it.
         """
-        lr, hr = self.lr[scale].shapes[index], self.hr.shapes[index]
+        lr, hr = self.images[index].lr_sizes[scale], self.images[index].hr_size
         side = self.settings.lr_patch_size
         return [min(lr[axis], hr[axis] // scale) - side + 1 for axis in (0, 1)]
 
@@ -299,13 +309,37 @@ class PairedLoader:
         batch = self.batch(step, scale)
         return batch.lr, batch.hr
 
+    def check_measurable(self, shave_size):
+        """Refuses pictures that are too small to be measured, before any is.
+
+        Args:
+            shave_size: HR pixels that are dropped at each border.
+
+        Raises:
+            InputError: At least one is, at one of the scales.
+        """
+        self._look()
+        flag = f"{self.settings.flag_prefix}_truth_path"
+        check_measurable(self.images, self.scales, shave_size, flag)
+
     def pairs(self, scale):
         """Whole pictures of one scale, decoded one at a time.
 
         Returns:
             WholePairs: Of (name, lr, hr), sorted by name.
+
+        Raises:
+            InputError: A picture is smaller than the scale.
         """
-        return WholePairs(self._find((scale,)), scale)
+        pairs = self._find((scale,))
+        for pair in pairs:
+            if min(pair.lr_sizes[scale]) == 0:
+                height, width = pair.hr_size
+                raise InputError(
+                    f"{self._name_truth()}: {pair.hr_path.name}: {width}x{height} is "
+                    f"too small for x{scale}; remove it or leave out x{scale}."
+                )
+        return WholePairs(pairs, scale)
 
 
 class WholePairs:
@@ -327,9 +361,4 @@ class WholePairs:
                 lr = load_image(pair.lr_paths[self.scale])
             else:
                 lr = make_lr(hr, self.scale)
-            if lr.size == 0:
-                raise InputError(
-                    f"{pair.hr_path}: {hr.shape[1]}x{hr.shape[0]} is too small for "
-                    f"x{self.scale}; remove it."
-                )
             yield pair.name, lr, hr

@@ -46,8 +46,7 @@ def find_pairs(truth_path, input_path, scales, flag_prefix="--data"):
     hr_paths = _list_by_name(truth_path, f"{flag_prefix}_truth_path")
     lr_paths = {scale: {} for scale in scales}
     if input_path is not None:
-        flag = f"{flag_prefix}_input_path"
-        lr_paths = {s: _find_lr(input_path, hr_paths, s, flag) for s in scales}
+        lr_paths = {s: _find_lr(input_path, hr_paths, s, flag_prefix) for s in scales}
     pairs = [_make_pair(path, lr_paths) for path in hr_paths.values()]
     _check_sizes(pairs)
     return pairs
@@ -66,8 +65,9 @@ def _list_by_name(folder, flag):
     return by_stem
 
 
-def _find_lr(input_path, hr_paths, scale, flag):
+def _find_lr(input_path, hr_paths, scale, flag_prefix):
     """From each HR name to its LR file at one scale."""
+    flag = f"{flag_prefix}_input_path"
     folder = _find_folder(Path(input_path), scale, flag)
     by_stem = _list_by_name(folder, flag)
     # `0001.png`, or as DIV2K's own archives name them.
@@ -81,7 +81,7 @@ def _find_lr(input_path, hr_paths, scale, flag):
     if missing:
         raise InputError(
             f"{flag}={input_path}: {folder.name}/ has no image for "
-            f"{name_some(missing)} of --data_truth_path ({len(missing)} of "
+            f"{name_some(missing)} of {flag_prefix}_truth_path ({len(missing)} of "
             f"{len(hr_paths)} missing); expected the same name, or with x{scale} "
             "behind it."
         )
@@ -153,13 +153,14 @@ def _check_sizes(pairs):
         )
 
 
-def check_measurable(pairs, scales, shave_size):
+def check_measurable(pairs, scales, shave_size, flag):
     """Refuses pictures that are too small to be measured.
 
     Args:
         pairs: Of `Pair`.
         scales: At which they would be measured.
         shave_size: HR pixels that are dropped at each border.
+        flag: What gave the folder of the HR images, for the message.
 
     Raises:
         InputError: At least one is.
@@ -175,7 +176,7 @@ def check_measurable(pairs, scales, shave_size):
         path, scale = next(iter(small.items()))
         more = name_some([other.name for other in list(small)[1:]])
         raise InputError(
-            f"{path}: too small to be measured at x{scale}, for which at least {least} "
-            f"pixels a side are needed ({shave_size} are shaved at each border)"
+            f"{flag}: {path}: too small to be measured at x{scale}, for which at least "
+            f"{least} pixels a side are needed ({shave_size} are shaved at each border)"
             f"{f', as are {more}' if more else ''}. Remove it, or shave less."
         )

@@ -304,7 +304,8 @@ def find_files(folder, endings, flag):
             paths.setdefault(path.stem.lower(), path)
     if not paths:
         raise InputError(
-            f"{flag}={folder}: no file in it or below it ends in {' or '.join(endings)}."
+            f"{flag}={folder}: no file in it or below it ends in "
+            f"{' or '.join(endings)}."
         )
     return paths
 

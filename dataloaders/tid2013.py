@@ -12,7 +12,7 @@ from absl import flags
 from scipy.stats import norm
 
 from console.errors import InputError
-from console.flags import define_count
+from console.flags import define_count, define_path
 from dataloaders.scored import (
     SCORES,
     Row,
@@ -81,10 +81,8 @@ class TID2013(ScoredLoader):
     @staticmethod
     def define_flags():
         """Declares where scores and pictures are, and how they are used."""
-        flags.DEFINE_string(
-            "tid2013_image_path", None, "Folder of TID2013's distorted images."
-        )
-        flags.DEFINE_string(
+        define_path("tid2013_image_path", None, "Folder of TID2013's distorted images.")
+        define_path(
             "tid2013_score_path",
             None,
             f"The scores, if {MEANS} and {DEVIATIONS} are neither in the folder of the "

@@ -100,8 +100,9 @@ def read(path, flag, writer="freeze.py"):
     """
     path = Path(path)
     if not path.is_file():
+        found = "is a folder" if path.is_dir() else "no such file"
         raise InputError(
-            f"{flag}={path}: no such file; expected a .pb file written by {writer}."
+            f"{flag}={path}: {found}; expected a .pb file written by {writer}."
         )
     graph_def = tf.compat.v1.GraphDef()
     try:

@@ -163,6 +163,7 @@ class Upscaler:
                 with quiet.descriptor_caught():
                     does = [self._bind(self.whole, scale)(probe).shape[1] // PROBE_SIDE]
             except tf.errors.OpError:
+                quiet.silence_end()
                 does = []
         if scale not in does:
             what = " and ".join(f"x{s}" for s in does) or "other scales"

@@ -1,6 +1,8 @@
 """Reads and writes image files; inside, an image is uint8 (H, W, 3), RGB."""
 
 import contextlib
+import contextvars
+import os
 import warnings
 from pathlib import Path
 
@@ -26,6 +28,8 @@ PNG_COMPRESSION = 3
 
 # The first image whose transparency was dropped.
 _warned_of_alpha = []
+# Where such images are noted in place of the warning, if anywhere.
+_noted_alpha = contextvars.ContextVar("noted_alpha", default=None)
 
 _EXIF_ORIENTATION = 0x0112
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
@@ -43,15 +47,17 @@ _TURNS = {
 _QUARTER_TURNS = (5, 6, 7, 8)
 
 
-def list_images(folder, flag=None):
+def list_images(folder, flag=None, expected="a folder of images"):
     """Lists the image files of a folder.
 
     Args:
         folder: Where to look; folders inside it are left out.
         flag: What gave the folder, for messages, for example `"--input_path"`.
+        expected: What the flag takes, for messages.
 
     Returns:
-        list of Path: Sorted by name, at least one; hidden files are left out.
+        list of Path: Sorted by name, at least one; hidden files are left out. Links
+        that lead nowhere are among them, so that whoever loads them says so.
 
     Raises:
         InputError: There is no such folder, or no image in it.
@@ -60,13 +66,13 @@ def list_images(folder, flag=None):
     named = f"{flag}={folder}" if flag else str(folder)
     if not folder.is_dir():
         found = "is a file" if folder.exists() else "does not exist"
-        raise InputError(f"{named}: {found}; expected a folder of images.")
+        raise InputError(f"{named}: {found}; expected {expected}.")
     paths = sorted(
         path
         for path in folder.iterdir()
         if path.suffix.lower() in EXTENSIONS
         and not path.name.startswith(".")
-        and path.is_file()
+        and (path.is_file() or _is_broken_link(path))
     )
     if not paths:
         raise InputError(
@@ -74,6 +80,18 @@ def list_images(folder, flag=None):
             f"{', '.join(EXTENSIONS)}."
         )
     return paths
+
+
+def _is_broken_link(path):
+    return path.is_symlink() and not path.exists()
+
+
+def list_pictures(path, flag):
+    """A picture alone, or those of a folder; see `list_images`."""
+    path = Path(path)
+    if path.is_file():
+        return [path]
+    return list_images(path, flag, "a picture or a folder of pictures")
 
 
 def read_size(path):
@@ -149,12 +167,22 @@ def _opened(path):
                 f"{path}: has more than {most:,} pixels; cut it into pieces."
             ) from None
         except FileNotFoundError:
-            raise InputError(f"{path}: no such file.") from None
+            raise InputError(f"{path}: {_say_missing(Path(path))}.") from None
         except PermissionError:
-            raise
+            raise InputError(
+                f"{path}: may not be read; change its permissions or remove it."
+            ) from None
         except (OSError, SyntaxError, ValueError):
             raise _damaged(path, "is not an image that can be read") from None
         yield image
+
+
+def _say_missing(path):
+    if _is_broken_link(path):
+        return (
+            f"is a link to {os.readlink(path)}, which is not there; mend or remove it"
+        )
+    return "no such file"
 
 
 @contextlib.contextmanager
@@ -197,7 +225,7 @@ def _to_rgb(image, path):
     if image.mode[0] in "IF":  # Wide integers and floats, which Pillow would clip.
         raise _too_deep(path)
     if "A" in image.getbands() or "transparency" in image.info:
-        _warn_of_alpha(str(path))
+        warn_of_alpha(str(path))
         # By way of RGBA a palette's transparent colours keep their RGB.
         image = image.convert("RGBA")
     return np.asarray(image.convert("RGB"))
@@ -214,7 +242,7 @@ def _load_16_bits(path):
     if pixels.ndim == 2:
         return np.repeat(pixels[..., None], 3, axis=-1)
     if pixels.shape[-1] == 4:
-        _warn_of_alpha(str(path))
+        warn_of_alpha(str(path))
     return pixels[..., 2::-1]
 
 
@@ -225,9 +253,27 @@ def _too_deep(path):
     )
 
 
-def _warn_of_alpha(path):
-    """Says once a run that transparency is dropped."""
-    if not _warned_of_alpha:
+@contextlib.contextmanager
+def alpha_noted():
+    """Notes images whose transparency is dropped, for a process whose parent warns.
+
+    Yields:
+        list: Their paths, of those that this thread loads inside.
+    """
+    noted = []
+    token = _noted_alpha.set(noted)
+    try:
+        yield noted
+    finally:
+        _noted_alpha.reset(token)
+
+
+def warn_of_alpha(path):
+    """Says once a run that transparency is dropped; notes it inside `alpha_noted`."""
+    noted = _noted_alpha.get()
+    if noted is not None:
+        noted.append(path)
+    elif not _warned_of_alpha:
         _warned_of_alpha.append(path)
         warn(f"{path} has transparency, which is dropped here and in any other image.")
 

@@ -9,4 +9,11 @@ from metrics.full_reference import (
     ssim_y,
 )
 
-__all__ = ["mse_y", "pirm_rmse", "psnr_rgb", "psnr_y", "rmse_rgb", "ssim_y"]
+__all__ = [
+    "mse_y",
+    "pirm_rmse",
+    "psnr_rgb",
+    "psnr_y",
+    "rmse_rgb",
+    "ssim_y",
+]

@@ -14,22 +14,24 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)
 
-import matplotlib  # noqa: E402
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
 from absl import flags  # noqa: E402
 
-from console import app  # noqa: E402
+from console import app, quiet  # noqa: E402
 from console.errors import InputError  # noqa: E402
-from console.files import written_whole  # noqa: E402
-from console.flags import define_count  # noqa: E402
+from console.files import check_target, written_whole  # noqa: E402
+from console.flags import define_count, define_path  # noqa: E402
 from console.progress import say, to_clock  # noqa: E402
 from imaging.files import load_image  # noqa: E402
 from imaging.imresize import imresize  # noqa: E402
 from metrics import psnr_y  # noqa: E402
+
+with quiet.imports():
+    import matplotlib
+
+    matplotlib.use("Agg")
+
+    import matplotlib.pyplot as plt
 
 FLAGS = flags.FLAGS
 SCALES = (2, 4)
@@ -52,7 +54,7 @@ SHOWN = ("chelsea", 84, 100, 120)
 
 def define_flags():
     """Declares the flags."""
-    flags.DEFINE_string("output_path", "demo", "Folder to write to.")
+    define_path("output_path", "demo", "Folder to write to.")
     define_count("steps", 4000, "Training steps.")
 
 
@@ -63,8 +65,9 @@ def main():
     os.chdir(ROOT)
     if folder.is_relative_to(ROOT):  # Shorter in what is printed.
         folder = folder.relative_to(ROOT)
+    check_target(folder, "--output_path", is_folder=True)
     clear(folder)
-    walk(folder)
+    walk(folder, FLAGS.steps)
     gains = read_gains(folder / "report.json")
     draw_comparison(folder)
     tell(folder, gains, time.monotonic() - start)
@@ -87,8 +90,13 @@ def clear(folder):
     marker.touch()
 
 
-def walk(folder):
-    """Runs the commands of the road, one after the other."""
+def walk(folder, steps):
+    """Runs the commands of the road, one after the other.
+
+    Args:
+        folder: The demo's.
+        steps: How many to train.
+    """
     scales = "--scales=" + ",".join(map(str, SCALES))
     run("misc/sample_images.py", f"--output_path={folder}")
     for part in ("train", "validate"):
@@ -106,10 +114,10 @@ def walk(folder):
         scales,
         "--batch_size=8",
         "--input_patch_size=24",
-        f"--max_steps={FLAGS.steps}",
+        f"--max_steps={steps}",
         "--log_freq=500",
         *NETWORK,
-        f"--eusr_learning_rate_decay_steps={FLAGS.steps}",
+        f"--eusr_learning_rate_decay_steps={steps}",
     )
     run(
         "validate.py",

@@ -2,8 +2,9 @@
 
     python misc/downscale_generator.py --input_path=HR --output_path=LR --scales=2,4,8
 
-writes LR/x2/NAME.png, LR/x4/NAME.png and so on. Started again, it keeps what is
-finished.
+writes LR/x2/NAME.png, LR/x4/NAME.png and so on. Started again, it keeps what it has
+finished and makes again what has changed since; a file that something else made is
+never overwritten.
 """
 
 import sys
@@ -46,24 +47,22 @@ def define_flags():
 def main():
     """Downscales every image at every scale."""
     app.require("input_path", "output_path")
-    wrong = [scale for scale in FLAGS.scales if scale < 2]
-    if wrong or not FLAGS.scales:
-        raise InputError("--scales takes whole numbers from 2 on, for example 2,4,8.")
+    scales = FLAGS.scales
+    if min(scales) < 2 or len(set(scales)) < len(scales):
+        raise InputError(
+            f"--scales={','.join(map(str, scales))}: expected whole numbers from 2 on, "
+            "each once, for example 2,4,8."
+        )
     downscale = make_lr if FLAGS.rounding == "floor" else ceil
     jobs = [
         (source, target, scale)
-        for scale in FLAGS.scales
+        for scale in scales
         for source, target in pair_paths(
             FLAGS.input_path, Path(FLAGS.output_path) / f"x{scale}"
         )
     ]
-    downscale_all(jobs, downscale, FLAGS.num_processes, _size_of)
-
-
-def _size_of(size, scale):
-    """The size of the LR image of an HR image, both (height, width)."""
-    up = scale - 1 if FLAGS.rounding == "ceil" else 0
-    return tuple((side + up) // scale for side in size)
+    maker = f"downscale_generator.py --rounding={FLAGS.rounding}"
+    downscale_all(jobs, downscale, maker, FLAGS.num_processes)
 
 
 def ceil(image, scale):

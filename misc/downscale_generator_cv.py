@@ -15,6 +15,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import cv2  # noqa: E402
+from absl import flags  # noqa: E402
 
 from console import app  # noqa: E402
 from imaging.imresize import cut_to_multiple  # noqa: E402
@@ -23,10 +24,19 @@ from misc.downscaling import (  # noqa: E402
     downscale_folder,
 )
 
+FLAGS = flags.FLAGS
+
 
 def main():
     """Downscales every image."""
-    downscale_folder(downscale)
+    app.require("input_path", "output_path")
+    downscale_folder(
+        FLAGS.input_path,
+        FLAGS.output_path,
+        FLAGS.scale,
+        downscale,
+        "downscale_generator_cv.py",
+    )
 
 
 def downscale(image, scale):

@@ -2,25 +2,33 @@
 
 import concurrent.futures
 import contextlib
+import dataclasses
 import functools
 import multiprocessing
 import os
 import signal
 from pathlib import Path
 
-from absl import flags
+import numpy as np
 
-from console import app
 from console.errors import InputError, name_some
-from console.flags import define_count
+from console.files import check_target
+from console.flags import define_count, define_path
 from console.progress import say, track
-from imaging.files import list_images, load_image, read_size, save_image
+from imaging.files import (
+    alpha_noted,
+    list_images,
+    load_image,
+    save_image,
+    warn_of_alpha,
+)
+from misc.made import FINISHED, MAKE, UNKNOWN, Made
 
 
 def define_path_flags():
     """Declares `--input_path` and `--output_path`."""
-    flags.DEFINE_string("input_path", None, "Folder of the HR images.")
-    flags.DEFINE_string("output_path", None, "Folder to write the LR images to.")
+    define_path("input_path", None, "Folder of the HR images.")
+    define_path("output_path", None, "Folder to write the LR images to.")
 
 
 def define_single_scale_flags():
@@ -29,17 +37,21 @@ def define_single_scale_flags():
     define_count("scale", 2, "By how much to downscale.", least=2)
 
 
-def downscale_folder(downscale, num_processes=None):
-    """Downscales `--input_path` to `--output_path` by `--scale`.
+def downscale_folder(
+    input_path, output_path, scale, downscale, maker, num_processes=None
+):
+    """Downscales all images of a folder by one scale.
 
     Args:
+        input_path: Folder of the HR images.
+        output_path: Folder of the LR images.
+        scale: By how much.
         downscale: As of `downscale_all`.
+        maker: As of `downscale_all`.
         num_processes: As of `downscale_all`.
     """
-    app.require("input_path", "output_path")
-    pairs = pair_paths(flags.FLAGS.input_path, flags.FLAGS.output_path)
-    jobs = [(*pair, flags.FLAGS.scale) for pair in pairs]
-    downscale_all(jobs, downscale, num_processes)
+    jobs = [(*pair, scale) for pair in pair_paths(input_path, output_path)]
+    downscale_all(jobs, downscale, maker, num_processes)
 
 
 def pair_paths(input_path, output_path):
@@ -75,68 +87,158 @@ def pair_paths(input_path, output_path):
     return pairs
 
 
-def downscale_all(jobs, downscale, num_processes=None, size_of=None):
-    """Downscales files that are missing or older than their source.
+def downscale_all(jobs, downscale, maker, num_processes=None):
+    """Downscales what was not made yet, or was made from what has changed since.
+
+    Files that are there without `misc.made` knowing them are compared with what would
+    be made: the same pixels are kept, and anything else is an error.
 
     Args:
-        jobs: list of (source, target, scale).
+        jobs: list of (source, target, scale); a folder holds targets of one scale.
         downscale: From uint8 (H, W, 3) and a scale to the smaller image; a function
             of a module, so that other processes find it.
+        maker: The script, with whatever else its result depends on.
         num_processes: How many; all processors if None.
-        size_of: From the HR size (height, width) and a scale to the size that a file
-            which is there must have; None for any.
 
     Raises:
         InputError: An image is damaged or too small, or a file that is there was made
             otherwise; what is finished stays.
     """
-    waiting = [job for job in jobs if not _is_finished(*job, size_of)]
-    work = functools.partial(_downscale_file, downscale)
-    count = min(num_processes or os.cpu_count(), max(len(waiting), 1))
+    folders = {target.parent: scale for _, target, scale in jobs}
+    made = {
+        folder: Made(folder, f"{maker} at x{scale}")
+        for folder, scale in folders.items()
+    }
+    found = {MAKE: [], UNKNOWN: [], FINISHED: []}
+    for job in jobs:
+        source, target, _ = job
+        found[made[target.parent].look(source, target)].append(job)
+    todo = found[UNKNOWN] + found[MAKE]
+    for folder in dict.fromkeys(target.parent for _, target, _ in todo):
+        check_target(folder, "--output_path", is_folder=True)
+    count = min(num_processes or os.cpu_count(), max(len(todo), 1))
     broken = []
     with _mapping(count) as map_all:
-        for error in track(map_all(work, waiting), len(waiting), "Downscaling"):
-            if error:
-                broken.append(error)
-    written, kept = len(waiting) - len(broken), len(jobs) - len(waiting)
-    folders = dict.fromkeys(target.parent for _, target, _ in jobs)
-    say(f"Wrote {written}, kept {kept} that were there: {name_some(folders)}")
-    if broken:
-        more = f" ({len(broken)} could not be downscaled)" if broken[1:] else ""
-        raise InputError(f"{min(broken)}{more}")
+        # These first, so that nothing is mixed with what somebody else has made.
+        for function, state, what in (
+            (_compare, UNKNOWN, "Comparing"),
+            (_downscale_file, MAKE, "Downscaling"),
+        ):
+            outcomes = map_all(functools.partial(function, downscale), found[state])
+            broken += _remember(track(outcomes, len(found[state]), what), made)
+    _tell(len(found[MAKE]), len(found[UNKNOWN] + found[FINISHED]), broken, folders)
 
 
-def _is_finished(source, target, scale, size_of):
-    """Whether a file is there and newer than its source.
+def _remember(outcomes, made):
+    """Remembers what went well.
+
+    Args:
+        outcomes: Iterable of Outcome.
+        made: From a folder to its `Made`.
+
+    Returns:
+        list of Outcome: What did not go well.
 
     Raises:
-        InputError: It is of a size that downscaling would not give it now.
+        InputError: A file that is there holds something else.
     """
-    if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
-        return False
-    if size_of is not None:
-        expected, found = size_of(read_size(source), scale), read_size(target)
-        if found != expected:
-            raise InputError(
-                f"{target} is {found[1]}x{found[0]}, but {source} gives "
-                f"{expected[1]}x{expected[0]} now: it was made from another image or "
-                "with another --rounding. Remove it or give another --output_path."
-            )
-    return True
+    broken = []
+    try:
+        for outcome in outcomes:
+            if outcome.alpha:
+                warn_of_alpha(outcome.alpha)
+            if outcome.is_foreign:
+                raise InputError(outcome.error)
+            if outcome.error:
+                broken.append(outcome)
+            else:
+                made[outcome.target.parent].add(outcome.target)
+    finally:
+        for folder in made.values():
+            folder.write()
+    return broken
+
+
+def _tell(made, kept, broken, folders):
+    """Says what was done.
+
+    Raises:
+        InputError: Something was not.
+    """
+    written = made - sum(not outcome.was_there for outcome in broken)
+    kept -= sum(outcome.was_there for outcome in broken)
+    if written or kept:
+        names = name_some([folder for folder in folders if folder.is_dir()])
+        say(f"Wrote {written}, kept {kept} that were there: {names}")
+    if broken:
+        more = f" ({len(broken)} could not be downscaled)" if broken[1:] else ""
+        raise InputError(f"{min(outcome.error for outcome in broken)}{more}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of one job.
+
+    Attributes:
+        target: The file.
+        error: Why it could not be made or compared; None if it could.
+        alpha: The source, if its transparency was dropped.
+        was_there: Whether the file was there and was only to be compared.
+        is_foreign: Whether it was there and holds something else.
+    """
+
+    target: Path
+    error: str | None = None
+    alpha: str | None = None
+    was_there: bool = False
+    is_foreign: bool = False
 
 
 def _downscale_file(downscale, job):
-    """Downscales one file; returns the error's text, or None."""
+    """Downscales one file."""
     source, target, scale = job
+    with alpha_noted() as noted:
+        try:
+            save_image(target, _make(downscale, source, scale))
+        except InputError as error:
+            return Outcome(target, error=str(error))
+    return Outcome(target, alpha=next(iter(noted), None))
+
+
+def _compare(downscale, job):
+    """Compares a file that is there with what would be made."""
+    source, target, scale = job
+    with alpha_noted() as noted:
+        try:
+            expected = _make(downscale, source, scale)
+        except InputError as error:
+            return Outcome(target, error=str(error), was_there=True)
+    alpha = next(iter(noted), None)
     try:
-        image = load_image(source)
-        if min(image.shape[:2]) < scale:
-            height, width = image.shape[:2]
-            raise InputError(f"{source}: {width}x{height} is too small for x{scale}.")
-        save_image(target, downscale(image, scale))
-    except InputError as error:
-        return str(error)
-    return None
+        if np.array_equal(load_image(target), expected):
+            return Outcome(target, alpha=alpha, was_there=True)
+        found = "holds another image than"
+    except InputError:
+        found = "cannot be read and is not"
+    error = (
+        f"{target} {found} {source} gives at x{scale}: something else made it, or it "
+        "was made from another image. It is left as it is; remove it or give another "
+        "--output_path."
+    )
+    return Outcome(target, error=error, was_there=True, is_foreign=True)
+
+
+def _make(downscale, source, scale):
+    """The LR image of one file.
+
+    Raises:
+        InputError: The file is damaged, or too small for the scale.
+    """
+    image = load_image(source)
+    if min(image.shape[:2]) < scale:
+        height, width = image.shape[:2]
+        raise InputError(f"{source}: {width}x{height} is too small for x{scale}.")
+    return downscale(image, scale)
 
 
 @contextlib.contextmanager

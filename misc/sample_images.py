@@ -15,6 +15,8 @@ from absl import flags  # noqa: E402
 
 from console import app  # noqa: E402
 from console.errors import InputError  # noqa: E402
+from console.files import check_target  # noqa: E402
+from console.flags import define_path  # noqa: E402
 from console.progress import say  # noqa: E402
 from imaging.files import save_image  # noqa: E402
 from imaging.imresize import imresize  # noqa: E402
@@ -35,11 +37,12 @@ VALIDATE = {"chelsea": 1, "rocket": 2}
 
 def define_flags():
     """Declares the flags."""
-    flags.DEFINE_string("output_path", "demo", "Folder to write to.")
+    define_path("output_path", "demo", "Folder to write to.")
 
 
 def main():
     """Writes both parts."""
+    check_target(FLAGS.output_path, "--output_path", is_folder=True)
     for part, names in (("train", TRAIN), ("validate", VALIDATE)):
         folder = Path(FLAGS.output_path) / part / "HR"
         for name, divisor in names.items():

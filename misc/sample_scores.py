@@ -3,8 +3,8 @@
     python misc/sample_scores.py --input_path=photographs --output_path=scored
 
 Each photograph is distorted in five ways at five levels: Gaussian noise, blur, JPEG,
-local blocks and a loss of contrast, under the numbers that TID2013 gives them. The score
-falls with the level; nobody was asked. It serves to try the training of the score
+local blocks and a loss of contrast, under the numbers that TID2013 gives them. The
+score falls with the level; nobody was asked. It serves to try the training of the score
 predictors, and to train one that knows these distortions from their absence. Rows are
 sorted by photograph, so that a range of rows is a set of photographs.
 """
@@ -24,7 +24,7 @@ from PIL import Image  # noqa: E402
 from console import app  # noqa: E402
 from console.errors import InputError  # noqa: E402
 from console.files import check_target, written_whole  # noqa: E402
-from console.flags import define_count  # noqa: E402
+from console.flags import define_count, define_path  # noqa: E402
 from console.progress import say, track  # noqa: E402
 from imaging.files import list_images, load_image, save_image, to_uint8  # noqa: E402
 from imaging.imresize import imresize  # noqa: E402
@@ -86,8 +86,8 @@ DISTORTIONS = {
 
 def define_flags():
     """Declares the flags."""
-    flags.DEFINE_string("input_path", None, "Folder of photographs.")
-    flags.DEFINE_string("output_path", None, "Folder to write to.")
+    define_path("input_path", None, "Folder of photographs.")
+    define_path("output_path", None, "Folder to write to.")
     flags.DEFINE_enum("image_extension", "bmp", ["bmp", "png"], "Format of the images.")
     define_count("seed", 0, "Of the noise and the blocks.", least=0)
 
@@ -100,12 +100,18 @@ def main():
     sources = list_images(FLAGS.input_path, "--input_path")
     if len(sources) > 99:
         raise InputError(
-            f"--input_path={FLAGS.input_path}: has {len(sources)} photographs; expected "
-            "at most 99, as many as names in TID2013's style can tell apart."
+            f"--input_path={FLAGS.input_path}: has {len(sources)} photographs; "
+            "expected at most 99, as many as names in TID2013's style can tell apart."
         )
     rows = []
     for reference, source in enumerate(track(sources, len(sources), "Distorting"), 1):
-        rows += write_distorted(fit(load_image(source)), reference, folder)
+        rows += write_distorted(
+            fit(load_image(source)),
+            reference,
+            folder,
+            FLAGS.seed,
+            FLAGS.image_extension,
+        )
     names = [name for name, _ in rows]
     write_lines(
         folder / "mos_with_names.txt", [f"{mean:.5f} {name}" for name, mean in rows]
@@ -129,13 +135,15 @@ def write_lines(path, lines):
         aside.write_text("\n".join(lines) + "\n")
 
 
-def write_distorted(image, reference, folder):
+def write_distorted(image, reference, folder, seed, extension):
     """Writes all distorted images of one photograph.
 
     Args:
         image: uint8 (H, W, 3).
         reference: The photograph's number.
         folder: Of the data set.
+        seed: Of the noise and the blocks.
+        extension: Of the files, without a dot.
 
     Returns:
         list of (name, mean score).
@@ -143,8 +151,8 @@ def write_distorted(image, reference, folder):
     rows = []
     for number, (_, distort, levels) in DISTORTIONS.items():
         for level, (strength, mean) in enumerate(zip(levels, MEANS, strict=True), 1):
-            draw = np.random.default_rng((FLAGS.seed, reference, number, level))
-            name = f"i{reference:02d}_{number:02d}_{level}.{FLAGS.image_extension}"
+            draw = np.random.default_rng((seed, reference, number, level))
+            name = f"i{reference:02d}_{number:02d}_{level}.{extension}"
             save_image(
                 folder / "distorted_images" / name, distort(image, strength, draw)
             )

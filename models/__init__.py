@@ -4,6 +4,9 @@ To add a model, write a class with the verbs of `models.base.Model` in a file of
 own and one line here.
 """
 
+# Those that have nothing to train and no network.
+BASELINES = ("bicubic",)
+
 MODELS = {
     "bicubic": "models.bicubic:Bicubic",
     "eusr": "models.eusr:EUSR",

@@ -12,7 +12,7 @@ import tensorflow as tf
 from absl import flags
 
 from console.errors import InputError
-from console.flags import define_count, define_numbers, from_flags
+from console.flags import define_count, define_float, define_numbers, from_flags
 from console.progress import warn
 from imaging.tiles import make_stages
 from models import tf1_names
@@ -141,13 +141,13 @@ class EUSR(Model):
             "Mean of R, G and B of the training images, in [0, 255].",
             number=float,
         )
-        flags.DEFINE_float(
+        define_float(
             "eusr_learning_rate",
             Training.learning_rate,
             "Learning rate at the first step.",
             lower_bound=0.0,
         )
-        flags.DEFINE_float(
+        define_float(
             "eusr_learning_rate_decay",
             Training.learning_rate_decay,
             "Factor of each decay of the learning rate (schedule 'step').",

@@ -3,7 +3,7 @@
 from absl import flags
 
 from console.errors import InputError
-from console.flags import load
+from console.flags import define_path, load
 from console.progress import say
 from models import MODELS
 from training import checkpoints
@@ -11,9 +11,7 @@ from training import checkpoints
 
 def define_flags():
     """Declares the flags of which checkpoint to open and what to take from it."""
-    flags.DEFINE_string(
-        "restore_path", None, "The checkpoint; a folder means its newest."
-    )
+    define_path("restore_path", None, "The checkpoint; a folder means its newest.")
     flags.DEFINE_string("restore_target", None, "Only part of it to restore.")
     define_use_ema()
 
@@ -62,8 +60,9 @@ def open_model(
         model_class = load(MODELS, name or "eusr", "--model")
         if model_class.needs_checkpoint:
             raise InputError(
-                f"--model={model_class.name} needs trained weights: give --restore_path="
-                "CHECKPOINT, for example train/model.ckpt-1000 or the folder train/."
+                f"--model={model_class.name} needs trained weights: give "
+                "--restore_path=CHECKPOINT, for example train/model.ckpt-1000 or the "
+                "folder train/."
             )
         return model_class.from_flags(), None
     prefix = checkpoints.find(restore_path)

@@ -18,7 +18,7 @@ from absl import flags  # noqa: E402
 from console import app, quiet  # noqa: E402
 from console.errors import InputError  # noqa: E402
 from console.files import check_target, written_whole  # noqa: E402
-from console.flags import Choice, define_count  # noqa: E402
+from console.flags import Choice, define_count, define_path  # noqa: E402
 from console.progress import say  # noqa: E402
 from dataloaders import SCORED  # noqa: E402
 from score_predictors import PREDICTORS  # noqa: E402
@@ -52,10 +52,8 @@ def define_flags():
     define_count("input_patch_size", 192, "Side of the patches, in pixels.", least=32)
     define_count("batch_size", 32, "Patches that are scored at once.")
     flags.DEFINE_string("cuda_device", "-1", "GPU to run on; -1 for the CPU.")
-    flags.DEFINE_string("report_path", None, "JSON file for all numbers.")
-    flags.DEFINE_string(
-        "plot_path", None, "PNG file for predicted against true scores."
-    )
+    define_path("report_path", None, "JSON file for all numbers.")
+    define_path("plot_path", None, "PNG file for predicted against true scores.")
 
 
 def main():

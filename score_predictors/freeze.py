@@ -17,7 +17,7 @@ from absl import flags  # noqa: E402
 
 from console import app, quiet  # noqa: E402
 from console.files import check_target, written_whole  # noqa: E402
-from console.flags import Choice  # noqa: E402
+from console.flags import Choice, define_path  # noqa: E402
 from console.progress import say  # noqa: E402
 from score_predictors import PREDICTORS  # noqa: E402
 
@@ -38,12 +38,8 @@ TOLERANCE = 1e-5
 
 def define_flags():
     """Declares the flags."""
-    flags.DEFINE_string(
-        "restore_path", "score_predictor.h5", "The weights, an .h5 file."
-    )
-    flags.DEFINE_string(
-        "output_path", "score_predictor_frozen.pb", "The file to write."
-    )
+    define_path("restore_path", "score_predictor.h5", "The weights, an .h5 file.")
+    define_path("output_path", "score_predictor_frozen.pb", "The file to write.")
 
 
 def main():
@@ -60,7 +56,8 @@ def main():
         difference = max(compare(network, aside, side) for side in SIDES)
         if difference > TOLERANCE:
             raise RuntimeError(
-                f"The frozen graph's scores differ from the network's by {difference:.3g}."
+                "The frozen graph's scores differ from the network's by "
+                f"{difference:.3g}."
             )
     agreement = f"within {difference:.1g}" if difference else "exactly"
     say(f"Wrote {FLAGS.output_path}; it gives the network's scores {agreement}.")

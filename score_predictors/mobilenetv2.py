@@ -12,7 +12,7 @@ import keras
 from absl import flags
 
 from console.errors import InputError
-from console.flags import from_flags
+from console.flags import define_float, define_path, from_flags
 from console.progress import say, warn
 from score_predictors.base import Predictor
 from score_predictors.weight_files import WeightFile
@@ -80,7 +80,7 @@ class MobileNetV2(Predictor):
     @staticmethod
     def define_flags():
         """Declares the flags of the network and of its training."""
-        flags.DEFINE_float(
+        define_float(
             "mobilenetv2_alpha",
             Settings.alpha,
             "Width of the network. A file of weights knows its own.",
@@ -92,14 +92,14 @@ class MobileNetV2(Predictor):
             Settings.train_last_only,
             "Train the last layer only.",
         )
-        flags.DEFINE_float(
+        define_float(
             "mobilenetv2_dropout",
             Settings.dropout,
             "Share of the features that a training step drops.",
             lower_bound=0.0,
             upper_bound=0.99,
         )
-        flags.DEFINE_float(
+        define_float(
             "mobilenetv2_bn_momentum",
             Settings.bn_momentum,
             "Momentum of batch normalisation's running averages; if not given 0.999, "
@@ -107,7 +107,7 @@ class MobileNetV2(Predictor):
             lower_bound=0.0,
             upper_bound=0.9999,
         )
-        flags.DEFINE_string(
+        define_path(
             "mobilenetv2_weights",
             Settings.weights,
             "What a new run without --restore_path starts from: imagenet, none, or a "
@@ -144,8 +144,9 @@ class MobileNetV2(Predictor):
         if weights == "none":
             if self.trains_head_only:
                 warn(
-                    "--mobilenetv2_train_last_only with --mobilenetv2_weights=none trains "
-                    "one layer on what random weights see; scores will mean little."
+                    "--mobilenetv2_train_last_only with --mobilenetv2_weights=none "
+                    "trains one layer on what random weights see; scores will "
+                    "mean little."
                 )
             return "random weights"
         flag = "--mobilenetv2_weights"
@@ -195,8 +196,8 @@ class MobileNetV2(Predictor):
         # Keras raises a bare Exception where the server cannot be reached.
         except Exception:
             raise InputError(
-                f"ImageNet's weights cannot be downloaded here. Fetch {address} (of the "
-                "project keras-applications) elsewhere and give it by "
+                f"ImageNet's weights cannot be downloaded here. Fetch {address} (of "
+                "the project keras-applications) elsewhere and give it by "
                 "--mobilenetv2_weights=FILE, or start without: "
                 "--mobilenetv2_weights=none."
             ) from None

@@ -5,7 +5,7 @@ import functools
 from absl import flags
 
 from console.errors import InputError
-from console.flags import define_count, load
+from console.flags import define_count, define_path, load
 from frozen.predictor import FrozenPredictor
 from score_predictors import PREDICTORS
 
@@ -14,8 +14,8 @@ FIRST_SCORE = 1
 
 def define_flags():
     """Declares which predictor to open."""
-    flags.DEFINE_string("restore_path", None, "Its weights, an .h5 file.")
-    flags.DEFINE_string("model_name", None, "In their place: its frozen .pb file.")
+    define_path("restore_path", None, "Its weights, an .h5 file.")
+    define_path("model_name", None, "In their place: its frozen .pb file.")
     define_count(
         "first_score",
         None,
@@ -55,8 +55,8 @@ def check_flags():
     if len(given) != 1:
         found = "both" if given else "neither"
         raise InputError(
-            f"found {found} of --restore_path (weights, .h5) and --model_name (a frozen "
-            "file, .pb); expected one of them."
+            f"found {found} of --restore_path (weights, .h5) and --model_name (a "
+            "frozen file, .pb); expected one of them."
         )
     return given[0]
 

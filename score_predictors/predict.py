@@ -20,10 +20,10 @@ from absl import flags  # noqa: E402
 from console import app, quiet  # noqa: E402
 from console.errors import InputError  # noqa: E402
 from console.files import check_target, written_whole  # noqa: E402
-from console.flags import Choice, define_count  # noqa: E402
+from console.flags import Choice, define_count, define_path  # noqa: E402
 from console.progress import say, track, warn  # noqa: E402
 from imaging.crops import centre_patch  # noqa: E402
-from imaging.files import list_images, load_image  # noqa: E402
+from imaging.files import list_pictures, load_image  # noqa: E402
 from score_predictors import PREDICTORS  # noqa: E402
 
 with quiet.imports():
@@ -41,8 +41,8 @@ COLUMNS = ("score", "deviation", "picture")
 def define_flags():
     """Declares the flags."""
     opening.define_flags()
-    flags.DEFINE_string("input_path", None, "A picture or a folder of pictures.")
-    flags.DEFINE_string("report_path", None, "CSV file for the scores.")
+    define_path("input_path", None, "A picture or a folder of pictures.")
+    define_path("report_path", None, "CSV file for the scores.")
     define_count(
         "input_patch_size",
         192,
@@ -66,8 +66,7 @@ def main():
     devices.choose("0" if FLAGS.use_gpu else "-1")
     if FLAGS.report_path is not None:
         check_target(FLAGS.report_path, "--report_path")
-    source = Path(FLAGS.input_path)
-    paths = [source] if source.is_file() else list_images(source, "--input_path")
+    paths = list_pictures(FLAGS.input_path, "--input_path")
     scorer = opening.open_from_flags(FLAGS.model)
     side = None if FLAGS.full_image else FLAGS.input_patch_size
     if scorer.side is not None and scorer.side != side:

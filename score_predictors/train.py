@@ -15,7 +15,13 @@ from absl import flags  # noqa: E402
 
 from console import app, quiet  # noqa: E402
 from console.files import check_target  # noqa: E402
-from console.flags import Choice, collect_values, define_count  # noqa: E402
+from console.flags import (  # noqa: E402
+    Choice,
+    collect_values,
+    define_count,
+    define_float,
+    define_path,
+)
 from console.progress import say  # noqa: E402
 from dataloaders import SCORED  # noqa: E402
 from score_predictors import PREDICTORS  # noqa: E402
@@ -40,17 +46,15 @@ def define_flags():
     define_count("batch_size", 32, "Patches in a training step.")
     define_count("input_patch_size", 192, "Side of the patches, in pixels.", least=32)
     define_count("epochs", 5, "Passes through the training images, in all.")
-    flags.DEFINE_float("learning_rate", 1e-3, "Adam's.", lower_bound=0.0)
-    flags.DEFINE_string("train_path", "./train/", "Folder to write to.")
+    define_float("learning_rate", 1e-3, "Adam's.", lower_bound=0.0)
+    define_path("train_path", "./train/", "Folder to write to.")
     flags.DEFINE_string(
         "weight_filename",
         "score_predictor.h5",
         "File of the weights in --train_path; what else belongs to the run has its "
         "name with other endings.",
     )
-    flags.DEFINE_string(
-        "restore_path", None, "File of weights that a new run starts from."
-    )
+    define_path("restore_path", None, "File of weights that a new run starts from.")
     flags.DEFINE_bool("restart", False, "Begin anew; the run so far is kept aside.")
     flags.DEFINE_string(
         "cuda_device", "0", "GPU to train on; -1 for the CPU, as without any GPU."
@@ -95,7 +99,8 @@ def main():
         say(f"Going on with {trainer.resume()}.")
     if trainer.epoch >= FLAGS.epochs:
         say(
-            f"Nothing to do: {files.weights} has {FLAGS.epochs} of {FLAGS.epochs} epochs."
+            f"Nothing to do: {files.weights} has {FLAGS.epochs} of {FLAGS.epochs} "
+            "epochs."
         )
         return None
     checkpoints.write_arguments(files.arguments, arguments)

@@ -360,8 +360,8 @@ class Trainer:
         step = int(self.state.first_bad_step.numpy())
         if step >= 0:
             raise InputError(
-                f"the loss or a gradient of step {step + 1} is not finite. The state in "
-                f"{self.files.state} is from before; lower --learning_rate."
+                f"the loss or a gradient of step {step + 1} is not finite. The state "
+                f"in {self.files.state} is from before; lower --learning_rate."
             )
 
     def _save(self, keeper):

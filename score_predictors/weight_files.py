@@ -2,8 +2,9 @@
 
 The root's attribute `layer_names` lists groups, each group's `weight_names` its arrays,
 both in the network's order. Keras 3 reads the layout from any file whose name ends in
-`.h5` but not in `.weights.h5`, and so does the TF1 code. What else is worth knowing (the
-network's width, the lowest score) is in further attributes, which others pass over.
+`.h5` but not in `.weights.h5`, and so does the TF1 code. What else is worth knowing
+(the network's width, the lowest score) is in further attributes, which others pass
+over.
 """
 
 from pathlib import Path

@@ -1,9 +1,16 @@
 """Starts the project's scripts as a user would."""
 
+import contextlib
+import io
 import os
+import runpy
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
+
+from absl import app, flags
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -38,3 +45,57 @@ def fail(script, *arguments, **options):
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith("Error: ")
     return lines[0]
+
+
+def run_here(script, *arguments):
+    """Runs a script in this process, where TensorFlow need not be imported again.
+
+    Only what ends before the script chooses its device may be run like this.
+
+    Returns:
+        The finished process, as `run` does.
+    """
+    argv = [str(ROOT / script), *map(str, arguments)]
+    said, complained = io.StringIO(), io.StringIO()
+    status = 0
+    terminate = signal.getsignal(signal.SIGTERM)
+    with (
+        mock.patch.object(sys, "argv", argv),
+        mock.patch.object(sys, "path", [str((ROOT / script).parent), *sys.path]),
+        _flags_of_its_own(),
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(complained),
+    ):
+        try:
+            runpy.run_path(argv[0], run_name="__main__")
+        except SystemExit as exit:
+            status = exit.code or 0
+            if isinstance(status, str):
+                print(status, file=sys.stderr)
+                status = 1
+        finally:
+            signal.signal(signal.SIGTERM, terminate)
+    texts = said.getvalue(), complained.getvalue()
+    return subprocess.CompletedProcess(argv, status, *texts)
+
+
+@contextlib.contextmanager
+def _flags_of_its_own():
+    """Keeps what a script declares apart from what others declared before."""
+    app.define_help_flags()  # Once, or else they would go with the first script's.
+    kept = {}
+    for module, declared in flags.FLAGS.flags_by_module_dict().items():
+        if module.startswith("absl"):
+            kept[module] = list(declared)
+    names = {flag.name: flag for declared in kept.values() for flag in declared}
+    names |= {flag.short_name: flag for flag in names.values() if flag.short_name}
+    tables = {
+        "__flags": names,
+        "__flags_by_module": kept,
+        "__flags_by_module_id": {},
+        "__key_flags_by_module": {},
+    }
+    with contextlib.ExitStack() as stack:
+        for name, table in tables.items():
+            stack.enter_context(mock.patch.dict(vars(flags.FLAGS), {name: table}))
+        yield

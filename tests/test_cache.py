@@ -2,6 +2,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections import namedtuple
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 
 from console.errors import InputError
+from console.files import written_whole
 from dataloaders import cache
-from dataloaders.cache import describe_sources, name_cache, open_cache
+from dataloaders.cache import Plan, describe_sources, name_cache, open_cache
 from imaging.files import load_image, read_size
 from tests.pictures import draw_picture, write_pictures
 
@@ -33,9 +35,8 @@ class Folder:
     def open(self, **options):
         paths = sorted(self.images.iterdir())
         shapes = [(*read_size(path), 3) for path in paths]
-        return open_cache(
-            self.cache, describe_sources(paths), shapes, self.load, **options
-        )
+        plan = Plan(self.cache, describe_sources(paths), shapes, self.load)
+        return open_cache(plan, **options)
 
 
 @pytest.fixture
@@ -120,9 +121,53 @@ def test_a_broken_source_is_named_and_leaves_nothing(folder):
 def test_a_full_disk_is_met_before_anything_is_written(folder, monkeypatch):
     usage = namedtuple("usage", "free")
     monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: usage(100))
-    with pytest.raises(InputError, match="GB are free; make room, or --cache_path"):
+    with pytest.raises(
+        InputError, match="100 bytes are free; make room, or --cache_path"
+    ):
         folder.open()
     assert folder.loaded == 0
+
+
+def leave_part(folder, age):
+    """What a build leaves that was killed some seconds ago."""
+    with pytest.raises(KeyboardInterrupt), written_whole(folder.cache) as aside:
+        raise KeyboardInterrupt
+    aside.write_bytes(b"half")
+    os.utime(aside, (time.time() - age,) * 2)
+    return aside
+
+
+def test_what_a_killed_build_left_is_removed_at_the_next(folder):
+    left = leave_part(folder, age=3600)
+    other = left.with_name(".0123456789ab.cafe.part.pixels")
+    other.write_bytes(b"of another cache")
+    os.utime(other, (1, 1))
+    folder.open()
+    assert sorted(folder.cache.parent.iterdir()) == [other, folder.cache]
+
+
+def test_what_another_process_is_building_is_left_alone(folder):
+    fcntl = pytest.importorskip("fcntl")
+    locked, young = leave_part(folder, age=3600), leave_part(folder, age=1)
+    with open(locked, "r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        folder.open()
+    assert locked.exists() and young.exists()
+
+
+def test_a_build_locks_what_it_writes(folder):
+    fcntl = pytest.importorskip("fcntl")
+    load = folder.load
+
+    def load_and_look(index):
+        (part,) = folder.cache.parent.iterdir()
+        with open(part, "r+b") as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return load(index)
+
+    folder.load = load_and_look
+    folder.open()
+    assert folder.loaded == 2
 
 
 def test_what_the_system_writes_only_in_part_is_written_to_the_end(folder, monkeypatch):
@@ -145,7 +190,7 @@ def test_a_folder_that_may_not_be_written_is_named(folder, monkeypatch):
 BUILD_PROGRAM = """
 import sys, time
 from pathlib import Path
-from dataloaders.cache import describe_sources, open_cache
+from dataloaders.cache import Plan, describe_sources, open_cache
 from imaging.files import load_image, read_size
 
 def load(index):
@@ -155,7 +200,7 @@ def load(index):
 paths = sorted(Path(sys.argv[1]).iterdir())
 shapes = [(*read_size(path), 3) for path in paths]
 input()
-opened = open_cache(Path(sys.argv[2]), describe_sources(paths), shapes, load)
+opened = open_cache(Plan(Path(sys.argv[2]), describe_sources(paths), shapes, load))
 assert all((opened[i] == load_image(path)).all() for i, path in enumerate(paths))
 """
 

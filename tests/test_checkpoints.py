@@ -101,7 +101,7 @@ def test_the_newest_is_the_one_of_the_highest_step(trained, tmp_path):
 
 
 def test_what_is_not_there_gets_the_names_of_those_that_are(trained, tmp_path):
-    with pytest.raises(InputError, match=r"not found. Checkpoints there: model.ckpt-7"):
+    with pytest.raises(InputError, match=r"not found.*Checkpoints there: model.ckpt-7"):
         checkpoints.find(tmp_path / "model.ckpt-8")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no checkpoint in this folder"):
@@ -191,3 +191,14 @@ def test_damaged_arguments_are_named(tmp_path):
     (tmp_path / "arguments.json").write_text("{")
     with pytest.raises(InputError, match=r"arguments\.json: damaged"):
         checkpoints.read_arguments(path)
+
+
+def test_a_path_that_is_no_checkpoint_is_told_what_is_expected(trained, tmp_path):
+    (tmp_path / "model.pb").write_bytes(b"")
+    expected = (
+        r"expected a folder, or a name like model\.ckpt-1000 with its \.index file"
+    )
+    for name, found in (("model.pb", "is not a checkpoint"), ("none", "not found")):
+        with pytest.raises(InputError, match=f"{name}: {found}; {expected}") as caught:
+            checkpoints.find(tmp_path / name)
+        assert str(caught.value).endswith("Checkpoints there: model.ckpt-7.")

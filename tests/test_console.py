@@ -1,13 +1,15 @@
+import os
 import subprocess
 import sys
 
 import pytest
 from absl import flags
 
+from console import quiet
 from console.errors import InputError, name_some
 from console.files import written_whole
 from console.flags import NumbersParser, load
-from console.progress import to_clock
+from console.progress import to_clock, to_size
 from tests.scripts import ROOT
 
 
@@ -51,6 +53,48 @@ def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path):
 )
 def test_durations_are_written_as_people_say_them(seconds, clock):
     assert to_clock(seconds) == clock
+
+
+@pytest.mark.parametrize(
+    ("count", "size"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (4100, "4.10 kB"),
+        (57_600_000, "57.6 MB"),
+        (123_456_789, "123 MB"),
+        (9_100_000_000, "9.10 GB"),
+    ],
+)
+def test_sizes_are_written_in_a_unit_that_suits_them(count, size):
+    assert to_size(count) == size
+
+
+def test_two_processes_of_one_number_write_to_different_files(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.getpid", lambda: 7)
+    with (
+        written_whole(tmp_path / "a.txt") as one,
+        written_whole(tmp_path / "a.txt") as two,
+    ):
+        one.write_text("1")
+        two.write_text("2")
+    assert one != two
+    assert (tmp_path / "a.txt").read_text() == "1"
+
+
+def test_matplotlib_gets_a_folder_where_the_users_cannot_be_written(
+    tmp_path, monkeypatch
+):
+    for name in ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, "")  # So that it is restored afterwards.
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    quiet.set_up()
+    assert "MPLCONFIGDIR" not in os.environ
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    quiet.set_up()
+    assert os.access(os.environ["MPLCONFIGDIR"], os.W_OK)
 
 
 def test_an_unknown_name_gets_those_that_exist():

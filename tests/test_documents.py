@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 
 import pytest
 
@@ -101,6 +102,22 @@ def test_flags_that_a_document_names_exist():
         named = re.findall(r"--(\w+)(?![\w*])", (ROOT / document).read_text())
         unknown = {name.removeprefix("no") for name in named} - known - {"logdir"}
         assert unknown - {name.removeprefix("no") for name in known} == set()
+
+
+def test_what_the_documents_commands_read_and_write_here_is_ignored_by_git():
+    commands = [*read_commands("README.md"), *read_commands("TRAINING.md")]
+    words = [word for command in commands for word in command if "_path=" in word]
+    paths = {word.partition("=")[2] for word in words}
+    # A folder that is not there is known by what it would hold.
+    paths = {path if "." in path else f"{path}/0.png" for path in paths} | {
+        *("scores.csv", "benchmark.json", "AVA.txt", "AVA/1.jpg", "TID2013/i01.bmp"),
+        *("Set5/HR/baby.png", "score_predictor.h5", "score_predictor_frozen.pb"),
+    }
+    if subprocess.run(["git", "rev-parse"], cwd=ROOT, capture_output=True).returncode:
+        pytest.skip("this is no checkout of git")
+    command = ["git", "check-ignore", "--no-index", *sorted(paths)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert set(done.stdout.split()) == paths
 
 
 def test_the_demo_walks_the_road_and_does_not_praise_a_poor_result(tmp_path):

@@ -1,17 +1,21 @@
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
-from imaging.files import load_image, save_image
+from imaging.files import EXTENSIONS, load_image, save_image
 from imaging.imresize import imresize
+from misc.made import NAME
 from tests.pictures import draw_picture, write_pictures
-from tests.scripts import ROOT, fail, run, succeed
+from tests.scripts import ROOT, fail, run, run_here, succeed
 
 SCRIPT = "misc/downscale_generator.py"
 
@@ -48,7 +52,7 @@ def test_finished_files_are_kept(tmp_path, paths):
 def test_a_broken_image_is_named_and_the_others_are_done(tmp_path, paths):
     (tmp_path / "HR" / "0.png").write_bytes(b"no image")
     assert "0.png: is not an image" in fail(SCRIPT, *paths, "--scales=2")
-    assert [path.name for path in (tmp_path / "LR" / "x2").iterdir()] == ["1.png"]
+    assert [path.name for path in (tmp_path / "LR" / "x2").glob("*.png")] == ["1.png"]
 
 
 def test_an_image_smaller_than_the_scale_is_named(tmp_path, paths):
@@ -78,11 +82,22 @@ def test_ctrl_c_ends_all_processes_with_one_line_and_leaves_no_half_file(tmp_pat
     # Returns once nobody can write there any more, the workers included.
     said, complained = started.communicate(timeout=60)
     assert (started.returncode, said, complained) == (130, "", "Stopped.\n")
-    written = [path for path in tmp_path.glob("LR/*/*") if path.is_file()]
+    assert {path.name for path in tmp_path.glob("LR/*/.*")} <= {NAME}
+    written = list(tmp_path.glob("LR/*/*.png"))
     assert 0 < len(written) < 36
     for path in written:
-        assert not path.name.startswith(".")
         load_image(path)
+
+
+def find_workers(pid):
+    """The processes that a process has started to work for it."""
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    children = [int(child) for child in text.split()]
+    return [
+        child
+        for child in children
+        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="Linux lists them")
@@ -101,7 +116,7 @@ def test_a_process_that_is_killed_ends_the_work_with_a_line(tmp_path):
     writing = []
     while not writing and started.poll() is None:
         writing = list(tmp_path.glob("LR/*/.*.part.png"))
-    os.kill(int(writing[0].name.split(".")[2]), signal.SIGKILL)
+    os.kill(find_workers(started.pid)[0], signal.SIGKILL)
     _, complained = started.communicate(timeout=60)
     assert started.returncode == 1
     assert "Error: one of the processes was ended from outside" in complained
@@ -113,10 +128,106 @@ def test_what_is_there_must_be_what_would_be_made(tmp_path):
     paths = [f"--input_path={tmp_path / 'HR'}", f"--output_path={tmp_path / 'LR'}"]
     succeed(SCRIPT, *paths, "--scales=2")
     line = fail(SCRIPT, *paths, "--scales=2", "--rounding=ceil")
-    assert "a.png is 15x10, but" in line and "gives 15x11 now" in line
+    assert "a.png, made by downscale_generator.py --rounding=floor at x2" in line
     save_image(hr, draw_picture(20, 30, 1))
-    os.utime(hr, (time.time() + 5, time.time() + 5))
     assert "Wrote 1, kept 0" in succeed(SCRIPT, *paths, "--scales=2")
+
+
+def downscale(folder, *flags, script=SCRIPT):
+    """Runs a helper in this process; returns its last line."""
+    flags = [f"--input_path={folder / 'HR'}", f"--output_path={folder / 'LR'}", *flags]
+    if script == SCRIPT:
+        flags += ["--num_processes=1", "--scales=2"]
+    done = run_here(script, *flags)
+    return (done.stdout + done.stderr).strip()
+
+
+@pytest.mark.parametrize("name", ["cv", "tf"])
+def test_what_a_helper_made_is_not_taken_for_another_scale_or_helper(tmp_path, name):
+    script = f"misc/downscale_generator_{name}.py"
+    write_pictures(tmp_path / "HR", [(16, 24)])
+    assert "Wrote 1, kept 0" in downscale(tmp_path, "--scale=2", script=script)
+    assert "Wrote 0, kept 1" in downscale(tmp_path, "--scale=2", script=script)
+    line = downscale(tmp_path, "--scale=4", script=script)
+    assert f"holds 0.png, made by downscale_generator_{name}.py at x2;" in line
+    (tmp_path / "LR").rename(tmp_path / "x2")
+    line = downscale(tmp_path, f"--output_path={tmp_path}")
+    assert f"x2 holds 0.png, made by downscale_generator_{name}.py at x2;" in line
+
+
+def test_a_file_of_unknown_origin_is_kept_if_it_is_the_same_and_never_overwritten(
+    tmp_path,
+):
+    write_pictures(tmp_path / "HR", [(16, 24), (16, 24), (16, 24)])
+    downscale(tmp_path)
+    folder = tmp_path / "LR" / "x2"
+    (folder / NAME).unlink()  # As of a folder from before there was such a file.
+    (folder / "2.png").unlink()
+    before = (folder / "0.png").stat()
+    assert "Wrote 1, kept 2" in downscale(tmp_path)
+    assert (folder / "0.png").stat() == before
+    # Now they are known, and need not be compared again.
+    (tmp_path / "HR" / "0.png").touch()
+    assert "Wrote 1, kept 2" in downscale(tmp_path)
+
+    save_image(folder / "1.png", draw_picture(8, 12, 5))
+    foreign = (folder / "1.png").read_bytes()
+    (folder / "2.png").unlink()
+    line = downscale(tmp_path)
+    assert "1.png holds another image than" in line and "It is left as it is" in line
+    assert (folder / "1.png").read_bytes() == foreign
+    assert not (folder / "2.png").exists()
+
+
+def test_a_damaged_file_that_nobody_knows_is_named(tmp_path):
+    write_pictures(tmp_path / "HR", [(16, 24)])
+    target = tmp_path / "LR" / "x2" / "0.png"
+    target.parent.mkdir(parents=True)
+    target.write_bytes(b"half")
+    assert "0.png cannot be read and is not" in downscale(tmp_path)
+    target.unlink()
+    (target.parent / NAME).write_text("{half")
+    assert "Wrote 1, kept 0" in downscale(tmp_path)
+
+
+def test_transparency_is_told_once_by_the_parent(tmp_path, paths):
+    for index in range(4):
+        picture = np.zeros((16, 24, 4), np.uint8)
+        Image.fromarray(picture).save(tmp_path / "HR" / f"{index}.png")
+    done = run(SCRIPT, *paths, "--scales=2", "--num_processes=2")
+    assert done.returncode == 0
+    assert done.stderr.count("has transparency") == 1
+
+
+def test_an_unreadable_image_is_named_and_the_others_are_done(tmp_path, monkeypatch):
+    write_pictures(tmp_path / "HR", [(16, 24), (16, 24)])
+    refused, opened = tmp_path / "HR" / "0.png", open
+
+    def refuse(path, *arguments, **options):
+        if path == refused:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr("builtins.open", refuse)
+    said = downscale(tmp_path)
+    assert "Wrote 1, kept 0" in said and "Error: " in said
+    assert "0.png: may not be read" in said
+
+
+def test_where_nothing_was_made_no_folder_is_named(tmp_path):
+    write_pictures(tmp_path / "HR", [(1, 24)])
+    said = downscale(tmp_path)
+    assert said == f"Error: {tmp_path}/HR/0.png: 24x1 is too small for x2."
+
+
+def test_an_output_path_that_cannot_be_is_named_with_its_flag(tmp_path):
+    write_pictures(tmp_path / "HR", [(16, 24)])
+    (tmp_path / "LR").touch()
+    line = downscale(tmp_path)
+    assert line.startswith("Error: --output_path=") and "is a file, not a fold" in line
+    for script in ("misc/demo.py", "misc/sample_images.py"):
+        line = run_here(script, f"--output_path={tmp_path / 'LR'}").stderr
+        assert "is a file; give the name of a folder" in line
 
 
 def test_two_images_that_would_become_one_file_are_refused(tmp_path, paths):
@@ -127,9 +238,9 @@ def test_two_images_that_would_become_one_file_are_refused(tmp_path, paths):
 
 def test_missing_flags_and_senseless_scales_are_named(paths):
     assert "--input_path and --output_path must be given" in fail(SCRIPT)
-    assert "--scales takes whole numbers from 2 on" in fail(
-        SCRIPT, *paths, "--scales=1"
-    )
+    for scales in ("1", "2,2", "4,2,4"):
+        line = run_here(SCRIPT, *paths, f"--scales={scales}").stderr
+        assert f"--scales={scales}: expected whole numbers from 2 on, each once" in line
 
 
 def test_the_input_folder_is_never_written_to(tmp_path):
@@ -165,6 +276,15 @@ def test_tensorflows_differs_from_matlabs_as_its_help_says(tmp_path):
     difference = np.abs(lr - imresize(hr, 1 / 4))
     assert difference[2:-2, 2:-2].max() == 1
     assert difference.max() > 1
+
+
+def test_matlabs_helper_finds_the_same_files_and_says_how_it_differs():
+    program = (ROOT / "misc" / "downscale_generator_matlab.m").read_text()
+    (endings,) = re.findall(r"endings = \{(.*)\}", program)
+    assert tuple(re.findall(r"'([^']*)'", endings)) == EXTENSIONS
+    assert "strcmpi(ending, endings)" in program  # On Linux too, `.PNG` is one.
+    for exception in ("EXIF", "16 bits", "palette", "grey"):
+        assert exception in program.partition("if ~exist")[0]
 
 
 @pytest.mark.parametrize("name", ["", "_cv", "_tf"])

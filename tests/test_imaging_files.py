@@ -59,6 +59,49 @@ def test_alpha_is_dropped_with_one_warning(tmp_path, capsys, monkeypatch):
     assert len(warnings) == 1 and "a.png has transparency" in warnings[0]
 
 
+def test_alpha_can_be_noted_in_place_of_the_warning(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(files, "_warned_of_alpha", [])
+    path = write(tmp_path / "a.png", np.zeros((9, 8, 4), np.uint8))
+    with files.alpha_noted() as noted:
+        load_image(path)
+    assert noted == [str(path)] and capsys.readouterr().err == ""
+    load_image(path)
+    assert "has transparency" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("load", [load_image, read_size])
+def test_a_picture_that_may_not_be_read_is_named(tmp_path, monkeypatch, load):
+    path = write(tmp_path / "a.png", draw_picture(9, 8))
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refuse)  # Root may read anything.
+    with pytest.raises(InputError, match=r"a\.png: may not be read; change its perm"):
+        load(path)
+
+
+@pytest.mark.parametrize("load", [load_image, read_size])
+def test_a_link_that_leads_nowhere_is_listed_and_named(tmp_path, load):
+    link = tmp_path / "a.png"
+    link.symlink_to("gone.png")
+    assert list_images(tmp_path) == [link]
+    with pytest.raises(
+        InputError, match=r"a\.png: is a link to gone\.png, which is not"
+    ):
+        load(link)
+
+
+def test_a_picture_or_a_folder_is_expected_where_both_will_do(tmp_path):
+    picture = write(tmp_path / "a.png", draw_picture(9, 8))
+    assert files.list_pictures(picture, "--x") == [picture]
+    assert files.list_pictures(tmp_path, "--x") == [picture]
+    with pytest.raises(
+        InputError, match="does not exist; expected a picture or a fold"
+    ):
+        files.list_pictures(tmp_path / "none.png", "--x")
+
+
 def test_palettes_and_cmyk_become_rgb(tmp_path):
     red = Image.new("RGB", (8, 8), (255, 0, 0))
     red.convert("P").save(tmp_path / "a.png")

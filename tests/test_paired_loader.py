@@ -2,6 +2,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from console.errors import InputError
+from dataloaders import cache
 from dataloaders.paired import PairedLoader, PairedSettings
 from imaging.files import load_image, save_image
 from imaging.imresize import imresize, make_lr
@@ -35,7 +37,7 @@ def write_codes(folder, height, width, scales=SCALES):
     return make_loader(folder, input_path=str(folder / "LR"), scales=scales)
 
 
-def make_loader(folder, **settings):
+def make_loader(folder, prepared=True, **settings):
     loader = PairedLoader(
         PairedSettings(
             **{
@@ -49,7 +51,8 @@ def make_loader(folder, **settings):
             }
         )
     )
-    loader.prepare()
+    if prepared:
+        loader.prepare()
     return loader
 
 
@@ -88,7 +91,7 @@ def test_another_process_draws_the_same_batch_and_needs_no_tensorflow(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     expected = hashlib.sha256(batch.lr.tobytes() + batch.hr.tobytes()).hexdigest()
-    assert done.stdout.split() == [expected]
+    assert done.stdout.split()[-1] == expected
 
 
 def test_a_share_of_a_batch_is_that_part_of_the_whole(tmp_path):
@@ -210,14 +213,67 @@ def test_an_image_smaller_than_the_scale_is_no_traceback(tmp_path, capsys):
     write_pictures(tmp_path / "HR", [(40, 50), (3, 50)])
     loader = make_loader(tmp_path, scales=(4,))
     assert "x4 leaves out 1.png" in capsys.readouterr().err
-    with pytest.raises(InputError, match=r"1\.png: 50x3 is too small for x4"):
-        list(loader.pairs(4))
+    with pytest.raises(InputError, match=r"HR: 1\.png: 50x3 is too small for x4"):
+        loader.pairs(4)
 
 
 def test_only_small_images_are_an_error(tmp_path):
     write_pictures(tmp_path / "HR", [(9, 9)])
     with pytest.raises(InputError, match="all 1 images are smaller than a patch"):
         make_loader(tmp_path)
+    # Their sizes stand in their headers: nothing was decoded for it.
+    assert not (tmp_path / "cache").exists()
+
+
+def test_pictures_too_small_to_measure_are_named_beforehand(tmp_path):
+    write_pictures(tmp_path / "HR", [(40, 50), (19, 50), (24, 19), (23, 19)])
+    loader = make_loader(tmp_path, scales=(2, 4), lr_patch_size=None, prepared=False)
+    loader.check_measurable(2)  # And SSIM's window of 11.
+    # At x4, 19 pixels are cut to 16.
+    with pytest.raises(InputError) as caught:
+        loader.check_measurable(3)
+    assert str(caught.value) == (
+        f"--data_truth_path: {tmp_path / 'HR' / '1.png'}: too small to be measured at "
+        "x4, for which at least 17 pixels a side are needed (3 are shaved at each "
+        "border), as are 2.png, 3.png. Remove it, or shave less."
+    )
+
+
+def test_the_disk_must_have_room_for_all_caches_before_one_is_built(
+    tmp_path, monkeypatch
+):
+    write_pictures(tmp_path / "HR", [(400, 500)])
+    # Enough for HR and for x2, but not for x4, too.
+    room = 400 * 500 * 3 * (1 + 1 / 4) + 3 * 4096
+    usage = namedtuple("usage", "free")
+    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: usage(int(room)))
+    with pytest.raises(InputError, match=r"needs 800 kB in .*, where 762 kB are"):
+        make_loader(tmp_path)
+    assert list((tmp_path / "cache").iterdir()) == []
+    make_loader(tmp_path, scales=(2,))
+
+
+def test_a_cache_that_is_made_again_takes_the_room_of_the_old(tmp_path, monkeypatch):
+    write_pictures(tmp_path / "HR", [(400, 500)])
+    make_loader(tmp_path)
+    os.utime(tmp_path / "HR" / "0.png", (1, 1))
+    usage = namedtuple("usage", "free")
+    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: usage(610_000))
+    make_loader(tmp_path)
+
+
+def test_a_warm_cache_is_told_with_the_number_of_images(tmp_path, capsys):
+    write_pictures(tmp_path / "HR", [(40, 50), (40, 50)])
+    make_loader(tmp_path)
+    capsys.readouterr()
+    make_loader(tmp_path)
+    assert capsys.readouterr().out == f"2 images, cached in {tmp_path / 'cache'}\n"
+
+
+def test_a_missing_validation_image_is_named_with_the_flags_of_validation(tmp_path):
+    settings = write_pair(tmp_path, (20, 30), (10, 15), "b.png")
+    with pytest.raises(InputError, match=r"for a\.png of --validate_truth_path"):
+        make_loader(tmp_path, **settings, flag_prefix="--validate")
 
 
 def write_pair(folder, hr_size, lr_size, lr_name="a.png"):

@@ -15,7 +15,7 @@ from PIL import Image
 from imaging.files import load_image, save_image
 from imaging.imresize import imresize
 from tests.pictures import draw_picture, write_pictures
-from tests.scripts import ROOT, fail, run, succeed
+from tests.scripts import ROOT, fail, run, run_here, succeed
 from tests.shared_data import SHARED, needs_shared
 from tests.small import SMALL_FLAGS
 
@@ -263,10 +263,10 @@ def test_a_tile_size_changes_nothing_in_the_picture(road, tmp_path, scale):
 
 
 def test_the_help_shows_the_flags_of_model_and_loader():
-    full = run("train.py", "--model=eusr", "--helpfull").stdout
+    full = run_here("train.py", "--model=eusr", "--helpfull").stdout
     for flag in ("eusr_shared_blocks", "data_truth_path", "sleep_ratio", "batch_size"):
         assert f"--{flag}" in full or f"--[no]{flag}" in full
-    short = run("train.py", "--helpshort").stdout
+    short = run_here("train.py", "--helpshort").stdout
     assert "--max_steps" in short
     assert len(short.splitlines()) <= 50
 
@@ -301,10 +301,10 @@ def mistakes(road, folder):
     train, validate = "train.py", "validate.py"
     truth = "--data_truth_path="
     return {
-        "no such model": (train, ["--model=nothing"], "bicubic, eusr"),
+        "no such model": (train, ["--model=nothing"], "those that do: "),
         "no such loader": (train, ["--dataloader=x"], "basic_loader, div2k"),
         "no flag at all": (train, ["train"], "'train' is not a flag"),
-        "no such flag": (train, ["--batch_sise=4"], "Did you mean: batch_size"),
+        "no such flag": (train, ["--batch_sise=4"], "Did you mean --batch_size"),
         "no number": (train, ["--batch_size=x"], "--batch_size=x"),
         "no numbers": (train, ["--scales=2,x"], "whole numbers with commas"),
         "nothing to train": (train, ["--model=bicubic"], "nothing to train"),
@@ -375,7 +375,7 @@ def mistakes(road, folder):
         "weights of another size": (
             train,
             [f"{truth}{hr}", *to, "--eusr_conv_features=8", checkpoint],
-            "does not fit this model",
+            "holds another network than",
         ),
         "where one is, begun anew": (
             train,
@@ -394,6 +394,11 @@ def mistakes(road, folder):
             validate,
             [f"{truth}{hr}", checkpoint, "--scales=2", f"--report_path={folder}"],
             "is a folder; give the name of a file",
+        ),
+        "too small to measure": (
+            validate,
+            [f"{truth}{hr}", checkpoint, "--scales=2", "--shave_size=15"],
+            "0.png: too small to be measured at x2, for which",
         ),
         "a missing scale": (
             validate,
@@ -415,6 +420,18 @@ def mistakes(road, folder):
         ),
         "no GPU of that name": (train, ["--cuda_device=first"], "expected numbers"),
     }
+
+
+@needs_shared
+def test_a_scale_that_a_file_of_another_program_does_not_do_gets_one_line(tmp_path):
+    line = fail(
+        "test.py",
+        f"--model_name={SHARED / 'reference' / 'tf1' / 'eusr' / 'model.pb'}",
+        f"--input_path={write_pictures(tmp_path / 'LR', [(9, 9)])}",
+        f"--output_path={tmp_path / 'SR'}",
+        "--scale=3",
+    )
+    assert "model.pb does other scales, not --scale=3." in line
 
 
 def test_each_mistake_gets_its_line_and_nothing_is_left_behind(road, tmp_path):

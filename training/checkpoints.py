@@ -78,7 +78,11 @@ def find(path, flag="--restore_path"):
     if ".data-" in path.name:
         prefix = path.with_name(path.name.partition(".data-")[0])
     if not prefix.with_name(prefix.name + ".index").exists():
-        raise InputError(f"{flag}={path}: not found. {_name_existing(prefix.parent)}")
+        found = "is not a checkpoint" if path.exists() else "not found"
+        raise InputError(
+            f"{flag}={path}: {found}; expected a folder, or a name like {PREFIX}-1000 "
+            f"with its .index file. {_name_existing(prefix.parent)}"
+        )
     return str(prefix)
 
 

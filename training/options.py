@@ -5,7 +5,7 @@ import dataclasses
 from absl import flags
 
 from console.errors import InputError
-from console.flags import define_count, from_flags
+from console.flags import define_count, define_float, from_flags
 
 # From a precision to the Keras policy of the layers that follow it.
 POLICIES = {
@@ -48,7 +48,7 @@ class StepOptions:
             cls.jit_compile,
             "Compile the network with XLA: faster on a GPU, slower on a CPU.",
         )
-        flags.DEFINE_float(
+        define_float(
             "ema_decay",
             cls.ema_decay,
             "Keep a running average of the weights, for example 0.999; validate.py, "
@@ -56,7 +56,7 @@ class StepOptions:
             lower_bound=0.0,
             upper_bound=1.0,
         )
-        flags.DEFINE_float(
+        define_float(
             "gradient_clip_norm",
             cls.gradient_clip_norm,
             "Scale the gradients down to this norm where theirs is larger; 0 never.",
