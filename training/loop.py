@@ -245,7 +245,7 @@ class Loop:
             **self.model.learning_rates(),
             "time/step_seconds": self.pace.mean,
             "time/waiting_for_data_share": self.pace.waiting_share,
-            "skipped_steps": float(self.model.state.skipped),
+            "skipped_steps": float(self.model.state.skipped.numpy()),
         }
         lr, hr = batch.lr[:3], batch.hr[:3]
         sr = self.model.upscale(tf.cast(lr, tf.float32), batch.scale)
