@@ -1,5 +1,6 @@
 """How fast a score predictor is trained, and its images prepared."""
 
+import dataclasses
 import tempfile
 import time
 from pathlib import Path
@@ -22,6 +23,9 @@ PICTURES = 64
 BATCH_SIZE = 32
 BATCHES = 12
 
+# The network at its defaults; what its weights are is of no consequence.
+SETTINGS = Settings(weights="none")
+
 
 def measure(settings):
     """Times the input alone, training from memory, and both together.
@@ -41,7 +45,8 @@ def measure(settings):
             images_per_second=measure_input(loader),
         )
         for name, last_only in (("the last layer", True), ("all layers", False)):
-            predictor = MobileNetV2(Settings(train_last_only=last_only, weights="none"))
+            network = dataclasses.replace(SETTINGS, train_last_only=last_only)
+            predictor = MobileNetV2(network)
             trainer = Trainer(predictor, loader, RunFiles(folder, "a.h5"), 1e-3)
             batch = loader.batch(0)
             train = lambda t=trainer, b=batch: t.train(b)  # noqa: E731

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from unittest import mock
 
+import tensorflow as tf
 from absl import app, flags
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,17 +30,17 @@ def run(script, *arguments, cwd=ROOT, **options):
     )
 
 
-def succeed(script, *arguments, **options):
+def succeed(script, *arguments, command=run, **options):
     """Runs a script that has to end well and to say nothing on stderr."""
-    done = run(script, *arguments, **options)
+    done = command(script, *arguments, **options)
     assert done.returncode == 0, done.stderr + done.stdout
     assert done.stderr == ""
     return done.stdout
 
 
-def fail(script, *arguments, **options):
+def fail(script, *arguments, command=run, **options):
     """Runs a script that has to fail with one line; returns the line."""
-    done = run(script, *arguments, **options)
+    done = command(script, *arguments, **options)
     assert done.returncode == 1, done.stdout + done.stderr
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
@@ -47,14 +48,18 @@ def fail(script, *arguments, **options):
     return lines[0]
 
 
-def run_here(script, *arguments):
+def run_here(script, *arguments, cwd=ROOT):
     """Runs a script in this process, where TensorFlow need not be imported again.
 
-    Only what ends before the script chooses its device may be run like this.
+    That saves seconds a start; a script is run by itself, too, wherever it is not
+    the script's own start that a test is about. With a GPU it always is, for which
+    devices a process uses cannot be chosen twice.
 
     Returns:
         The finished process, as `run` does.
     """
+    if tf.config.list_physical_devices("GPU"):
+        return run(script, *arguments, cwd=cwd)
     argv = [str(ROOT / script), *map(str, arguments)]
     said, complained = io.StringIO(), io.StringIO()
     status = 0
@@ -62,6 +67,7 @@ def run_here(script, *arguments):
     with (
         mock.patch.object(sys, "argv", argv),
         mock.patch.object(sys, "path", [str((ROOT / script).parent), *sys.path]),
+        contextlib.chdir(cwd),
         _flags_of_its_own(),
         contextlib.redirect_stdout(said),
         contextlib.redirect_stderr(complained),
@@ -71,12 +77,22 @@ def run_here(script, *arguments):
         except SystemExit as exit:
             status = exit.code or 0
             if isinstance(status, str):
-                print(status, file=sys.stderr)
+                complained.write(f"{status}\n")
                 status = 1
         finally:
             signal.signal(signal.SIGTERM, terminate)
     texts = said.getvalue(), complained.getvalue()
     return subprocess.CompletedProcess(argv, status, *texts)
+
+
+def succeed_here(script, *arguments, **options):
+    """As `succeed`, in this process."""
+    return succeed(script, *arguments, command=run_here, **options)
+
+
+def fail_here(script, *arguments, **options):
+    """As `fail`, in this process."""
+    return fail(script, *arguments, command=run_here, **options)
 
 
 @contextlib.contextmanager

@@ -4,14 +4,17 @@ import json
 
 import pytest
 
+from benchmarks import predictor
 from benchmarks.rows import Row, to_table
+from benchmarks.settings import Settings
 from benchmarks.speed import check_sections
 from console.errors import InputError
+from score_predictors.mobilenetv2 import Settings as PredictorSettings
 from tests.pictures import write_pictures
 from tests.scripts import fail, succeed
 
 SMALL = ("--scales=2", "--batch_size=1", "--features=4", "--shared_blocks=1")
-SECTIONS = ("limit", "training", "upscaling", "input", "predictor", "start")
+SECTIONS = ("limit", "training", "upscaling", "input", "start")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,6 @@ def test_a_share_of_the_limit_is_the_quotient_of_two_speeds(speed):
 def test_speed_measures_what_surrounds_the_network(speed):
     _, report = speed
     rows = report["sections"]["input"] + report["sections"]["start"]
-    assert all(r["images_per_second"] > 0 for r in report["sections"]["predictor"])
     waiting = [row["waiting_share"] for row in rows if "waiting_share" in row]
     assert len(waiting) == 1 and 0 <= waiting[0] < 1
     assert all(row["seconds"] > 0 for row in rows if "waiting_share" not in row)
@@ -65,8 +67,7 @@ def test_speed_ends_with_one_table_that_names_the_device(speed):
     assert (
         header.split()
         == (
-            "what precision scale time TFLOP/s limit of limit vs float32 images/s "
-            "waiting"
+            "what precision scale time TFLOP/s limit of limit vs float32 waiting"
         ).split()
     )
     before, table = said.split(header)
@@ -75,6 +76,18 @@ def test_speed_ends_with_one_table_that_names_the_device(speed):
     lines = table.strip().splitlines()[: len(rows)]
     for line, row in zip(lines, rows, strict=True):
         assert line.startswith(row["what"])
+
+
+def test_the_predictors_input_and_training_are_measured(monkeypatch):
+    for name, value in {"PICTURES": 4, "BATCH_SIZE": 2, "BATCHES": 3}.items():
+        monkeypatch.setattr(predictor, name, value)
+    network = PredictorSettings(alpha=0.35, weights="none")
+    monkeypatch.setattr(predictor, "SETTINGS", network)
+    rows = list(predictor.measure(Settings(repeats=1)))
+    assert all(row.images_per_second > 0 for row in rows)
+    shares = [row.waiting_share for row in rows if row.waiting_share is not None]
+    assert len(rows) == 5 and len(shares) == 2
+    assert all(0 <= share < 1 for share in shares)
 
 
 def test_the_peak_of_a_process_is_at_least_what_tensorflow_takes():
