@@ -66,7 +66,8 @@ class FrozenPredictor:
             graph_def, [INPUT], [SCORES, FEATURES], f"{flag}={path}"
         )
         self.first_score = graphs.read_constant(graph_def, FIRST_SCORE)
-        self.side = self.function.inputs[0].shape[1]
+        shape = self.function.inputs[0].shape
+        self.side = shape[1] if shape.rank == 4 else None
 
     def __call__(self, pictures):
         """Predicts.
@@ -81,8 +82,9 @@ class FrozenPredictor:
         Raises:
             InputError: The file takes pictures of another size only.
         """
+        # While a graph is traced, sizes may not be known yet.
         height, width = pictures.shape[1:3]
-        if self.side is not None and (height, width) != (self.side, self.side):
+        if self.side is not None and {height, width} - {self.side, None}:
             raise InputError(
                 f"{self.flag}={self.path} takes {self.side}x{self.side} pixels only, "
                 f"not {width}x{height}."
