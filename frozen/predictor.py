@@ -3,7 +3,7 @@
     input_1          float32 (N, H, W, 3), RGB in [-1, 1], any height and width
     output_scores    float32 (N, 10), summing to 1
     output_features  float32 (N, 1280)
-    first_score      int32: the lowest of the ten scores
+    first_score      int32: the lowest of the ten scores, where it is known
 
 The TF1 code's files have the first three; they load too, and some of them take
 pictures of one size only.
@@ -23,7 +23,7 @@ def make_graph_def(network, first_score):
 
     Args:
         network: From float32 (N, H, W, 3) in [-1, 1] to scores and features.
-        first_score: The lowest of the ten scores.
+        first_score: The lowest of the ten scores; None if it is not known.
 
     Returns:
         tf.compat.v1.GraphDef.
@@ -38,7 +38,8 @@ def make_graph_def(network, first_score):
 
     signature = [tf.TensorSpec((None, None, None, 3), tf.float32, name=INPUT)]
     graph_def = graphs.to_graph_def(function, signature, [SCORES, FEATURES])
-    graphs.add_constant(graph_def, FIRST_SCORE, first_score)
+    if first_score is not None:
+        graphs.add_constant(graph_def, FIRST_SCORE, first_score)
     return graph_def
 
 

@@ -21,6 +21,7 @@ from console.flags import (  # noqa: E402
     define_count,
     define_float,
     define_path,
+    define_seed,
 )
 from console.progress import say  # noqa: E402
 from dataloaders import SCORED  # noqa: E402
@@ -59,9 +60,7 @@ def define_flags():
     flags.DEFINE_string(
         "cuda_device", "0", "GPU to train on; -1 for the CPU, as without any GPU."
     )
-    define_count(
-        "seed", 0, "Of weights and data: the same seed, the same run.", least=0
-    )
+    define_seed()
 
 
 def main():
@@ -80,7 +79,10 @@ def main():
     keras.utils.set_random_seed(FLAGS.seed)
     predictor = predictor_class.from_flags(before.get("architecture"))
     arguments = collect_values(predictor_class, loader_class)
-    arguments |= {"data_set": loader.describe(), "architecture": predictor.attributes()}
+    arguments |= {
+        "data_set": loader.describe(),
+        "architecture": predictor.architecture(),
+    }
     run_folder.check_same_run(
         files.weights,
         before,

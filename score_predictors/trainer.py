@@ -134,7 +134,7 @@ class Trainer:
         """
         self.predictor, self.loader, self.files = predictor, loader, files
         self.seed = seed
-        arguments = {"model": predictor.name, "architecture": predictor.attributes()}
+        arguments = {"model": predictor.name, "architecture": predictor.architecture()}
         self.state = State(arguments, StepOptions())
         self.history = History()
         self.loss_sum = tf.Variable(0.0, trainable=False, name="loss_sum")

@@ -62,7 +62,8 @@ def test_a_second_start_has_nothing_to_do_and_more_epochs_go_on(road, trained):
     said = road.train("--epochs=2")
     assert "Going on with" in said and "epoch 2/2" in said
     arguments = json.loads((road.folder / "train" / "ava.arguments.json").read_text())
-    assert arguments["epochs"] == 2 and arguments["architecture"] == {"alpha": 0.35}
+    assert arguments["epochs"] == 2
+    assert arguments["architecture"] == {"alpha": 0.35, "bn_momentum": 0.999}
 
 
 def test_a_run_under_other_flags_is_refused_or_begun_anew(road, trained):
