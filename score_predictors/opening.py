@@ -83,9 +83,10 @@ def open_from_flags(name):
         return Scorer(network, path, network.first_score, side=network.side)
     predictor_class = load(PREDICTORS, name, "--model")
     predictor, attributes = predictor_class.from_file(path, "--restore_path")
+    dataloader = attributes.get("dataloader")
     return Scorer(
         functools.partial(predictor.network, training=False),
         path,
         attributes.get("first_score"),
-        attributes.get("dataloader"),
+        dataloader if isinstance(dataloader, str) else None,
     )

@@ -14,7 +14,6 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 from absl import flags  # noqa: E402
 
 from console import app, quiet  # noqa: E402
-from console.files import check_target  # noqa: E402
 from console.flags import (  # noqa: E402
     Choice,
     collect_values,
@@ -67,15 +66,17 @@ def main():
     """Trains the predictor that the flags describe."""
     device = devices.choose(FLAGS.cuda_device)
     files = RunFiles(FLAGS.train_path, FLAGS.weight_filename)
-    check_target(files.folder, "--train_path", is_folder=True)
+    files.check()
     predictor_class = MODEL.load(FLAGS.model)
     loader_class = DATALOADER.load(FLAGS.dataloader)
     loader = loader_class.from_flags(
         FLAGS.input_patch_size, FLAGS.batch_size, FLAGS.seed
     )
-    loader.prepare()
+    loader.select()
     is_new = FLAGS.restart or not checkpoints.list_checkpoints(files.state)
-    before = {} if is_new else checkpoints.read_arguments(files.arguments)
+    if is_new and not FLAGS.restart:
+        files.check_new()
+    before = {} if is_new else run_folder.read_before(files.state, files.arguments)
     keras.utils.set_random_seed(FLAGS.seed)
     predictor = predictor_class.from_flags(before.get("architecture"))
     arguments = collect_values(predictor_class, loader_class)
@@ -90,10 +91,13 @@ def main():
         (*MAY_CHANGE, *loader_class.may_change),
         (*MAY_CHANGE_SAID, *predictor_class.may_change),
     )
+    # All that may be wrong comes before pictures are looked at, which may take long.
+    start = predictor.load_start() if is_new else None
+    loader.prepare()
 
     trainer = Trainer(predictor, loader, files, FLAGS.learning_rate, FLAGS.seed)
     if is_new:
-        say(f"Starting from {predictor.load_start()}.")
+        say(f"Starting from {start}.")
         aside = files.set_aside() if FLAGS.restart else None
         if aside is not None:
             say(f"The run so far is now {aside}, and what belongs to it likewise.")
@@ -101,10 +105,11 @@ def main():
         say(f"Going on with {trainer.resume()}.")
     if trainer.epoch >= FLAGS.epochs:
         say(
-            f"Nothing to do: {files.weights} has {FLAGS.epochs} of {FLAGS.epochs} "
-            "epochs."
+            f"Nothing to do: {files.weights} has {trainer.epoch} epochs of "
+            f"--epochs={FLAGS.epochs}."
         )
         return None
+    trainer.state.arguments.values["run"] = arguments
     checkpoints.write_arguments(files.arguments, arguments)
     say(
         f"Training {predictor.name} on {device}, data: {loader.describe()}; watch it: "
