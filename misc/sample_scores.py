@@ -60,11 +60,15 @@ def compress(image, quality, draw):
 
 
 def put_blocks(image, share, draw):
-    """Replaces this share of all blocks of 16 x 16 pixels by one colour each."""
-    rows, columns = (length // BLOCK for length in image.shape[:2])
-    chosen = draw.random((rows, columns)) < share
+    """Replaces this share of all blocks of 16 x 16 pixels by one colour each.
+
+    At least one, so that a small picture is not scored for what it does not show.
+    """
+    rows, columns = (max(1, length // BLOCK) for length in image.shape[:2])
+    count = max(1, round(share * rows * columns))
+    chosen = draw.permutation(rows * columns)[:count]
     image = image.copy()
-    for top, left in BLOCK * np.argwhere(chosen):
+    for top, left in BLOCK * np.stack(np.divmod(chosen, columns), -1):
         image[top : top + BLOCK, left : left + BLOCK] = draw.integers(0, 256, 3)
     return image
 
@@ -121,12 +125,14 @@ def main():
     with written_whole(folder / "distortions.json") as aside:
         aside.write_text(json.dumps(strengths, indent=2) + "\n")
     each = len(rows) // len(sources)
+    text = f"Wrote {len(names)} images, {each} of each photograph, to {folder}."
     held_out = max(1, len(sources) // 4) * each
-    say(
-        f"Wrote {len(names)} images of {len(sources)} photographs, {each} each, to "
-        f"{folder}. To validate on photographs that are not trained on: "
-        f"--tid2013_validate_range=0,{held_out} --tid2013_train_range={held_out},0"
-    )
+    if len(sources) > 1:  # Of one alone, nothing is left to validate on.
+        text += (
+            " To validate on photographs that are not trained on: "
+            f"--tid2013_validate_range=0,{held_out} --tid2013_train_range={held_out},0"
+        )
+    say(text)
 
 
 def write_lines(path, lines):
