@@ -13,7 +13,8 @@ from benchmarks.timing import time_best
 from dataloaders.ava import AVA
 from dataloaders.scored import ScoredSettings
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
-from score_predictors.trainer import RunFiles, Trainer
+from score_predictors.run_files import RunFiles
+from score_predictors.trainer import Trainer
 from training.ahead import Ahead
 
 # Height and width of most of AVA's photographs.

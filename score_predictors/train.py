@@ -29,7 +29,8 @@ from score_predictors import PREDICTORS  # noqa: E402
 with quiet.imports():
     import keras
 
-    from score_predictors.trainer import RunFiles, Trainer
+    from score_predictors.run_files import RunFiles
+    from score_predictors.trainer import Trainer
     from training import checkpoints, devices, run_folder
 
 FLAGS = flags.FLAGS

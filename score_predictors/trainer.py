@@ -1,30 +1,17 @@
-"""Trains a predictor: steps, epochs, validation, and everything that a run writes.
-
-A run is a file of weights and what stands beside it under the same name, so several
-runs share a folder:
-
-    ava.h5              weights after the last step
-    ava.best.h5         those of the epoch with the least validation loss
-    ava.state/          weights, optimizer and position, to go on from
-    ava.csv             a line for each epoch
-    ava.arguments.json  the flags of the last start
-    ava/                TensorBoard's files
-"""
+"""Trains a predictor: steps, epochs, validation, and what a run writes meanwhile."""
 
 import csv
 import functools
 import io
-import itertools
 import json
 import math
 import time
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from console.errors import InputError
-from console.files import check_target, written_whole
+from console.files import written_whole
 from console.progress import Progress, say, to_clock
 from metrics.scores import lcc, mean_score, srcc
 from score_predictors import weight_files
@@ -41,94 +28,12 @@ from training.summaries import Writer
 # Seconds between two saves within an epoch, which may take hours.
 SAVE_SECONDS = 600.0
 SAVES_KEPT = 2
-# What is written beside `ava.h5` ends so, with or without a further ending.
-TAKEN_ENDINGS = (".best", ".state", ".csv", ".json")
 # Steps between two looks at whether all is finite, for which the host has to wait.
 CHECK_STEPS = 50
 COLUMNS = (
     *("epoch", "loss", "validation_loss", "validation_srcc", "validation_lcc"),
     *("images_per_second", "waiting_share"),
 )
-
-
-class RunFiles:
-    """Where a run writes, by the name of its weights."""
-
-    def __init__(self, train_path, weight_filename):
-        """Takes the folder and the name.
-
-        Raises:
-            InputError: The name is none that Keras reads weights from, or what belongs
-                to another run is called so.
-        """
-        weight_files.check_name(weight_filename, "--weight_filename")
-        if Path(weight_filename).name != weight_filename:
-            raise InputError(
-                f"--weight_filename={weight_filename}: expected a name without a "
-                "folder; --train_path names the folder."
-            )
-        self.stem = weight_filename.removesuffix(weight_files.ENDING)
-        if not self.stem.strip(".") or self.stem.endswith(TAKEN_ENDINGS):
-            raise InputError(
-                f"--weight_filename={weight_filename}: expected a name such as ava.h5, "
-                f"and none that has {', '.join(TAKEN_ENDINGS)} before the "
-                f"{weight_files.ENDING}: so a run calls what belongs to it."
-            )
-        self.folder = Path(train_path)
-        self.weights = self.folder / weight_filename
-        self.best = self.folder / f"{self.stem}.best{weight_files.ENDING}"
-        self.state = self.folder / f"{self.stem}.state"
-        self.table = self.folder / f"{self.stem}.csv"
-        self.arguments = self.folder / f"{self.stem}.arguments.json"
-        self.logs = self.folder / self.stem
-
-    @property
-    def all(self):
-        """All paths, those of folders last."""
-        files = (self.weights, self.best, self.table, self.arguments)
-        return (*files, self.state, self.logs)
-
-    def check(self):
-        """Refuses what could not be written, before anything long is begun.
-
-        Raises:
-            InputError: A path is taken by something else, or cannot be written to.
-        """
-        check_target(self.folder, "--train_path", is_folder=True)
-        for path in self.all:
-            is_folder = path in (self.state, self.logs)
-            check_target(path, "--weight_filename", is_folder)
-
-    def check_new(self):
-        """Refuses to begin a run where weights are that it would replace.
-
-        Raises:
-            InputError: There are such weights, but no state to go on from.
-        """
-        there = [path for path in (self.weights, self.best) if path.exists()]
-        if there:
-            raise InputError(
-                f"{there[0]} is there, but no {self.state.name} to go on from, and a "
-                "new run would replace it. Give another --weight_filename (and "
-                f"--restore_path={there[0]} to start from it), or --restart, which "
-                "keeps it aside."
-            )
-
-    def set_aside(self):
-        """Renames all of a run, so that a new one can begin; nothing is deleted.
-
-        Returns:
-            Path: What the weights are called now; None if there was no run.
-        """
-        if not any(path.exists() for path in self.all):
-            return None
-        names = (f"{self.stem}.old{n}{weight_files.ENDING}" for n in itertools.count(1))
-        several = (RunFiles(self.folder, name) for name in names)
-        aside = next(o for o in several if not any(path.exists() for path in o.all))
-        for path, target in zip(self.all, aside.all, strict=True):
-            if path.exists():
-                path.rename(target)
-        return aside.weights
 
 
 class History(tf.train.experimental.PythonState):
@@ -184,7 +89,7 @@ class Trainer:
         Args:
             predictor: A `score_predictors.base.Predictor`.
             loader: A `dataloaders.scored.ScoredLoader`, prepared.
-            files: `RunFiles`.
+            files: `score_predictors.run_files.RunFiles`.
             learning_rate: Adam's, the same at each step.
             seed: Of the dropout.
         """

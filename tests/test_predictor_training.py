@@ -1,20 +1,24 @@
 import csv
+import dataclasses
 import errno
 import json
 import signal
 import threading
+from pathlib import Path
 from unittest import mock
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from console.errors import InputError
 from dataloaders.ava import AVA
 from dataloaders.scored import ScoredSettings
 from score_predictors import mobilenetv2
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
-from score_predictors.trainer import COLUMNS, RunFiles, Trainer
+from score_predictors.run_files import RunFiles
+from score_predictors.trainer import COLUMNS, Trainer
 from score_predictors.weight_files import WeightFile
 from tests.scored_data import write_ava
 
@@ -224,6 +228,36 @@ def test_a_disk_that_fills_at_the_first_save_does_not_bar_the_way(
     with pytest.raises(OSError, match="No space left"):
         trainer.run(1)
     trainer.files.check_new()
+
+
+def test_states_of_other_programs_and_damaged_ones_are_told_by_the_weights_name(
+    tmp_path,
+):
+    write_ava(tmp_path)
+    trainer = make_trainer(tmp_path, train_last_only=True)
+    state = trainer.files.state
+    prefix = tf.train.Checkpoint(x=tf.Variable(1.0)).write(str(state / "model.ckpt-3"))
+    with pytest.raises(InputError, match="Give another --weight_filename.$") as caught:
+        trainer.resume()
+    assert str(caught.value).startswith("--weight_filename=ava.h5: model.ckpt-3 was")
+    Path(f"{prefix}.index").write_text("damaged")
+    with pytest.raises(InputError, match="^--weight_filename=ava.h5: none of its 1 "):
+        trainer.resume()
+
+
+def test_validation_measures_against_the_databases_means(tmp_path):
+    write_ava(tmp_path)
+    trainer = make_trainer(tmp_path, train_last_only=True)
+    # In batches of 3 and 2: means of 4, 5, 6, 4 and 5.
+    trainer._predict = lambda p: np.eye(10, dtype=np.float32)[3 : 3 + len(p)]
+    means = (4.0, 5.0, 6.0, 4.0, 5.0)
+    trainer.loader.parts["validate"] = [
+        dataclasses.replace(row, mean=mean)
+        for row, mean in zip(trainer.loader.parts["validate"], means, strict=True)
+    ]
+    measured = trainer.validate()
+    assert measured["validation_srcc"] == pytest.approx(1)
+    assert measured["validation_lcc"] == pytest.approx(1)
 
 
 @pytest.mark.parametrize("name", [".h5", "..h5", "...h5"])
