@@ -20,6 +20,7 @@ from console.flags import (
     define_float,
     define_numbers,
     define_path,
+    define_seed,
     only_in_helpfull,
 )
 from console.progress import say
@@ -88,9 +89,7 @@ def define_flags():
         "Step to start at, for the learning rate and the data; 0 for a new run.",
         least=0,
     )
-    define_count(
-        "seed", 0, "Of weights and data: the same seed, the same run.", least=0
-    )
+    define_seed()
     define_path(
         "validate_truth_path", None, "HR images to measure the model on meanwhile."
     )

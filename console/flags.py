@@ -266,34 +266,37 @@ def define_float(name, default, help_text, lower_bound=None, upper_bound=None):
 
 
 class CountParser(flags.ArgumentParser):
-    """Reads a whole number of at least some value.
+    """Reads a whole number of at least some value, and perhaps at most another.
 
     Unlike absl's own it adds no line to the help, where space is short.
     """
 
-    def __init__(self, least):
-        """Takes the least number that is accepted."""
+    def __init__(self, least, most=None):
+        """Takes the least and the largest number that are accepted; None for any."""
         super().__init__()
-        self.least = least
+        self.least, self.most = least, most
+        up_to = "" if most is None else f" and at most {most}"
+        self.expected = f"a whole number of at least {least}{up_to}"
 
     def parse(self, argument):
         """Returns the number."""
         try:
-            if int(argument) >= self.least:
-                return int(argument)
+            value = int(argument)
         except ValueError:
-            pass
-        raise ValueError(f"expected a whole number of at least {self.least}")
+            value = None
+        if value is None or value < self.least or value > (self.most or value):
+            raise ValueError(f"expected {self.expected}")
+        return value
 
     def flag_type(self):
         """Names the type in the help."""
         return "int"
 
 
-def define_count(name, default, help_text, least=1):
-    """Declares a flag that holds a whole number of at least `least`."""
+def define_count(name, default, help_text, least=1, most=None):
+    """Declares a flag that holds a whole number from `least` to `most`, if any."""
     flags.DEFINE(
-        CountParser(least),
+        CountParser(least, most),
         name,
         default,
         help_text,
@@ -333,6 +336,17 @@ class NumbersSerializer(flags.ArgumentSerializer):
     def serialize(self, value):
         """Joins the numbers with commas."""
         return ",".join(str(part) for part in value)
+
+
+def define_seed():
+    """Declares `--seed`: NumPy's and so Keras' seeds have 32 bits."""
+    define_count(
+        "seed",
+        0,
+        "Of weights and data: the same seed, the same run.",
+        least=0,
+        most=2**32 - 1,
+    )
 
 
 def define_numbers(name, default, help_text, number=int):

@@ -32,13 +32,19 @@ def to_size(count):
 
 def say(text):
     """Prints a line, above the progress bar if there is one."""
-    tqdm.write(text, file=sys.stdout)
+    tqdm.write(_to_printable(text, sys.stdout), file=sys.stdout)
     sys.stdout.flush()
 
 
 def warn(text):
     """Prints a warning to the standard error, above the progress bar if any."""
-    tqdm.write(f"Warning: {text}", file=sys.stderr)
+    tqdm.write(_to_printable(f"Warning: {text}", sys.stderr), file=sys.stderr)
+
+
+def _to_printable(text, stream):
+    """Escapes what a stream cannot show: names of files may be any bytes."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 class Progress:

@@ -20,6 +20,9 @@ from dataloaders.scored import (
 )
 from metrics.scores import mean_score, score_deviation
 
+# More people than there are: beyond it, a file is damaged.
+MOST_VOTES = 1e10
+
 COLUMNS = ("index", "image id", *(f"votes for {score + 1}" for score in range(SCORES)))
 
 
@@ -108,13 +111,13 @@ class AVA(ScoredLoader):
                 read_number(word, self.dataset_path, number)
                 for word in words[2 : 2 + SCORES]
             ]
-            if min(votes) < 0 or sum(votes) == 0:
+            if min(votes) < 0 or not 0 < sum(votes) <= MOST_VOTES:
                 raise InputError(
                     f"{self.dataset_path}, line {number}: found the votes "
                     f"{' '.join(words[2 : 2 + SCORES])}; expected how many people gave "
                     "each score, at least one of them."
                 )
-            distribution = np.array(votes, np.float32) / np.float32(sum(votes))
+            distribution = np.array(np.array(votes) / sum(votes), np.float32)
             rows.append(
                 Row(
                     name=words[1],

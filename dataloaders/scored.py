@@ -1,4 +1,10 @@
-"""Pictures with the distribution of the scores that people gave them."""
+"""Pictures with the distribution of the scores that people gave them.
+
+Pictures are decoded by the project's own loader, in threads, and not by tf.data: a
+batch is a function of seed and step, so that a run that was stopped goes on as if it
+had not been; training, checking and scoring share one decoder; and a broken file is
+named.
+"""
 
 import dataclasses
 import functools
@@ -83,6 +89,8 @@ class ScoredLoader:
     A subclass says where the scores are (`read_rows`) and sets the attributes.
 
     Attributes:
+        image_path: Folder of the pictures.
+        parts: From a part's name to its rows that have a picture, once prepared.
         name: Its name in the registry, with which its flags begin.
         first_score: The lowest of the ten scores; the others follow in steps of one.
         within_square: See `imaging.crops.random_patch`.
@@ -98,9 +106,10 @@ class ScoredLoader:
     may_change = ()
 
     def __init__(self, settings):
-        """Takes the settings; `prepare` reads the scores."""
+        """Takes the settings; `select` and `prepare` read."""
         self.settings = settings
-        self.parts = {}
+        self.rows, self.ranges, self.parts = [], {}, {}
+        self.epoch, self.first_step = 0, 0
 
     def read_rows(self):
         """Reads the file of scores.
@@ -117,19 +126,32 @@ class ScoredLoader:
         """Says where the scores and the pictures are, for messages."""
         raise NotImplementedError
 
-    def prepare(self, parts=PARTS):
-        """Reads the scores and finds the pictures of each part.
+    def select(self, parts=PARTS):
+        """Reads the scores and chooses the rows of each part.
 
         Args:
             parts: Those needed, of `train` and `validate`.
 
         Raises:
+            InputError: A range selects no row, or the scores cannot be read.
+        """
+        self.rows = self.read_rows()
+        self.ranges = {part: self._select(part, self.rows) for part in parts}
+        if len(parts) > 1:
+            self._warn_of_overlap()
+
+    def prepare(self, parts=PARTS):
+        """Finds the pictures of each part, which may take long.
+
+        Args:
+            parts: As of `select`, which this calls if nobody has.
+
+        Raises:
             InputError: A part has no picture, or the scores cannot be read.
         """
-        rows = self.read_rows()
-        ranges = {part: self._select(part, rows) for part in parts}
-        if len(parts) > 1:
-            self._warn_of_overlap(ranges, rows)
+        if not self.ranges:
+            self.select(parts)
+        rows = self.rows
         missing = [row.name for row in rows if row.path is None]
         if len(missing) == len(rows):
             raise InputError(
@@ -141,9 +163,11 @@ class ScoredLoader:
                 f"{self.describe_source()}: {len(missing):,} of {len(rows):,} rows "
                 f"have no picture and are left out: {name_some(missing)}."
             )
-        broken = self._find_broken(ranges) if self.settings.leave_out_broken else ()
-        for part, selected in ranges.items():
-            found = [rows[i] for i in selected if rows[i].path not in (None, *broken)]
+        unusable = {None}
+        if self.settings.leave_out_broken:
+            unusable |= self._find_broken()
+        for part, selected in self.ranges.items():
+            found = [rows[i] for i in selected if rows[i].path not in unusable]
             if not found:
                 raise InputError(
                     f"--{self.name}_{part}_range={self._range(part)}: of the "
@@ -166,41 +190,61 @@ class ScoredLoader:
             )
         return selected
 
-    def _warn_of_overlap(self, ranges, rows):
-        both = sorted(set(ranges["train"]) & set(ranges["validate"]))
+    def _warn_of_overlap(self):
+        both = sorted(set(self.ranges["train"]) & set(self.ranges["validate"]))
         if both:
-            names = name_some([rows[index].name for index in both], 3)
+            names = name_some([self.rows[index].name for index in both], 3)
             warn(
                 f"{len(both):,} rows are both trained and validated on ({names}); "
                 "scores on them say little."
             )
 
-    def _find_broken(self, ranges):
+    def _find_broken(self):
         """Paths of the pictures that cannot be read, a set."""
-        rows = self.read_rows()
-        wanted = {index for selected in ranges.values() for index in selected}
-        paths = [rows[i].path for i in sorted(wanted) if rows[i].path is not None]
-        broken = find_broken(paths)
+        wanted = {index for selected in self.ranges.values() for index in selected}
+        paths = [self.rows[i].path for i in sorted(wanted)]
+        broken = find_broken([path for path in paths if path], self.image_path)
         if broken:
-            names = name_some([path.name for path in broken])
+            names = name_some(sorted(path.name for path in broken))
             warn(f"{len(broken)} pictures cannot be read and are left out: {names}.")
-        return set(broken)
+        return broken
 
     def describe(self):
-        """Says which pictures and scores these are, wherever they lie.
+        """Says which rows these are, wherever their pictures lie or are missing.
+
+        A run goes on when a broken picture was replaced or left out, for it is the same
+        run; see `begin` for what becomes of its epoch.
 
         Returns:
             str: How many, and a digest of their names and scores.
         """
         digest = hashlib.sha256()
-        for part, rows in sorted(self.parts.items()):
-            for row in rows:
+        for part, selected in sorted(self.ranges.items()):
+            for row in (self.rows[index] for index in selected):
                 digest.update(f"{part} {row.name} ".encode())
                 digest.update(row.distribution.tobytes())
         counts = ", ".join(
-            f"{len(rows)} to {part}" for part, rows in self.parts.items()
+            f"{len(selected)} to {part}" for part, selected in self.ranges.items()
         )
         return f"{counts}, {digest.hexdigest()[:12]}"
+
+    def count(self):
+        """Pictures of each part: a dict."""
+        return {part: len(rows) for part, rows in self.parts.items()}
+
+    def begin(self, epoch, first_step):
+        """Says at which step an epoch begins; it is 0 and 0 if nobody does.
+
+        That is not always a multiple of `steps_per_epoch`, which depends on how many
+        pictures there are. Rows are shuffled with and without a picture, so that what
+        was drawn of an epoch before its first broken picture stays drawn when that is
+        left out, and the rest follows: each other picture once.
+
+        Args:
+            epoch: Epochs before it.
+            first_step: Steps before it.
+        """
+        self.epoch, self.first_step = epoch, first_step
 
     @property
     def steps_per_epoch(self):
@@ -219,8 +263,9 @@ class ScoredLoader:
         """Draws the training batch of one step.
 
         Args:
-            step: Which step; each epoch has `steps_per_epoch` of them and goes
-                through all pictures in an order of its own.
+            step: Which step, not before the one that `begin` was told; each epoch has
+                `steps_per_epoch` of them and goes through all pictures in an order of
+                its own.
 
         Returns:
             Batch.
@@ -228,10 +273,8 @@ class ScoredLoader:
         Raises:
             InputError: A picture cannot be read.
         """
-        epoch, position = divmod(step, self.steps_per_epoch)
-        rows = self.parts["train"]
-        order = self._shuffle(epoch, len(rows))
-        chosen = [rows[i] for i in self._slice(order, position)]
+        epochs, position = divmod(step - self.first_step, self.steps_per_epoch)
+        chosen = self._slice(self._shuffle(self.epoch + epochs), position)
         draws = self._make_random(1, step).random((len(chosen), DRAWS))
         return self._load(
             chosen,
@@ -259,8 +302,13 @@ class ScoredLoader:
         return things[position * size : (position + 1) * size]
 
     @functools.lru_cache(maxsize=2)  # noqa: B019 - a loader lives as long as the run
-    def _shuffle(self, epoch, count):
-        return self._make_random(0, epoch).permutation(count)
+    def _shuffle(self, epoch):
+        """The rows of the training part that have a picture, in an epoch's order."""
+        selected = self.ranges["train"]
+        usable = {id(row) for row in self.parts["train"]}
+        order = self._make_random(0, epoch).permutation(len(selected))
+        rows = [self.rows[selected[index]] for index in order]
+        return [row for row in rows if id(row) in usable]
 
     def _make_random(self, kind, index):
         """The source of what is random in one epoch (`kind` 0) or step (1)."""
@@ -315,7 +363,7 @@ def read_table(path, flag, columns):
 
     Args:
         path: The file.
-        flag: What gave it, for messages.
+        flag: What gave it, for messages; None where nothing did.
         columns: What a row holds, for messages: a name for each column.
 
     Yields:
@@ -327,13 +375,16 @@ def read_table(path, flag, columns):
             columns.
     """
     path = Path(path)
+    named = f"{flag}={path}" if flag else str(path)
     if not path.is_file():
         found = "is a folder" if path.exists() else "no such file"
-        raise InputError(f"{flag}={path}: {found}; expected the file of scores.")
+        raise InputError(
+            f"{named}: {found}; expected the file of scores ({', '.join(columns)})."
+        )
     try:
         lines = path.read_text().splitlines()
     except UnicodeDecodeError:
-        raise InputError(f"{flag}={path}: is no text file.") from None
+        raise InputError(f"{named}: is no text file.") from None
     rows = 0
     for number, line in enumerate(lines, 1):
         words = line.split()
@@ -347,7 +398,7 @@ def read_table(path, flag, columns):
         rows += 1
         yield number, words
     if not rows:
-        raise InputError(f"{flag}={path}: is empty; expected the file of scores.")
+        raise InputError(f"{named}: is empty; expected the file of scores.")
 
 
 def read_number(word, path, number):

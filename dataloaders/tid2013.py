@@ -149,11 +149,12 @@ class TID2013(ScoredLoader):
     def _read_scores(self):
         """Reads (name, mean, deviation) of each row."""
         path = self._find_scores()
-        flag = "--tid2013_score_path"
+        given = self.score_path is not None and path == Path(self.score_path)
+        flag = "--tid2013_score_path" if given else None
         table = list(read_table(path, flag, ("mean", "name")))
         if len(table[0][1]) == 2:
             other = path.with_name(DEVIATIONS)
-            seconds = list(read_table(other, flag, ("standard deviation",)))
+            seconds = list(read_table(other, None, ("standard deviation",)))
             if len(seconds) != len(table):
                 raise InputError(
                     f"{path} has {len(table)} rows and {other} has {len(seconds)}; "
@@ -189,10 +190,10 @@ class TID2013(ScoredLoader):
 
     def _read_deviation(self, word, path, number):
         deviation = read_number(word, path, number)
-        if deviation < 0:
+        if not 0 <= deviation <= SCORES - 1:
             raise InputError(
                 f"{path}, line {number}: found the standard deviation {word}; expected "
-                "0 or more."
+                f"0 to {SCORES - 1}."
             )
         return deviation
 

@@ -3,7 +3,7 @@
     input_1          float32 (N, H, W, 3), RGB in [-1, 1], any height and width
     output_scores    float32 (N, 10), summing to 1
     output_features  float32 (N, 1280)
-    first_score      int32: the lowest of the ten scores
+    first_score      int32: the lowest of the ten scores, where it is known
 
 The TF1 code's files have the first three; they load too, and some of them take
 pictures of one size only.
@@ -23,7 +23,7 @@ def make_graph_def(network, first_score):
 
     Args:
         network: From float32 (N, H, W, 3) in [-1, 1] to scores and features.
-        first_score: The lowest of the ten scores.
+        first_score: The lowest of the ten scores; None if it is not known.
 
     Returns:
         tf.compat.v1.GraphDef.
@@ -38,7 +38,8 @@ def make_graph_def(network, first_score):
 
     signature = [tf.TensorSpec((None, None, None, 3), tf.float32, name=INPUT)]
     graph_def = graphs.to_graph_def(function, signature, [SCORES, FEATURES])
-    graphs.add_constant(graph_def, FIRST_SCORE, first_score)
+    if first_score is not None:
+        graphs.add_constant(graph_def, FIRST_SCORE, first_score)
     return graph_def
 
 
@@ -66,7 +67,8 @@ class FrozenPredictor:
             graph_def, [INPUT], [SCORES, FEATURES], f"{flag}={path}"
         )
         self.first_score = graphs.read_constant(graph_def, FIRST_SCORE)
-        self.side = self.function.inputs[0].shape[1]
+        shape = self.function.inputs[0].shape
+        self.side = shape[1] if shape.rank == 4 else None
 
     def __call__(self, pictures):
         """Predicts.
@@ -81,8 +83,9 @@ class FrozenPredictor:
         Raises:
             InputError: The file takes pictures of another size only.
         """
+        # While a graph is traced, sizes may not be known yet.
         height, width = pictures.shape[1:3]
-        if self.side is not None and (height, width) != (self.side, self.side):
+        if self.side is not None and {height, width} - {self.side, None}:
             raise InputError(
                 f"{self.flag}={self.path} takes {self.side}x{self.side} pixels only, "
                 f"not {width}x{height}."

@@ -41,6 +41,9 @@ def random_patch(image, side, draw, within_square):
     place, top, left, *flips = draw
     if within_square:
         image = _square(image, place)
+    if min(image.shape[:2]) < side:
+        # Enlarged before it is cut, a strip of one pixel would take gigabytes.
+        image = _square(image, left if image.shape[0] < image.shape[1] else top)
     patch = _cut(_enlarge(image, side), side, top, left)
     rows, columns = (slice(None, None, -1 if flip < 0.5 else 1) for flip in flips)
     return np.ascontiguousarray(patch[rows, columns])
@@ -61,9 +64,7 @@ def _cut(image, side, top, left):
 
 
 def _enlarge(image, side):
-    """Enlarges a picture until its short side is `side`; a larger one stays."""
-    short = min(image.shape[:2])
-    if short >= side:
+    """Enlarges a square to `side`; a picture that is not smaller stays."""
+    if min(image.shape[:2]) >= side:
         return image
-    height, width = (max(side, round(n * side / short)) for n in image.shape[:2])
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)

@@ -61,14 +61,16 @@ def emd(predicted, target, exponent=2):
         exponent: 2 is what the predictors are trained with.
 
     Returns:
-        float (N,), in [0, 1].
+        float (N,), in [0, 1]; NaN where a distribution holds NaN.
     """
     difference = keras.ops.cumsum(predicted, -1) - keras.ops.cumsum(target, -1)
     powers = keras.ops.abs(difference) ** exponent
     mean = keras.ops.mean(powers, -1)
-    # The root's slope is infinite at zero, and infinity times zero is no number.
-    safe = keras.ops.where(mean > 0, mean, 1.0)
-    return keras.ops.where(mean > 0, safe ** (1.0 / exponent), 0.0)
+    # The root's slope is infinite at zero, and infinity times zero is no number. What
+    # is no number from the start stays so.
+    is_zero = keras.ops.equal(mean, 0.0)
+    safe = keras.ops.where(is_zero, 1.0, mean)
+    return keras.ops.where(is_zero, 0.0, safe ** (1.0 / exponent))
 
 
 def mean_score(distribution, first_score=1):

@@ -32,7 +32,7 @@ class Predictor:
         """Makes the predictor that the flags describe, its weights not yet loaded.
 
         Args:
-            architecture: `attributes()` of the run that goes on, which then count;
+            architecture: `architecture()` of the run that goes on, which then count;
                 None for a new one.
         """
         raise NotImplementedError
@@ -62,6 +62,10 @@ class Predictor:
         Raises:
             InputError: It cannot be had.
         """
+        raise NotImplementedError
+
+    def architecture(self):
+        """What the predictor was made from, for `from_flags` when a run goes on."""
         raise NotImplementedError
 
     def attributes(self):

@@ -19,7 +19,7 @@ from console import app, quiet  # noqa: E402
 from console.errors import InputError  # noqa: E402
 from console.files import check_target, written_whole  # noqa: E402
 from console.flags import Choice, define_count, define_path  # noqa: E402
-from console.progress import say  # noqa: E402
+from console.progress import say, warn  # noqa: E402
 from dataloaders import SCORED  # noqa: E402
 from score_predictors import PREDICTORS  # noqa: E402
 
@@ -66,14 +66,17 @@ def main():
     loader = DATALOADER.load(FLAGS.dataloader).from_flags(
         FLAGS.input_patch_size, FLAGS.batch_size
     )
-    loader.prepare(parts=("validate",))
+    loader.select(parts=("validate",))
     scorer = opening.open_from_flags(FLAGS.model)
     if scorer.side not in (None, FLAGS.input_patch_size):
         raise InputError(
             f"{scorer.source} takes {scorer.side}x{scorer.side} pixels only; give "
             f"--input_patch_size={scorer.side}."
         )
-    predicted, target = predict_part(loader, make_predict(scorer.network))
+    warn_if_of_others(scorer, loader)
+    loader.prepare()
+    predict = make_predict(scorer.network)
+    predicted, target = predict_part(loader, predict, "Use other weights.")
     rows = loader.parts["validate"]
     report = {"predictor": str(scorer.source), "first_score": loader.first_score}
     report |= measure_groups(predicted, target, rows, loader.first_score)
@@ -87,8 +90,27 @@ def main():
         say(f"Wrote {FLAGS.plot_path}")
 
 
+def warn_if_of_others(scorer, loader):
+    """Warns where weights of one data set are measured on another, as far as known."""
+    if scorer.dataloader is not None:
+        differs = scorer.dataloader != loader.name
+        of = f"--dataloader={scorer.dataloader}"
+    else:
+        differs = scorer.first_score not in (None, loader.first_score)
+        of = f"scores from {scorer.first_score} on"
+    if differs:
+        warn(
+            f"{scorer.source} was trained on {of} and is measured on "
+            f"--dataloader={loader.name}, whose scores begin at {loader.first_score}: "
+            "correlations may mean something, distances hardly."
+        )
+
+
 def measure_groups(predicted, target, rows, first_score):
     """Measures all images, and those of each group.
+
+    Means and deviations of people's scores are the database's own; the distribution,
+    which may be made from them, serves the distance alone.
 
     Args:
         predicted: float32 (N, 10), distributions.
@@ -98,30 +120,37 @@ def measure_groups(predicted, target, rows, first_score):
 
     Returns:
         dict: `all` and `groups`, of which each has the keys of `COLUMNS`, and
-        `images`, from a name to its `predicted` and `target` mean scores.
+        `images`, a list: `name`, `predicted` and `target` mean score of each.
     """
     groups = {}
     for index, row in enumerate(rows):
         if row.group is not None:
             groups.setdefault(row.group, []).append(index)
-    means = [mean_score(scores, first_score) for scores in (predicted, target)]
+    means = mean_score(predicted, first_score)
     return {
-        "all": measure(predicted, target, first_score),
+        "all": measure(predicted, target, rows, first_score),
         "groups": {
-            name: measure(predicted[indices], target[indices], first_score)
+            name: measure(
+                predicted[indices],
+                target[indices],
+                [rows[index] for index in indices],
+                first_score,
+            )
             for name, indices in sorted(groups.items())
         },
-        "images": {
-            row.name: {"predicted": float(ours), "target": float(theirs)}
-            for row, ours, theirs in zip(rows, *means, strict=True)
-        },
+        # A list, since a name may come twice.
+        "images": [
+            {"name": row.name, "predicted": float(mean), "target": row.mean}
+            for row, mean in zip(rows, means, strict=True)
+        ],
     }
 
 
-def measure(predicted, target, first_score):
+def measure(predicted, target, rows, first_score):
     """Measures some images; see `measure_groups`."""
-    ours, theirs = (mean_score(scores, first_score) for scores in (predicted, target))
-    deviations = score_deviation(predicted), score_deviation(target)
+    ours = mean_score(predicted, first_score)
+    theirs = np.array([row.mean for row in rows])
+    deviations = score_deviation(predicted), [row.deviation for row in rows]
     return {
         "count": len(target),
         "srcc": srcc(ours, theirs),
@@ -153,18 +182,25 @@ def _to_json(value):
     """What has no value, as the correlation of constants, becomes null."""
     if isinstance(value, dict):
         return {key: _to_json(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_to_json(inner) for inner in value]
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def draw_scatter(images, path):
-    """Draws predicted against true mean scores, a dot for each image."""
+    """Draws predicted against true mean scores, a dot for each image.
+
+    Args:
+        images: As of `measure_groups`.
+        path: The PNG file.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
     target, predicted = (
-        [image[key] for image in images.values()] for key in ("target", "predicted")
+        [image[key] for image in images] for key in ("target", "predicted")
     )
     ends = [min(*target, *predicted), max(*target, *predicted)]
     figure, axes = plt.subplots(figsize=(5, 5))

@@ -16,6 +16,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 from absl import flags  # noqa: E402
 
 from console import app, quiet  # noqa: E402
+from console.errors import InputError  # noqa: E402
 from console.files import check_target, written_whole  # noqa: E402
 from console.flags import Choice, define_path  # noqa: E402
 from console.progress import say  # noqa: E402
@@ -26,6 +27,7 @@ with quiet.imports():
 
     from frozen import graphs
     from frozen.predictor import FrozenPredictor, make_graph_def
+    from score_predictors import opening
     from training import devices
 
 FLAGS = flags.FLAGS
@@ -40,27 +42,47 @@ def define_flags():
     """Declares the flags."""
     define_path("restore_path", "score_predictor.h5", "The weights, an .h5 file.")
     define_path("output_path", "score_predictor_frozen.pb", "The file to write.")
+    opening.define_first_score()
 
 
 def main():
     """Freezes, reads back, compares."""
     devices.choose("-1")
     check_target(FLAGS.output_path, "--output_path")
+    if Path(FLAGS.output_path).resolve() == Path(FLAGS.restore_path).resolve():
+        raise InputError(
+            f"--output_path={FLAGS.output_path} is the file of the weights, which it "
+            "would replace; give another name, for example one that ends in .pb."
+        )
     predictor, attributes = MODEL.load(FLAGS.model).from_file(
         FLAGS.restore_path, "--restore_path"
     )
     network = functools.partial(predictor.network, training=False)
-    graph_def = make_graph_def(network, int(attributes.get("first_score", 1)))
+    first_score = FLAGS.first_score
+    if first_score is None:
+        first_score = attributes.get("first_score")
+    graph_def = make_graph_def(network, first_score)
     with written_whole(FLAGS.output_path) as aside:
         graphs.save(graph_def, aside)
-        difference = max(compare(network, aside, side) for side in SIDES)
-        if difference > TOLERANCE:
+        # NumPy's maximum keeps NaN, and NaN is within no tolerance.
+        difference = np.max([compare(network, aside, side) for side in SIDES])
+        if np.isnan(difference):
+            raise InputError(
+                f"--restore_path={FLAGS.restore_path}: with these weights the scores "
+                "are not finite; the training went astray. Use others."
+            )
+        if not difference <= TOLERANCE:
             raise RuntimeError(
                 "The frozen graph's scores differ from the network's by "
                 f"{difference:.3g}."
             )
     agreement = f"within {difference:.1g}" if difference else "exactly"
     say(f"Wrote {FLAGS.output_path}; it gives the network's scores {agreement}.")
+    if first_score is None:
+        say(
+            "Neither the weights nor --first_score say which score is the lowest, so "
+            "the file does not say it either."
+        )
 
 
 def compare(network, path, side):

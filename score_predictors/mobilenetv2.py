@@ -6,27 +6,27 @@ own, it takes pictures of any size and pads each as the network built for that s
 """
 
 import dataclasses
-import socket
 
 import keras
 from absl import flags
 
 from console.errors import InputError
 from console.flags import define_float, define_path, from_flags
-from console.progress import say, warn
+from console.progress import warn
+from score_predictors import imagenet
 from score_predictors.base import Predictor
 from score_predictors.weight_files import WeightFile
 
 FLAG_PREFIX = "mobilenetv2_"
 SCORES = 10
 
-# The widths that ImageNet weights were published for.
-ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
-IMAGENET_SIZE = 192
-IMAGENET_HOST = "https://storage.googleapis.com/tensorflow/keras-applications"
-# Seconds without an answer after which a download is given up.
-PATIENCE = 8.0
+ALPHA_BOUNDS = (0.05, 4.0)
 
+# What a lowest score may be.
+_FIRST_SCORE_BOUNDS = (0, 1000)
+
+# Arrays of weights without the last layer, whatever the width.
+_ARRAYS = 260
 # Channels that the last but one convolution has for each unit of alpha.
 _LAST_CHANNELS = 320
 
@@ -64,10 +64,10 @@ class MobileNetV2(Predictor):
             settings: `Settings`.
         """
         self.settings = settings
-        momentum = settings.bn_momentum
-        if momentum is None:
-            momentum = 0.9 if settings.weights == "none" else 0.999
-        base = _make_base(settings.alpha, momentum)
+        self.bn_momentum = settings.bn_momentum
+        if self.bn_momentum is None:
+            self.bn_momentum = 0.9 if settings.weights == "none" else 0.999
+        base = _make_base(settings.alpha, self.bn_momentum)
         features = keras.layers.GlobalAveragePooling2D(
             data_format="channels_last", name="global_average_pooling2d"
         )(base.output)
@@ -84,8 +84,8 @@ class MobileNetV2(Predictor):
             "mobilenetv2_alpha",
             Settings.alpha,
             "Width of the network. A file of weights knows its own.",
-            lower_bound=0.05,
-            upper_bound=4.0,
+            lower_bound=ALPHA_BOUNDS[0],
+            upper_bound=ALPHA_BOUNDS[1],
         )
         flags.DEFINE_bool(
             "mobilenetv2_train_last_only",
@@ -132,7 +132,11 @@ class MobileNetV2(Predictor):
         with WeightFile(path, flag) as file:
             predictor = cls(Settings(alpha=_read_alpha(file)))
             predictor._load(file, predictor.network.weights)
-            return predictor, file.attributes
+            attributes = dict(file.attributes)
+            first_score = file.read_number("first_score", *_FIRST_SCORE_BOUNDS)
+            if first_score is not None:
+                attributes["first_score"] = int(first_score)
+            return predictor, attributes
 
     def load_start(self):
         """See `Predictor.load_start`."""
@@ -150,59 +154,29 @@ class MobileNetV2(Predictor):
                 )
             return "random weights"
         flag = "--mobilenetv2_weights"
-        file = self._fetch_imagenet() if weights == "imagenet" else weights
-        with WeightFile(file, flag) as file:
+        is_imagenet = weights == "imagenet"
+        path = imagenet.fetch(self.settings.alpha) if is_imagenet else weights
+        with WeightFile(path, flag) as file:
             self._load(file, self.backbone.weights)
-        return "ImageNet's weights" if weights == "imagenet" else f"those of {weights}"
+        return "ImageNet's weights" if is_imagenet else f"those of {weights}"
 
     def attributes(self):
         """See `Predictor.attributes`."""
         return {"alpha": self.settings.alpha}
+
+    def architecture(self):
+        """See `Predictor.architecture`."""
+        return {"alpha": self.settings.alpha, "bn_momentum": self.bn_momentum}
 
     def _load(self, file, weights):
         fits = _read_alpha(file)
         file.load(
             weights,
             f"mobilenetv2 (alpha {self.settings.alpha:g})",
-            f"--mobilenetv2_alpha={fits:g} may."
+            f"--mobilenetv2_alpha={fits:g} may fit."
             if abs(fits - self.settings.alpha) > 0.01
             else "It holds another network.",
         )
-
-    def _fetch_imagenet(self):
-        """Downloads ImageNet's weights, once; returns their file.
-
-        Raises:
-            InputError: There are none of this width, or they cannot be downloaded.
-        """
-        alpha = float(self.settings.alpha)
-        if alpha not in ALPHAS:
-            raise InputError(
-                f"--mobilenetv2_alpha={alpha:g}: ImageNet's weights exist for "
-                f"{', '.join(map(str, ALPHAS))}; --mobilenetv2_weights=none starts "
-                "without any."
-            )
-        name = (
-            f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_{IMAGENET_SIZE}"
-            "_no_top.h5"
-        )
-        address = f"{IMAGENET_HOST}/mobilenet_v2/{name}"
-        say(f"Looking for ImageNet's weights, {name}")
-        patience = socket.getdefaulttimeout()
-        socket.setdefaulttimeout(PATIENCE)
-        keras.config.disable_interactive_logging()
-        try:
-            return keras.utils.get_file(name, address, cache_subdir="models")
-        # Keras raises a bare Exception where the server cannot be reached.
-        except Exception:
-            raise InputError(
-                f"ImageNet's weights cannot be downloaded here. Fetch {address} (of "
-                "the project keras-applications) elsewhere and give it by "
-                "--mobilenetv2_weights=FILE, or start without: "
-                "--mobilenetv2_weights=none."
-            ) from None
-        finally:
-            socket.setdefaulttimeout(patience)
 
 
 def _make_base(alpha, momentum):
@@ -236,14 +210,18 @@ def _read_alpha(file):
     Raises:
         InputError: It holds no MobileNetV2.
     """
-    if "alpha" in file.attributes:
-        return float(file.attributes["alpha"])
-    kernels = [tuple(d.shape) for _, d in file.datasets if len(d.shape) == 4]
-    if not kernels or kernels[-1][:2] != (1, 1):
+    alpha = file.read_number("alpha", *ALPHA_BOUNDS)
+    if alpha is not None:
+        return alpha
+    shapes = [tuple(dataset.shape) for _, dataset in file.datasets]
+    kernels = [shape for shape in shapes if len(shape) == 4]
+    alpha = kernels[-1][2] / _LAST_CHANNELS if kernels else 0.0
+    is_one = len(shapes) >= _ARRAYS and shapes[0][:3] == (3, 3, 3)
+    if not is_one or not ALPHA_BOUNDS[0] <= alpha <= ALPHA_BOUNDS[1]:
         raise InputError(
-            f"{file.flag}={file.path}: holds no MobileNetV2; expected weights as "
-            "score_predictors/train.py writes them."
+            f"{file.flag}={file.path}: holds no MobileNetV2, but {len(shapes)} arrays, "
+            f"the first of shape {list(shapes[0]) if shapes else []}; expected weights "
+            "as score_predictors/train.py writes them."
         )
-    alpha = kernels[-1][2] / _LAST_CHANNELS
-    nearest = min(ALPHAS, key=lambda known: abs(known - alpha))
+    nearest = min(imagenet.ALPHAS, key=lambda known: abs(known - alpha))
     return nearest if abs(nearest - alpha) < 0.02 else alpha

@@ -9,18 +9,20 @@ from console.flags import define_count, define_path, load
 from frozen.predictor import FrozenPredictor
 from score_predictors import PREDICTORS
 
-FIRST_SCORE = 1
-
 
 def define_flags():
     """Declares which predictor to open."""
     define_path("restore_path", None, "Its weights, an .h5 file.")
     define_path("model_name", None, "In their place: its frozen .pb file.")
+
+
+def define_first_score():
+    """Declares what files of other programs do not say."""
     define_count(
         "first_score",
         None,
         "The lowest of the ten scores: 1 for AVA, 0 for TID2013. Files that were "
-        "written here know it; for others it is 1 if not given.",
+        "written here know it.",
         least=0,
     )
 
@@ -30,15 +32,17 @@ class Scorer:
 
     Attributes:
         network: From float32 (N, H, W, 3) in [-1, 1] to scores and features.
-        first_score: The lowest of the ten scores; the others follow in steps of one.
         source: The file, for reports.
+        first_score: The lowest of the ten scores; the others follow in steps of one.
+            None where the file does not say it.
+        dataloader: Name of the loader that it was trained with; None likewise.
         side: The only height and width that it takes; None for any.
     """
 
-    def __init__(self, network, first_score, source, side=None):
+    def __init__(self, network, source, first_score=None, dataloader=None, side=None):
         """Takes what it is made of."""
-        self.network, self.first_score = network, first_score
-        self.source, self.side = source, side
+        self.network, self.source, self.side = network, source, side
+        self.first_score, self.dataloader = first_score, dataloader
 
 
 def check_flags():
@@ -73,17 +77,16 @@ def open_from_flags(name):
     Raises:
         InputError: Neither or both files are given, or the one does not fit.
     """
-    values, given, side = flags.FLAGS, check_flags(), None
+    path, values = check_flags(), flags.FLAGS
     if values.model_name:
-        network = FrozenPredictor(values.model_name)
-        known, side = network.first_score, network.side
-    else:
-        predictor_class = load(PREDICTORS, name, "--model")
-        predictor, attributes = predictor_class.from_file(
-            values.restore_path, "--restore_path"
-        )
-        network = functools.partial(predictor.network, training=False)
-        known = attributes.get("first_score")
-    if values.first_score is not None:
-        known = values.first_score
-    return Scorer(network, FIRST_SCORE if known is None else int(known), given, side)
+        network = FrozenPredictor(path)
+        return Scorer(network, path, network.first_score, side=network.side)
+    predictor_class = load(PREDICTORS, name, "--model")
+    predictor, attributes = predictor_class.from_file(path, "--restore_path")
+    dataloader = attributes.get("dataloader")
+    return Scorer(
+        functools.partial(predictor.network, training=False),
+        path,
+        attributes.get("first_score"),
+        dataloader if isinstance(dataloader, str) else None,
+    )

@@ -35,12 +35,15 @@ with quiet.imports():
 FLAGS = flags.FLAGS
 MODEL = Choice("model", PREDICTORS, "mobilenetv2", "The network.")
 BATCH_SIZE = 32
+# What AVA's scores begin with.
+FIRST_SCORE = 1
 COLUMNS = ("score", "deviation", "picture")
 
 
 def define_flags():
     """Declares the flags."""
     opening.define_flags()
+    opening.define_first_score()
     define_path("input_path", None, "A picture or a folder of pictures.")
     define_path("report_path", None, "CSV file for the scores.")
     define_count(
@@ -80,7 +83,7 @@ def main():
             (float(mean), float(deviation), path)
             for path, mean, deviation in zip(
                 scored,
-                mean_score(list(scored.values()), scorer.first_score),
+                mean_score(list(scored.values()), choose_first_score(scorer)),
                 score_deviation(list(scored.values())),
                 strict=True,
             )
@@ -96,6 +99,19 @@ def main():
     return 1 if broken else None
 
 
+def choose_first_score(scorer):
+    """The lowest of the ten scores, by the flag or the file; says if neither does."""
+    if FLAGS.first_score is not None:
+        return FLAGS.first_score
+    if scorer.first_score is not None:
+        return scorer.first_score
+    say(
+        f"{scorer.source} does not say which score is the lowest; {FIRST_SCORE} is "
+        "taken, as for AVA. Give --first_score=0 for TID2013."
+    )
+    return FIRST_SCORE
+
+
 def score_all(paths, predict, side):
     """Predicts the distribution of each picture.
 
@@ -109,13 +125,18 @@ def score_all(paths, predict, side):
         list: Pictures that could not be read; each was named in a warning.
 
     Raises:
-        InputError: None of them could be read.
+        InputError: None of them could be read, or the scores are not finite.
     """
     scored, broken, waiting = {}, [], {}
 
     def score_waiting():
         if waiting:
             distributions = np.asarray(predict(np.stack(list(waiting.values()))))
+            if not np.isfinite(distributions).all():
+                raise InputError(
+                    "the predictor's scores are not finite; the training of its "
+                    "weights went astray. Use others."
+                )
             scored.update(zip(waiting, distributions, strict=True))
             waiting.clear()
 
@@ -143,7 +164,8 @@ def write_report(rows, path):
     writer.writerow(COLUMNS)
     writer.writerows((f"{mean:.4f}", f"{std:.4f}", name) for mean, std, name in rows)
     with written_whole(path) as aside:
-        aside.write_text(text.getvalue())
+        # Names of files need not be UTF-8; here they stay the bytes that they are.
+        aside.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape")
 
 
 if __name__ == "__main__":

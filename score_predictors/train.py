@@ -14,13 +14,13 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 from absl import flags  # noqa: E402
 
 from console import app, quiet  # noqa: E402
-from console.files import check_target  # noqa: E402
 from console.flags import (  # noqa: E402
     Choice,
     collect_values,
     define_count,
     define_float,
     define_path,
+    define_seed,
 )
 from console.progress import say  # noqa: E402
 from dataloaders import SCORED  # noqa: E402
@@ -59,28 +59,31 @@ def define_flags():
     flags.DEFINE_string(
         "cuda_device", "0", "GPU to train on; -1 for the CPU, as without any GPU."
     )
-    define_count(
-        "seed", 0, "Of weights and data: the same seed, the same run.", least=0
-    )
+    define_seed()
 
 
 def main():
     """Trains the predictor that the flags describe."""
     device = devices.choose(FLAGS.cuda_device)
     files = RunFiles(FLAGS.train_path, FLAGS.weight_filename)
-    check_target(files.folder, "--train_path", is_folder=True)
+    files.check()
     predictor_class = MODEL.load(FLAGS.model)
     loader_class = DATALOADER.load(FLAGS.dataloader)
     loader = loader_class.from_flags(
         FLAGS.input_patch_size, FLAGS.batch_size, FLAGS.seed
     )
-    loader.prepare()
+    loader.select()
     is_new = FLAGS.restart or not checkpoints.list_checkpoints(files.state)
-    before = {} if is_new else checkpoints.read_arguments(files.arguments)
+    if is_new and not FLAGS.restart:
+        files.check_new()
+    before = {} if is_new else run_folder.read_before(files.state, files.arguments)
     keras.utils.set_random_seed(FLAGS.seed)
     predictor = predictor_class.from_flags(before.get("architecture"))
     arguments = collect_values(predictor_class, loader_class)
-    arguments |= {"data_set": loader.describe(), "architecture": predictor.attributes()}
+    arguments |= {
+        "data_set": loader.describe(),
+        "architecture": predictor.architecture(),
+    }
     run_folder.check_same_run(
         files.weights,
         before,
@@ -88,10 +91,13 @@ def main():
         (*MAY_CHANGE, *loader_class.may_change),
         (*MAY_CHANGE_SAID, *predictor_class.may_change),
     )
+    # All that may be wrong comes before pictures are looked at, which may take long.
+    start = predictor.load_start() if is_new else None
+    loader.prepare()
 
     trainer = Trainer(predictor, loader, files, FLAGS.learning_rate, FLAGS.seed)
     if is_new:
-        say(f"Starting from {predictor.load_start()}.")
+        say(f"Starting from {start}.")
         aside = files.set_aside() if FLAGS.restart else None
         if aside is not None:
             say(f"The run so far is now {aside}, and what belongs to it likewise.")
@@ -99,10 +105,11 @@ def main():
         say(f"Going on with {trainer.resume()}.")
     if trainer.epoch >= FLAGS.epochs:
         say(
-            f"Nothing to do: {files.weights} has {FLAGS.epochs} of {FLAGS.epochs} "
-            "epochs."
+            f"Nothing to do: {files.weights} has {trainer.epoch} epochs of "
+            f"--epochs={FLAGS.epochs}."
         )
         return None
+    trainer.state.arguments.values["run"] = arguments
     checkpoints.write_arguments(files.arguments, arguments)
     say(
         f"Training {predictor.name} on {device}, data: {loader.describe()}; watch it: "

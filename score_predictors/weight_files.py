@@ -7,6 +7,7 @@ both in the network's order. Keras 3 reads the layout from any file whose name e
 over.
 """
 
+import io
 from pathlib import Path
 
 import h5py
@@ -17,6 +18,9 @@ from console.errors import InputError, name_some
 from console.files import written_whole
 
 ENDING = ".h5"
+
+# What h5py raises for files whose insides are damaged, or not as they should be.
+_DAMAGE = (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError)
 
 # Keras 2 called the kernel of a depthwise convolution by another name.
 _DEPTHWISE = "depthwise_kernel"
@@ -44,7 +48,9 @@ def save(path, network, attributes):
         network: A Keras model without models in it.
         attributes: From a name to a number or a str.
     """
-    with written_whole(path) as aside, h5py.File(aside, "w") as file:
+    # In memory first: on a full disk HDF5 takes the process down with it.
+    stored = io.BytesIO()
+    with h5py.File(stored, "w") as file:
         layers = [layer for layer in network.layers if layer.weights]
         file.attrs["layer_names"] = [np.bytes_(layer.name) for layer in layers]
         file.attrs["backend"] = np.bytes_("tensorflow")
@@ -57,6 +63,8 @@ def save(path, network, attributes):
             group.attrs["weight_names"] = [np.bytes_(name) for name in names]
             for name, weight in zip(names, layer.weights, strict=True):
                 group.create_dataset(name, data=np.asarray(weight))
+    with written_whole(path) as aside:
+        aside.write_bytes(stored.getvalue())
 
 
 def _name_weight(layer, weight):
@@ -99,7 +107,7 @@ class WeightFile:
         try:
             self.attributes = dict(self.file.attrs)
             self.datasets = self._list()
-        except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+        except _DAMAGE as error:
             self.file.close()
             if isinstance(error, InputError):
                 raise
@@ -119,7 +127,43 @@ class WeightFile:
             group = root[_to_text(layer)]
             names = [_to_text(name) for name in group.attrs.get("weight_names", ())]
             datasets.extend((name, group[name]) for name in names)
+        others = [name for name, d in datasets if not isinstance(d, h5py.Dataset)]
+        if others:
+            raise InputError(
+                f"{self.flag}={self.path}: its {name_some(others, 3)} should be an "
+                "array and is a group; expected weights as score_predictors/train.py "
+                "writes them."
+            )
         return datasets
+
+    def read_number(self, name, least, most):
+        """Reads one of the attributes.
+
+        Args:
+            name: Its name.
+            least: The least number that it can be.
+            most: The largest.
+
+        Returns:
+            float: None where the file does not say it.
+
+        Raises:
+            InputError: It is something else.
+        """
+        value = self.attributes.get(name)
+        if value is None:
+            return None
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = float("nan")
+        if not least <= number <= most:
+            raise InputError(
+                f"{self.flag}={self.path}: its attribute {name} is "
+                f"{str(_to_text(value))[:40]!r}; expected a number from {least:g} to "
+                f"{most:g}."
+            )
+        return number
 
     def _damaged(self):
         return InputError(
@@ -138,7 +182,8 @@ class WeightFile:
             hint: What to do about a file that does not fit.
 
         Raises:
-            InputError: The file has other arrays, or is damaged.
+            InputError: The file has other arrays, or values that are not finite, or
+                is damaged.
         """
         wanted = [tuple(weight.shape) for weight in weights]
         found = [tuple(dataset.shape) for _, dataset in self.datasets]
@@ -161,6 +206,12 @@ class WeightFile:
             ]
         except (OSError, TypeError, ValueError):
             raise self._damaged() from None
+        for (name, _), array in zip(self.datasets, arrays, strict=False):
+            if not np.isfinite(array).all():
+                raise InputError(
+                    f"{self.flag}={self.path}: its {name} holds values that are not "
+                    "finite; the training that wrote it went astray. Use another."
+                )
         for weight, array in zip(weights, arrays, strict=True):
             weight.assign(array)
 

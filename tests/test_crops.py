@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -60,3 +62,26 @@ def test_both_flips_are_drawn():
         for b in (0.2, 0.8)
     }
     assert corners == {(0, 0), (0, 9), (9, 0), (9, 9)}
+
+
+@pytest.mark.parametrize("size", [(1, 65500), (65500, 1)])
+def test_a_strip_of_one_pixel_takes_little_memory_and_is_drawn_everywhere(size):
+    strip = np.arange(65500).astype(np.uint8).reshape(size)[..., None].repeat(3, -1)
+    tracemalloc.start()
+    patches = [
+        random_patch(strip, 192, draw, False)
+        for draw in np.random.default_rng(0).random((50, DRAWS))
+    ]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50 * 192 * 192 * 3 * 2
+    assert len({int(patch[0, 0, 0]) for patch in patches}) > 30
+
+
+def test_what_is_enlarged_is_cut_from_every_place_of_the_long_side():
+    strip = np.repeat(np.arange(40, dtype=np.uint8), 3).reshape(1, 40, 3)
+    values = {
+        int(random_patch(strip, 4, [0, 0, left, 0, 0], False)[0, 0, 0])
+        for left in np.linspace(0, 0.999, 200)
+    }
+    assert values == set(range(40))

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from console.flags import FloatParser, NumbersParser
-from tests.scripts import ROOT, run_here
+from tests.scripts import ROOT, fail_here, run_here
 
 SCRIPTS = [
     *("train.py", "validate.py", "test.py", "freeze.py"),
@@ -121,3 +121,11 @@ def test_a_number_that_is_not_finite_is_refused(text):
         FloatParser().parse(text)
     with pytest.raises(ValueError, match="finite numbers"):
         NumbersParser(float).parse(f"1,{text}")
+
+
+@pytest.mark.parametrize("script", ["train.py", "score_predictors/train.py"])
+def test_a_seed_that_numpy_would_refuse_is_refused_with_a_line(script):
+    line = fail_here(script, "--seed=4294967296")
+    assert (
+        "--seed=4294967296: expected a whole number of at least 0 and at most" in line
+    )

@@ -10,6 +10,17 @@ from tests.pictures import write_pictures
 from tests.scripts import ROOT
 from tests.small import SMALL_FLAGS
 
+# Weights of 1.6 MB, larger than the disk; only what writes them is of interest.
+SAVE = """
+import sys
+from console import app, quiet
+with quiet.imports():
+    import keras
+    from score_predictors import weight_files
+network = keras.Sequential([keras.Input((400,)), keras.layers.Dense(1000)])
+app.tell(lambda: weight_files.save(sys.argv[1], network, {}))
+"""
+
 # A disk of our own, in a namespace that no other process sees. `$1` are its options,
 # `$2` is where it is mounted, the rest is what is run, twice.
 MOUNT = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
@@ -62,3 +73,14 @@ def test_a_folder_that_may_not_be_written_to_is_told_at_once(tmp_path):
     assert len(lines) == 2 and done.stdout == ""
     for line in lines:
         assert line == f"Error: --train_path={disk}/run: {disk} cannot be written to."
+
+
+def test_weights_that_do_not_fit_get_a_line_and_leave_nothing(tmp_path):
+    disk = tmp_path / "disk"
+    command = [sys.executable, "-c", SAVE, str(disk / "a.h5")]
+    listing = ["sh", "-c", '"$@"; ls -A "$(dirname "$4")"', "-", *command]
+    done = on_disk("size=1m", disk, listing)
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 2 and done.stdout == ""
+    for line in lines:
+        assert line.startswith(f"Error: {disk / 'a.h5'}: no space left on the disk")

@@ -3,9 +3,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from console.errors import InputError
 from frozen import graphs
 from frozen.predictor import FrozenPredictor, make_graph_def
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
+from score_predictors.trainer import make_predict
 from tests.shared_data import SHARED, needs_shared
 from tests.test_weight_files import make_keras_own
 
@@ -97,3 +99,33 @@ def test_the_originals_predictors_give_their_numbers(name, tmp_path):
         scores, features = FrozenPredictor(path)(pictures)
         np.testing.assert_allclose(scores, theirs["scores"], rtol=0, atol=1e-5)
         np.testing.assert_allclose(features, theirs["features"], rtol=0, atol=1e-4)
+
+
+@needs_shared
+@pytest.mark.parametrize("name", ["ava", "tid2013"])
+def test_the_originals_files_of_one_size_run_as_evaluate_and_predict_run_them(name):
+    theirs = np.load(FOLDER / f"{name}_io.npz")
+    network = FrozenPredictor(FOLDER / f"{name}.pb")
+    assert network.side == 192
+    pictures = np.round((theirs["x"] + 1) * 127.5).astype(np.uint8)
+    # Traced for pictures of any size, of which it takes the right one.
+    scores = make_predict(network)(pictures)
+    expected = network(pictures.astype(np.float32) / 127.5 - 1)[0]
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-5)
+    with pytest.raises(InputError, match="takes 192x192 pixels only, not 40x64"):
+        network(tf.zeros((1, 64, 40, 3)))
+
+
+def test_a_file_whose_input_has_no_shape_takes_any_size(tmp_path):
+    graph_def = graphs.to_graph_def(
+        lambda x: (
+            tf.identity(tf.reshape(x, (-1, 10)), name="output_scores"),
+            tf.identity(x, name="output_features"),
+        ),
+        [tf.TensorSpec(None, tf.float32, name="input_1")],
+        ["output_scores", "output_features"],
+    )
+    graphs.save(graph_def, tmp_path / "p.pb")
+    network = FrozenPredictor(tmp_path / "p.pb")
+    assert network.side is None and network.first_score is None
+    assert network(tf.zeros((1, 10, 1, 3)))[0].shape == (3, 10)

@@ -1,6 +1,9 @@
 import csv
+import errno
 import json
 import signal
+import threading
+from unittest import mock
 
 import keras
 import numpy as np
@@ -9,17 +12,20 @@ import pytest
 from console.errors import InputError
 from dataloaders.ava import AVA
 from dataloaders.scored import ScoredSettings
+from score_predictors import mobilenetv2
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from score_predictors.trainer import COLUMNS, RunFiles, Trainer
 from score_predictors.weight_files import WeightFile
 from tests.scored_data import write_ava
 
 
-def make_trainer(folder, learning_rate=1e-3, **settings):
+def make_trainer(folder, learning_rate=1e-3, leave_out_broken=False, **settings):
     """A run on 7 pictures of 32 pixels: 3 steps an epoch."""
     keras.utils.set_random_seed(0)
     loader = AVA(
-        ScoredSettings("0,7", "7,12", 32, 3, threads=2),
+        ScoredSettings(
+            *("0,7", "7,12", 32, 3), threads=2, leave_out_broken=leave_out_broken
+        ),
         folder / "AVA.txt",
         folder / "images",
     )
@@ -113,6 +119,177 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_spoils_nothing(tmp_path):
     with pytest.raises(InputError, match="step 1 is not finite"):
         trainer.run(1)
     assert not trainer.files.weights.exists()
+
+
+def test_scores_that_are_not_finite_stop_the_run_and_are_nobodys_best(tmp_path):
+    write_ava(tmp_path)
+    trainer = make_trainer(tmp_path, train_last_only=True)
+    # The weights are fine, and so would be the batches' own averages.
+    trainer.train = lambda _: trainer.state.step.assign_add(1)
+    trainer.loss_count.assign(1.0)
+    name = "bn_Conv1/moving_variance"
+    weight = next(w for w in trainer.predictor.network.weights if w.path == name)
+    weight.assign(-np.ones(weight.shape))
+    with pytest.raises(InputError, match="5 of 5 pictures, for example 107, are not"):
+        trainer.run(1)
+    assert not trainer.files.folder.exists() and trainer.history.epochs == []
+
+
+def test_a_run_that_fails_before_its_first_step_writes_nothing(tmp_path):
+    _, images = write_ava(tmp_path)
+    for path in (images / "sub").iterdir():
+        path.write_text("no picture")
+    trainer = make_trainer(tmp_path, train_last_only=True)
+    with pytest.raises(InputError, match="--ava_validate_images finds such pictures"):
+        trainer.run(1)
+    assert not trainer.files.folder.exists()
+
+
+def test_a_run_that_a_broken_picture_stopped_goes_on_without_it(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    write_ava(tmp_path)
+    first = make_trainer(tmp_path, train_last_only=True)
+    order = first.loader._shuffle(1)
+    broken = order[4]  # Of the second epoch's second batch.
+    batch = first.loader.batch
+
+    def fail_or_load(step):
+        if step == 4:
+            raise InputError("it broke after the first epoch")
+        return batch(step)
+
+    first.loader.batch = fail_or_load
+    with pytest.raises(InputError, match="it broke"):
+        first.run(2)
+    assert first.step == 4
+    broken.path.write_text("no picture")
+    second = make_trainer(tmp_path, leave_out_broken=True, train_last_only=True)
+    assert second.loader.describe() == first.loader.describe()
+    capsys.readouterr()
+    assert second.resume().endswith("ckpt-4")
+    assert (
+        "From here on 6 pictures are trained on and 5 validated on; up to now 7 and 5."
+    ) in capsys.readouterr().out
+    trained = []
+    train = second.train
+    second.train = lambda batch: trained.append(batch.distributions) or train(batch)
+    assert second.run(2) is None
+    # 3 of the second epoch's pictures were trained on before, 3 are now.
+    expected = [row.distribution for row in order if row is not broken][3:]
+    np.testing.assert_array_equal(np.concatenate(trained), expected)
+    assert second.step == 5 and second.epoch == 2
+    assert second.history.present["first_step"] == 5
+
+
+def test_a_validation_that_was_stopped_costs_neither_epoch_nor_speed(tmp_path):
+    write_ava(tmp_path)
+    first = make_trainer(tmp_path, train_last_only=True)
+    validation_batch = first.loader.validation_batch
+
+    def stop_and_load(position):
+        if position == 0:  # A second signal would end the process at once.
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+        return validation_batch(position)
+
+    first.loader.validation_batch = stop_and_load
+    assert first.run(1) == 128 + signal.SIGTERM
+    assert (first.step, first.epoch) == (3, 0)
+    second = make_trainer(tmp_path, train_last_only=True)
+    second.resume()
+    assert second.history.present["images"] == 7
+    assert second.run(1) is None
+    row = next(csv.DictReader(second.files.table.open()))
+    speed, share = float(row["images_per_second"]), float(row["waiting_share"])
+    assert speed == pytest.approx(7 / first.history.present["seconds"])
+    assert 0 <= share <= 1
+    # No step was done since the last save, but an epoch was.
+    third = make_trainer(tmp_path, train_last_only=True)
+    third.resume()
+    assert (third.step, third.epoch) == (3, 1)
+
+
+def test_a_disk_that_fills_at_the_first_save_does_not_bar_the_way(
+    tmp_path, monkeypatch
+):
+    write_ava(tmp_path)
+    trainer = make_trainer(tmp_path, train_last_only=True)
+
+    def fill(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    trainer.files.check_new()
+    monkeypatch.setattr(trainer.keeper, "save", fill)
+    with pytest.raises(OSError, match="No space left"):
+        trainer.run(1)
+    trainer.files.check_new()
+
+
+@pytest.mark.parametrize("name", [".h5", "..h5", "...h5"])
+def test_a_name_without_a_stem_is_refused(name):
+    with pytest.raises(InputError, match="expected a name such as ava.h5"):
+        RunFiles("train", name)
+
+
+@pytest.mark.parametrize("ending", ["best", "state", "csv", "arguments.json"])
+def test_a_name_of_what_belongs_to_another_run_is_refused(ending):
+    with pytest.raises(InputError, match=r"none that has \.best, \.state"):
+        RunFiles("train", f"ava.{ending}.h5")
+
+
+@pytest.mark.parametrize("attribute", ["weights", "best", "table", "arguments"])
+def test_a_folder_in_the_place_of_a_file_is_told_beforehand(tmp_path, attribute):
+    files = RunFiles(tmp_path, "ava.h5")
+    files.check()
+    path = getattr(files, attribute)
+    path.mkdir()
+    with pytest.raises(InputError, match=f"{path.name} is a folder; give the name of"):
+        files.check()
+
+
+@pytest.mark.parametrize("attribute", ["state", "logs"])
+def test_a_file_in_the_place_of_a_folder_is_told_beforehand(tmp_path, attribute):
+    files = RunFiles(tmp_path, "ava.h5")
+    getattr(files, attribute).write_text("")
+    with pytest.raises(InputError, match="is a file; give the name of a folder"):
+        files.check()
+
+
+@pytest.mark.parametrize("attribute", ["weights", "best"])
+def test_weights_without_a_state_are_not_replaced(tmp_path, attribute):
+    files = RunFiles(tmp_path, "ava.h5")
+    files.check_new()
+    getattr(files, attribute).write_text("mine")
+    with pytest.raises(InputError, match=r"--restore_path=.*or --restart, which keeps"):
+        files.check_new()
+
+
+def test_names_within_names_are_set_aside_by_the_stem(tmp_path):
+    # The stem comes twice in what belongs to the run, and once in the folder.
+    folder = tmp_path / "st"
+    folder.mkdir()
+    files = RunFiles(folder, "st.h5")
+    files.state.mkdir()
+    files.weights.write_text("")
+    assert files.set_aside() == folder / "st.old1.h5"
+    assert {path.name for path in folder.iterdir()} == {"st.old1.h5", "st.old1.state"}
+
+
+def test_the_momentum_that_a_run_began_with_is_kept(monkeypatch):
+    began = MobileNetV2(Settings(alpha=0.35, weights="none")).architecture()
+    assert began == {"alpha": 0.35, "bn_momentum": 0.9}
+    values = {"alpha": 0.35, "weights": "imagenet"}
+    monkeypatch.setattr(mobilenetv2, "from_flags", lambda *_: Settings(**values))
+    monkeypatch.setattr(mobilenetv2.flags, "FLAGS", mock.Mock(restore_path=None))
+    goes_on = MobileNetV2.from_flags(began)
+    assert goes_on.architecture() == began
+    momenta = {
+        layer.momentum
+        for layer in goes_on.network.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    }
+    assert momenta == {0.9}
 
 
 def test_the_best_epoch_is_the_one_of_the_least_validation_loss(tmp_path, monkeypatch):

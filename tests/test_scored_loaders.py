@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -197,6 +199,7 @@ def test_an_empty_part_is_an_error(tmp_path, train, found):
         ("3 102 1 2 3 4 5 x 7 8 9 10", "found 'x'; expected a number"),
         ("3 102 0 0 0 0 0 0 0 0 0 0", "expected how many people gave"),
         ("3 102 1 -2 0 0 0 0 0 0 0 0", "expected how many people gave"),
+        ("3 102 1 1e39 0 0 0 0 0 0 0 0", "expected how many people gave"),
         ("3 102 1 nan 0 0 0 0 0 0 0 0", "found 'nan'; expected a number"),
     ],
 )
@@ -276,6 +279,14 @@ def test_tid2013s_scores_out_of_range_are_named(tmp_path):
     (tmp_path / "mos_std.txt").write_text("0.5\n" * 11 + "-1\n")
     with pytest.raises(InputError, match=r"mos_std\.txt, line 12: .*-1"):
         make_tid(images).prepare()
+    (tmp_path / "mos_std.txt").write_text("0.5\n" * 11 + "1e20\n")
+    with pytest.raises(InputError, match=r"mos_std\.txt, line 12: .*1e20; expected 0"):
+        make_tid(images).prepare()
+    (tmp_path / "mos_std.txt").unlink()
+    with pytest.raises(InputError, match="no such file.*standard deviation") as caught:
+        make_tid(images).prepare()
+    # Nobody gave the flag.
+    assert "--tid2013_score_path" not in str(caught.value)
     (tmp_path / "mos_std.txt").write_text("0.5\n" * 12)
     means = (tmp_path / "mos_with_names.txt").read_text()
     (tmp_path / "mos_with_names.txt").write_text(means.replace("5.0", "77", 1))
@@ -316,3 +327,90 @@ def test_the_databases_own_files_are_read():
     assert len(rows) == 3000
     assert [row.name for row in rows if row.path is not None] == ["i01_01_5.bmp"]
     assert len({row.group for row in rows}) == 24
+
+
+def draw_epoch(loader, first, count):
+    """What each picture of some batches is scored, in order, and how many each has."""
+    batches = [loader.batch(first + index) for index in range(count)]
+    scores = np.concatenate([batch.distributions for batch in batches])
+    return [tuple(row) for row in scores], [len(batch.patches) for batch in batches]
+
+
+def test_leaving_out_a_broken_picture_changes_nothing_of_what_was_drawn_before_it(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    _, images = write_ava(tmp_path, ids=range(100, 110))
+    whole, left_out = (
+        make_ava(tmp_path, "0,9", "9,10", leave_out_broken=check, batch_size=2)
+        for check in (False, True)
+    )
+    whole.prepare()
+    assert whole.steps_per_epoch == 5
+    order, _ = draw_epoch(whole, 5, 5)
+    # The first picture of the second epoch's third batch; no two are scored alike.
+    scores = {tuple(row.distribution): row for row in whole.parts["train"]}
+    assert len(scores) == 9
+    scores[order[4]].path.write_text("no picture")
+    left_out.prepare()
+    assert left_out.describe() == whole.describe()
+    assert (left_out.steps_per_epoch, left_out.count()) == (
+        4,
+        {"train": 8, "validate": 1},
+    )
+    left_out.begin(epoch=1, first_step=5)
+    again, sizes = draw_epoch(left_out, 5, 4)
+    assert again == order[:4] + order[5:] and sizes == [2, 2, 2, 2]
+    # The next epoch has an order of its own, and follows at once.
+    following, _ = draw_epoch(left_out, 9, 4)
+    assert sorted(following) == sorted(again) and following != again
+
+
+def test_a_cache_folder_that_cannot_be_used_costs_a_warning(
+    tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "cache").write_text("a file")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    write_ava(tmp_path)
+    make_ava(tmp_path, leave_out_broken=True).prepare()
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("Warning: ") and "cannot be written" in lines[0]
+
+
+def test_an_error_while_pictures_are_checked_is_not_hidden(tmp_path, monkeypatch):
+    def fail(path):
+        raise MemoryError("too large")
+
+    (tmp_path / "cache").write_text("a file")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(checked, "load_image", fail)
+    write_ava(tmp_path)
+    with pytest.raises(MemoryError, match="too large"):
+        make_ava(tmp_path, leave_out_broken=True).prepare()
+
+
+def test_what_is_remembered_is_one_file_and_forgets_what_is_gone(tmp_path, monkeypatch):
+    looked = []
+    load = checked.load_image
+    monkeypatch.setattr(
+        checked, "load_image", lambda path: looked.append(path) or load(path)
+    )
+    folder, cache = tmp_path / "a", tmp_path / "cache"
+    _, images = write_ava(folder)
+    paths = sorted((images / "sub").iterdir())
+    assert checked.find_broken(paths[:8], images, cache) == set()
+    # Another range, and pictures of another folder below: what is known stays known.
+    (images / "more").mkdir()
+    paths[11] = paths[11].rename(images / "more" / paths[11].name)
+    assert checked.find_broken(paths, images, cache) == set()
+    assert len(looked) == 12 and len(list(cache.iterdir())) == 1
+    paths[0].unlink()
+    paths[1].write_text("no picture")
+    assert checked.find_broken(paths[1:], images, cache) == {paths[1]}
+    known = json.loads(next(cache.iterdir()).read_text())
+    assert len(looked) == 13 and len(known) == 11
+    assert f"sub/{paths[1].name}" in known and f"sub/{paths[0].name}" not in known
+    # One that vanishes between the listing and the look is a broken one.
+    paths[2].unlink()
+    assert checked.find_broken(paths[1:], images, cache) == {paths[1], paths[2]}

@@ -41,6 +41,13 @@ def test_the_distance_of_halves_is_worked_out_by_hand():
     np.testing.assert_allclose(emd(halves, moved, exponent=1), 0.1, rtol=1e-6)
 
 
+@pytest.mark.parametrize("exponent", [1, 2])
+def test_the_distance_from_what_is_no_number_is_no_number(exponent):
+    broken = np.where(one_hot(0, 3) == 1, np.nan, one_hot(0, 0))
+    assert np.isnan(emd(broken, one_hot(0, 3), exponent)).all()
+    assert np.isnan(emd(one_hot(0, 3), broken, exponent)).all()
+
+
 def test_the_loss_is_the_mean_over_the_batch():
     loss = emd_loss(one_hot(0, 0), one_hot(1, 4))
     expected = (np.sqrt(0.1) + np.sqrt(0.4)) / 2

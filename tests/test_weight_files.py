@@ -1,3 +1,6 @@
+import errno
+from pathlib import Path
+
 import h5py
 import keras
 import numpy as np
@@ -88,11 +91,82 @@ def test_another_width_is_refused_with_the_flag_that_fits(path):
     before = other.network.get_weights()
     with (
         WeightFile(path, FLAG) as file,
-        pytest.raises(InputError, match=r"--mobilenetv2_alpha=0\.35 may"),
+        pytest.raises(InputError, match=r"--mobilenetv2_alpha=0\.35 may fit\."),
     ):
         other._load(file, other.network.weights)
     for ours, theirs in zip(before, other.network.get_weights(), strict=True):
         assert (ours == theirs).all()
+
+
+@pytest.mark.parametrize(
+    ("attributes", "found"),
+    [
+        ({"alpha": "abc"}, "its attribute alpha is 'abc'; expected a number from 0.05"),
+        ({"alpha": float("nan")}, "alpha is 'nan'"),
+        ({"alpha": [1.0, 2.0]}, "alpha is .*1. 2."),
+        ({"alpha": 0}, "alpha is '0'"),
+        ({"alpha": -1}, "alpha is '-1'"),
+        ({"alpha": 1e6}, "alpha is '1000000.0'"),
+        ({"alpha": 0.35, "first_score": "low"}, "its attribute first_score is 'low'"),
+    ],
+)
+def test_attributes_of_no_sense_are_told_in_one_line(path, attributes, found):
+    with h5py.File(path, "a") as file:
+        for name, value in attributes.items():
+            file.attrs[name] = value
+    with pytest.raises(InputError, match=found) as caught:
+        MobileNetV2.from_file(path, FLAG)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused(path, value):
+    with h5py.File(path, "a") as file:
+        file["bn_Conv1"]["bn_Conv1/gamma:0"][3] = value
+    with pytest.raises(
+        InputError, match=r"bn_Conv1/gamma:0 holds values .* not finite"
+    ):
+        MobileNetV2.from_file(path, FLAG)
+
+
+def test_a_name_that_leads_to_a_group_is_told(path):
+    with h5py.File(path, "a") as file:
+        del file["dense"]["dense/kernel:0"]
+        file["dense"].create_group("dense/kernel:0")
+    with pytest.raises(InputError, match="its dense/kernel:0 should be an array"):
+        MobileNetV2.from_file(path, FLAG)
+
+
+def test_another_network_is_not_taken_for_another_width(tmp_path, predictor):
+    # Its last convolution is 1 x 1, too.
+    network = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Conv2D(32, 3),
+            keras.layers.Conv2D(64, 1),
+            keras.layers.Conv2D(8, 1),
+        ]
+    )
+    weight_files.save(tmp_path / "o.h5", network, {})
+    found = r"holds no MobileNetV2, but 6 arrays, the first of shape \[3, 3, 3, 32\]"
+    with (
+        WeightFile(tmp_path / "o.h5", FLAG) as file,
+        pytest.raises(InputError, match=found),
+    ):
+        predictor._load(file, predictor.network.weights)
+
+
+def test_a_full_disk_is_an_ordinary_error_and_the_old_file_stays(
+    path, predictor, monkeypatch
+):
+    def fill(aside, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = path.read_bytes()
+    monkeypatch.setattr(Path, "write_bytes", fill)
+    with pytest.raises(OSError, match="No space left") as caught:
+        weight_files.save(path, predictor.network, {})
+    assert caught.value.filename == str(path) and path.read_bytes() == before
 
 
 def write_text(path):

@@ -38,17 +38,22 @@ def check_same_run(run, before, arguments, may_change, may_change_said=()):
         say(f"From here on: {'; '.join(said)}.")
 
 
-def read_before(folder):
+def read_before(folder, path=None):
     """Reads what a run was last started with.
 
+    Args:
+        folder: Of the run's checkpoints.
+        path: Its file of arguments; None for arguments.json in the folder.
+
     Returns:
-        dict: From arguments.json, or where that is missing from the newest
+        dict: From the file of arguments, or where that is missing from the newest
         checkpoint; empty where neither says it.
 
     Raises:
-        InputError: arguments.json is damaged.
+        InputError: The file of arguments is damaged.
     """
-    before = checkpoints.read_arguments(Path(folder) / checkpoints.ARGUMENTS)
+    path = path or Path(folder) / checkpoints.ARGUMENTS
+    before = checkpoints.read_arguments(path)
     for prefix in reversed(checkpoints.list_checkpoints(folder)):
         if before:
             break
@@ -66,12 +71,16 @@ class ForeignError(InputError):
     """A checkpoint that is whole, but not of a run of this program."""
 
 
-def restore_newest(model, folder):
+def restore_newest(model, folder, named=None, elsewhere=None):
     """Goes on with the newest checkpoint of a run that is whole.
 
     Args:
         model: A `models.base.Model`; its weights, optimizers and step are replaced.
         folder: The run's folder.
+        named: The flag that named the run and its value, for messages; None for
+            `--train_path`.
+        elsewhere: What to do where the run is another program's; None for another
+            `--train_path` that starts from its weights.
 
     Returns:
         str: The checkpoint that was taken; None if the folder holds none.
@@ -79,14 +88,18 @@ def restore_newest(model, folder):
     Raises:
         InputError: There are checkpoints, but none of them can be read.
     """
+    named = named or f"--train_path={folder}"
     saved = checkpoints.list_checkpoints(folder)
     for prefix in reversed(saved):
         try:
             if "state" not in checkpoints.list_roots(prefix):
+                advice = elsewhere or (
+                    "Give another --train_path, and "
+                    f"--restore_path={prefix} to start from its weights."
+                )
                 raise ForeignError(
-                    f"--train_path={folder}: {prefix.name} was written by another "
-                    "program, whose run cannot go on here. Give another --train_path, "
-                    f"and --restore_path={prefix} to start from its weights."
+                    f"{named}: {prefix.name} was written by another program, whose run "
+                    f"cannot go on here. {advice}"
                 )
             model.restore(str(prefix), resume=True)
             return str(prefix)
@@ -96,7 +109,7 @@ def restore_newest(model, folder):
             warn(f"{error} Trying the one before.")
     if saved:
         raise InputError(
-            f"--train_path={folder}: none of its {len(saved)} checkpoints can be read. "
+            f"{named}: none of its {len(saved)} checkpoints can be read. "
             "--restart begins anew and keeps them aside."
         )
     return None
