@@ -105,8 +105,10 @@ class PairedLoader:
         self.check_measurable(shave_size)
         paths = {pair.hr_path for pair in self.images}
         paths.update(p for pair in self.images for p in pair.lr_paths.values())
-        for path in find_broken(sorted(paths)):
-            load_image(path)  # Tells what is wrong.
+        for folder in sorted(self.folders()):
+            there = [path for path in sorted(paths) if path.parent == folder]
+            for path in sorted(find_broken(there, folder)):
+                load_image(path)  # Tells what is wrong.
 
     def folders(self):
         """All folders that the images lie in, a set of Path."""

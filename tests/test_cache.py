@@ -214,7 +214,8 @@ def test_two_processes_may_build_it_at_once(folder):
         process.stdin.flush()
     said = [process.communicate(timeout=60)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
-    assert all("Cached 2 images" in text for text in said)
+    # Both, if they met; one that came late found what the other had built.
+    assert any("Cached 2 images" in text for text in said)
     assert list(folder.cache.parent.iterdir()) == [folder.cache]
     folder.open()
     assert folder.loaded == 0
