@@ -15,6 +15,7 @@ from console.flags import define_float, define_path, from_flags
 from console.progress import warn
 from score_predictors import imagenet
 from score_predictors.base import Predictor
+from score_predictors.layers import FusedBatchNormalization
 from score_predictors.weight_files import WeightFile
 
 FLAG_PREFIX = "mobilenetv2_"
@@ -196,7 +197,7 @@ def _make_base(alpha, momentum):
         if isinstance(layer, keras.layers.DepthwiseConv2D):
             config["padding"] = "same"
         if isinstance(layer, keras.layers.BatchNormalization):
-            config["momentum"] = momentum
+            return FusedBatchNormalization.from_config(config | {"momentum": momentum})
         return type(layer).from_config(config)
 
     return keras.models.clone_model(base, clone_function=revise)

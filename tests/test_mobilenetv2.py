@@ -6,6 +6,7 @@ import tensorflow as tf
 from console.errors import InputError
 from frozen import graphs
 from frozen.predictor import FrozenPredictor, make_graph_def
+from score_predictors.layers import FusedBatchNormalization
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from score_predictors.trainer import make_predict
 from tests.shared_data import SHARED, needs_shared
@@ -17,7 +18,17 @@ FOLDER = SHARED / "reference" / "tf1" / "predictors"
 OPERATIONS = {
     *("Const", "Placeholder", "Identity", "Conv2D", "DepthwiseConv2dNative"),
     *("Add", "AddV2", "Mul", "Sub", "Rsqrt", "Relu6", "Mean", "MatMul", "BiasAdd"),
-    *("Softmax", "Shape", "StridedSlice", "Reshape", "Pack", "Prod", "Cast", "Squeeze"),
+    *(
+        "FusedBatchNormV3",
+        "Softmax",
+        "Shape",
+        "StridedSlice",
+        "Reshape",
+        "Pack",
+        "Prod",
+        "Cast",
+        "Squeeze",
+    ),
 }
 
 
@@ -33,6 +44,30 @@ def predictor():
         elif weight.path.endswith(("moving_variance", "gamma")):
             weight.assign(draw.uniform(0.5, 1.5, weight.shape))
     return made
+
+
+def test_fused_batch_normalisation_is_keras_own_but_for_the_sample_variance():
+    draw = np.random.default_rng(0)
+    x = tf.constant(draw.normal(2, 3, (4, 5, 6, 8)).astype(np.float32))
+    weigh = tf.constant(draw.normal(0, 1, x.shape).astype(np.float32))
+    results = []
+    for kind in (FusedBatchNormalization, keras.layers.BatchNormalization):
+        layer = kind(axis=-1, epsilon=1e-3, momentum=0.9)
+        layer.build(x.shape)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(layer(x, training=True) * weigh)
+        variables = [x, layer.gamma.value, layer.beta.value]
+        after = layer(x, training=False)
+        averages = np.asarray(layer.moving_mean), np.asarray(layer.moving_variance)
+        results.append([loss, *tape.gradient(loss, variables), *averages, after])
+    ours, theirs = results
+    count = 4 * 5 * 6
+    # 0.9 of the initial variance 1 and 0.1 of the batch's.
+    theirs[5] = 0.9 + (theirs[5] - 0.9) * count / (count - 1)
+    for one, other in zip(ours[:6], theirs[:6], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(ours[6], theirs[6], rtol=1e-2)
 
 
 def draw_pictures(side):
