@@ -13,7 +13,6 @@ from dataloaders.scored import (
     SCORES,
     Row,
     ScoredLoader,
-    ScoredSettings,
     find_files,
     read_number,
     read_table,
@@ -85,13 +84,10 @@ class AVA(ScoredLoader):
             seed: Of all that is drawn.
         """
         values = flags.FLAGS
-        settings = ScoredSettings(
-            train_range=values.ava_train_range,
-            validate_range=values.ava_validate_range,
+        settings = cls.settings_from_flags(
             patch_size=patch_size,
             batch_size=batch_size,
             seed=seed,
-            threads=values.ava_num_threads,
             leave_out_broken=values.ava_validate_images,
         )
         return cls(settings, values.ava_dataset_path, values.ava_image_path)

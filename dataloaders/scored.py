@@ -12,6 +12,7 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+from absl import flags
 
 from console.errors import InputError, name_some
 from console.flags import parse_range
@@ -110,6 +111,26 @@ class ScoredLoader:
         self.settings = settings
         self.rows, self.ranges, self.parts = [], {}, {}
         self.epoch, self.first_step = 0, 0
+
+    @classmethod
+    def settings_from_flags(cls, **others):
+        """Fills the settings from the flags that every such loader has.
+
+        Args:
+            **others: Settings that are no flags of all.
+
+        Returns:
+            ScoredSettings.
+        """
+        values = {
+            field: flags.FLAGS[f"{cls.name}_{flag}"].value
+            for field, flag in (
+                ("train_range", "train_range"),
+                ("validate_range", "validate_range"),
+                ("threads", "num_threads"),
+            )
+        }
+        return ScoredSettings(**values, **others)
 
     def read_rows(self):
         """Reads the file of scores.

@@ -17,7 +17,6 @@ from dataloaders.scored import (
     SCORES,
     Row,
     ScoredLoader,
-    ScoredSettings,
     find_files,
     read_number,
     read_table,
@@ -110,16 +109,10 @@ class TID2013(ScoredLoader):
     def from_flags(cls, patch_size, batch_size, seed=0):
         """Makes the loader that the flags describe; see `AVA.from_flags`."""
         values = flags.FLAGS
-        settings = ScoredSettings(
-            train_range=values.tid2013_train_range,
-            validate_range=values.tid2013_validate_range,
-            patch_size=patch_size,
-            batch_size=batch_size,
-            seed=seed,
-            threads=values.tid2013_num_threads,
-        )
         return cls(
-            settings,
+            cls.settings_from_flags(
+                patch_size=patch_size, batch_size=batch_size, seed=seed
+            ),
             values.tid2013_image_path,
             values.tid2013_image_extension,
             values.tid2013_score_path,
