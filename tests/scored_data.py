@@ -46,3 +46,11 @@ def write_tid2013(folder, extension="bmp", size=(40, 52)):
 def one_hot(score):
     """A distribution that gives all to one score, 0 to 9."""
     return np.eye(10, dtype=np.float32)[score]
+
+
+def spoil(predictor):
+    """Gives a predictor finite weights whose scores are not finite."""
+    network, head = predictor.network, predictor.head
+    # Features of 6 each, times the largest numbers: infinity by infinity.
+    network.get_layer("Conv_1_bn").beta.assign(np.full(1280, 9.0))
+    head.kernel.assign(np.full(head.kernel.shape, 3e38))

@@ -12,7 +12,7 @@ from PIL import Image
 from score_predictors import weight_files
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from tests.pictures import draw_picture, write_pictures
-from tests.scored_data import write_ava, write_tid2013
+from tests.scored_data import spoil, write_ava, write_tid2013
 from tests.scripts import ROOT, fail, fail_here, run_here, succeed, succeed_here
 
 FOLDER = ROOT / "score_predictors"
@@ -266,10 +266,7 @@ def test_weights_measured_on_another_data_set_are_pointed_out(road):
 
 def test_scores_that_are_not_finite_are_told_by_every_script(road, tmp_path):
     predictor, attributes = MobileNetV2.from_file(road.weights, "")
-    # Each weight is finite; the root of a negative variance is not.
-    name = "bn_Conv1/moving_variance"
-    weight = next(w for w in predictor.network.weights if w.path == name)
-    weight.assign(-1.0 * weight - 1.0)
+    spoil(predictor)
     path = tmp_path / "w.h5"
     weight_files.save(path, predictor.network, attributes)
     weights = f"--restore_path={path}"

@@ -20,7 +20,7 @@ from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from score_predictors.run_files import RunFiles
 from score_predictors.trainer import COLUMNS, Trainer
 from score_predictors.weight_files import WeightFile
-from tests.scored_data import write_ava
+from tests.scored_data import spoil, write_ava
 
 
 def make_trainer(folder, learning_rate=1e-3, leave_out_broken=False, **settings):
@@ -128,12 +128,10 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_spoils_nothing(tmp_path):
 def test_scores_that_are_not_finite_stop_the_run_and_are_nobodys_best(tmp_path):
     write_ava(tmp_path)
     trainer = make_trainer(tmp_path, train_last_only=True)
-    # The weights are fine, and so would be the batches' own averages.
+    # The weights are finite; what they give is not.
     trainer.train = lambda _: trainer.state.step.assign_add(1)
     trainer.loss_count.assign(1.0)
-    name = "bn_Conv1/moving_variance"
-    weight = next(w for w in trainer.predictor.network.weights if w.path == name)
-    weight.assign(-np.ones(weight.shape))
+    spoil(trainer.predictor)
     with pytest.raises(InputError, match="5 of 5 pictures, for example 107, are not"):
         trainer.run(1)
     assert not trainer.files.folder.exists() and trainer.history.epochs == []
