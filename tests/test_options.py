@@ -1,5 +1,7 @@
 """What a trainer is expected to offer: precisions, averaged weights, validation."""
 
+import signal
+
 import keras
 import numpy as np
 import pytest
@@ -294,3 +296,17 @@ def test_the_data_set_is_known_by_its_images_not_its_place(loader, tmp_path):
     assert describe(moved) == known
     (moved / "0.png").rename(moved / "renamed.png")
     assert describe(moved) != known
+
+
+def test_a_signal_during_a_validation_ends_the_run_before_another_step(
+    loader, tmp_path
+):
+    def leave_off():
+        signal.raise_signal(signal.SIGTERM)
+
+    settings = LoopSettings(max_steps=6, validate_freq=2)
+    validation, model = FakeValidation(leave_off), make_small()
+    loop = Loop(model, loader, tmp_path, settings, None, validation)
+    assert loop.run() == 128 + signal.SIGTERM
+    assert model.step == 2
+    assert checkpoints.step_of(checkpoints.find(tmp_path)) == 2

@@ -302,6 +302,8 @@ class Loop:
             raise
         if measured is None:
             say(f"Stopped validating at step {done}; it comes first when going on.")
+            if self.team.workers == 1:  # Several agree in their next steps.
+                self.agreement.ask(self.stop.signal is not None)
             return
         state, images = self.model.state, self.validation.describe()
         state.validated.assign(done)
