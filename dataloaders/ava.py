@@ -9,14 +9,8 @@ from absl import flags
 
 from console.errors import InputError
 from console.flags import define_count, define_path
-from dataloaders.scored import (
-    SCORES,
-    Row,
-    ScoredLoader,
-    find_files,
-    read_number,
-    read_table,
-)
+from dataloaders.score_files import find_files, read_number, read_table
+from dataloaders.scored import SCORES, Row, ScoredLoader
 from metrics.scores import mean_score, score_deviation
 
 # More people than there are: beyond it, a file is damaged.

@@ -13,14 +13,8 @@ from scipy.stats import norm
 
 from console.errors import InputError
 from console.flags import define_count, define_path
-from dataloaders.scored import (
-    SCORES,
-    Row,
-    ScoredLoader,
-    find_files,
-    read_number,
-    read_table,
-)
+from dataloaders.score_files import find_files, read_number, read_table
+from dataloaders.scored import SCORES, Row, ScoredLoader
 
 MEANS, DEVIATIONS = "mos_with_names.txt", "mos_std.txt"
 
@@ -168,27 +162,13 @@ class TID2013(ScoredLoader):
                 )
             ]
         return [
-            (name, self._read_mean(*mean), self._read_deviation(*deviation))
+            (
+                name,
+                _read_bounded("mean score", *mean),
+                _read_bounded("standard deviation", *deviation),
+            )
             for name, mean, deviation in rows
         ]
-
-    def _read_mean(self, word, path, number):
-        mean = read_number(word, path, number)
-        if not 0 <= mean <= SCORES - 1:
-            raise InputError(
-                f"{path}, line {number}: found the mean score {word}; expected 0 to "
-                f"{SCORES - 1}."
-            )
-        return mean
-
-    def _read_deviation(self, word, path, number):
-        deviation = read_number(word, path, number)
-        if not 0 <= deviation <= SCORES - 1:
-            raise InputError(
-                f"{path}, line {number}: found the standard deviation {word}; expected "
-                f"0 to {SCORES - 1}."
-            )
-        return deviation
 
     def _find_scores(self):
         """The file of the means, or the one of three columns."""
@@ -206,6 +186,16 @@ class TID2013(ScoredLoader):
         if path.name.lower() == DEVIATIONS:
             return path.with_name(MEANS)
         return path / MEANS if path.is_dir() else path
+
+
+def _read_bounded(what, word, path, number):
+    value = read_number(word, path, number)
+    if not 0 <= value <= SCORES - 1:
+        raise InputError(
+            f"{path}, line {number}: found the {what} {word}; expected 0 to "
+            f"{SCORES - 1}."
+        )
+    return value
 
 
 def to_distribution(mean, deviation):

@@ -26,7 +26,7 @@ from score_predictors import PREDICTORS  # noqa: E402
 with quiet.imports():
     from metrics.scores import accuracy, emd, lcc, mean_score, score_deviation, srcc
     from score_predictors import opening
-    from score_predictors.trainer import make_predict, predict_part
+    from score_predictors.predicting import make_predict, predict_part
     from training import devices
 
 FLAGS = flags.FLAGS

@@ -29,7 +29,7 @@ from score_predictors import PREDICTORS  # noqa: E402
 with quiet.imports():
     from metrics.scores import mean_score, score_deviation
     from score_predictors import opening
-    from score_predictors.trainer import make_predict
+    from score_predictors.predicting import make_predict
     from training import devices
 
 FLAGS = flags.FLAGS
@@ -117,7 +117,7 @@ def score_all(paths, predict, side):
 
     Args:
         paths: The pictures.
-        predict: As of `score_predictors.trainer.make_predict`.
+        predict: As of `score_predictors.predicting.make_predict`.
         side: Of the square in the middle that is scored; None for whole pictures.
 
     Returns:

@@ -32,6 +32,7 @@ with quiet.imports():
     from score_predictors.run_files import RunFiles
     from score_predictors.trainer import Trainer
     from training import checkpoints, devices, run_folder
+    from training.optimizer import Schedule
 
 FLAGS = flags.FLAGS
 MODEL = Choice("model", PREDICTORS, "mobilenetv2", "The network to train.")
@@ -39,7 +40,7 @@ DATALOADER = Choice("dataloader", SCORED, "ava", "The loader of images and score
 
 # What may differ between two starts of a run without a word; see the root's train.py.
 MAY_CHANGE = ("epochs", "restore_path", "train_path", "cuda_device", "restart")
-MAY_CHANGE_SAID = ("learning_rate",)
+MAY_CHANGE_SAID = ("learning_rate", "learning_rate_schedule")
 
 
 def define_flags():
@@ -47,7 +48,14 @@ def define_flags():
     define_count("batch_size", 32, "Patches in a training step.")
     define_count("input_patch_size", 192, "Side of the patches, in pixels.", least=32)
     define_count("epochs", 5, "Passes through the training images, in all.")
-    define_float("learning_rate", 1e-3, "Adam's.", lower_bound=0.0)
+    define_float("learning_rate", 1e-3, "Adam's, at the first step.", lower_bound=0.0)
+    flags.DEFINE_enum(
+        "learning_rate_schedule",
+        "constant",
+        ["constant", "cosine"],
+        "Whether the learning rate stays, or falls along half a cosine to zero at the "
+        "end of the last of --epochs.",
+    )
     define_path("train_path", "./train/", "Folder to write to.")
     flags.DEFINE_string(
         "weight_filename",
@@ -96,7 +104,8 @@ def main():
     start = predictor.load_start() if is_new else None
     loader.prepare()
 
-    trainer = Trainer(predictor, loader, files, FLAGS.learning_rate, FLAGS.seed)
+    schedule = make_schedule(loader.steps_per_epoch)
+    trainer = Trainer(predictor, loader, files, schedule, FLAGS.seed)
     if is_new:
         say(f"Starting from {start}.")
         aside = files.set_aside() if FLAGS.restart else None
@@ -117,6 +126,14 @@ def main():
         f"tensorboard --logdir={files.folder}"
     )
     return trainer.run(FLAGS.epochs)
+
+
+def make_schedule(steps_per_epoch):
+    """Makes the schedule that the flags describe."""
+    if FLAGS.learning_rate_schedule == "constant":
+        return Schedule(FLAGS.learning_rate, decay=1.0)
+    steps = FLAGS.epochs * steps_per_epoch
+    return Schedule(FLAGS.learning_rate, kind="cosine", decay_steps=steps)
 
 
 if __name__ == "__main__":

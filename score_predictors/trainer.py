@@ -1,25 +1,22 @@
 """Trains a predictor: steps, epochs, validation, and what a run writes meanwhile."""
 
-import csv
 import functools
-import io
-import json
 import math
 import time
 
-import numpy as np
 import tensorflow as tf
 
-from console.errors import InputError
 from console.files import written_whole
 from console.progress import Progress, say, to_clock
 from metrics.scores import lcc, mean_score, srcc
 from score_predictors import weight_files
 from score_predictors.base import to_input
+from score_predictors.history import COLUMNS, History
 from score_predictors.losses import emd_loss
+from score_predictors.predicting import NotFiniteError, make_predict, predict_part
 from training import checkpoints, run_folder
 from training.ahead import Ahead
-from training.optimizer import GuardedAdam, Schedule
+from training.optimizer import GuardedAdam
 from training.options import StepOptions
 from training.state import State
 from training.stopping import StopRequest
@@ -30,50 +27,6 @@ SAVE_SECONDS = 600.0
 SAVES_KEPT = 2
 # Steps between two looks at whether all is finite, for which the host has to wait.
 CHECK_STEPS = 50
-COLUMNS = (
-    *("epoch", "loss", "validation_loss", "validation_srcc", "validation_lcc"),
-    *("images_per_second", "waiting_share"),
-)
-
-
-class History(tf.train.experimental.PythonState):
-    """What the epochs came to, kept in the state of a run.
-
-    Attributes:
-        epochs: list of dict, a value for each of `COLUMNS`, of those that are finished.
-        present: dict, of the one that is not: `first_step`, the steps before it, and
-            what its training took so far, `seconds`, `waited` (seconds of them) and
-            `images`.
-        pictures: dict, how many each part of the data set has.
-    """
-
-    def __init__(self):
-        """No epoch is begun yet."""
-        super().__init__()
-        self.epochs, self.pictures = [], {}
-        self.begin(0)
-
-    def begin(self, first_step):
-        """Begins an epoch after so many steps."""
-        self.present = {"first_step": first_step}
-        self.present |= {"seconds": 0.0, "waited": 0.0, "images": 0}
-
-    def add(self, **taken):
-        """Adds to what the present epoch took."""
-        for name, value in taken.items():
-            self.present[name] += value
-
-    def serialize(self):
-        """Writes all of it."""
-        return json.dumps([self.epochs, self.present, self.pictures])
-
-    def deserialize(self, text):
-        """Reads it."""
-        self.epochs, self.present, self.pictures = json.loads(text)
-
-
-class NotFiniteError(InputError):
-    """Weights have gone astray, and are not worth saving."""
 
 
 class Trainer:
@@ -83,14 +36,14 @@ class Trainer:
         step: Training steps done, an int.
     """
 
-    def __init__(self, predictor, loader, files, learning_rate, seed=0):
+    def __init__(self, predictor, loader, files, schedule, seed=0):
         """Makes the optimizer; nothing is read or written yet.
 
         Args:
             predictor: A `score_predictors.base.Predictor`.
             loader: A `dataloaders.scored.ScoredLoader`, prepared.
             files: `score_predictors.run_files.RunFiles`.
-            learning_rate: Adam's, the same at each step.
+            schedule: `training.optimizer.Schedule` of Adam's learning rate.
             seed: Of the dropout.
         """
         self.predictor, self.loader, self.files = predictor, loader, files
@@ -100,7 +53,7 @@ class Trainer:
         self.history = History()
         self.loss_sum = tf.Variable(0.0, trainable=False, name="loss_sum")
         self.loss_count = tf.Variable(0.0, trainable=False, name="loss_count")
-        self.optimizer = GuardedAdam(Schedule(learning_rate, decay=1.0), self.state)
+        self.optimizer = GuardedAdam(schedule, self.state)
         self.optimizer.build(predictor.trained_weights)
         self.writer, self.saved = Writer(files.logs), self._position()
         self._train = tf.function(
@@ -291,7 +244,8 @@ class Trainer:
             f"{values['images_per_second']:.1f} images/s  "
             f"{values['waiting_share']:.1%} waiting  {left} left"
         )
-        self._write_table()
+        with written_whole(self.files.table) as aside:
+            aside.write_text(self.history.to_table())
         self._summarise(values)
         if values["validation_loss"] < best:
             self._save_weights(self.files.best)
@@ -406,14 +360,6 @@ class Trainer:
         }
         weight_files.save(path, self.predictor.network, attributes)
 
-    def _write_table(self):
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.history.epochs)
-        with written_whole(self.files.table) as aside:
-            aside.write_text(text.getvalue())
-
     def _summarise(self, values):
         """Writes an epoch to TensorBoard."""
         scalars = {
@@ -426,60 +372,3 @@ class Trainer:
 
 def _to_text(value):
     return "-" if math.isnan(value) else f"{value:.4f}"
-
-
-def make_predict(network):
-    """Makes a function from uint8 patches to the network's scores.
-
-    Args:
-        network: As of `score_predictors.base.Predictor`, or a frozen one.
-
-    Returns:
-        A function from uint8 (N, P, P, 3), RGB, to float32 (N, 10).
-    """
-    return tf.function(
-        lambda patches: network(to_input(patches))[0],
-        autograph=False,
-        input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)],
-    )
-
-
-def predict_part(loader, predict, hint, is_to_stop=lambda: False):
-    """Predicts the scores of the whole validation part.
-
-    Args:
-        loader: A `dataloaders.scored.ScoredLoader`, prepared.
-        predict: As of `make_predict`.
-        hint: What a message about scores that are not finite advises.
-        is_to_stop: Asked after each batch; says whether to leave off.
-
-    Returns:
-        predicted: float32 (N, 10); None if it left off.
-        target: float32 (N, 10); likewise.
-
-    Raises:
-        InputError: A picture cannot be read.
-        NotFiniteError: A predicted score is not finite.
-    """
-    count, threads = loader.validation_batches, loader.settings.threads
-    predicted, target = [], []
-    with (
-        Ahead(loader.validation_batch, 0, count, threads, 2 * threads) as batches,
-        Progress(count, "Validating", "batch") as progress,
-    ):
-        for _ in range(count):
-            batch = batches.get()
-            predicted.append(np.asarray(predict(batch.patches)))
-            target.append(batch.distributions)
-            progress.advance()
-            if is_to_stop():
-                return None, None
-    predicted, target = np.concatenate(predicted), np.concatenate(target)
-    bad = ~np.isfinite(predicted).all(axis=1)
-    if bad.any():
-        name = loader.parts["validate"][int(np.argmax(bad))].name
-        raise NotFiniteError(
-            f"the predicted scores of {bad.sum()} of {len(bad)} pictures, for example "
-            f"{name}, are not finite. {hint}"
-        )
-    return predicted, target

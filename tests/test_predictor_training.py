@@ -16,11 +16,13 @@ from console.errors import InputError
 from dataloaders.ava import AVA
 from dataloaders.scored import ScoredSettings
 from score_predictors import mobilenetv2
+from score_predictors.history import COLUMNS
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from score_predictors.run_files import RunFiles
-from score_predictors.trainer import COLUMNS, Trainer
+from score_predictors.trainer import Trainer
 from score_predictors.weight_files import WeightFile
 from tests.scored_data import spoil, write_ava
+from training.optimizer import Schedule
 
 
 def make_trainer(folder, learning_rate=1e-3, leave_out_broken=False, **settings):
@@ -36,7 +38,8 @@ def make_trainer(folder, learning_rate=1e-3, leave_out_broken=False, **settings)
     loader.prepare()
     settings = {"alpha": 0.35, "weights": "none", "dropout": 0.5} | settings
     files = RunFiles(folder / "train", "ava.h5")
-    return Trainer(MobileNetV2(Settings(**settings)), loader, files, learning_rate)
+    schedule = Schedule(learning_rate, decay=1.0)
+    return Trainer(MobileNetV2(Settings(**settings)), loader, files, schedule)
 
 
 @pytest.fixture(scope="module")
