@@ -41,8 +41,8 @@ def define_flags():
     define_numbers(
         "scales",
         None,
-        "Scales to keep; all that the model has if not given. One makes a file without "
-        "sr_input_scale.",
+        "Scales to keep; if not given all that the model is trained at. One makes a "
+        "file without sr_input_scale.",
     )
     opening.define_flags()
     flags.DEFINE_integer(
@@ -56,7 +56,7 @@ def main():
     devices.choose("-1")
     check_target(FLAGS.output_path, "--output_path")
     model, _ = opening.open_from_flags(FLAGS.model)
-    scales = FLAGS.scales or model.scales
+    scales = FLAGS.scales or model.trained_scales or model.scales
     app.check_scales(scales, model)
     graph_def = make_graph_def(
         lambda scale: (

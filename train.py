@@ -23,7 +23,7 @@ from console.flags import (
     define_seed,
     only_in_helpfull,
 )
-from console.progress import say
+from console.progress import say, warn
 from dataloaders import PAIRED
 from models import BASELINES, MODELS
 
@@ -63,7 +63,12 @@ def define_flags():
     """Declares the flags that are neither the model's nor the loader's."""
     define_count("batch_size", 16, "Patches in a training step.")
     define_count("input_patch_size", 48, "Side of the LR patches, in LR pixels.")
-    define_numbers("scales", (2, 4, 8), "Scales to train; each step draws one.")
+    define_numbers(
+        "scales",
+        None,
+        "Scales to train, of which each step draws one; if not given 2,4,8, or what "
+        "else the model is trained at.",
+    )
     flags.DEFINE_string(
         "cuda_device", "0", "GPU to train on; -1 for the CPU, as without any GPU."
     )
@@ -133,8 +138,9 @@ def _train(team, device, settings, options):
     if not model_class.needs_checkpoint:
         raise InputError(f"--model={model_class.name} has nothing to train.")
     loader_class = DATALOADER.load(FLAGS.dataloader)
+    scales = FLAGS.scales or model_class.default_scales
     loader = loader_class.from_flags(
-        scales=FLAGS.scales,
+        scales=scales,
         lr_patch_size=FLAGS.input_patch_size,
         batch_size=FLAGS.batch_size,
         seed=FLAGS.seed,
@@ -144,6 +150,7 @@ def _train(team, device, settings, options):
     )
     # Which may have two names.
     arguments |= {"dataloader": loader_class.__name__, "data_set": loader.describe()}
+    arguments["scales"] = scales
     before = {} if FLAGS.restart else run_folder.read_before(folder)
     if not FLAGS.restart and checkpoints.list_checkpoints(folder):
         said = (*MAY_CHANGE_SAID, *model_class.may_change)
@@ -152,13 +159,13 @@ def _train(team, device, settings, options):
     keras.utils.set_random_seed(FLAGS.seed)
     with team.strategy.scope():
         model = model_class.from_flags(options)
-    app.check_scales(FLAGS.scales, model)
+    app.check_scales(scales, model, does=model.trained_scales)
     is_set_back = _restore(model, folder, before)
     model.state.arguments.values["run"] = arguments
     if model.step >= settings.max_steps:
         say(f"Nothing to do: step {model.step} of --max_steps={settings.max_steps}.")
         return None
-    validation = _make_validation(model, loader_class)
+    validation = _make_validation(model, loader_class, scales)
     loader.prepare()
 
     if team.is_chief and FLAGS.restart:
@@ -176,22 +183,22 @@ def _train(team, device, settings, options):
             loop.save()
         checkpoints.write_arguments(folder / checkpoints.ARGUMENTS, arguments)
 
-    scales = ", ".join(f"x{scale}" for scale in FLAGS.scales)
+    named = ", ".join(f"x{scale}" for scale in scales)
     say(
-        f"Training {model.name} at {scales} on {team.describe(device)} from step "
+        f"Training {model.name} at {named} on {team.describe(device)} from step "
         f"{model.step} to {settings.max_steps} in {folder}; watch it: tensorboard "
         f"--logdir={folder}"
     )
     return loop.run(begin)
 
 
-def _make_validation(model, loader_class):
+def _make_validation(model, loader_class, scales):
     """What measures the model meanwhile; None if nothing is to be measured."""
     if FLAGS.validate_truth_path is None:
         if FLAGS.validate_input_path is not None:
             raise InputError("--validate_input_path needs --validate_truth_path, too.")
         return None
-    loader = loader_class.from_flags(scales=FLAGS.scales, flag_prefix="--validate")
+    loader = loader_class.from_flags(scales=scales, flag_prefix="--validate")
     # So that anything wrong is met before the training.
     loader.check_whole(SHAVE_SIZE)
     say(f"Validating on {len(loader.images)} images of {FLAGS.validate_truth_path}.")
@@ -216,6 +223,8 @@ def _restore(model, folder, before):
         prefix = checkpoints.find(FLAGS.restore_path)
         model.restore(prefix, FLAGS.restore_target, use_ema=FLAGS.use_ema)
         say(f"Starting from the weights of {prefix}.")
+    elif model.advice_for_scratch is not None:
+        warn(model.advice_for_scratch)
     # The same command must go on from where it is, not from where it once began.
     is_new = newest is None or FLAGS.global_step != before.get("global_step")
     if FLAGS.global_step is not None and is_new:

@@ -37,7 +37,11 @@ DECIMALS = {"ssim_y": 4}
 
 def define_flags():
     """Declares the flags that are not the loader's."""
-    define_numbers("scales", (2, 4, 8), "Scales to measure.")
+    define_numbers(
+        "scales",
+        None,
+        "Scales to measure; if not given 2,4,8, or what the model was trained at.",
+    )
     opening.define_flags()
     define_precision()
     define_count(
@@ -67,10 +71,11 @@ def main():
     options = StepOptions(precision=FLAGS.precision)
     devices.warn_if_slow(options.precision)
     model, step = open_from_flags(FLAGS.model, options)
-    app.check_scales(FLAGS.scales, model)
+    scales = FLAGS.scales or model.default_scales
+    app.check_scales(scales, model)
     if FLAGS.restore_global_step is not None:
         step = FLAGS.restore_global_step
-    loader = DATALOADER.load(FLAGS.dataloader).from_flags(scales=FLAGS.scales)
+    loader = DATALOADER.load(FLAGS.dataloader).from_flags(scales=scales)
     loader.check_measurable(FLAGS.shave_size)
     if FLAGS.report_path is not None:
         check_target(FLAGS.report_path, "--report_path")
@@ -80,7 +85,7 @@ def main():
     report = {"model": model.name, "step": step, "shave_size": FLAGS.shave_size}
     report |= {"restore_path": FLAGS.restore_path, "precision": FLAGS.precision}
     report["scales"] = {}
-    for scale in FLAGS.scales:
+    for scale in scales:
         measured = measure(model, loader, scale, FLAGS.shave_size, FLAGS.save_path)
         report["scales"][str(scale)] = measured
         print_table(model.name, scale, measured)

@@ -94,20 +94,22 @@ def require(*names):
         raise InputError(f"{' and '.join(missing)} must be given; see --helpshort.")
 
 
-def check_scales(scales, model, flag="--scales"):
+def check_scales(scales, model, flag="--scales", does=None):
     """Refuses scales that a model cannot do.
 
     Args:
         scales: Upscaling factors.
         model: Has `name` and `scales`.
         flag: What gave them, for the message.
+        does: Those that will do; None for all of `model.scales`.
 
     Raises:
         InputError: There are none, one comes twice, or the model has no path for one.
     """
     given = ",".join(map(str, scales))
-    does = ", ".join(map(str, model.scales))
+    does = does or model.scales
+    named = ", ".join(map(str, does))
     if not scales or len(set(scales)) < len(scales):
-        raise InputError(f"{flag}={given}: expected some of {does}, each once.")
-    if set(scales) - set(model.scales):
-        raise InputError(f"{flag}={given}: {model.name} does {does}.")
+        raise InputError(f"{flag}={given}: expected some of {named}, each once.")
+    if set(scales) - set(does):
+        raise InputError(f"{flag}={given}: {model.name} does {named}.")

@@ -9,6 +9,7 @@ The TF1 code's files have the first three; they load too, and some of them take
 pictures of one size only.
 """
 
+import keras
 import tensorflow as tf
 
 from console.errors import InputError
@@ -91,3 +92,15 @@ class FrozenPredictor:
                 f"not {width}x{height}."
             )
         return self.function(tf.convert_to_tensor(pictures))
+
+
+def to_input(pictures):
+    """Brings pictures to what the network takes.
+
+    Args:
+        pictures: uint8 or float32 (N, H, W, 3), RGB in [0, 255]; a tensor.
+
+    Returns:
+        float32 of the same shape, in [-1, 1].
+    """
+    return keras.ops.cast(pictures, "float32") / 127.5 - 1.0

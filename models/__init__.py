@@ -8,6 +8,7 @@ own and one line here.
 BASELINES = ("bicubic",)
 
 MODELS = {
+    "4pp_eusr": "models.four_pass_eusr:FourPassEUSR",
     "bicubic": "models.bicubic:Bicubic",
     "eusr": "models.eusr:EUSR",
 }

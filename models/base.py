@@ -17,7 +17,11 @@ class Model:
         name: Its name in the registry.
         needs_checkpoint: False for one that has nothing to learn.
         may_change: Names of its flags that a run may change when it goes on.
+        advice_for_scratch: What a run that starts from nothing is warned of; None for
+            nothing.
         scales: The upscaling factors that it can do.
+        trained_scales: Those that it can be trained at; None for all of `scales`.
+        default_scales: Those meant where nobody says which.
         state: `training.state.State`: step and arguments; None for a model
             without a checkpoint.
     """
@@ -25,7 +29,10 @@ class Model:
     name = None
     needs_checkpoint = True
     may_change = ()
+    advice_for_scratch = None
     scales = ()
+    trained_scales = None
+    default_scales = (2, 4, 8)
     state = None
 
     def __init__(self, architecture=None, options=None):
@@ -75,7 +82,8 @@ class Model:
 
         Returns:
             dict: From a name to a float32 scalar; `"loss"` is what is minimised,
-            `"gradient_norm"` the norm of its gradient.
+            `"gradient_norm"` the norm of its gradient. A name with a slash is for
+            TensorBoard alone, the others are in the log, too.
         """
         raise InputError(f"--model={self.name} cannot be trained.")
 
@@ -121,6 +129,28 @@ class Model:
     def radii(self, scale):
         """How far trunk and head see to each side, in LR pixels."""
         raise InputError(f"--model={self.name} has no network to freeze.")
+
+    def pictures(self, lr, scale):
+        """What TensorBoard shows between input and truth.
+
+        Args:
+            lr: float32 (N, H, W, 3), RGB in [0, 255].
+            scale: Upscaling factor, one that the model is trained at.
+
+        Returns:
+            dict: From a tag to float32 (N, H * scale, W * scale, 3), not clipped.
+        """
+        return {"output": self.upscale(lr, scale)}
+
+    def remarks(self):
+        """What a person should know about the training by now.
+
+        Asked at each log; each thing is said once and again only when it is new.
+
+        Returns:
+            list of str.
+        """
+        return []
 
     def learning_rates(self):
         """From an optimizer's name to its learning rate at the present step."""

@@ -6,65 +6,15 @@ momentum), and the learning rate may also follow a cosine.
 """
 
 import dataclasses
-import functools
 
 import tensorflow as tf
-from absl import flags
 
-from console.errors import InputError
-from console.flags import define_count, define_float, define_numbers, from_flags
-from console.progress import warn
-from imaging.tiles import make_stages
-from models import tf1_names
-from models.base import Model, check_flags_agree
-from models.generator import Generator
+from models.generator_model import FLAG_PREFIX, GeneratorModel, Training
 from models.losses import mean_absolute_error
-from training import averages, checkpoints
-from training.optimizer import GuardedAdam, Schedule
-from training.options import POLICIES, StepOptions
 from training.replicas import count_replicas
 
-FLAG_PREFIX = "eusr_"
 
-
-@dataclasses.dataclass(frozen=True)
-class Architecture:
-    """What the network is made from; a checkpoint carries it.
-
-    Attributes:
-        model_scales: The scales that the network has paths for.
-        conv_features: F, channels of the inner convolutions.
-        shared_blocks: S, local residual blocks of the shared part.
-        upscale_blocks: U, those of each residual module of an upscaling module.
-        rgb_mean: Mean of R, G and B of the training images, in [0, 255].
-    """
-
-    model_scales: tuple = (2, 4, 8)
-    conv_features: int = 64
-    shared_blocks: int = 32
-    upscale_blocks: int = 1
-    rgb_mean: tuple = (114.4, 111.5, 103.0)
-
-
-@dataclasses.dataclass(frozen=True)
-class Training:
-    """How it is trained.
-
-    Attributes:
-        learning_rate: Adam's, at step 0.
-        learning_rate_decay: Factor of each decay of the `step` schedule.
-        learning_rate_decay_steps: Steps between two decays; with `cosine`, the
-            steps until the rate is zero.
-        learning_rate_schedule: `step` or `cosine`.
-    """
-
-    learning_rate: float = 1e-4
-    learning_rate_decay: float = 0.5
-    learning_rate_decay_steps: int = 200_000
-    learning_rate_schedule: str = "step"
-
-
-class EUSR(Model):
+class EUSR(GeneratorModel):
     """One network for x2, x4 and x8, trained on one scale at a time."""
 
     name = "eusr"
@@ -74,129 +24,22 @@ class EUSR(Model):
         """Makes the network, and what trains it if it is to be trained.
 
         Args:
-            architecture: An `Architecture`.
-            training: A `Training`; None for a model that only upscales.
-            options: A `StepOptions`; None for the defaults.
+            architecture: A `models.generator_model.Architecture`.
+            training: A `models.generator_model.Training`; None for a model that only
+                upscales.
+            options: A `training.options.StepOptions`; None for the defaults.
         """
-        self.options = options or StepOptions()
-        super().__init__(dataclasses.asdict(architecture), self.options)
-        self.architecture = architecture
-        self.scales = tuple(architecture.model_scales)
-        self.generator = self._make_generator(architecture)
-        self.average = self.optimizer = None
+        super().__init__(architecture, options)
         if training is not None:
-            self.optimizer = GuardedAdam(
-                Schedule(
-                    training.learning_rate,
-                    training.learning_rate_decay,
-                    training.learning_rate_decay_steps,
-                    training.learning_rate_schedule,
-                    self.options.learning_rate_warmup_steps,
-                ),
-                self.state,
-                clip_norm=self.options.gradient_clip_norm,
-                epsilon=1e-8,
+            self.optimizer = self.make_optimizer(
+                training, training.learning_rate, self.generator.trainable_variables
             )
-            self.optimizer.build(self.generator.trainable_variables)
-            if self.options.ema_decay:
-                self.average = self._make_generator(architecture)
-                averages.start(self.average.weights, self.generator.weights)
-
-    def _make_generator(self, architecture):
-        return Generator(
-            scales=self.scales,
-            features=architecture.conv_features,
-            shared_blocks=architecture.shared_blocks,
-            upscale_blocks=architecture.upscale_blocks,
-            rgb_mean=architecture.rgb_mean,
-            body_dtype=POLICIES[self.options.precision],
-        )
-
-    @staticmethod
-    def define_flags():
-        """Declares the flags of the network and of its training."""
-        define_numbers(
-            "eusr_model_scales",
-            Architecture.model_scales,
-            "Scales that the network has paths for.",
-        )
-        define_count(
-            "eusr_conv_features",
-            Architecture.conv_features,
-            "Channels of the inner convolutions.",
-        )
-        define_count(
-            "eusr_shared_blocks",
-            Architecture.shared_blocks,
-            "Local residual blocks in the part that all scales share.",
-        )
-        define_count(
-            "eusr_upscale_blocks",
-            Architecture.upscale_blocks,
-            "Local residual blocks in each residual module of an upscaling module.",
-        )
-        define_numbers(
-            "eusr_rgb_mean",
-            Architecture.rgb_mean,
-            "Mean of R, G and B of the training images, in [0, 255].",
-            number=float,
-        )
-        define_float(
-            "eusr_learning_rate",
-            Training.learning_rate,
-            "Learning rate at the first step.",
-            lower_bound=0.0,
-        )
-        define_float(
-            "eusr_learning_rate_decay",
-            Training.learning_rate_decay,
-            "Factor of each decay of the learning rate (schedule 'step').",
-            lower_bound=0.0,
-        )
-        define_count(
-            "eusr_learning_rate_decay_steps",
-            Training.learning_rate_decay_steps,
-            "Steps between two decays; with the schedule 'cosine', the steps until "
-            "the learning rate is zero: usually --max_steps.",
-        )
-        flags.DEFINE_enum(
-            "eusr_learning_rate_schedule",
-            Training.learning_rate_schedule,
-            ["step", "cosine"],
-            "How the learning rate falls: in steps, or along half a cosine to zero.",
-        )
+            self.start_average()
 
     @classmethod
     def from_flags(cls, options=None):
         """See `Model.from_flags`."""
-        architecture = from_flags(Architecture, FLAG_PREFIX)
-        scales = architecture.model_scales
-        is_known = set(scales) <= {2, 4, 8, 16} and scales
-        if not is_known or len(set(scales)) < len(scales):
-            raise InputError(
-                f"--eusr_model_scales={','.join(map(str, scales))}: expected some of "
-                "2, 4, 8, 16, each once."
-            )
-        if len(architecture.rgb_mean) != 3:
-            raise InputError("--eusr_rgb_mean takes three numbers, for R, G and B.")
-        training = from_flags(Training, FLAG_PREFIX)
-        steps, end = training.learning_rate_decay_steps, flags.FLAGS.max_steps
-        if training.learning_rate_schedule == "cosine" and steps < end:
-            warn(
-                f"the learning rate is zero from step {steps} on "
-                f"(--eusr_learning_rate_decay_steps), but --max_steps={end}."
-            )
-        return cls(architecture, training, options)
-
-    @classmethod
-    def from_checkpoint(cls, prefix, arguments, options=None):
-        """See `Model.from_checkpoint`; checkpoints of the TF1 code are read too."""
-        fields = _read_architecture(prefix, arguments)
-        check_flags_agree(prefix, FLAG_PREFIX, fields)
-        mean = f"{FLAG_PREFIX}rgb_mean"
-        if arguments is None and mean in flags.FLAGS and flags.FLAGS[mean].present:
-            fields["rgb_mean"] = flags.FLAGS[mean].value
-        return cls(Architecture(**fields), options=options)
+        return cls(cls.architecture_from_flags(), cls.training_from_flags(), options)
 
     def train_step(self, lr, hr, scale):
         """See `Model.train_step`: mean absolute error, Adam."""
@@ -217,126 +60,5 @@ class EUSR(Model):
         loss, norm, is_finite = self.optimizer.minimize_guarded(
             differentiate, variables
         )
-        if self.average is not None:
-            averages.follow(
-                self.average.weights,
-                self.generator.weights,
-                self.options.ema_decay,
-                is_finite,
-            )
+        self.follow_average(is_finite)
         return {"loss": loss, "gradient_norm": norm}
-
-    def trunk(self, lr, scale):
-        """See `Model.trunk`: with the averaged weights, where there are some."""
-        generator = self.average or self.generator
-        return tf.cast(generator.trunk(lr, scale), tf.float32)
-
-    def head(self, features, scale):
-        """See `Model.head`: with the averaged weights, where there are some."""
-        return (self.average or self.generator).head(features, scale)
-
-    def radii(self, scale):
-        """See `Model.radii`."""
-        return self.generator.trunk_radius(), self.generator.head_radius(scale)
-
-    @functools.cache  # noqa: B019 - as many entries as scales, and models live long
-    def stages(self, scale):
-        """See `Model.stages`."""
-        features = self.generator.features
-        trunk, head = (
-            tf.function(
-                functools.partial(part, scale=scale),
-                input_signature=[tf.TensorSpec((None, None, None, channels))],
-                autograph=False,
-            )
-            for part, channels in ((self.trunk, 3), (self.head, features))
-        )
-        return make_stages(trunk, head, scale, self.radii(scale), features)
-
-    def learning_rates(self):
-        """See `Model.learning_rates`."""
-        return {"learning_rate": float(self.optimizer.schedule.at(self.state.step))}
-
-    def roots(self):
-        """See `Model.roots`."""
-        roots = {
-            "generator": checkpoints.to_tree(self.generator.weights),
-            "state": self.state.tree(),
-        }
-        if self.optimizer is not None:
-            roots["generator_optimizer"] = checkpoints.to_tree(self.optimizer.variables)
-        if self.average is not None:
-            roots["ema"] = checkpoints.to_tree(self.average.weights)
-        return roots
-
-    def restore(self, prefix, target=None, resume=False, use_ema=True):
-        """See `Model.restore`; checkpoints of the TF1 code are read too."""
-        if target in (None, "generator"):
-            self._check_architecture(prefix)
-        if tf1_names.is_tf1(prefix):
-            if target not in (None, "generator"):
-                raise InputError(
-                    f"--restore_target={target} does not exist in {prefix}, which "
-                    "holds the generator."
-                )
-            tf1_names.restore(prefix, self.generator)
-        else:
-            super().restore(prefix, target, resume, use_ema)
-        if self.average is not None and not (resume and self._has_average(prefix)):
-            averages.start(self.average.weights, self.generator.weights)
-
-    def _check_architecture(self, prefix):
-        """Refuses a checkpoint of another network.
-
-        Weights alone would not tell: a deeper network has all that a shallower one
-        asks for.
-
-        Raises:
-            InputError: With the flags that fit.
-        """
-        ours = dataclasses.asdict(self.architecture)
-        theirs = _read_architecture(prefix, checkpoints.describe(prefix))
-        misfits = [
-            f"--{FLAG_PREFIX}{name}={_to_flag(value)} (not {_to_flag(ours[name])})"
-            for name, value in theirs.items()
-            if not (
-                set(ours[name]) <= set(value)
-                if name == "model_scales"
-                else value == ours[name]
-            )
-        ]
-        if misfits:
-            raise InputError(
-                f"{prefix} holds another network than the one to be trained: "
-                f"{', '.join(misfits)}. Give these flags, or another checkpoint."
-            )
-
-    @staticmethod
-    def _has_average(prefix):
-        return "ema" in checkpoints.list_roots(prefix)
-
-
-def _read_architecture(prefix, arguments):
-    """Reads what the network of a checkpoint was made from.
-
-    Args:
-        prefix: The checkpoint.
-        arguments: As `training.checkpoints.describe` returns them; None for a
-            checkpoint of the TF1 code.
-
-    Returns:
-        dict: Fields of `Architecture`; the RGB mean is not in files of the TF1 code.
-
-    Raises:
-        InputError: It holds no EUSR.
-    """
-    if arguments is None:
-        return tf1_names.read_architecture(prefix)
-    return {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in arguments["architecture"].items()
-    }
-
-
-def _to_flag(value):
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -17,7 +17,7 @@ def is_tf1(prefix):
     return checkpoints.open_reader(prefix).has_tensor(_FIRST)
 
 
-def convolutions(generator):
+def of_generator(generator):
     """Pairs each convolution of the network with its name in the TF1 code.
 
     Args:
@@ -62,7 +62,7 @@ def read_architecture(prefix):
         prefix: The checkpoint.
 
     Returns:
-        dict: Fields of `models.eusr.Architecture`.
+        dict: Fields of `models.generator_model.Architecture`.
 
     Raises:
         InputError: It is no checkpoint of the TF1 code's generator.
@@ -91,12 +91,31 @@ def _count_blocks(shapes, scope):
     return (sum(name.endswith("/kernel") for name in names) - 1) // 2
 
 
-def restore(prefix, generator):
-    """Reads the weights of a TF1 checkpoint into the network.
+def of_discriminator(discriminator):
+    """Pairs each layer of the discriminator with its name in the TF1 code.
+
+    Args:
+        discriminator: A `models.discriminator.Discriminator`.
+
+    Returns:
+        dict: From a name without `/kernel` and `/bias` to a Keras layer.
+    """
+    layers = {
+        f"discriminator/conv{index}/conv2d": conv
+        for index, conv in enumerate(discriminator.convs, 1)
+    }
+    layers["discriminator/fc/dense"] = discriminator.hidden
+    layers["discriminator/final/dense"] = discriminator.last
+    return layers
+
+
+def restore(prefix, layers):
+    """Reads weights of a TF1 checkpoint.
 
     Args:
         prefix: The checkpoint.
-        generator: A `models.generator.Generator`; it may have fewer scales.
+        layers: As `of_generator` and `of_discriminator` return them; the checkpoint
+            may hold more.
 
     Raises:
         InputError: A weight is missing or of another shape; nothing is changed.
@@ -104,7 +123,7 @@ def restore(prefix, generator):
     reader = checkpoints.open_reader(prefix)
     shapes = reader.get_variable_to_shape_map()
     values = []
-    for name, layer in convolutions(generator).items():
+    for name, layer in layers.items():
         for part, variable in (("kernel", layer.kernel), ("bias", layer.bias)):
             full = f"{name}/{part}"
             if tuple(shapes.get(full, ())) != tuple(variable.shape):

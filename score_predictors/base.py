@@ -1,7 +1,5 @@
 """The verbs that every predictor has; the scripts use nothing else."""
 
-import keras
-
 
 class Predictor:
     """A network that predicts how people would score a picture.
@@ -77,15 +75,3 @@ class Predictor:
         """The variables that are trained."""
         part = self.head if self.trains_head_only else self.network
         return part.trainable_variables
-
-
-def to_input(pictures):
-    """Brings pictures to what the network takes.
-
-    Args:
-        pictures: uint8 or float32 (N, H, W, 3), RGB in [0, 255]; a tensor.
-
-    Returns:
-        float32 of the same shape, in [-1, 1].
-    """
-    return keras.ops.cast(pictures, "float32") / 127.5 - 1.0

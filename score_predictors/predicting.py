@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from console.errors import InputError
 from console.progress import Progress
-from score_predictors.base import to_input
+from frozen.predictor import to_input
 from training.ahead import Ahead
 
 

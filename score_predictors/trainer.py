@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from console.files import written_whole
 from console.progress import Progress, say, to_clock
+from frozen.predictor import to_input
 from metrics.scores import lcc, mean_score, srcc
 from score_predictors import weight_files
-from score_predictors.base import to_input
 from score_predictors.history import COLUMNS, History
 from score_predictors.losses import emd_loss
 from score_predictors.predicting import NotFiniteError, make_predict, predict_part

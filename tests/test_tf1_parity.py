@@ -7,7 +7,8 @@ import tensorflow as tf
 from frozen.upscaler import Upscaler
 from imaging.tiles import upscale_image
 from models import tf1_names
-from models.eusr import EUSR, Architecture, Training
+from models.eusr import EUSR
+from models.generator_model import Architecture, Training
 from models.opening import open_model
 from tests.shared_data import SHARED, needs_shared
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from console.errors import InputError, name_some
 from console.flags import define_count, from_flags
-from console.progress import say, to_clock
+from console.progress import say, to_clock, warn
 from training.ahead import Ahead
 from training.checkpoints import Keeper, list_checkpoints, step_of
 from training.replicas import Agreement, Team
@@ -227,7 +227,9 @@ class Loop:
         return self.steps_of_scale[scale]
 
     def _log(self, done, scale, losses):
-        numbers = "  ".join(f"{name} {value:.4f}" for name, value in losses.items())
+        numbers = "  ".join(
+            f"{name} {value:.4f}" for name, value in losses.items() if "/" not in name
+        )
         skipped = int(self.model.state.skipped.numpy())
         if skipped:
             numbers += f"  {skipped} steps skipped"
@@ -237,6 +239,8 @@ class Loop:
             f"{self.pace.mean:.3f} s/step  {self.pace.waiting_share:.1%} waiting  "
             f"{left} left"
         )
+        for remark in self.model.remarks():
+            warn(remark)
 
     def _summarise(self, done, batch, losses):
         """Writes the step to TensorBoard."""
@@ -248,8 +252,9 @@ class Loop:
             "skipped_steps": float(self.model.state.skipped.numpy()),
         }
         lr, hr = batch.lr[:3], batch.hr[:3]
-        sr = self.model.upscale(tf.cast(lr, tf.float32), batch.scale)
-        self.summaries.write(done, batch.scale, scalars, lr, sr, hr)
+        pictures = self.model.pictures(tf.cast(lr, tf.float32), batch.scale)
+        pictures = {"input": lr, **pictures, "truth": hr}
+        self.summaries.write(done, batch.scale, scalars, pictures)
 
     def _check_finite(self):
         """Stops a run in which more steps than tolerated were not finite.

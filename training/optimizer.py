@@ -99,20 +99,24 @@ class GuardedAdam(keras.optimizers.Adam):
             norm: float32 scalar, of all gradients together, before any clipping.
             is_finite: bool scalar, whether the step was taken.
         """
-        loss_scale = self.state.loss_scale
-        loss, gradients = differentiate(loss_scale.value)
-        loss, gradients = sum_over_replicas((loss, gradients))
-        if loss_scale.is_dynamic:
-            gradients = [gradient / loss_scale.factor for gradient in gradients]
-        norm = tf.linalg.global_norm(gradients)
-        is_finite = tf.math.is_finite(norm) & tf.math.is_finite(loss)
-        if self.clip_norm:
-            gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, norm)
-        self._apply_if(is_finite, gradients, variables)
-        self.state.record(is_finite | loss_scale.adapt(is_finite, loss))
-        return loss, norm, is_finite
 
-    def _apply_if(self, is_finite, gradients, variables):
+        def differentiate_one(loss_scale):
+            loss, gradients = differentiate(loss_scale)
+            return {"loss": loss}, [gradients]
+
+        values, (norm,), is_finite = minimize_together(
+            self.state, differentiate_one, [(self, variables)]
+        )
+        return values["loss"], norm, is_finite
+
+    def apply_if(self, is_finite, gradients, variables):
+        """Moves the variables, or nothing at all.
+
+        Args:
+            is_finite: bool scalar, whether to move them.
+            gradients: Of the whole batch, neither scaled nor clipped.
+            variables: As many Keras variables.
+        """
         self.mask = tf.cast(is_finite, tf.float32)
         # Zero times NaN is NaN, so the mask alone would not do.
         gradients = [tf.where(is_finite, g, tf.zeros_like(g)) for g in gradients]
@@ -131,3 +135,41 @@ class GuardedAdam(keras.optimizers.Adam):
     def _all_reduce_sum_gradients(self, grads_and_vars):
         """Keras would sum over replicas here; that was done, before the clipping."""
         return grads_and_vars
+
+
+def minimize_together(state, differentiate, parts):
+    """Takes one step of several optimizers, if all is finite; counts it if not.
+
+    Either all of them move what is theirs, or none does.
+
+    Args:
+        state: `training.state.State`.
+        differentiate: Called with the factor that losses are to be scaled by before
+            they are differentiated; returns a dict of float32 scalars, this replica's
+            shares of the losses (unscaled) and of whatever else the batch comes to,
+            and for each part the gradients of its scaled loss.
+        parts: (optimizer, variables) pairs.
+
+    Returns:
+        values: The dict, of the whole batch.
+        norms: For each part a float32 scalar, the norm of its gradients together,
+            before any clipping.
+        is_finite: bool scalar, whether the step was taken.
+    """
+    loss_scale = state.loss_scale
+    values, gradients = sum_over_replicas(differentiate(loss_scale.value))
+    if loss_scale.is_dynamic:
+        gradients = [[g / loss_scale.factor for g in part] for part in gradients]
+    norms = [tf.linalg.global_norm(part) for part in gradients]
+    losses_are_finite = _are_finite(values.values())
+    is_finite = losses_are_finite & _are_finite(norms)
+    for (optimizer, variables), part, norm in zip(parts, gradients, norms, strict=True):
+        if optimizer.clip_norm:
+            part, _ = tf.clip_by_global_norm(part, optimizer.clip_norm, norm)
+        optimizer.apply_if(is_finite, part, variables)
+    state.record(is_finite | loss_scale.adapt(is_finite, losses_are_finite))
+    return values, norms, is_finite
+
+
+def _are_finite(scalars):
+    return tf.reduce_all(tf.math.is_finite(tf.stack(list(scalars))))

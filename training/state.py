@@ -117,19 +117,19 @@ class LossScale:
         """What the loss is scaled by, a float32 scalar."""
         return self.factor if self.is_dynamic else tf.constant(1.0)
 
-    def adapt(self, is_finite, loss):
+    def adapt(self, is_finite, losses_are_finite):
         """Changes the factor in the graph after a step.
 
         Args:
-            is_finite: bool scalar, whether loss and gradients were.
-            loss: float32 scalar, not scaled.
+            is_finite: bool scalar, whether losses and gradients were.
+            losses_are_finite: bool scalar, whether the losses were, unscaled.
 
         Returns:
             bool scalar: Whether a smaller factor may mend what was not finite.
         """
         if not self.is_dynamic:
             return tf.constant(False)
-        may_mend = ~is_finite & tf.math.is_finite(loss) & (self.factor > 1.0)
+        may_mend = ~is_finite & losses_are_finite & (self.factor > 1.0)
         grows = is_finite & (self.steps + 1 >= self.GROWTH_STEPS)
         doubled = tf.minimum(self.factor * 2.0, self.MOST)
         halved = tf.maximum(self.factor / 2.0, 1.0)

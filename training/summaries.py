@@ -23,22 +23,21 @@ class Summaries:
         """
         self.folder, self.writers = Path(folder), {}
 
-    def write(self, step, scale, scalars, lr, sr, hr):
+    def write(self, step, scale, scalars, pictures):
         """Writes one step of one scale.
 
         Args:
             step: Steps done.
             scale: Upscaling factor.
             scalars: From a tag to a number.
-            lr: uint8 (N, P, P, 3); the first few become pictures, as of the others.
-            sr: float32 (N, P * scale, P * scale, 3), rounded and clipped here.
-            hr: uint8 of the same shape.
+            pictures: From a tag to uint8 or float32 (N, H, W, 3), RGB in [0, 255],
+                rounded and clipped here; the first few of each are written.
         """
-        sr = tf.saturate_cast(tf.round(sr), tf.uint8)
-        pictures = {"input": lr, "output": sr, "truth": hr}
-        self._write(
-            step, scale, scalars, {tag: p[:PICTURES] for tag, p in pictures.items()}
-        )
+        pictures = {
+            tag: tf.saturate_cast(tf.round(several[:PICTURES]), tf.uint8)
+            for tag, several in pictures.items()
+        }
+        self._write(step, scale, scalars, pictures)
 
     def write_validation(self, step, scale, measured):
         """Writes what a validation found at one scale.

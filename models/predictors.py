@@ -1,0 +1,72 @@
+"""Mean score and features of images, from a frozen score predictor."""
+
+import tensorflow as tf
+
+from console.errors import InputError
+from frozen.predictor import FrozenPredictor, to_input
+
+# The scale that losses count on, whichever scores people gave (AVA's 1 to 10, TID2013's
+# 0 to 9): that of the original code.
+FIRST_SCORE = 1
+
+
+class ScorePredictor:
+    """A frozen score predictor, as a model is trained against it or measured by it."""
+
+    def __init__(self, path, flag):
+        """Loads the file.
+
+        Args:
+            path: The `.pb` file.
+            flag: What gave the path, for messages.
+
+        Raises:
+            InputError: It is missing, damaged, or no predictor.
+        """
+        self.path, self.flag = path, flag
+        self.network = FrozenPredictor(path, flag)
+
+    def check_side(self, side, scale):
+        """Refuses a file that cannot take the training's patches.
+
+        Args:
+            side: Of the LR patches.
+            scale: By which they are upscaled.
+
+        Raises:
+            InputError: With the --input_patch_size that does.
+        """
+        takes = self.network.side
+        if takes not in (None, side * scale):
+            raise InputError(
+                f"{self.flag}={self.path} takes {takes}x{takes} pixels only, and "
+                f"--input_patch_size={side} makes {side * scale}x{side * scale}; give "
+                f"--input_patch_size={takes // scale}."
+            )
+
+    def __call__(self, images):
+        """Predicts.
+
+        Args:
+            images: float32 (N, H, W, 3), RGB in [0, 255].
+
+        Returns:
+            scores: float32 (N,), mean scores on the scale 1 to 10.
+            features: float32 (N, 1280).
+        """
+        distributions, features = self.network(to_input(images))
+        count = distributions.shape[-1]
+        scale = tf.range(FIRST_SCORE, FIRST_SCORE + count, dtype=tf.float32)
+        return tf.linalg.matvec(distributions, scale), features
+
+    def to_people(self, scores):
+        """Mean scores on the scale that people were asked for, where the file says it.
+
+        Args:
+            scores: As `__call__` returns them; any shape, an array or a number.
+
+        Returns:
+            The same shape.
+        """
+        first = self.network.first_score
+        return scores if first is None else scores - FIRST_SCORE + first

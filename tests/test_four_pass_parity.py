@@ -1,0 +1,76 @@
+"""4PP-EUSR against files that the original TensorFlow 1.15 code wrote."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models import tf1_names
+from models.four_pass_eusr import PASSES, FourPassEUSR, FourPassTraining
+from models.generator_model import Architecture
+from tests.shared_data import SHARED, needs_shared
+
+pytestmark = needs_shared
+
+TF1 = SHARED / "reference" / "tf1"
+CHECKPOINT = str(TF1 / "4pp_eusr" / "model.ckpt-0")
+TRAINING = FourPassTraining(
+    aesthetic_nima_path=str(TF1 / "predictors" / "ava.pb"),
+    subjective_nima_path=str(TF1 / "predictors" / "tid2013.pb"),
+    x8_reduction="legacy",
+)
+# Their names, and ours.
+LOSSES = {
+    "recon": "reconstruction",
+    "adv": "adversarial",
+    "aesthetic_score": "aesthetic_score",
+    "aesthetic_rep": "aesthetic_representation",
+    "subjective_score": "subjective_score",
+    "subjective_rep": "subjective_representation",
+    "final": "loss",
+    "discriminator": "discriminator",
+}
+
+
+@pytest.fixture(scope="module")
+def theirs():
+    return np.load(TF1 / "4pp_eusr" / "io.npz")
+
+
+def load_model(**changes):
+    fields = tf1_names.read_architecture(CHECKPOINT)
+    training = dataclasses.replace(TRAINING, **changes)
+    model = FourPassEUSR(Architecture(**fields), training)
+    model.restore(CHECKPOINT)
+    return model
+
+
+@pytest.mark.parametrize("last", PASSES)
+def test_the_estimates_are_the_originals(theirs, last):
+    ours = load_model().estimate(tf.constant(theirs["x"]), last)
+    np.testing.assert_allclose(ours, theirs[f"y{last}"], rtol=0, atol=2e-3)
+
+
+def test_losses_and_output_are_the_originals_over_two_steps(theirs):
+    model = load_model()
+    lr, hr = theirs["train_x"], theirs["train_y"]
+    step = tf.function(lambda lr, hr: model.train_step(lr, hr, 4), autograph=False)
+    first = step(lr, hr)
+    step(lr, hr)
+    output = model.upscale(tf.constant(theirs["x"]), 4)
+    third = step(lr, hr)
+    for name, ours in LOSSES.items():
+        exact = name in ("recon", "adv", "final", "discriminator")
+        assert float(first[ours]) == pytest.approx(
+            float(theirs[f"loss/{name}"]), rel=1e-6 if exact else 1e-3
+        ), name
+        assert float(third[ours]) == pytest.approx(
+            float(theirs[f"loss_after2/{name}"]), rel=2e-2
+        ), name
+    np.testing.assert_allclose(output, theirs["y4_after2"], rtol=0, atol=0.2)
+
+
+def test_a_wrong_reduction_would_be_found(theirs):
+    ours = load_model(x8_reduction="antialias").estimate(tf.constant(theirs["x"]), 8)
+    assert np.abs(ours - theirs["y8"]).max() > 1
