@@ -1,0 +1,206 @@
+"""NIQE: how far the statistics of a picture are from those of natural ones.
+
+Mittal, Soundararajan and Bovik, "Making a completely blind image quality analyzer",
+IEEE Signal Processing Letters, 2013; with the conventions of the authors' MATLAB code,
+on the luma of BT.601 rounded to uint8, as super-resolution is measured (PIRM 2018).
+Lower is better. The statistics of natural pictures are a file of theirs, which is not
+part of this project.
+"""
+
+import functools
+import zipfile
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import scipy.io
+from scipy.special import gamma
+
+from console.errors import InputError
+from imaging.colour import to_y
+from imaging.files import to_uint8
+from imaging.imresize import imresize
+
+# Pixels of a block's side; the second scale has half of it.
+BLOCK = 96
+WINDOW, SIGMA = 7, 7 / 6
+SCALES = 2
+FEATURES = 36
+
+# Neighbours whose products are looked at: rows and columns to move by.
+SHIFTS = ((0, 1), (1, 0), (1, 1), (1, -1))
+
+_NAMES = (
+    ("mu_prisparam", "cov_prisparam"),
+    ("mu_pris_param", "cov_pris_param"),
+)
+# What NumPy and SciPy raise for files that are no such thing, or damaged.
+_UNREADABLE = (
+    *(OSError, ValueError, TypeError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, scipy.io.matlab.MatReadError),
+)
+_SOURCES = "modelparameters.mat of the authors' release, or the same numbers as .npz"
+
+
+class NIQE:
+    """NIQE against one model of natural pictures.
+
+    Attributes:
+        mean: float64 (36,), of the features of natural pictures.
+        covariance: float64 (36, 36).
+    """
+
+    def __init__(self, mean, covariance):
+        """Takes the model."""
+        self.mean, self.covariance = mean, covariance
+
+    @classmethod
+    def from_file(cls, path, flag="--niqe_model_path"):
+        """Reads the model.
+
+        Args:
+            path: A `.mat` or `.npz` file with `mu_prisparam` and `cov_prisparam`, or
+                `mu_pris_param` and `cov_pris_param`.
+            flag: What gave the path, for messages.
+
+        Raises:
+            InputError: It is missing or holds something else.
+        """
+        path = Path(path)
+        named = f"{flag}={path}"
+        if not path.is_file():
+            found = "is a folder" if path.exists() else "no such file"
+            raise InputError(f"{named}: {found}; expected {_SOURCES}.")
+        try:
+            if path.suffix == ".npz":
+                with np.load(path) as file:
+                    values = dict(file)
+            else:
+                values = scipy.io.loadmat(path)
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            NotImplementedError,
+            zipfile.BadZipFile,
+        ):
+            raise InputError(f"{named}: cannot be read; expected {_SOURCES}.") from None
+        for names in _NAMES:
+            if set(names) <= set(values):
+                mean, covariance = (np.asarray(values[name]) for name in names)
+                if mean.size == FEATURES and covariance.shape == (FEATURES, FEATURES):
+                    return cls(mean.reshape(-1).astype(float), covariance.astype(float))
+        found = ", ".join(sorted(name for name in values if name[:2] != "__"))
+        raise InputError(f"{named}: holds {found or 'nothing'}; expected {_SOURCES}.")
+
+    def __call__(self, image, shave=0):
+        """Measures one picture.
+
+        Args:
+            image: uint8 or float (H, W, 3), RGB in [0, 255]; rounded and clipped to
+                uint8. What the last whole block of 96 x 96 leaves over is not seen.
+            shave: Pixels dropped at each border.
+
+        Returns:
+            float: Lower is better; not a number where the picture is flat all over.
+
+        Raises:
+            InputError: The picture has fewer than two blocks.
+        """
+        inner = slice(shave, -shave or None)
+        grey = to_uint8(to_y(to_uint8(image)[inner, inner])).astype(np.float64)
+        rows, columns = (length // BLOCK for length in grey.shape)
+        if rows * columns < 2:
+            raise InputError(
+                f"{grey.shape[1]}x{grey.shape[0]} pixels are too few for NIQE: at "
+                f"least two blocks of {BLOCK}x{BLOCK}."
+            )
+        features = compute_features(grey[: rows * BLOCK, : columns * BLOCK])
+        features = features[np.isfinite(features).all(axis=1)]
+        if len(features) < 2:
+            return float("nan")
+        difference = self.mean - features.mean(axis=0)
+        covariance = (self.covariance + np.cov(features, rowvar=False)) / 2
+        return float(np.sqrt(difference @ np.linalg.pinv(covariance) @ difference))
+
+
+def compute_features(grey):
+    """The features of every block.
+
+    Args:
+        grey: float64 (H, W), in [0, 255], both multiples of 96.
+
+    Returns:
+        float64 (blocks, 36); not a number where a block is flat.
+    """
+    features = []
+    for scale in range(SCALES):
+        if scale:
+            grey = imresize(grey, 0.5)
+        side = BLOCK >> scale
+        rows, columns = grey.shape[0] // side, grey.shape[1] // side
+        blocks = _normalize(grey).reshape(rows, side, columns, side)
+        features.append(_fit_blocks(blocks.swapaxes(1, 2).reshape(-1, side, side)))
+    return np.concatenate(features, axis=1)
+
+
+def _normalize(grey):
+    """Subtracts the local mean and divides by the local deviation, plus one."""
+    window = cv2.getGaussianKernel(WINDOW, SIGMA, cv2.CV_64F)
+
+    def blur(x):
+        return cv2.sepFilter2D(
+            x, cv2.CV_64F, window, window, borderType=cv2.BORDER_REPLICATE
+        )
+
+    mean = blur(grey)
+    return (grey - mean) / (np.sqrt(np.abs(blur(grey * grey) - mean * mean)) + 1)
+
+
+def _fit_blocks(blocks):
+    """The 18 features of blocks (N, S, S) of normalised values."""
+    flat = blocks.reshape(len(blocks), -1)
+    shape, left, right = _fit(flat)
+    features = [shape, (left + right) / 2]
+    for shift in SHIFTS:
+        moved = np.roll(blocks, shift, axis=(1, 2)).reshape(flat.shape)
+        shape, left, right = _fit(flat * moved)
+        mean = (right - left) * gamma(2 / shape) / gamma(1 / shape)
+        features += [shape, mean, left, right]
+    return np.stack(features, axis=1)
+
+
+@functools.cache
+def _table():
+    """Shapes of an asymmetric generalised Gaussian, and the moments' ratio of each."""
+    shapes = np.arange(0.2, 10.0005, 0.001)
+    return shapes, gamma(2 / shapes) ** 2 / (gamma(1 / shapes) * gamma(3 / shapes))
+
+
+def _fit(values):
+    """Fits an asymmetric generalised Gaussian to each row, by its moments.
+
+    Args:
+        values: float64 (N, M).
+
+    Returns:
+        Shape, left and right scale: float64 (N,) each; not a number for a row without
+        positive or without negative values.
+    """
+    squares = values * values
+    with np.errstate(invalid="ignore", divide="ignore"):
+        left, right = (
+            np.sqrt((squares * side).sum(axis=1) / side.sum(axis=1))
+            for side in (values < 0, values > 0)
+        )
+        ratio = left / right
+        moments = np.abs(values).mean(axis=1) ** 2 / squares.mean(axis=1)
+        moments *= (ratio**3 + 1) * (ratio + 1) / (ratio**2 + 1) ** 2
+    shapes, known = _table()
+    # The ratio grows with the shape, so the nearest is one of two neighbours.
+    above = np.clip(np.searchsorted(known, moments), 1, len(known) - 1)
+    is_lower = np.abs(known[above - 1] - moments) <= np.abs(known[above] - moments)
+    shape = np.where(np.isfinite(moments), shapes[above - is_lower], np.nan)
+    width = np.sqrt(gamma(1 / shape) / gamma(3 / shape))
+    return shape, left * width, right * width
