@@ -78,13 +78,7 @@ class NIQE:
                     values = dict(file)
             else:
                 values = scipy.io.loadmat(path)
-        except (
-            OSError,
-            ValueError,
-            TypeError,
-            NotImplementedError,
-            zipfile.BadZipFile,
-        ):
+        except _UNREADABLE:
             raise InputError(f"{named}: cannot be read; expected {_SOURCES}.") from None
         for names in _NAMES:
             if set(names) <= set(values):
