@@ -30,8 +30,8 @@ from models import BASELINES, MODELS
 with quiet.imports():
     import keras
 
-    from models import opening
-    from models.measuring import BASELINE, SHAVE_SIZE, Validation
+    from models import judging, opening
+    from models.measuring import BASELINE, BEST_METRICS, SHAVE_SIZE, Validation
     from training import checkpoints, devices, run_folder
     from training.loop import Loop, LoopSettings
     from training.options import StepOptions
@@ -46,6 +46,7 @@ DATALOADER = Choice("dataloader", PAIRED, "div2k", "The loader of the images.")
 MAY_CHANGE = (
     *("max_steps", "log_freq", "summary_freq", "save_freq", "save_max_keep"),
     *("validate_freq", "validate_truth_path", "validate_input_path"),
+    *("best_metric", "niqe_model_path"),
     *("restore_path", "restore_target", "use_ema", "global_step", "restart"),
     *("train_path", "cache_path", "data_cached", "data_truth_path", "data_input_path"),
     *("cuda_device", "jit_compile", "skip_nonfinite", "sleep_ratio"),
@@ -100,6 +101,13 @@ def define_flags():
     )
     define_path(
         "validate_input_path", None, "Their LR images; made from HR if not given."
+    )
+    judging.define_niqe_flag()
+    flags.DEFINE_enum(
+        "best_metric",
+        "psnr_y",
+        list(BEST_METRICS),
+        "What the best checkpoint is chosen by; niqe needs --niqe_model_path.",
     )
     with only_in_helpfull(but=("max_steps", "save_freq")):
         LoopSettings.define_flags()
@@ -195,14 +203,27 @@ def _train(team, device, settings, options):
 def _make_validation(model, loader_class, scales):
     """What measures the model meanwhile; None if nothing is to be measured."""
     if FLAGS.validate_truth_path is None:
-        if FLAGS.validate_input_path is not None:
-            raise InputError("--validate_input_path needs --validate_truth_path, too.")
+        for name in ("validate_input_path", "niqe_model_path"):
+            if FLAGS[name].value is not None:
+                raise InputError(f"--{name} needs --validate_truth_path, too.")
         return None
+    judges = judging.judges_from_flags()
+    if FLAGS.best_metric not in (*Validation.METRICS, *judges):
+        raise InputError(
+            f"--best_metric={FLAGS.best_metric} needs --niqe_model_path, too."
+        )
     loader = loader_class.from_flags(scales=scales, flag_prefix="--validate")
     # So that anything wrong is met before the training.
     loader.check_whole(SHAVE_SIZE)
     say(f"Validating on {len(loader.images)} images of {FLAGS.validate_truth_path}.")
-    return Validation(model, opening.open_model(BASELINE)[0], loader, SHAVE_SIZE)
+    return Validation(
+        model,
+        opening.open_model(BASELINE)[0],
+        loader,
+        SHAVE_SIZE,
+        judges,
+        FLAGS.best_metric,
+    )
 
 
 def _restore(model, folder, before):

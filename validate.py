@@ -23,7 +23,7 @@ from models import MODELS
 from models.measuring import BASELINE, SHAVE_SIZE, average, measure_scale
 
 with quiet.imports():
-    from models import opening
+    from models import judging, opening
     from models.opening import open_from_flags, open_model
     from training import devices
     from training.options import StepOptions, define_precision
@@ -62,6 +62,7 @@ def define_flags():
         "HR pixels dropped at each border before measuring; many papers use the scale.",
         least=0,
     )
+    judging.define_flags()
     flags.DEFINE_string("cuda_device", "-1", "GPU to run on; -1 for the CPU.")
 
 
@@ -81,14 +82,17 @@ def main():
         check_target(FLAGS.report_path, "--report_path")
     if FLAGS.save_path is not None:
         _check_save_path(FLAGS.save_path, loader)
+    judges = judging.judges_from_flags()
     say(f"Measuring {len(loader.images)} images.")
     report = {"model": model.name, "step": step, "shave_size": FLAGS.shave_size}
     report |= {"restore_path": FLAGS.restore_path, "precision": FLAGS.precision}
     report["scales"] = {}
     for scale in scales:
-        measured = measure(model, loader, scale, FLAGS.shave_size, FLAGS.save_path)
+        measured = measure(
+            model, loader, scale, FLAGS.shave_size, FLAGS.save_path, judges
+        )
         report["scales"][str(scale)] = measured
-        print_table(model.name, scale, measured)
+        print_table(model.name, scale, measured, (*COLUMNS, *judges))
     if FLAGS.report_path is not None:
         with written_whole(FLAGS.report_path) as aside:
             aside.write_text(json.dumps(_to_json(report), indent=2) + "\n")
@@ -121,7 +125,7 @@ def _to_json(value):
     return value
 
 
-def measure(model, loader, scale, shave_size, save_path=None):
+def measure(model, loader, scale, shave_size, save_path=None, judges=None):
     """Measures a model and bicubic at one scale; saves the model's images.
 
     Args:
@@ -130,6 +134,7 @@ def measure(model, loader, scale, shave_size, save_path=None):
         scale: Upscaling factor.
         shave_size: HR pixels dropped at each border.
         save_path: Folder for the images; None saves none.
+        judges: As of `models.judging.judges_from_flags`; None for none.
 
     Returns:
         dict: `average` and `images` of the model, and `bicubic` with the same two.
@@ -142,7 +147,7 @@ def measure(model, loader, scale, shave_size, save_path=None):
     models = [model]
     if model.name != BASELINE:  # Which need not be measured twice.
         models.append(open_model(BASELINE)[0])
-    results = measure_scale(models, loader, scale, shave_size, save)
+    results = measure_scale(models, loader, scale, shave_size, save, judges)
     ours, theirs = results[0], results[-1]
     return {
         "average": average(ours),
@@ -151,22 +156,22 @@ def measure(model, loader, scale, shave_size, save_path=None):
     }
 
 
-def print_table(name, scale, measured):
+def print_table(name, scale, measured, columns=COLUMNS):
     """Prints each image's values, then the averages, each beside bicubic's."""
     theirs = measured[BASELINE]
     width = max(len("image"), len("average"), *map(len, measured["images"]))
-    header = "  ".join(f"{column:>8}  {BASELINE:>7}" for column in COLUMNS)
+    header = "  ".join(f"{column:>10}  {BASELINE:>7}" for column in columns)
     say(f"\n{name} x{scale}\n{'image':{width}}  {header}")
     for image, values in measured["images"].items():
-        say(_row(image, width, values, theirs["images"][image]))
-    say(_row("average", width, measured["average"], theirs["average"]))
+        say(_row(image, width, values, theirs["images"][image], columns))
+    say(_row("average", width, measured["average"], theirs["average"], columns))
 
 
-def _row(title, width, ours, theirs):
+def _row(title, width, ours, theirs, columns):
     cells = []
-    for column in COLUMNS:
+    for column in columns:
         decimals = DECIMALS.get(column, 3)
-        cells.append(f"{ours[column]:8.{decimals}f}  {theirs[column]:7.{decimals}f}")
+        cells.append(f"{ours[column]:10.{decimals}f}  {theirs[column]:7.{decimals}f}")
     return f"{title:{width}}  {'  '.join(cells)}"
 
 

@@ -29,7 +29,7 @@ from models.losses import (
     mean_squared_error,
     score_loss,
 )
-from models.predictors import ScorePredictor
+from models.predictors import KINDS, ScorePredictor
 from training import checkpoints
 from training.optimizer import minimize_together
 from training.options import POLICIES
@@ -157,7 +157,7 @@ class FourPassEUSR(GeneratorModel):
                 f"Weight of the loss of {text}; at 0 it is not computed.",
                 lower_bound=0.0,
             )
-        for name, data in (("aesthetic", "AVA"), ("subjective", "TID2013")):
+        for name, (data, _) in KINDS.items():
             define_path(
                 f"eusr_{name}_nima_path",
                 None,
@@ -463,7 +463,7 @@ def _load_predictors(training):
         names = ", ".join(f"--{FLAG_PREFIX}{field.name}" for field in fields)
         raise InputError(f"all weights are 0 ({names}); nothing would be trained.")
     predictors = {}
-    for name, data in (("aesthetic", "AVA"), ("subjective", "TID2013")):
+    for name, (data, _) in KINDS.items():
         letter = name[0]
         weights = [f"weight_l{letter}s", f"weight_l{letter}r"]
         if not any(getattr(training, weight) for weight in weights):
@@ -476,5 +476,5 @@ def _load_predictors(training):
                 f"{flag} must be given: the predictor trained on {data}, a .pb file of "
                 f"score_predictors/freeze.py or of the TF1 code. Without it: {zeros}."
             )
-        predictors[name] = ScorePredictor(path, flag)
+        predictors[name] = ScorePredictor(path, flag, name)
     return predictors

@@ -12,6 +12,9 @@ from metrics import mse_y, pirm_rmse, psnr_rgb, psnr_y, rmse_rgb, ssim_y
 
 BASELINE = "bicubic"
 
+# What the best checkpoint may be chosen by: 1 where more is better, -1 where less is.
+BEST_METRICS = {"psnr_y": 1, "niqe": -1}
+
 # HR pixels dropped at each border, if nothing else is said.
 SHAVE_SIZE = 4
 
@@ -25,7 +28,7 @@ METRICS = {
 }
 
 
-def measure_scale(models, loader, scale, shave_size, after_image=None):
+def measure_scale(models, loader, scale, shave_size, after_image=None, judges=None):
     """Measures every image at one scale.
 
     Args:
@@ -35,6 +38,7 @@ def measure_scale(models, loader, scale, shave_size, after_image=None):
         shave_size: HR pixels dropped at each border.
         after_image: Called with a model, an image's name, its output and its truth,
             uint8 (H, W, 3).
+        judges: As of `models.judging.judges_from_flags`; None for none.
 
     Returns:
         list: For each model a dict from an image's name to its values.
@@ -44,13 +48,13 @@ def measure_scale(models, loader, scale, shave_size, after_image=None):
     for name, lr, hr in track(pairs, len(pairs), f"Measuring x{scale}"):
         for model, images in zip(models, results, strict=True):
             sr = to_uint8(upscale_image(model.stages(scale), lr))
-            images[name] = measure_image(sr, hr, name, shave_size)
+            images[name] = measure_image(sr, hr, name, shave_size, judges)
             if after_image is not None:
                 after_image(model, name, sr, hr)
     return results
 
 
-def measure_image(sr, hr, name, shave_size):
+def measure_image(sr, hr, name, shave_size, judges=None):
     """Measures one image.
 
     Args:
@@ -59,6 +63,7 @@ def measure_image(sr, hr, name, shave_size):
             may be the HR side over the scale, rounded down or up.
         name: Of the image, for messages.
         shave_size: HR pixels dropped at each border.
+        judges: What is measured besides, without the truth; see `measure_scale`.
 
     Returns:
         dict: From a metric's name to its value.
@@ -73,6 +78,8 @@ def measure_image(sr, hr, name, shave_size):
             metric: float(measure(sr, hr, shave=shave_size))
             for metric, measure in METRICS.items()
         }
+        for column, judge in (judges or {}).items():
+            values[column] = judge(sr, shave=shave_size)
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
     values["rmse_y"] = values["mse_y"] ** 0.5
@@ -85,9 +92,10 @@ def average(images):
     `rmse_y` by PIRM's rule, the root of the mean of the images' squared errors; the
     others, `rmse_rgb` too, are means of the images' values.
     """
+    first = next(iter(images.values()))
     values = {
         metric: float(np.mean([image[metric] for image in images.values()]))
-        for metric in METRICS
+        for metric in first
     }
     values["rmse_y"] = float(pirm_rmse([image["mse_y"] for image in images.values()]))
     return values
@@ -98,7 +106,7 @@ class Measured:
     """What a validation found at one scale.
 
     Attributes:
-        values: From `psnr_y` and `ssim_y` to the model's mean.
+        values: From `psnr_y`, `ssim_y` and what else is measured to the model's mean.
         baseline: The same of bicubic.
         pictures: From `output` and `truth` to a few uint8 (H, W, 3).
     """
@@ -109,11 +117,13 @@ class Measured:
 
     def describe(self):
         """Both beside each other, for the log."""
-        return (
-            f"psnr_y {self.values['psnr_y']:.3f} (bicubic "
-            f"{self.baseline['psnr_y']:.3f})  ssim_y {self.values['ssim_y']:.4f} "
-            f"({self.baseline['ssim_y']:.4f})"
-        )
+        decimals = {"ssim_y": 4}
+        texts = []
+        for name, ours in self.values.items():
+            theirs, digits = self.baseline[name], decimals.get(name, 3)
+            of_whom = "" if texts else f"{BASELINE} "
+            texts.append(f"{name} {ours:.{digits}f} ({of_whom}{theirs:.{digits}f})")
+        return "  ".join(texts)
 
 
 class _LeftOff(Exception):
@@ -126,7 +136,9 @@ class Validation:
     METRICS = ("psnr_y", "ssim_y")
     PICTURES, SIDE = 3, 256
 
-    def __init__(self, model, baseline, loader, shave_size):
+    def __init__(
+        self, model, baseline, loader, shave_size, judges=None, best_metric="psnr_y"
+    ):
         """Takes what is measured, what it is held against, and the images.
 
         Args:
@@ -134,14 +146,33 @@ class Validation:
             baseline: Another; measured once.
             loader: Has `scales` and `pairs(scale)`.
             shave_size: HR pixels dropped at each border.
+            judges: What is measured besides; see `measure_scale`.
+            best_metric: By which the best checkpoint is chosen, one of `BEST_METRICS`.
         """
+        self.judges, self.best_metric = judges or {}, best_metric
         self.model, self.baseline = model, baseline
         self.loader, self.shave_size = loader, shave_size
         self.baselines = {}
 
     def describe(self):
-        """Says which images it measures on, wherever they lie; a str."""
-        return self.loader.describe()
+        """Says what the best is the best of: the images, wherever they lie; a str."""
+        images = self.loader.describe()
+        if self.best_metric == "psnr_y":
+            return images
+        return f"{images}, by {self.best_metric}"
+
+    def rank(self, measured):
+        """How good the model is: the mean over scales of what decides.
+
+        Args:
+            measured: What a call returned.
+
+        Returns:
+            float: Greater is better.
+        """
+        sign = BEST_METRICS[self.best_metric]
+        values = [one.values[self.best_metric] for one in measured.values()]
+        return sign * float(np.mean(values))
 
     def __call__(self, is_to_stop=lambda: False):
         """Measures all scales.
@@ -178,9 +209,10 @@ class Validation:
 
     def _means(self, models, scale, after_image=None):
         images = measure_scale(
-            models, self.loader, scale, self.shave_size, after_image
+            models, self.loader, scale, self.shave_size, after_image, self.judges
         )[0]
-        return {metric: average(images)[metric] for metric in self.METRICS}
+        means = average(images)
+        return {metric: means[metric] for metric in (*self.METRICS, *self.judges)}
 
     def _crop(self, image, other):
         """The middle of an image, at most SIDE x SIDE, where both have pixels."""

@@ -9,22 +9,30 @@ from frozen.predictor import FrozenPredictor, to_input
 # 0 to 9): that of the original code.
 FIRST_SCORE = 1
 
+# What pictures are judged for: the data set that a predictor of it is trained on, and
+# the lowest score that people could give there, which the TF1 code's files do not say.
+KINDS = {"aesthetic": ("AVA", 1), "subjective": ("TID2013", 0)}
+
 
 class ScorePredictor:
     """A frozen score predictor, as a model is trained against it or measured by it."""
 
-    def __init__(self, path, flag):
+    def __init__(self, path, flag, kind):
         """Loads the file.
 
         Args:
             path: The `.pb` file.
             flag: What gave the path, for messages.
+            kind: One of `KINDS`, which says the lowest score where the file does not.
 
         Raises:
             InputError: It is missing, damaged, or no predictor.
         """
         self.path, self.flag = path, flag
         self.network = FrozenPredictor(path, flag)
+        self.first_score = self.network.first_score
+        if self.first_score is None:
+            self.first_score = KINDS[kind][1]
 
     def check_side(self, side, scale):
         """Refuses a file that cannot take the training's patches.
@@ -60,13 +68,12 @@ class ScorePredictor:
         return tf.linalg.matvec(distributions, scale), features
 
     def to_people(self, scores):
-        """Mean scores on the scale that people were asked for, where the file says it.
+        """Brings mean scores to the scale that people were asked for.
 
         Args:
-            scores: As `__call__` returns them; any shape, an array or a number.
+            scores: As `__call__` returns them; any shape.
 
         Returns:
             The same shape.
         """
-        first = self.network.first_score
-        return scores if first is None else scores - FIRST_SCORE + first
+        return scores - FIRST_SCORE + self.first_score

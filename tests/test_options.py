@@ -167,6 +167,9 @@ class FakeValidation:
     def describe(self):
         return self.images
 
+    def rank(self, measured):
+        return measured[2].values["psnr_y"]
+
     def __call__(self, is_to_stop):
         self.times += 1
         return self.measure()

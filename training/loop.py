@@ -121,8 +121,8 @@ class Loop:
             folder: Where checkpoints and TensorBoard's files go.
             settings: A `LoopSettings`.
             team: `training.replicas.Team`: who trains; None for one device.
-            validation: Called now and then; returns, from a scale to a `Measured`,
-                what the model has reached. None never validates.
+            validation: A `models.measuring.Validation`, or what has the same three
+                methods; None never validates.
         """
         self.model, self.loader = model, loader
         self.folder, self.settings = Path(folder), settings
@@ -318,7 +318,7 @@ class Loop:
         for scale, one in measured.items():
             say(f"validated at step {done}  x{scale}  {one.describe()}")
             self.summaries.write_validation(done, scale, one)
-        mean = sum(one.values["psnr_y"] for one in measured.values()) / len(measured)
-        if mean > float(state.best.numpy()):
-            state.best.assign(mean)
+        rank = self.validation.rank(measured)
+        if rank > float(state.best.numpy()):
+            state.best.assign(rank)
             say(f"The best so far, kept as {self.keeper_of_best.save(done)}")

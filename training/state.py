@@ -37,8 +37,8 @@ class State:
         skipped: int64 scalar, all such steps so far.
         tolerated: How many such steps in a row do no harm, an int.
         loss_scale: `LossScale`.
-        best: float32 scalar, the best mean psnr_y that a validation has found.
-        best_of: Of which images that is the mean, a str.
+        best: float32 scalar, the best that a validation has found; greater is better.
+        best_of: Of which images that is the mean, and by which metric, a str.
         validated: int64 scalar, the step after which the last validation was done.
     """
 
