@@ -7,6 +7,7 @@ Takes a picture or a folder of pictures of any size; writes PNG files.
 """
 
 import contextlib
+import functools
 from pathlib import Path
 
 from absl import flags
@@ -16,6 +17,7 @@ from console.errors import InputError, name_some
 from console.files import check_target
 from console.flags import Choice, define_count, define_path
 from console.progress import Progress, say, warn
+from imaging import passes
 from imaging.files import list_pictures, load_image, read_size, save_image, to_uint8
 from imaging.tiles import count_tiles, upscale_image
 from models import MODELS
@@ -43,6 +45,12 @@ def define_flags():
     define_path("input_path", "LR", "A picture or a folder of pictures.")
     define_path("output_path", "SR", "Folder to write to.")
     define_count("scale", 4, "Upscaling factor.")
+    flags.DEFINE_bool(
+        "all_passes",
+        False,
+        "Average the three ways in which 4PP-EUSR upscales by 4; the model must do x2, "
+        "x4 and x8. Takes about seven times as long.",
+    )
     flags.DEFINE_bool("use_gpu", False, "Whether to run on the GPU.")
     define_count(
         "tile_size",
@@ -58,8 +66,8 @@ def main():
     devices.choose("0" if FLAGS.use_gpu else "-1")
     check_target(FLAGS.output_path, "--output_path", is_folder=True)
     pairs = _pair_paths(Path(FLAGS.input_path), Path(FLAGS.output_path))
-    stages = _open_from_flags().stages(FLAGS.scale)
-    tiles = _count_tiles(stages, pairs, FLAGS.tile_size)
+    upscale, count = _make_upscale(_open_from_flags())
+    tiles = _count_tiles(count, pairs)
     broken = []
     with Progress(tiles, "Upscaling", "tile") as progress:
         for source, target in pairs:
@@ -69,7 +77,7 @@ def main():
                 warn(f"left out: {error}")
                 broken.append(source)
                 continue
-            sr = upscale_image(stages, lr, FLAGS.tile_size, after_tile=progress.advance)
+            sr = upscale(lr, FLAGS.tile_size, after_tile=progress.advance)
             save_image(target, to_uint8(sr))
             say(f"{source} ({lr.shape[1]}x{lr.shape[0]}) -> {target}")
     say(
@@ -79,13 +87,45 @@ def main():
     return 1 if broken else None
 
 
-def _count_tiles(stages, pairs, tile_size):
+def _make_upscale(model):
+    """What a picture is upscaled with.
+
+    Args:
+        model: Has `stages(scale)`.
+
+    Returns:
+        `upscale_image` and `count_tiles`, or those of all passes, for this model.
+
+    Raises:
+        InputError: The model does not upscale by this.
+    """
+    if not FLAGS.all_passes:
+        stages = model.stages(FLAGS.scale)
+        functions = upscale_image, count_tiles
+    else:
+        if FLAGS.scale != passes.SCALE:
+            raise InputError(
+                f"--all_passes upscales by {passes.SCALE}, not by "
+                f"--scale={FLAGS.scale}."
+            )
+        if model.scales is not None and set(passes.SCALES) - set(model.scales):
+            does = " and ".join(f"x{scale}" for scale in model.scales)
+            raise InputError(
+                f"--all_passes needs x2, x4 and x8, and the model does {does}. Freeze it "
+                "with --scales=2,4,8, or leave --all_passes out."
+            )
+        stages = {scale: model.stages(scale) for scale in passes.SCALES}
+        functions = passes.upscale_by_all_passes, passes.count_tiles_of_all_passes
+    return [functools.partial(function, stages) for function in functions]
+
+
+def _count_tiles(count, pairs):
     """How many tiles all pictures have; one that cannot be read has none."""
-    count = 0
+    tiles = 0
     for source, _ in pairs:
         with contextlib.suppress(InputError):
-            count += count_tiles(stages, read_size(source), tile_size)
-    return count
+            tiles += count(read_size(source), FLAGS.tile_size)
+    return tiles
 
 
 def _pair_paths(source, folder):
@@ -122,7 +162,8 @@ def _open_from_flags():
     options = StepOptions(precision=FLAGS.precision)
     devices.warn_if_slow(options.precision)
     model, _ = opening.open_from_flags(FLAGS.model, options)
-    app.check_scales([FLAGS.scale], model, "--scale")
+    if not FLAGS.all_passes:
+        app.check_scales([FLAGS.scale], model, "--scale")
     return model
 
 

@@ -82,7 +82,7 @@ def lose_contrast(image, share, draw):
 DISTORTIONS = {
     1: ("Gaussian noise", add_noise, (4, 9, 16, 27, 45)),
     8: ("Gaussian blur", blur, (0.8, 1.3, 2.0, 3.2, 5.0)),
-    10: ("JPEG", compress, (60, 30, 17, 10, 5)),
+    10: ("JPEG", compress, (60, 28, 12, 5, 2)),
     15: ("local blocks", put_blocks, (0.02, 0.05, 0.1, 0.2, 0.35)),
     17: ("contrast change", lose_contrast, (0.75, 0.55, 0.4, 0.27, 0.16)),
 }
