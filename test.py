@@ -111,8 +111,8 @@ def _make_upscale(model):
         if model.scales is not None and set(passes.SCALES) - set(model.scales):
             does = " and ".join(f"x{scale}" for scale in model.scales)
             raise InputError(
-                f"--all_passes needs x2, x4 and x8, and the model does {does}. Freeze it "
-                "with --scales=2,4,8, or leave --all_passes out."
+                f"--all_passes needs x2, x4 and x8, and the model does {does}; freeze "
+                "it with --scales=2,4,8, or leave --all_passes out."
             )
         stages = {scale: model.stages(scale) for scale in passes.SCALES}
         functions = passes.upscale_by_all_passes, passes.count_tiles_of_all_passes

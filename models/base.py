@@ -187,6 +187,13 @@ class Model:
                     f"has {', '.join(sorted(roots))}."
                 )
             roots = {target: roots[target]}
+        missing = sorted(set(roots) - set(stored))
+        if missing and len(missing) < len(roots) and "generator" in stored:
+            raise InputError(
+                f"{prefix} holds no {' and no '.join(missing)}, which "
+                f"--model={self.name} has. --restore_target=generator takes the "
+                "generator alone, with fresh optimizers, from step 0."
+            )
         checkpoints.restore(prefix, roots)
         if use_ema and not resume and "ema" in stored and "generator" in roots:
             checkpoints.restore(prefix, {"ema": roots["generator"]})

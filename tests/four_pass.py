@@ -1,0 +1,64 @@
+"""A small 4PP-EUSR, and predictors as small."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from frozen import graphs
+from frozen.predictor import make_graph_def
+from models.four_pass_eusr import FourPassEUSR, FourPassTraining
+from models.generator_model import Architecture
+
+SMALL = Architecture(model_scales=(2, 4, 8), conv_features=4, shared_blocks=1)
+
+# The same as flags of the scripts.
+SMALL_FLAGS = ("--eusr_conv_features=4", "--eusr_shared_blocks=1")
+
+
+def write_predictor(path, seed=0, side=None, first_score=1):
+    """Freezes a predictor of one convolution, with 6 features; returns its path."""
+    draw = np.random.default_rng(seed)
+    kernel = draw.normal(0, 1, (3, 3, 3, 6)).astype(np.float32)
+    matrix = draw.normal(0, 0.2, (6, 10)).astype(np.float32)
+
+    def network(pictures):
+        if side is not None:
+            pictures = tf.ensure_shape(pictures, (None, side, side, 3))
+        x = tf.nn.relu(tf.nn.conv2d(pictures, kernel, 2, "SAME"))
+        features = tf.reduce_mean(x, axis=(1, 2))
+        return tf.nn.softmax(features @ matrix), features
+
+    graph_def = make_graph_def(network, first_score)
+    if side is not None:
+        for node in graph_def.node:
+            if node.op == "Placeholder":
+                shape = tf.TensorShape((None, side, side, 3)).as_proto()
+                node.attr["shape"].shape.CopyFrom(shape)
+    graphs.save(graph_def, path)
+    return str(path)
+
+
+def write_predictors(folder):
+    """Two of them: the fields of `FourPassTraining` that name them."""
+    return {
+        "aesthetic_nima_path": write_predictor(folder / "aesthetic.pb", 0),
+        "subjective_nima_path": write_predictor(folder / "subjective.pb", 1, None, 0),
+    }
+
+
+def make_four_pass(options=None, **training):
+    """Makes a small 4PP-EUSR whose weights the seed decides."""
+    keras.utils.set_random_seed(0)
+    return FourPassEUSR(SMALL, FourPassTraining(**training), options)
+
+
+def weigh_only(*fields):
+    """Weights of 0 for all losses but these: `lr`, `lg`, `las`, ..."""
+    names = [f.name for f in dataclasses.fields(FourPassTraining)]
+    return {
+        name: float(name.removeprefix("weight_") in fields)
+        for name in names
+        if name.startswith("weight_")
+    }
