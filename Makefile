@@ -9,10 +9,11 @@ VENV := .venv
 READY := $(VENV)/ready-$(VERSION)
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint benchmark clean
+.PHONY: help demo tour test lint benchmark clean
 
 help:
 	@echo "make demo   the whole EUSR road on a few photographs, in some minutes"
+	@echo "make tour   the whole road to 4PP-EUSR, likewise"
 	@echo "make test   all tests"
 	@echo "make lint   style"
 	@echo "make benchmark   how fast it is on this machine, in some minutes"
@@ -20,6 +21,9 @@ help:
 
 demo: $(READY)
 	@$(BIN)/python misc/demo.py
+
+tour: $(READY)
+	@$(BIN)/python misc/tour.py
 
 test: $(READY)
 	@$(BIN)/python -m pytest -n 2

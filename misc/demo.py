@@ -4,22 +4,17 @@ Each stage is the command that a user would type, and is printed before it runs.
 """
 
 import json
-import os
-import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[0] = str(ROOT)
+sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import numpy as np  # noqa: E402
 from absl import flags  # noqa: E402
 
 from console import app, quiet  # noqa: E402
 from console.errors import InputError  # noqa: E402
-from console.files import check_target, written_whole  # noqa: E402
 from console.flags import define_count, define_path  # noqa: E402
 from console.progress import say, to_clock  # noqa: E402
 from imaging.files import load_image  # noqa: E402
@@ -27,17 +22,10 @@ from imaging.imresize import imresize  # noqa: E402
 from metrics import psnr_y  # noqa: E402
 
 with quiet.imports():
-    import matplotlib
-
-    matplotlib.use("Agg")
-
-    import matplotlib.pyplot as plt
+    from misc import road
 
 FLAGS = flags.FLAGS
 SCALES = (2, 4)
-
-# File that says that a folder is the demo's own.
-MARKER = ".made_by_demo"
 
 # A network of 1/40 of EUSR's weights learns enough in two minutes on two cores.
 NETWORK = (
@@ -61,33 +49,11 @@ def define_flags():
 def main():
     """Runs every stage, then compares."""
     start = time.monotonic()
-    folder = Path(FLAGS.output_path).absolute()
-    os.chdir(ROOT)
-    if folder.is_relative_to(ROOT):  # Shorter in what is printed.
-        folder = folder.relative_to(ROOT)
-    check_target(folder, "--output_path", is_folder=True)
-    clear(folder)
+    folder = road.enter(FLAGS.output_path, ("train", "validate", "run", "SR"))
     walk(folder, FLAGS.steps)
     gains = read_gains(folder / "report.json")
     draw_comparison(folder)
     tell(folder, gains, time.monotonic() - start)
-
-
-def clear(folder):
-    """Removes what an earlier demo left; anything else stays.
-
-    Raises:
-        InputError: The folder holds something that no demo wrote.
-    """
-    marker = folder / MARKER
-    if folder.exists() and not marker.exists() and any(folder.iterdir()):
-        raise InputError(
-            f"--output_path={folder} is not empty, and no demo wrote it; give another."
-        )
-    for part in ("train", "validate", "run", "SR"):
-        shutil.rmtree(folder / part, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    marker.touch()
 
 
 def walk(folder, steps):
@@ -98,17 +64,10 @@ def walk(folder, steps):
         steps: How many to train.
     """
     scales = "--scales=" + ",".join(map(str, SCALES))
-    run("misc/sample_images.py", f"--output_path={folder}")
-    for part in ("train", "validate"):
-        run(
-            "misc/downscale_generator.py",
-            f"--input_path={folder}/{part}/HR",
-            f"--output_path={folder}/{part}/LR",
-            scales,
-        )
-    run(
+    road.make_images(folder, SCALES)
+    road.run(
         "train.py",
-        *_name_data(folder, "train"),
+        *road.name_data(folder, "train"),
         f"--cache_path={folder}/run/cache",
         f"--train_path={folder}/run",
         scales,
@@ -119,42 +78,24 @@ def walk(folder, steps):
         *NETWORK,
         f"--eusr_learning_rate_decay_steps={steps}",
     )
-    run(
+    road.run(
         "validate.py",
-        *_name_data(folder, "validate"),
+        *road.name_data(folder, "validate"),
         scales,
         f"--restore_path={folder}/run",
         f"--report_path={folder}/report.json",
     )
-    run("freeze.py", f"--restore_path={folder}/run", f"--output_path={folder}/model.pb")
+    road.run(
+        "freeze.py", f"--restore_path={folder}/run", f"--output_path={folder}/model.pb"
+    )
     for scale in SCALES:
-        run(
+        road.run(
             "test.py",
             f"--model_name={folder}/model.pb",
             f"--input_path={folder}/validate/LR/x{scale}",
             f"--output_path={folder}/SR/x{scale}",
             f"--scale={scale}",
         )
-
-
-def _name_data(folder, part):
-    """The flags that name the images of one part."""
-    return [
-        f"--data_input_path={folder}/{part}/LR",
-        f"--data_truth_path={folder}/{part}/HR",
-    ]
-
-
-def run(script, *arguments):
-    """Prints a command and runs it.
-
-    Raises:
-        SystemExit: It failed; what it said stands above.
-    """
-    say(f"\n$ python {script} {' '.join(arguments)}")
-    status = subprocess.run([sys.executable, script, *arguments]).returncode
-    if status:
-        sys.exit(status if status > 0 else 128 - status)
 
 
 def read_gains(path):
@@ -180,8 +121,8 @@ def draw_comparison(folder):
     """
     name, top, left, side = SHOWN
     hr = load_image(folder / "validate" / "HR" / f"{name}.png")
-    figure, rows = plt.subplots(len(SCALES), 4, figsize=(12, 3.3 * len(SCALES)))
-    for scale, row in zip(SCALES, rows, strict=True):
+    rows = []
+    for scale in SCALES:
         lr = load_image(folder / "validate" / "LR" / f"x{scale}" / f"{name}.png")
         sr = load_image(folder / "SR" / f"x{scale}" / f"{name}.png")
         truth = hr[: sr.shape[0], : sr.shape[1]]
@@ -194,14 +135,9 @@ def draw_comparison(folder):
             f"EUSR (demo), {psnr_y(sr, truth):.2f} dB": sr,
             "truth": truth,
         }
-        for axes, (title, picture) in zip(row, pictures.items(), strict=True):
-            axes.imshow(picture[top : top + side, left : left + side])
-            axes.set_title(title, fontsize=11)
-            axes.axis("off")
-    figure.tight_layout()
-    with written_whole(folder / "comparison.png") as aside:
-        figure.savefig(aside, dpi=80)
-    plt.close(figure)
+        crop = slice(top, top + side), slice(left, left + side)
+        rows.append({title: picture[crop] for title, picture in pictures.items()})
+    road.draw(rows, folder / "comparison.png")
 
 
 def tell(folder, gains, seconds):

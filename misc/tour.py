@@ -1,0 +1,197 @@
+"""Walks the whole road to 4PP-EUSR on a few photographs; what `make tour` runs.
+
+A small EUSR, both score predictors and 4PP-EUSR, each by the command that a user would
+type, which is printed before it runs. AVA and TID2013 cannot be shipped: both
+predictors are trained on distortions of the sample's photographs, with scores that
+nobody gave. Everything is as small as it can be and still show what it does.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from absl import flags  # noqa: E402
+
+from console import app, quiet  # noqa: E402
+from console.flags import define_count, define_path  # noqa: E402
+from console.progress import say, to_clock  # noqa: E402
+from imaging.files import load_image  # noqa: E402
+from imaging.imresize import imresize  # noqa: E402
+from metrics import psnr_y  # noqa: E402
+
+with quiet.imports():
+    from misc import road
+
+FLAGS = flags.FLAGS
+SCALES = (2, 4, 8)
+SCALE = "4"
+
+NETWORK = "--eusr_conv_features=16 --eusr_shared_blocks=4".split()
+PREDICTOR = (
+    "--dataloader=tid2013 --mobilenetv2_alpha=0.35 --mobilenetv2_weights=none "
+    "--mobilenetv2_dropout=0 --input_patch_size=64 --batch_size=16 "
+    "--learning_rate=5e-4 --learning_rate_schedule=cosine"
+).split()
+
+# What the picture shows: photograph, top, left and side of the crop, HR pixels.
+SHOWN = [("chelsea", 84, 100, 120), ("rocket", 60, 140, 100)]
+
+# Of the report.
+COLUMNS = ("psnr_y", "ssim_y", "aesthetic", "subjective")
+
+
+def define_flags():
+    """Declares the flags."""
+    define_path("output_path", "demo", "Folder to write to.")
+    define_count("eusr_steps", 2000, "Training steps of EUSR.")
+    define_count("epochs", 30, "Epochs of each predictor.")
+    define_count("steps", 400, "Training steps of 4PP-EUSR.")
+
+
+def main():
+    """Runs every stage, then compares."""
+    start = time.monotonic()
+    folder = road.enter(FLAGS.output_path, ("train", "validate", "tour"))
+    tour = folder / "tour"
+    road.make_images(folder, SCALES)
+    train_eusr(folder, tour)
+    for kind, seed in (("aesthetic", 1), ("subjective", 2)):
+        train_predictor(folder, tour, kind, seed)
+    train_four_pass(folder, tour)
+    reports = {name: measure(folder, tour, name) for name in ("eusr", "4pp_eusr")}
+    draw(folder, tour)
+    tell(folder, reports, time.monotonic() - start)
+
+
+def train_eusr(folder, tour):
+    """Trains a small EUSR."""
+    road.run(
+        "train.py",
+        *road.name_data(folder, "train"),
+        f"--cache_path={tour}/cache",
+        f"--train_path={tour}/eusr",
+        "--batch_size=8",
+        "--input_patch_size=24",
+        f"--max_steps={FLAGS.eusr_steps}",
+        "--log_freq=500",
+        *NETWORK,
+        "--eusr_learning_rate=1e-3",
+        "--eusr_learning_rate_schedule=cosine",
+        f"--eusr_learning_rate_decay_steps={FLAGS.eusr_steps}",
+    )
+
+
+def train_predictor(folder, tour, kind, seed):
+    """Makes scored images, trains a predictor on them and freezes it.
+
+    Args:
+        folder: The demo's.
+        tour: What is the tour's own in it.
+        kind: The predictor's name.
+        seed: Of its images and its training.
+    """
+    scored = f"{tour}/{kind}"
+    road.run(
+        "misc/sample_scores.py",
+        f"--input_path={folder}/train/HR",
+        f"--output_path={scored}",
+        f"--seed={seed}",
+    )
+    road.run(
+        "score_predictors/train.py",
+        *PREDICTOR,
+        f"--tid2013_image_path={scored}/distorted_images",
+        "--tid2013_validate_range=0,25",
+        "--tid2013_train_range=25,0",
+        f"--epochs={FLAGS.epochs}",
+        f"--seed={seed}",
+        f"--train_path={tour}",
+        f"--weight_filename={kind}.h5",
+    )
+    road.run(
+        "score_predictors/freeze.py",
+        f"--restore_path={tour}/{kind}.h5",
+        f"--output_path={tour}/{kind}.pb",
+    )
+
+
+def train_four_pass(folder, tour):
+    """Trains 4PP-EUSR from the EUSR, against the predictors."""
+    road.run(
+        "train.py",
+        "--model=4pp_eusr",
+        *road.name_data(folder, "train"),
+        f"--cache_path={tour}/cache",
+        f"--train_path={tour}/4pp_eusr",
+        f"--restore_path={tour}/eusr",
+        "--restore_target=generator",
+        "--batch_size=2",
+        "--input_patch_size=24",
+        f"--max_steps={FLAGS.steps}",
+        "--log_freq=100",
+        *NETWORK,
+        "--eusr_learning_rate=1e-4",
+        "--eusr_learning_rate_discriminator=2e-4",
+        f"--eusr_aesthetic_nima_path={tour}/aesthetic.pb",
+        f"--eusr_subjective_nima_path={tour}/subjective.pb",
+    )
+
+
+def measure(folder, tour, name):
+    """Measures a model; what was reported at x4."""
+    road.run(
+        "validate.py",
+        f"--restore_path={tour}/{name}",
+        *road.name_data(folder, "validate"),
+        f"--scales={SCALE}",
+        f"--aesthetic_model={tour}/aesthetic.pb",
+        f"--subjective_model={tour}/subjective.pb",
+        f"--report_path={tour}/{name}.json",
+        f"--save_path={tour}/SR/{name}",
+    )
+    return json.loads((tour / f"{name}.json").read_text())["scales"][SCALE]
+
+
+def draw(folder, tour):
+    """Draws bicubic, EUSR, 4PP-EUSR and truth beside one another."""
+    rows = []
+    for name, top, left, side in SHOWN:
+        hr = load_image(folder / "validate" / "HR" / f"{name}.png")
+        lr = load_image(folder / "validate" / "LR" / f"x{SCALE}" / f"{name}.png")
+        pictures = {"bicubic": imresize(lr, int(SCALE))}
+        for model, title in (("eusr", "EUSR"), ("4pp_eusr", "4PP-EUSR")):
+            path = tour / "SR" / model / f"x{SCALE}" / f"{name}.png"
+            pictures[f"{title} (tour)"] = load_image(path)
+        height, width = pictures["bicubic"].shape[:2]
+        truth = hr[:height, :width]
+        crop = slice(top, top + side), slice(left, left + side)
+        row = {
+            f"{title}, {psnr_y(picture, truth):.2f} dB": picture[crop]
+            for title, picture in pictures.items()
+        }
+        rows.append(row | {"truth": truth[crop]})
+    road.draw(rows, folder / "perceptual.png")
+
+
+def tell(folder, reports, seconds):
+    """Says what came out, where it is and what to do next."""
+    say(f"\nDone in {to_clock(seconds)}. On photographs that they were not trained on:")
+    averages = {"bicubic": reports["eusr"]["bicubic"]["average"]}
+    averages |= {name: report["average"] for name, report in reports.items()}
+    say("  " + " " * 10 + "".join(f"{title:>12}" for title in COLUMNS))
+    for name, average in averages.items():
+        say(f"  {name:10}" + "".join(f"{average[key]:12.2f}" for key in COLUMNS))
+    say(
+        f"\n  {folder}/perceptual.png  crops side by side\n"
+        f"  {folder}/tour            checkpoints and predictors; .venv/bin/tensorboard "
+        f"--logdir={folder}/tour\n\n"
+        "Nobody gave the scores that these predictors know, and minutes are too few "
+        "for all of this: TRAINING.md is the same road at full size."
+    )
+
+
+if __name__ == "__main__":
+    app.run(main, define_flags)
