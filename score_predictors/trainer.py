@@ -22,8 +22,9 @@ from training.state import State
 from training.stopping import StopRequest
 from training.summaries import Writer
 
-# Seconds between two saves within an epoch, which may take hours.
-SAVE_SECONDS = 600.0
+# Seconds at least between two saves: within an epoch, which may take hours, and after
+# one, which may take less than its save.
+SAVE_SECONDS, EPOCH_SAVE_SECONDS = 600.0, 10.0
 SAVES_KEPT = 2
 # Steps between two looks at whether all is finite, for which the host has to wait.
 CHECK_STEPS = 50
@@ -55,7 +56,8 @@ class Trainer:
         self.loss_count = tf.Variable(0.0, trainable=False, name="loss_count")
         self.optimizer = GuardedAdam(schedule, self.state)
         self.optimizer.build(predictor.trained_weights)
-        self.writer, self.saved = Writer(files.logs), self._position()
+        self.writer = Writer(files.logs)
+        self.saved, self.saved_at = self._position(), 0.0
         self._train = tf.function(
             self._train_step,
             autograph=False,
@@ -139,6 +141,7 @@ class Trainer:
             NotFiniteError: The loss or a predicted score is not finite; nothing is.
         """
         end = self._begin(epochs)
+        self.saved_at = time.monotonic()
         threads, is_fine = self.loader.settings.threads, True
         with (
             StopRequest() as stop,
@@ -198,12 +201,12 @@ class Trainer:
             seconds = time.monotonic() - start
             left = to_clock(seconds * (epochs - self.epoch - 1))
             self._finish_epoch(values | measured, epochs, left)
-            self._save()
+            self._save_if_due(EPOCH_SAVE_SECONDS)
 
     def _train_epoch(self, batches, epochs, stop):
         """Trains what is left of an epoch; returns whether that is all of it."""
         end = self.history.present["first_step"] + self.loader.steps_per_epoch
-        left, saved = max(0, end - self.step), time.monotonic()
+        left = max(0, end - self.step)
         with Progress(left, f"Epoch {self.epoch + 1}/{epochs}", "step") as progress:
             for _ in range(left):
                 start, waited = time.monotonic(), batches.waited
@@ -220,9 +223,7 @@ class Trainer:
                 )
                 if stop.signal is not None:
                     break
-                if time.monotonic() - saved > SAVE_SECONDS:
-                    self._save()
-                    saved = time.monotonic()
+                self._save_if_due(SAVE_SECONDS)
         self._check_finite()
         return stop.signal is None or progress.done == left
 
@@ -336,6 +337,11 @@ class Trainer:
                 f"in {self.files.state} is from before; lower --learning_rate."
             )
 
+    def _save_if_due(self, seconds):
+        """Saves, if the last save is longer ago than that."""
+        if time.monotonic() - self.saved_at > seconds:
+            self._save()
+
     def _save(self):
         """Writes weights and state, unless nothing was done since the last time."""
         self._check_finite()
@@ -351,7 +357,7 @@ class Trainer:
                 self.files.weights.unlink(missing_ok=True)
                 self.files.best.unlink(missing_ok=True)
             raise
-        self.saved = self._position()
+        self.saved, self.saved_at = self._position(), time.monotonic()
 
     def _save_weights(self, path):
         attributes = self.predictor.attributes() | {
