@@ -158,7 +158,7 @@ def _train(team, device, settings, options):
     )
     # Which may have two names.
     arguments |= {"dataloader": loader_class.__name__, "data_set": loader.describe()}
-    arguments["scales"] = scales
+    arguments["scales"] = list(scales)
     before = {} if FLAGS.restart else run_folder.read_before(folder)
     if not FLAGS.restart and checkpoints.list_checkpoints(folder):
         said = (*MAY_CHANGE_SAID, *model_class.may_change)
@@ -214,7 +214,7 @@ def _make_validation(model, loader_class, scales):
         )
     loader = loader_class.from_flags(scales=scales, flag_prefix="--validate")
     # So that anything wrong is met before the training.
-    loader.check_whole(SHAVE_SIZE)
+    loader.check_whole(SHAVE_SIZE, with_niqe="niqe" in judges)
     say(f"Validating on {len(loader.images)} images of {FLAGS.validate_truth_path}.")
     return Validation(
         model,

@@ -77,12 +77,12 @@ def main():
     if FLAGS.restore_global_step is not None:
         step = FLAGS.restore_global_step
     loader = DATALOADER.load(FLAGS.dataloader).from_flags(scales=scales)
-    loader.check_measurable(FLAGS.shave_size)
+    judges = judging.judges_from_flags()
+    loader.check_measurable(FLAGS.shave_size, with_niqe="niqe" in judges)
     if FLAGS.report_path is not None:
         check_target(FLAGS.report_path, "--report_path")
     if FLAGS.save_path is not None:
         _check_save_path(FLAGS.save_path, loader)
-    judges = judging.judges_from_flags()
     say(f"Measuring {len(loader.images)} images.")
     report = {"model": model.name, "step": step, "shave_size": FLAGS.shave_size}
     report |= {"restore_path": FLAGS.restore_path, "precision": FLAGS.precision}

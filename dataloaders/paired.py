@@ -93,16 +93,17 @@ class PairedLoader:
         where = "LR made from HR" if made else "LR from files"
         return f"{len(known)} images, {where}, {digest}"
 
-    def check_whole(self, shave_size):
+    def check_whole(self, shave_size, with_niqe=False):
         """Makes sure that all pictures can be read and measured.
 
         Args:
             shave_size: HR pixels that are dropped at each border.
+            with_niqe: Whether NIQE is measured, too.
 
         Raises:
             InputError: At least one cannot.
         """
-        self.check_measurable(shave_size)
+        self.check_measurable(shave_size, with_niqe)
         paths = {pair.hr_path for pair in self.images}
         paths.update(p for pair in self.images for p in pair.lr_paths.values())
         for folder in sorted(self.folders()):
@@ -311,18 +312,19 @@ class PairedLoader:
         batch = self.batch(step, scale)
         return batch.lr, batch.hr
 
-    def check_measurable(self, shave_size):
+    def check_measurable(self, shave_size, with_niqe=False):
         """Refuses pictures that are too small to be measured, before any is.
 
         Args:
             shave_size: HR pixels that are dropped at each border.
+            with_niqe: Whether NIQE is measured, too.
 
         Raises:
             InputError: At least one is, at one of the scales.
         """
         self._look()
         flag = f"{self.settings.flag_prefix}_truth_path"
-        check_measurable(self.images, self.scales, shave_size, flag)
+        check_measurable(self.images, self.scales, shave_size, flag, with_niqe)
 
     def pairs(self, scale):
         """Whole pictures of one scale, decoded one at a time.

@@ -6,6 +6,7 @@ from pathlib import Path
 from console.errors import InputError, name_some
 from imaging.files import list_images, read_size
 from metrics.full_reference import WINDOW
+from metrics.niqe import BLOCK, is_large_enough
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,7 +154,7 @@ def _check_sizes(pairs):
         )
 
 
-def check_measurable(pairs, scales, shave_size, flag):
+def check_measurable(pairs, scales, shave_size, flag, with_niqe=False):
     """Refuses pictures that are too small to be measured.
 
     Args:
@@ -161,22 +162,26 @@ def check_measurable(pairs, scales, shave_size, flag):
         scales: At which they would be measured.
         shave_size: HR pixels that are dropped at each border.
         flag: What gave the folder of the HR images, for the message.
+        with_niqe: Whether NIQE is measured, too.
 
     Raises:
         InputError: At least one is.
     """
-    least = 2 * shave_size + WINDOW
+    needed = f"at least {2 * shave_size + WINDOW} pixels a side are"
+    if with_niqe:
+        needed = f"two blocks of {BLOCK}x{BLOCK} for NIQE and {needed}"
     small = {}
     for pair in pairs:
         for scale in scales:
-            sides = zip(pair.lr_sizes[scale], pair.hr_size, strict=True)
-            if min(min(lr * scale, hr) for lr, hr in sides) < least:
+            both = zip(pair.lr_sizes[scale], pair.hr_size, strict=True)
+            size = [min(lr * scale, hr) - 2 * shave_size for lr, hr in both]
+            if min(size) < WINDOW or (with_niqe and not is_large_enough(size)):
                 small.setdefault(pair.hr_path, scale)
     if small:
         path, scale = next(iter(small.items()))
         more = name_some([other.name for other in list(small)[1:]])
         raise InputError(
-            f"{flag}: {path}: too small to be measured at x{scale}, for which at least "
-            f"{least} pixels a side are needed ({shave_size} are shaved at each border)"
+            f"{flag}: {path}: too small to be measured at x{scale}, for which "
+            f"{needed} needed ({shave_size} are shaved at each border)"
             f"{f', as are {more}' if more else ''}. Remove it, or shave less."
         )

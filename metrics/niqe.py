@@ -104,19 +104,24 @@ class NIQE:
         """
         inner = slice(shave, -shave or None)
         grey = to_uint8(to_y(to_uint8(image)[inner, inner])).astype(np.float64)
-        rows, columns = (length // BLOCK for length in grey.shape)
-        if rows * columns < 2:
+        if not is_large_enough(grey.shape):
             raise InputError(
                 f"{grey.shape[1]}x{grey.shape[0]} pixels are too few for NIQE: at "
                 f"least two blocks of {BLOCK}x{BLOCK}."
             )
-        features = compute_features(grey[: rows * BLOCK, : columns * BLOCK])
+        height, width = (length // BLOCK * BLOCK for length in grey.shape)
+        features = compute_features(grey[:height, :width])
         features = features[np.isfinite(features).all(axis=1)]
         if len(features) < 2:
             return float("nan")
         difference = self.mean - features.mean(axis=0)
         covariance = (self.covariance + np.cov(features, rowvar=False)) / 2
         return float(np.sqrt(difference @ np.linalg.pinv(covariance) @ difference))
+
+
+def is_large_enough(size):
+    """Whether a picture of (height, width), borders dropped, has two blocks."""
+    return (size[0] // BLOCK) * (size[1] // BLOCK) >= 2
 
 
 def compute_features(grey):

@@ -1,0 +1,243 @@
+"""4PP-EUSR through the scripts, as a user would go."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from imaging.files import load_image
+from metrics.niqe import FEATURES
+from tests.four_pass import SMALL_FLAGS, write_predictor
+from tests.pictures import write_pictures
+from tests.scripts import fail_here, run_here, succeed_here
+
+# Large enough for NIQE's two blocks.
+SIZES = [(104, 200), (112, 208)]
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory):
+    """A folder with pictures, predictors, NIQE's model and a trained EUSR."""
+    folder = tmp_path_factory.mktemp("four_pass")
+    write_pictures(folder / "HR", SIZES)
+    write_predictor(folder / "aesthetic.pb", 0)
+    write_predictor(folder / "subjective.pb", 1, first_score=None)
+    write_predictor(folder / "fixed.pb", 2, side=32)
+    np.savez(
+        folder / "niqe.npz",
+        mu_prisparam=np.ones(FEATURES),
+        cov_prisparam=np.eye(FEATURES),
+    )
+    succeed_here("train.py", *train_flags(folder, "eusr", steps=1))
+    return folder
+
+
+def train_flags(folder, name, steps=2, **more):
+    flags = {
+        "data_truth_path": folder / "HR",
+        "cache_path": folder / "cache",
+        "train_path": folder / name,
+        "max_steps": steps,
+        "log_freq": 1,
+        "summary_freq": 1,
+        "batch_size": 2,
+        "input_patch_size": 8,
+        **more,
+    }
+    return [*SMALL_FLAGS, *(f"--{flag}={value}" for flag, value in flags.items())]
+
+
+def four_pass_flags(folder, name="4pp", steps=2, **more):
+    flags = {
+        "model": "4pp_eusr",
+        "restore_path": folder / "eusr",
+        "restore_target": "generator",
+        "eusr_aesthetic_nima_path": folder / "aesthetic.pb",
+        "eusr_subjective_nima_path": folder / "subjective.pb",
+        **more,
+    }
+    return train_flags(
+        folder, name, **{k: v for k, v in flags.items() if v is not None}
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(road):
+    """What the training says; its folder is `4pp`."""
+    return succeed_here(
+        "train.py",
+        *four_pass_flags(road, validate_truth_path=road / "HR", validate_freq=1),
+        *(f"--niqe_model_path={road / 'niqe.npz'}", "--best_metric=niqe"),
+    )
+
+
+def test_the_log_names_each_loss(trained):
+    assert "Starting from the weights of" in trained
+    assert "Training 4pp_eusr at x4" in trained
+    line = next(line for line in trained.splitlines() if line.startswith("step 1/2"))
+    for name in ("loss", "reconstruction", "adversarial", "discriminator"):
+        assert f"  {name} " in line
+    for kind in ("aesthetic", "subjective"):
+        assert f"  {kind}_score " in line and f"  {kind}_representation " in line
+    assert "discriminator/" not in line and "aesthetic/" not in line
+
+
+def test_tensorboard_shows_losses_scores_rates_and_estimates(road, trained):
+    (path,) = (road / "4pp" / "x4").glob("events*")
+    tags = {
+        value.tag
+        for event in tf.compat.v1.train.summary_iterator(str(path))
+        for value in event.summary.value
+    }
+    assert {
+        *("reconstruction", "adversarial", "discriminator", "loss", "gradient_norm"),
+        *("aesthetic_score", "aesthetic_representation"),
+        *("subjective_score", "subjective_representation"),
+        *("aesthetic/sr", "aesthetic/hr", "subjective/sr", "subjective/hr"),
+        *("discriminator/fake", "discriminator/real", "discriminator/accuracy"),
+        *("discriminator/gradient_norm", "discriminator/learning_rate"),
+        *("learning_rate", "validation/psnr_y", "validation/niqe"),
+        *("estimate_x2", "estimate_x4", "estimate_x8", "input", "truth"),
+    } <= tags
+
+
+def test_the_best_by_niqe_is_the_least(trained):
+    lines = [line for line in trained.splitlines() if line.startswith("validated")]
+    values = [float(line.split("niqe ")[1].split()[0]) for line in lines]
+    assert len(values) == 2
+    assert trained.count("The best so far") == (2 if values[1] < values[0] else 1)
+
+
+def test_the_same_command_goes_on(road, trained):
+    said = succeed_here("train.py", *four_pass_flags(road, steps=3))
+    assert "Going on with" in said and "step 3/3" in said
+    assert "Starting from" not in said
+
+
+def test_what_was_trained_is_measured_judged_frozen_and_upscales(road, trained):
+    report = road / "report.json"
+    data = [f"--data_truth_path={road / 'HR'}", f"--restore_path={road / '4pp'}"]
+    said = succeed_here(
+        "validate.py",
+        *(*data, f"--report_path={report}", f"--niqe_model_path={road / 'niqe.npz'}"),
+        f"--aesthetic_model={road / 'aesthetic.pb'}",
+        f"--subjective_model={road / 'fixed.pb'}",
+    )
+    (scale,) = json.loads(report.read_text())["scales"].items()
+    assert scale[0] == "4"
+    for who in (scale[1], scale[1]["bicubic"]):
+        for name in ("niqe", "aesthetic", "subjective", "psnr_y"):
+            values = [image[name] for image in who["images"].values()]
+            assert who["average"][name] == pytest.approx(np.mean(values))
+        assert 1 <= who["average"]["aesthetic"] <= 10
+    assert "niqe" in said and "aesthetic" in said and "subjective" in said
+
+    for name, scales in (("one", "4"), ("all", "2,4,8")):
+        succeed_here(
+            "freeze.py",
+            *(f"--restore_path={road / '4pp'}", f"--scales={scales}"),
+            f"--output_path={road / f'{name}.pb'}",
+        )
+    succeed_here("freeze.py", data[1], f"--output_path={road / 'default.pb'}")
+    assert (road / "default.pb").read_bytes() == (road / "one.pb").read_bytes()
+    pictures = {}
+    for name, more in (("one", []), ("all", []), ("mean", ["--all_passes"])):
+        model = f"--model_name={road / 'all.pb'}" if more else None
+        succeed_here(
+            "test.py",
+            *(model or f"--model_name={road / f'{name}.pb'}", *more),
+            *(f"--input_path={road / 'HR' / '0.png'}", "--scale=4"),
+            f"--output_path={road / name}",
+        )
+        pictures[name] = load_image(road / name / "0.png")
+    np.testing.assert_array_equal(pictures["one"], pictures["all"])
+    assert pictures["mean"].shape == (4 * SIZES[0][0], 4 * SIZES[0][1], 3)
+    assert np.abs(pictures["mean"].astype(int) - pictures["one"]).max() > 0
+
+    line = fail_here(
+        "test.py",
+        *(f"--model_name={road / 'one.pb'}", "--all_passes", "--scale=4"),
+        *(f"--input_path={road / 'HR'}", f"--output_path={road / 'no'}"),
+    )
+    assert "--all_passes needs x2, x4 and x8, and the model does x4" in line
+    line = fail_here(
+        "test.py",
+        *(f"--model_name={road / 'all.pb'}", "--all_passes", "--scale=2"),
+        *(f"--input_path={road / 'HR'}", f"--output_path={road / 'no'}"),
+    )
+    assert "--all_passes upscales by 4, not by --scale=2" in line
+
+
+def test_a_start_from_nothing_is_warned_of(road):
+    flags = four_pass_flags(road, "scratch", 1, restore_path=None, restore_target=None)
+    done = run_here("train.py", *flags)
+    assert done.returncode == 0
+    assert "not what the paper does" in done.stderr
+    assert "--restore_target=generator" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "more", "said"),
+    [
+        (
+            {"eusr_aesthetic_nima_path": None},
+            [],
+            "--eusr_aesthetic_nima_path must be given",
+        ),
+        (
+            {"eusr_subjective_nima_path": "missing.pb"},
+            [],
+            "--eusr_subjective_nima_path=missing.pb: no such file",
+        ),
+        (
+            {"eusr_subjective_nima_path": "fixed.pb"},
+            ["--input_patch_size=12"],
+            "takes 32x32 pixels only, and --input_patch_size=12 makes 48x48; give "
+            "--input_patch_size=8",
+        ),
+        (
+            {"eusr_passes": "2,4"},
+            ["--eusr_disable_multipass"],
+            "--eusr_disable_multipass is --eusr_passes=4",
+        ),
+        ({"eusr_passes": "3"}, [], "--eusr_passes=3: expected some of 2, 4, 8"),
+        (
+            {"eusr_model_scales": "2,4"},
+            [],
+            "--eusr_model_scales=2,4 has no path for x8",
+        ),
+        ({"scales": "2"}, [], "--scales=2: 4pp_eusr does 4"),
+        ({"restore_target": None}, [], "--restore_target=generator takes the gen"),
+        ({"best_metric": "niqe"}, [], "--best_metric=niqe needs --niqe_model_path"),
+    ],
+)
+def test_a_mistake_gets_one_line(road, monkeypatch, changes, more, said):
+    monkeypatch.chdir(road)
+    if "best_metric" in changes:
+        changes = changes | {"validate_truth_path": road / "HR"}
+    line = fail_here(
+        "train.py", *four_pass_flags(road, "mistake", **changes), *more, cwd=road
+    )
+    assert said in line
+    assert not (road / "mistake").exists()
+
+
+def test_one_pass_needs_one_path_and_no_predictors(road):
+    done = run_here(
+        "train.py",
+        *four_pass_flags(
+            road,
+            "single",
+            1,
+            restore_path=None,
+            restore_target=None,
+            eusr_aesthetic_nima_path=None,
+            eusr_subjective_nima_path=None,
+        ),
+        *("--eusr_disable_multipass", "--eusr_model_scales=4"),
+        *("--eusr_weight_las=0", "--eusr_weight_lar=0"),
+        *("--eusr_weight_lss=0", "--eusr_weight_lsr=0"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "aesthetic" not in done.stdout.split("Training")[1]
