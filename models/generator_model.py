@@ -317,10 +317,17 @@ class GeneratorModel(Model):
                     f"{' and '.join(layers)} can be read."
                 )
             layers = {target: layers[target]}
-        tf1_names.restore(
-            prefix,
-            {name: one for root in layers.values() for name, one in root.items()},
-        )
+        reader = checkpoints.open_reader(prefix)
+        for root, named in layers.items():
+            if not any(reader.has_tensor(f"{name}/kernel") for name in named):
+                raise InputError(
+                    f"{prefix} holds no {root}, which --model={self.name} has. "
+                    "--restore_target=generator takes the generator alone."
+                )
+        named = {
+            name: layer for root in layers.values() for name, layer in root.items()
+        }
+        tf1_names.restore(prefix, named)
 
     def _check_architecture(self, prefix):
         """Refuses a checkpoint of another network.

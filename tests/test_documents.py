@@ -70,7 +70,7 @@ def choose_ranges(script, flags):
     return RANGES[names[0]]
 
 
-@pytest.mark.parametrize(("document", "count"), [("README.md", 6), ("TRAINING.md", 23)])
+@pytest.mark.parametrize(("document", "count"), [("README.md", 6), ("TRAINING.md", 27)])
 def test_the_commands_of_a_document_run_in_their_order(tmp_path, document, count):
     commands = read_commands(document)
     assert len(commands) == count
@@ -91,10 +91,11 @@ def test_the_commands_of_a_document_run_in_their_order(tmp_path, document, count
 
 def test_flags_that_a_document_names_exist():
     helps = {
-        script: run_here(script, "--helpfull", "--model=eusr").stdout
+        script: run_here(script, "--helpfull", "--model=4pp_eusr").stdout
         for script in ("train.py", "validate.py", "freeze.py", "test.py")
     }
     helps["misc"] = run_here("misc/downscale_generator.py", "--helpfull").stdout
+    helps["tradeoff"] = run_here("misc/draw_tradeoff.py", "--helpfull").stdout
     for name in ("train", "evaluate", "predict"):
         script = f"score_predictors/{name}.py"
         for loader in ("ava", "tid2013")[: 1 if name == "predict" else 2]:

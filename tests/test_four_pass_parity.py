@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from console.errors import InputError
 from models import tf1_names
 from models.four_pass_eusr import PASSES, FourPassEUSR, FourPassTraining
 from models.generator_model import Architecture
@@ -69,6 +70,16 @@ def test_losses_and_output_are_the_originals_over_two_steps(theirs):
             float(theirs[f"loss_after2/{name}"]), rel=2e-2
         ), name
     np.testing.assert_allclose(output, theirs["y4_after2"], rtol=0, atol=0.2)
+
+
+def test_an_eusr_of_the_original_has_no_discriminator_and_starts_a_run(theirs):
+    checkpoint = str(TF1 / "eusr" / "model.ckpt-0")
+    model = load_model()
+    before = model.discriminator.last.kernel.numpy()
+    with pytest.raises(InputError, match="holds no discriminator.*=generator"):
+        model.restore(checkpoint)
+    model.restore(checkpoint, "generator")
+    np.testing.assert_array_equal(model.discriminator.last.kernel.numpy(), before)
 
 
 def test_a_wrong_reduction_would_be_found(theirs):

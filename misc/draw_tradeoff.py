@@ -1,0 +1,156 @@
+"""Draws how NIQE and PSNR moved together over the validations of a training.
+
+    python misc/draw_tradeoff.py --train_path=train/4pp --start_report=eusr.json \
+        --output_path=tradeoff.png
+
+The training must have validated with --niqe_model_path; what it found is read from
+TensorBoard's files. `validate.py --report_path` of the model that it started from
+gives the first point.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from absl import flags  # noqa: E402
+
+from console import app, quiet  # noqa: E402
+from console.errors import InputError  # noqa: E402
+from console.files import check_target, written_whole  # noqa: E402
+from console.flags import define_count, define_path  # noqa: E402
+from console.progress import say  # noqa: E402
+
+with quiet.imports():
+    import matplotlib
+
+    matplotlib.use("Agg")
+
+    import matplotlib.pyplot as plt
+    import tensorflow as tf
+
+FLAGS = flags.FLAGS
+COLUMNS = ("psnr_y", "niqe")
+
+
+def define_flags():
+    """Declares the flags."""
+    define_path("train_path", None, "Folder of the training.")
+    define_count("scale", 4, "Of which scale.")
+    define_path(
+        "start_report",
+        None,
+        "JSON report of validate.py about the model that the training started from.",
+    )
+    define_path("output_path", None, "PNG file to write.")
+
+
+def main():
+    """Reads the validations, prints and draws them."""
+    app.require("train_path", "output_path")
+    check_target(FLAGS.output_path, "--output_path")
+    points = read_validations(Path(FLAGS.train_path), FLAGS.scale)
+    if FLAGS.start_report is not None:
+        start = read_report(Path(FLAGS.start_report), FLAGS.scale)
+        points = {0: start["average"]} | points
+        baseline = start["bicubic"]["average"]
+    else:
+        baseline = None
+    say(f"{'step':>8}  {'psnr_y':>8}  {'NIQE':>8}")
+    for step, values in points.items():
+        say(f"{step:8}  {values['psnr_y']:8.3f}  {values['niqe']:8.3f}")
+    draw(points, baseline, FLAGS.output_path)
+    say(f"Wrote {FLAGS.output_path}")
+
+
+def read_validations(folder, scale):
+    """Reads what the validations of a training found.
+
+    Args:
+        folder: Of the training.
+        scale: Upscaling factor.
+
+    Returns:
+        dict: From a step to a dict of `psnr_y` and `niqe`, in the order of the steps.
+
+    Raises:
+        InputError: There was no validation, or none that measured NIQE.
+    """
+    files = sorted((folder / f"x{scale}").glob("events.out.tfevents.*"))
+    points = {}
+    for path in files:
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            for value in event.summary.value:
+                name = value.tag.removeprefix("validation/")
+                if name in COLUMNS and name != value.tag:
+                    number = float(tf.make_ndarray(value.tensor))
+                    points.setdefault(event.step, {})[name] = number
+    whole = {step: point for step, point in points.items() if len(point) == 2}
+    if not whole:
+        raise InputError(
+            f"--train_path={folder}: found no validation with NIQE at x{scale}; train "
+            "with --validate_truth_path and --niqe_model_path."
+        )
+    return dict(sorted(whole.items()))
+
+
+def read_report(path, scale):
+    """Reads one scale of a report of validate.py.
+
+    Raises:
+        InputError: There is no such file, or it holds no NIQE of that scale.
+    """
+    try:
+        report = json.loads(path.read_text())["scales"][str(scale)]
+        report["average"]["niqe"], report["bicubic"]["average"]["niqe"]
+    except OSError as error:
+        raise InputError(f"--start_report={path}: {error.strerror}.") from None
+    except (ValueError, KeyError, TypeError):
+        raise InputError(
+            f"--start_report={path}: expected a report that validate.py wrote at "
+            f"x{scale} with --niqe_model_path."
+        ) from None
+    return report
+
+
+def draw(points, baseline, path):
+    """Draws the curve, and bicubic where it is known.
+
+    Args:
+        points: As `read_validations` returns them.
+        baseline: The same for bicubic; None if it is not known.
+        path: Of the PNG file.
+    """
+    figure, axes = plt.subplots(figsize=(7, 4.5))
+    steps = list(points)
+    psnr, niqe = ([points[step][name] for step in steps] for name in COLUMNS)
+    axes.plot(psnr, niqe, "-", color="0.7", zorder=1)
+    shown = axes.scatter(psnr, niqe, c=steps, cmap="viridis", zorder=2)
+    figure.colorbar(shown, label="step")
+    for index in {0, len(steps) - 1}:
+        axes.annotate(
+            f"step {steps[index]}",
+            (psnr[index], niqe[index]),
+            xytext=(6, 6),
+            textcoords="offset points",
+        )
+    if baseline is not None:
+        axes.scatter(baseline["psnr_y"], baseline["niqe"], marker="x", color="black")
+        axes.annotate(
+            "bicubic",
+            (baseline["psnr_y"], baseline["niqe"]),
+            xytext=(6, -12),
+            textcoords="offset points",
+        )
+    axes.set_xlabel("psnr_y in dB: higher is nearer to the truth")
+    axes.set_ylabel("NIQE: lower looks more natural")
+    axes.grid(alpha=0.3)
+    figure.tight_layout()
+    with written_whole(path) as aside:
+        figure.savefig(aside, format="png", dpi=100)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    app.run(main, define_flags)
