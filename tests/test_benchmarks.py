@@ -4,12 +4,14 @@ import json
 
 import pytest
 
-from benchmarks import predictor
+from benchmarks import four_pass, predictor
+from benchmarks.network import PATCH, count_flops
 from benchmarks.rows import Row, to_table
 from benchmarks.settings import Settings
 from benchmarks.speed import check_sections
 from console.errors import InputError
 from score_predictors.mobilenetv2 import Settings as PredictorSettings
+from tests.four_pass import make_four_pass, write_predictor
 from tests.pictures import write_pictures
 from tests.scripts import fail, succeed
 
@@ -88,6 +90,35 @@ def test_the_predictors_input_and_training_are_measured(monkeypatch):
     shares = [row.waiting_share for row in rows if row.waiting_share is not None]
     assert len(rows) == 5 and len(shares) == 2
     assert all(0 <= share < 1 for share in shares)
+
+
+def test_the_parts_of_a_step_of_4pp_eusr_are_measured(monkeypatch):
+    monkeypatch.setattr(four_pass, "write_predictor", write_predictor)
+    monkeypatch.setattr(four_pass, "PATCH", 8)
+    rows = list(four_pass.measure(Settings(repeats=1, features=4, shared_blocks=1)))
+    parts = [row.what.partition(": ")[2] for row in rows[::2]]
+    assert parts[-1] == "whole step" and len(parts) == 5 and len(rows) == 10
+    for row in rows:
+        assert row.seconds > 0
+        has_share = (
+            "predictors" not in row.what
+        )  # Of which no convolution is the limit.
+        assert (row.share_of_limit is not None) == has_share
+
+
+def test_the_flops_of_the_passes_and_of_the_discriminator_are_counted():
+    model = make_four_pass(weight_las=0, weight_lar=0, weight_lss=0, weight_lsr=0)
+    once, twice = (four_pass.count_pass_flops(model.generator, s) for s in (4, 2))
+    assert once == sum(count_flops(model.generator, 4)) * PATCH**2
+    assert twice == sum(count_flops(model.generator, 2)) * PATCH**2 * (1 + 4)
+    # By hand: multiplications and additions at each of the convolutions' outputs.
+    features = [3, 32, 32, 64, 64, 128, 128, 256, 256, 512, 512]
+    sides = [192, 96, 96, 48, 48, 24, 24, 12, 12, 6]
+    by_hand = sum(
+        2 * 9 * features[i] * features[i + 1] * side**2 for i, side in enumerate(sides)
+    )
+    by_hand += 2 * (512 * 1024 + 1024) * 6**2
+    assert four_pass.count_discriminator_flops(model.discriminator) == by_hand
 
 
 def test_the_peak_of_a_process_is_at_least_what_tensorflow_takes():

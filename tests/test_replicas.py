@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from console.errors import InputError
+from tests.four_pass import write_predictors
 from tests.pictures import write_pictures
 from tests.scripts import ROOT
 from tests.small import SMALL_FLAGS
@@ -56,7 +57,8 @@ def images(tmp_path_factory):
 
 def program(images, folder, **arguments):
     cache = os.path.join(images, "..", "cache")
-    arguments |= {"images": images, "cache": cache, "folder": str(folder), **OPTIONS}
+    fixed = {"images": images, "cache": cache, "folder": str(folder), **OPTIONS}
+    arguments = fixed | arguments
     return ["-m", "tests.replicas_program", json.dumps(arguments)]
 
 
@@ -81,6 +83,16 @@ def difference(one, two):
 def test_two_devices_do_what_one_does(images, alone, tmp_path):
     finish(start(program(images, tmp_path, devices=2, jit_compile=True)))
     assert difference(np.load(tmp_path / "weights0.npy"), alone) < 1e-6
+
+
+def test_two_devices_train_both_networks_of_4pp_eusr_as_one_does(images, tmp_path):
+    more = {"four_pass": write_predictors(tmp_path), "ema_decay": 0.9}
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder, devices in zip(folders, (0, 2), strict=True):
+        folder.mkdir()
+        finish(start(program(images, folder, devices=devices, **more)))
+    one, two = (np.load(folder / "weights0.npy") for folder in folders)
+    assert difference(two, one) < 1e-4
 
 
 def test_two_workers_do_what_one_process_does(images, alone, tmp_path):

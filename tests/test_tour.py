@@ -1,0 +1,33 @@
+"""The tour, with the smallest sizes and its scripts in this process."""
+
+import json
+import shlex
+
+from imaging.files import load_image
+from misc import road
+from tests.scripts import succeed_here
+
+
+def test_the_tour_walks_the_whole_road(tmp_path, monkeypatch):
+    commands = []
+
+    def run(script, *arguments):
+        commands.append(shlex.join([script, *map(str, arguments)]))
+        succeed_here(script, *arguments)
+
+    monkeypatch.setattr(road, "run", run)
+    said = succeed_here(
+        "misc/tour.py",
+        *(f"--output_path={tmp_path}", "--eusr_steps=1", "--epochs=1", "--steps=1"),
+    )
+    scripts = [command.split()[0] for command in commands]
+    assert scripts.count("train.py") == scripts.count("validate.py") == 2
+    assert scripts.count("score_predictors/train.py") == 2
+    assert scripts.count("score_predictors/freeze.py") == 2
+    assert load_image(tmp_path / "perceptual.png").ndim == 3
+    for name in ("eusr", "4pp_eusr"):
+        report = json.loads((tmp_path / "tour" / f"{name}.json").read_text())
+        average = report["scales"]["4"]["average"]
+        assert 1 <= average["aesthetic"] <= 10 and 0 <= average["subjective"] <= 9
+        row = next(x for x in said.splitlines() if x.split()[:1] == [name])
+        assert f"{average['psnr_y']:.2f}" in row.split()
