@@ -295,7 +295,7 @@ class FourPassEUSR(GeneratorModel):
         Returns:
             dict: From a name to a float32 scalar; `loss` is the weighted sum.
         """
-        count, real = len(self.training.passes), hr.shape[0]
+        count = len(self.training.passes)
         truth = tf.tile(hr, (count, 1, 1, 1))
         # No tensor may have more than two consumers; see `models.layers`.
         sr, *copies = _copies(sr, 1 + len(self.predictors))
@@ -312,23 +312,23 @@ class FourPassEUSR(GeneratorModel):
             values |= self._judge(copies.pop(), hr)
             weighted.append(self.training.weight_lg * values["adversarial"])
         for name, predictor in self.predictors.items():
-            # One batch is faster than two; nothing is asked of the truth's gradient.
-            scores, features = predictor(tf.concat([copies.pop(), hr], axis=0))
-            sr_scores, hr_scores = scores[:-real], scores[-real:]
+            # On its own: no gradient is asked of the truth.
+            hr_scores, hr_features = predictor(hr)
+            scores, features = predictor(copies.pop())
             letter = name[0]
             add(
                 f"{name}_score",
                 f"l{letter}s",
-                lambda s=sr_scores, t=hr_scores: score_loss(s, tf.tile(t, [count])),
+                lambda s=scores, t=hr_scores: score_loss(s, tf.tile(t, [count])),
             )
             add(
                 f"{name}_representation",
                 f"l{letter}r",
-                lambda f=features: mean_squared_error(
-                    f[:-real], tf.tile(f[-real:], (count, 1))
+                lambda f=features, t=hr_features: mean_squared_error(
+                    f, tf.tile(t, (count, 1))
                 ),
             )
-            for whose, some in (("sr", sr_scores), ("hr", hr_scores)):
+            for whose, some in (("sr", scores), ("hr", hr_scores)):
                 values[f"{name}/{whose}"] = predictor.to_people(tf.reduce_mean(some))
         total = weighted[0]
         for one in weighted[1:]:
@@ -337,8 +337,8 @@ class FourPassEUSR(GeneratorModel):
 
     def _judge(self, sr, hr):
         """What the discriminator says of estimates and truth."""
-        logits = self.discriminator(tf.concat([sr, hr], axis=0))
-        fake, real = tf.split(logits, [sr.shape[0], hr.shape[0]], axis=0)
+        # Two batches, for of the truth only the discriminator's gradient is asked.
+        fake, real = self.discriminator(sr), self.discriminator(hr)
         fake_loss = cross_entropy(fake, is_real=False)
         real_loss = cross_entropy(real, is_real=True)
         real_share = tf.reduce_mean(tf.cast(real > 0, tf.float32))
