@@ -73,4 +73,6 @@ class Discriminator(keras.layers.Layer):
 
 
 def _leaky_relu(x):
-    return keras.ops.leaky_relu(x, SLOPE)
+    # Not `keras.ops.leaky_relu`: TensorFlow stumbles over fusing that with the
+    # convolution before it, and says so on the terminal.
+    return keras.ops.maximum(x, SLOPE * x)
