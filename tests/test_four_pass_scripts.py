@@ -169,14 +169,6 @@ def test_what_was_trained_is_measured_judged_frozen_and_upscales(road, trained):
     assert "--all_passes upscales by 4, not by --scale=2" in line
 
 
-def test_a_start_from_nothing_is_warned_of(road):
-    flags = four_pass_flags(road, "scratch", 1, restore_path=None, restore_target=None)
-    done = run_here("train.py", *flags)
-    assert done.returncode == 0
-    assert "not what the paper does" in done.stderr
-    assert "--restore_target=generator" in done.stderr
-
-
 @pytest.mark.parametrize(
     ("changes", "more", "said"),
     [
@@ -223,7 +215,7 @@ def test_a_mistake_gets_one_line(road, monkeypatch, changes, more, said):
     assert not (road / "mistake").exists()
 
 
-def test_one_pass_needs_one_path_and_no_predictors(road):
+def test_one_pass_from_scratch_needs_no_predictors_and_is_warned_of(road):
     done = run_here(
         "train.py",
         *four_pass_flags(
@@ -241,3 +233,5 @@ def test_one_pass_needs_one_path_and_no_predictors(road):
     )
     assert done.returncode == 0, done.stderr
     assert "aesthetic" not in done.stdout.split("Training")[1]
+    assert "not what the paper does" in done.stderr
+    assert "--restore_target=generator" in done.stderr
