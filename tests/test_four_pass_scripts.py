@@ -57,9 +57,8 @@ def four_pass_flags(folder, name="4pp", steps=2, **more):
         "eusr_subjective_nima_path": folder / "subjective.pb",
         **more,
     }
-    return train_flags(
-        folder, name, **{k: v for k, v in flags.items() if v is not None}
-    )
+    given = {flag: value for flag, value in flags.items() if value is not None}
+    return train_flags(folder, name, steps, **given)
 
 
 @pytest.fixture(scope="module")
