@@ -16,7 +16,6 @@ from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from score_predictors.run_files import RunFiles
 from score_predictors.trainer import Trainer
 from training.ahead import Ahead
-from training.optimizer import Schedule
 
 # Height and width of most of AVA's photographs.
 SIZE = (480, 640)
@@ -48,8 +47,7 @@ def measure(settings):
         for name, last_only in (("the last layer", True), ("all layers", False)):
             network = dataclasses.replace(SETTINGS, train_last_only=last_only)
             predictor = MobileNetV2(network)
-            files, schedule = RunFiles(folder, "a.h5"), Schedule(1e-3, decay=1.0)
-            trainer = Trainer(predictor, loader, files, schedule)
+            trainer = Trainer(predictor, loader, RunFiles(folder, "a.h5"), 1e-3)
             batch = loader.batch(0)
             train = lambda t=trainer, b=batch: train_and_wait(t, b)  # noqa: E731
             seconds = time_best(train, settings.repeats)

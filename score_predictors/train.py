@@ -30,9 +30,8 @@ with quiet.imports():
     import keras
 
     from score_predictors.run_files import RunFiles
-    from score_predictors.trainer import Trainer
+    from score_predictors.trainer import SCHEDULES, Trainer
     from training import checkpoints, devices, run_folder
-    from training.optimizer import Schedule
 
 FLAGS = flags.FLAGS
 MODEL = Choice("model", PREDICTORS, "mobilenetv2", "The network to train.")
@@ -52,9 +51,9 @@ def define_flags():
     flags.DEFINE_enum(
         "learning_rate_schedule",
         "constant",
-        ["constant", "cosine"],
+        list(SCHEDULES),
         "Whether the learning rate stays, or falls along half a cosine to zero at the "
-        "end of the last of --epochs.",
+        "end of the last of --epochs; more of them make it rise again.",
     )
     define_path("train_path", "./train/", "Folder to write to.")
     flags.DEFINE_string(
@@ -104,15 +103,29 @@ def main():
     start = predictor.load_start() if is_new else None
     loader.prepare()
 
-    schedule = make_schedule(loader.steps_per_epoch)
-    trainer = Trainer(predictor, loader, files, schedule, FLAGS.seed)
+    trainer = Trainer(
+        predictor,
+        loader,
+        files,
+        FLAGS.learning_rate,
+        FLAGS.seed,
+        FLAGS.learning_rate_schedule,
+    )
     if is_new:
         say(f"Starting from {start}.")
         aside = files.set_aside() if FLAGS.restart else None
         if aside is not None:
             say(f"The run so far is now {aside}, and what belongs to it likewise.")
     else:
-        say(f"Going on with {trainer.resume()}.")
+        trainer.resume()
+        if (
+            FLAGS.learning_rate_schedule == "cosine"
+            and FLAGS.epochs != before["epochs"]
+        ):
+            say(
+                "The learning rate now falls to zero over "
+                f"--epochs={FLAGS.epochs}, not {before['epochs']}."
+            )
     if trainer.epoch >= FLAGS.epochs:
         say(
             f"Nothing to do: {files.weights} has {trainer.epoch} epochs of "
@@ -121,19 +134,13 @@ def main():
         return None
     trainer.state.arguments.values["run"] = arguments
     checkpoints.write_arguments(files.arguments, arguments)
+    counts = loader.count()
     say(
-        f"Training {predictor.name} on {device}, data: {loader.describe()}; watch it: "
-        f"tensorboard --logdir={files.folder}"
+        f"Training {predictor.name} on {device} on {counts['train']:,} pictures, "
+        f"{counts['validate']:,} to validate; watch it: tensorboard "
+        f"--logdir={files.folder}"
     )
     return trainer.run(FLAGS.epochs)
-
-
-def make_schedule(steps_per_epoch):
-    """Makes the schedule that the flags describe."""
-    if FLAGS.learning_rate_schedule == "constant":
-        return Schedule(FLAGS.learning_rate, decay=1.0)
-    steps = FLAGS.epochs * steps_per_epoch
-    return Schedule(FLAGS.learning_rate, kind="cosine", decay_steps=steps)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from score_predictors.losses import emd_loss
 from score_predictors.predicting import NotFiniteError, make_predict, predict_part
 from training import checkpoints, run_folder
 from training.ahead import Ahead
-from training.optimizer import GuardedAdam
+from training.optimizer import GuardedAdam, Schedule
 from training.options import StepOptions
 from training.state import State
 from training.stopping import StopRequest
@@ -26,6 +26,8 @@ from training.summaries import Writer
 # one, which may take less than its save.
 SAVE_SECONDS, EPOCH_SAVE_SECONDS = 600.0, 10.0
 SAVES_KEPT = 2
+# From what a user says to a kind of `training.optimizer.Schedule`.
+SCHEDULES = {"constant": "step", "cosine": "cosine"}
 # Steps between two looks at whether all is finite, for which the host has to wait.
 CHECK_STEPS = 50
 
@@ -37,15 +39,18 @@ class Trainer:
         step: Training steps done, an int.
     """
 
-    def __init__(self, predictor, loader, files, schedule, seed=0):
+    def __init__(
+        self, predictor, loader, files, learning_rate, seed=0, schedule="constant"
+    ):
         """Makes the optimizer; nothing is read or written yet.
 
         Args:
             predictor: A `score_predictors.base.Predictor`.
             loader: A `dataloaders.scored.ScoredLoader`, prepared.
             files: `score_predictors.run_files.RunFiles`.
-            schedule: `training.optimizer.Schedule` of Adam's learning rate.
+            learning_rate: Adam's, at the first step.
             seed: Of the dropout.
+            schedule: `constant`, or `cosine`, which falls to zero at the last step.
         """
         self.predictor, self.loader, self.files = predictor, loader, files
         self.seed = seed
@@ -54,10 +59,14 @@ class Trainer:
         self.history = History()
         self.loss_sum = tf.Variable(0.0, trainable=False, name="loss_sum")
         self.loss_count = tf.Variable(0.0, trainable=False, name="loss_count")
-        self.optimizer = GuardedAdam(schedule, self.state)
+        self.optimizer = GuardedAdam(
+            Schedule(learning_rate, decay=1.0, kind=SCHEDULES[schedule]), self.state
+        )
         self.optimizer.build(predictor.trained_weights)
         self.writer = Writer(files.logs)
-        self.saved, self.saved_at = self._position(), 0.0
+        self.saved, self.has_state = self._position(), False
+        # Or when the training began, before the first time.
+        self.saved_at = time.monotonic()
         self._train = tf.function(
             self._train_step,
             autograph=False,
@@ -113,6 +122,9 @@ class Trainer:
             "Give another --weight_filename.",
         )
         self.saved = self._position()
+        if taken is not None:
+            self.has_state, self.saved_at = True, time.monotonic()
+            say(f"Going on with {taken}.")
         before, now = self.history.pictures, self.loader.count()
         if taken is not None and before != now:
             say(
@@ -141,7 +153,6 @@ class Trainer:
             NotFiniteError: The loss or a predicted score is not finite; nothing is.
         """
         end = self._begin(epochs)
-        self.saved_at = time.monotonic()
         threads, is_fine = self.loader.settings.threads, True
         with (
             StopRequest() as stop,
@@ -184,7 +195,10 @@ class Trainer:
             epoch, first = epoch + 1, self.step
         self.loader.begin(epoch, first)
         self.history.pictures = self.loader.count()
-        return first + (epochs - epoch) * steps
+        end = first + (epochs - epoch) * steps
+        # Known only now: it depends on how many pictures the epochs so far had.
+        self.optimizer.end_at(end)
+        return end
 
     def _run_epoch(self, batches, epochs, stop):
         """Trains what is left of an epoch, validates and writes."""
@@ -200,8 +214,12 @@ class Trainer:
         if measured is not None:  # Else it comes first when the run goes on.
             seconds = time.monotonic() - start
             left = to_clock(seconds * (epochs - self.epoch - 1))
-            self._finish_epoch(values | measured, epochs, left)
-            self._save_if_due(EPOCH_SAVE_SECONDS)
+            is_best = self._finish_epoch(values | measured, epochs, left)
+            # What is written belongs together, so the best is not written alone.
+            if is_best or not self.has_state:
+                self._save(is_best)
+            else:
+                self._save_if_due(EPOCH_SAVE_SECONDS)
 
     def _train_epoch(self, batches, epochs, stop):
         """Trains what is left of an epoch; returns whether that is all of it."""
@@ -228,6 +246,7 @@ class Trainer:
         return stop.signal is None or progress.done == left
 
     def _finish_epoch(self, values, epochs, left):
+        """Takes note of an epoch and tells it; returns whether it is the best."""
         best = min(
             (epoch["validation_loss"] for epoch in self.history.epochs),
             default=math.inf,
@@ -245,11 +264,8 @@ class Trainer:
             f"{values['images_per_second']:.1f} images/s  "
             f"{values['waiting_share']:.1%} waiting  {left} left"
         )
-        with written_whole(self.files.table) as aside:
-            aside.write_text(self.history.to_table())
         self._summarise(values)
-        if values["validation_loss"] < best:
-            self._save_weights(self.files.best)
+        return values["validation_loss"] < best
 
     def train(self, batch):
         """Takes one step.
@@ -333,8 +349,9 @@ class Trainer:
         step = int(self.state.first_bad_step.numpy())
         if step >= 0:
             raise NotFiniteError(
-                f"the loss or a gradient of step {step + 1} is not finite. The state "
-                f"in {self.files.state} is from before; lower --learning_rate."
+                f"the loss or a gradient of step {step + 1} is not finite. What is in "
+                f"{self.files.state}, if anything, is from before; lower "
+                "--learning_rate."
             )
 
     def _save_if_due(self, seconds):
@@ -342,22 +359,32 @@ class Trainer:
         if time.monotonic() - self.saved_at > seconds:
             self._save()
 
-    def _save(self):
-        """Writes weights and state, unless nothing was done since the last time."""
+    def _save(self, is_best=False):
+        """Writes all of a run's files, unless nothing was done since the last time.
+
+        Args:
+            is_best: Whether the weights are the best so far.
+        """
         self._check_finite()
         if self.saved == self._position():
             return
-        is_first = not checkpoints.list_checkpoints(self.files.state)
         try:
+            if is_best:
+                self._save_weights(self.files.best)
             self._save_weights(self.files.weights)
+            with written_whole(self.files.table) as aside:
+                aside.write_text(self.history.to_table())
             # Last, so that a state never says more than the files beside it hold.
             self.keeper.save(self.step)
         except OSError:
-            if is_first:  # Weights without a state would bar the way to a new start.
-                self.files.weights.unlink(missing_ok=True)
-                self.files.best.unlink(missing_ok=True)
+            if (
+                not self.has_state
+            ):  # Weights without a state would bar the way to a new start.
+                for path in (self.files.weights, self.files.best, self.files.table):
+                    path.unlink(missing_ok=True)
             raise
-        self.saved, self.saved_at = self._position(), time.monotonic()
+        self.saved, self.has_state = self._position(), True
+        self.saved_at = time.monotonic()
 
     def _save_weights(self, path):
         attributes = self.predictor.attributes() | {

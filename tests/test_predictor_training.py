@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import errno
 import json
+import math
 import signal
 import threading
 from pathlib import Path
@@ -16,16 +17,18 @@ from console.errors import InputError
 from dataloaders.ava import AVA
 from dataloaders.scored import ScoredSettings
 from score_predictors import mobilenetv2
+from score_predictors import trainer as trainer_module
 from score_predictors.history import COLUMNS
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from score_predictors.run_files import RunFiles
 from score_predictors.trainer import Trainer
 from score_predictors.weight_files import WeightFile
 from tests.scored_data import spoil, write_ava
-from training.optimizer import Schedule
 
 
-def make_trainer(folder, learning_rate=1e-3, leave_out_broken=False, **settings):
+def make_trainer(
+    folder, learning_rate=1e-3, leave_out_broken=False, schedule="constant", **settings
+):
     """A run on 7 pictures of 32 pixels: 3 steps an epoch."""
     keras.utils.set_random_seed(0)
     loader = AVA(
@@ -38,8 +41,13 @@ def make_trainer(folder, learning_rate=1e-3, leave_out_broken=False, **settings)
     loader.prepare()
     settings = {"alpha": 0.35, "weights": "none", "dropout": 0.5} | settings
     files = RunFiles(folder / "train", "ava.h5")
-    schedule = Schedule(learning_rate, decay=1.0)
-    return Trainer(MobileNetV2(Settings(**settings)), loader, files, schedule)
+    return Trainer(
+        MobileNetV2(Settings(**settings)),
+        loader,
+        files,
+        learning_rate,
+        schedule=schedule,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -347,6 +355,56 @@ def test_the_best_epoch_is_the_one_of_the_least_validation_loss(tmp_path, monkey
     )
     trainer.run(3)
     assert saved == ["ava.best.h5", "ava.h5", "ava.best.h5", "ava.h5", "ava.h5"]
+
+
+@pytest.mark.parametrize(("seconds", "saves"), [(-1.0, 4), (3600.0, 3)])
+def test_an_epoch_that_is_not_the_best_is_saved_when_it_is_worth_it(
+    tmp_path, monkeypatch, seconds, saves
+):
+    write_ava(tmp_path)
+    monkeypatch.setattr(trainer_module, "EPOCH_SAVE_SECONDS", seconds)
+    trainer = make_trainer(tmp_path, train_last_only=True)
+    losses = iter([0.3, 0.4, 0.2, 0.5])
+    monkeypatch.setattr(
+        trainer,
+        "validate",
+        lambda _: {
+            "validation_loss": next(losses),
+            "validation_srcc": 0.1,
+            "validation_lcc": 0.1,
+        },
+    )
+    rows = []
+    save = trainer.keeper.save
+
+    def count_rows(step):
+        # All that is beside the state says the same as the state.
+        table = trainer.files.table.read_text().splitlines()[1:]
+        rows.append((len(table), trainer.epoch))
+        return save(step)
+
+    monkeypatch.setattr(trainer.keeper, "save", count_rows)
+    trainer.run(4)
+    assert len(rows) == saves and all(one == other for one, other in rows)
+
+
+def test_a_cosine_ends_with_the_last_step_however_many_pictures_there_were(tmp_path):
+    write_ava(tmp_path)
+    first = make_trainer(tmp_path, schedule="cosine", train_last_only=True)
+    first.run(2)
+    assert float(first.optimizer.learning_rate) == pytest.approx(0, abs=1e-9)
+    again = make_trainer(tmp_path, schedule="cosine", train_last_only=True)
+    again.resume()
+    steps = again.loader.steps_per_epoch
+    again.loader.parts["train"] = again.loader.parts["train"][
+        :1
+    ]  # The others are gone.
+    assert again.loader.steps_per_epoch == 1 < steps
+    end = again._begin(4)
+    assert end == 2 * steps + 2
+    share = 2 * steps / end
+    rate = 1e-3 * (1 + math.cos(math.pi * share)) / 2
+    assert float(again.optimizer.learning_rate) == pytest.approx(rate, rel=1e-4)
 
 
 def test_a_run_is_set_aside_whole(tmp_path):

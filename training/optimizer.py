@@ -81,9 +81,19 @@ class GuardedAdam(keras.optimizers.Adam):
             clip_norm: Largest norm of all gradients together; 0 for any.
             **kwargs: What Keras' Adam takes.
         """
-        super().__init__(FollowStep(schedule, state.step), **kwargs)
+        rate = FollowStep(schedule, state.step)
+        super().__init__(rate, **kwargs)
+        self.rate_of_step = rate
         self.schedule, self.state, self.clip_norm = schedule, state, clip_norm
         self.mask = 1.0
+
+    def end_at(self, steps):
+        """Lets a cosine schedule reach zero after so many steps in all.
+
+        To be called before the first step is traced.
+        """
+        self.schedule = dataclasses.replace(self.schedule, decay_steps=steps)
+        self.rate_of_step.schedule = self.schedule
 
     def minimize_guarded(self, differentiate, variables):
         """Takes one step, if its loss and gradients are finite; counts it if not.
