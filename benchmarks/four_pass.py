@@ -15,7 +15,8 @@ from benchmarks.rows import Row
 from frozen import graphs
 from frozen.predictor import make_graph_def
 from models.discriminator import CONVOLUTIONS
-from models.four_pass_eusr import SCALE, FourPassEUSR, FourPassTraining
+from models.four_pass_eusr import FourPassEUSR
+from models.four_pass_settings import SCALE, FourPassTraining
 from models.generator_model import Architecture
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from training.options import StepOptions

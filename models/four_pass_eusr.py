@@ -18,64 +18,30 @@ import functools
 import tensorflow as tf
 from absl import flags
 
-from console.errors import InputError
-from console.flags import define_float, define_numbers, define_path
-from models import reduction, tf1_names
+from models import four_pass_settings, reduction, tf1_names
 from models.discriminator import Discriminator
-from models.generator_model import FLAG_PREFIX, GeneratorModel, Training
+from models.four_pass_settings import (
+    SCALE,
+    FourPassTraining,
+    check_passes,
+    load_predictors,
+)
+from models.generator_model import FLAG_PREFIX, GeneratorModel
 from models.losses import (
     cross_entropy,
     mean_absolute_error,
     mean_squared_error,
     score_loss,
 )
-from models.predictors import KINDS, ScorePredictor
 from training import checkpoints
 from training.optimizer import minimize_together
 from training.options import POLICIES
 from training.replicas import count_replicas
 from training.state import make_counter
 
-SCALE = 4
-PASSES = (2, 4, 8)
 # Steps in a row after which a discriminator that has won, or says the same of
 # everything, is pointed out.
 PATIENCE = 1000
-
-
-@dataclasses.dataclass(frozen=True)
-class FourPassTraining(Training):
-    """How it is trained.
-
-    Attributes:
-        learning_rate: Adam's of the generator, at step 0.
-        learning_rate_decay_steps: See `Training`.
-        learning_rate_discriminator: Adam's of the discriminator, at step 0.
-        weight_lr: Weight of the mean absolute error to the truth.
-        weight_lg: Of what the discriminator says.
-        weight_las: Of the aesthetic score.
-        weight_lar: Of the aesthetic predictor's features.
-        weight_lss: Of the subjective score.
-        weight_lsr: Of the subjective predictor's features.
-        aesthetic_nima_path: The frozen predictor trained on AVA.
-        subjective_nima_path: The frozen predictor trained on TID2013.
-        passes: The estimates that are trained, by the scale of their last pass.
-        x8_reduction: How the x8 estimate is halved; see `models.reduction.halve`.
-    """
-
-    learning_rate: float = 1e-5
-    learning_rate_decay_steps: int = 1_000_000
-    learning_rate_discriminator: float = 2e-5
-    weight_lr: float = 0.05
-    weight_lg: float = 0.1
-    weight_las: float = 0.01
-    weight_lar: float = 0.1
-    weight_lss: float = 0.01
-    weight_lsr: float = 0.1
-    aesthetic_nima_path: str | None = None
-    subjective_nima_path: str | None = None
-    passes: tuple = PASSES
-    x8_reduction: str = reduction.ANTIALIAS
 
 
 class FourPassEUSR(GeneratorModel):
@@ -117,7 +83,7 @@ class FourPassEUSR(GeneratorModel):
         self.discriminator = self.discriminator_optimizer = None
         if training is None:
             return
-        self.predictors = _load_predictors(training)
+        self.predictors = load_predictors(training)
         self.variables = self._list_variables()
         self.optimizer = self.make_optimizer(
             training, training.learning_rate, self.generator.trainable_variables
@@ -136,66 +102,17 @@ class FourPassEUSR(GeneratorModel):
     def define_flags(cls):
         """Declares the flags of the networks and of their training."""
         super().define_flags()
-        defaults = FourPassTraining
-        define_float(
-            "eusr_learning_rate_discriminator",
-            defaults.learning_rate_discriminator,
-            "Learning rate of the discriminator at the first step.",
-            lower_bound=0.0,
-        )
-        for name, text in (
-            ("weight_lr", "the mean absolute error to the truth"),
-            ("weight_lg", "what the discriminator says"),
-            ("weight_las", "the aesthetic score"),
-            ("weight_lar", "the aesthetic predictor's features"),
-            ("weight_lss", "the subjective score"),
-            ("weight_lsr", "the subjective predictor's features"),
-        ):
-            define_float(
-                f"eusr_{name}",
-                getattr(defaults, name),
-                f"Weight of the loss of {text}; at 0 it is not computed.",
-                lower_bound=0.0,
-            )
-        for name, (data, _) in KINDS.items():
-            define_path(
-                f"eusr_{name}_nima_path",
-                None,
-                f"The predictor trained on {data}, a .pb file of "
-                "score_predictors/freeze.py or of the TF1 code.",
-            )
-        define_numbers(
-            "eusr_passes",
-            PASSES,
-            "The estimates to train: twice by 2, by 4, by 8 and halved.",
-        )
-        flags.DEFINE_bool(
-            "eusr_disable_multipass", False, "The same as --eusr_passes=4."
-        )
-        flags.DEFINE_enum(
-            "eusr_x8_reduction",
-            defaults.x8_reduction,
-            list(reduction.REDUCTIONS),
-            "How the x8 estimate is halved: as MATLAB does, or as the TF1 code did, "
-            "which moves the image by half of its pixel.",
-        )
+        four_pass_settings.define_flags()
 
     @classmethod
     def from_flags(cls, options=None):
         """See `Model.from_flags`."""
-        values = flags.FLAGS
         architecture = cls.architecture_from_flags()
-        training = cls.training_from_flags()
-        if values.eusr_disable_multipass:
-            if values["eusr_passes"].present:
-                raise InputError(
-                    "--eusr_disable_multipass is --eusr_passes=4; give one of them."
-                )
-            training = dataclasses.replace(training, passes=(SCALE,))
-        _check_passes(training.passes, architecture.model_scales)
+        training = four_pass_settings.apply_disable_multipass(cls.training_from_flags())
+        check_passes(training.passes, architecture.model_scales)
         model = cls(architecture, training, options)
         for predictor in model.predictors.values():
-            predictor.check_side(values.input_patch_size, SCALE)
+            predictor.check_side(flags.FLAGS.input_patch_size, SCALE)
         return model
 
     def train_step(self, lr, hr, scale):
@@ -429,52 +346,3 @@ def _copies(x, count):
     for _ in range(count):
         copies.append(tf.identity(copies[-1]))
     return copies
-
-
-def _check_passes(passes, scales):
-    """Refuses passes that there are no such things as, or no paths for.
-
-    Raises:
-        InputError: With what to give.
-    """
-    given = ",".join(map(str, passes))
-    if not passes or set(passes) - set(PASSES) or len(set(passes)) < len(passes):
-        raise InputError(
-            f"--eusr_passes={given}: expected some of {', '.join(map(str, PASSES))}, "
-            "each once."
-        )
-    missing = sorted({SCALE, *passes} - set(scales))
-    if missing:
-        raise InputError(
-            f"--eusr_model_scales={','.join(map(str, scales))} has no path for "
-            f"{' and '.join(f'x{scale}' for scale in missing)}, which "
-            f"--eusr_passes={given} and upscaling by {SCALE} need."
-        )
-
-
-def _load_predictors(training):
-    """The predictors that losses of a weight ask for.
-
-    Raises:
-        InputError: One is not given, missing or damaged, or no loss has a weight.
-    """
-    fields = [f for f in dataclasses.fields(training) if f.name.startswith("weight_")]
-    if not any(getattr(training, field.name) for field in fields):
-        names = ", ".join(f"--{FLAG_PREFIX}{field.name}" for field in fields)
-        raise InputError(f"all weights are 0 ({names}); nothing would be trained.")
-    predictors = {}
-    for name, (data, _) in KINDS.items():
-        letter = name[0]
-        weights = [f"weight_l{letter}s", f"weight_l{letter}r"]
-        if not any(getattr(training, weight) for weight in weights):
-            continue
-        path, flag = getattr(training, f"{name}_nima_path"), f"{name}_nima_path"
-        flag = f"--{FLAG_PREFIX}{flag}"
-        if path is None:
-            zeros = " ".join(f"--{FLAG_PREFIX}{weight}=0" for weight in weights)
-            raise InputError(
-                f"{flag} must be given: the predictor trained on {data}, a .pb file of "
-                f"score_predictors/freeze.py or of the TF1 code. Without it: {zeros}."
-            )
-        predictors[name] = ScorePredictor(path, flag, name)
-    return predictors

@@ -10,7 +10,7 @@ from imaging.imresize import imresize
 from models import four_pass_eusr, losses
 from models.discriminator import Discriminator
 from models.eusr import EUSR
-from models.four_pass_eusr import PASSES, FourPassTraining
+from models.four_pass_settings import PASSES, FourPassTraining
 from models.reduction import halve
 from tests.four_pass import SMALL, make_four_pass, weigh_only, write_predictors
 from tests.small import draw_batch

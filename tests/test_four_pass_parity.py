@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from console.errors import InputError
 from models import tf1_names
-from models.four_pass_eusr import PASSES, FourPassEUSR, FourPassTraining
+from models.four_pass_eusr import FourPassEUSR
+from models.four_pass_settings import PASSES, FourPassTraining
 from models.generator_model import Architecture
 from tests.shared_data import SHARED, needs_shared
 
