@@ -10,7 +10,8 @@ from tests.scripts import ROOT, fail_here, run_here
 SCRIPTS = [
     *("train.py", "validate.py", "test.py", "freeze.py"),
     *(f"misc/downscale_generator{name}.py" for name in ("", "_cv", "_tf")),
-    *(f"misc/{name}.py" for name in ("demo", "sample_images", "sample_scores")),
+    *(f"misc/sample_{name}.py" for name in ("images", "scores")),
+    *(f"misc/{name}.py" for name in ("demo", "draw_tradeoff", "tour")),
     *(f"score_predictors/{n}.py" for n in ("train", "evaluate", "freeze", "predict")),
 ]
 FOLDERS = ("misc", "score_predictors", "dataloaders", "models", "training")
@@ -25,6 +26,8 @@ NEEDED = {
     "misc/downscale_generator_cv.py": "input_path output_path scale",
     "misc/downscale_generator_tf.py": "input_path output_path scale",
     "misc/demo.py": "output_path",
+    "misc/draw_tradeoff.py": "train_path start_report output_path",
+    "misc/tour.py": "output_path",
     "misc/sample_images.py": "output_path",
     "misc/sample_scores.py": "input_path output_path",
     "score_predictors/train.py": "ava_dataset_path ava_image_path mobilenetv2_weights",
