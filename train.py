@@ -31,7 +31,7 @@ with quiet.imports():
     import keras
 
     from models import judging, opening
-    from models.measuring import BASELINE, BEST_METRICS, SHAVE_SIZE, Validation
+    from models.measuring import BASELINE, SHAVE_SIZE, Validation
     from training import checkpoints, devices, run_folder
     from training.loop import Loop, LoopSettings
     from training.options import StepOptions
@@ -67,8 +67,7 @@ def define_flags():
     define_numbers(
         "scales",
         None,
-        "Scales to train, of which each step draws one; if not given 2,4,8, or what "
-        "else the model is trained at.",
+        "Scales to train, of which each step draws one; all if not given.",
     )
     flags.DEFINE_string(
         "cuda_device", "0", "GPU to train on; -1 for the CPU, as without any GPU."
@@ -102,17 +101,11 @@ def define_flags():
     define_path(
         "validate_input_path", None, "Their LR images; made from HR if not given."
     )
-    judging.define_niqe_flag()
-    flags.DEFINE_enum(
-        "best_metric",
-        "psnr_y",
-        list(BEST_METRICS),
-        "What the best checkpoint is chosen by; niqe needs --niqe_model_path.",
-    )
     with only_in_helpfull(but=("max_steps", "save_freq")):
         LoopSettings.define_flags()
         StepOptions.define_flags()
         opening.define_use_ema()
+        judging.define_training_flags()
 
 
 def main():
@@ -154,7 +147,7 @@ def _train(team, device, settings, options):
         seed=FLAGS.seed,
     )
     arguments = collect_values(
-        LoopSettings, StepOptions, opening, model_class, loader_class
+        LoopSettings, StepOptions, opening, judging, model_class, loader_class
     )
     # Which may have two names.
     arguments |= {"dataloader": loader_class.__name__, "data_set": loader.describe()}

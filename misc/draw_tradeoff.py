@@ -80,7 +80,8 @@ def read_validations(folder, scale):
     files = sorted((folder / f"x{scale}").glob("events.out.tfevents.*"))
     points = {}
     for path in files:
-        for event in tf.compat.v1.train.summary_iterator(str(path)):
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            event = tf.compat.v1.Event.FromString(record)
             for value in event.summary.value:
                 name = value.tag.removeprefix("validation/")
                 if name in COLUMNS and name != value.tag:
@@ -145,6 +146,7 @@ def draw(points, baseline, path):
         )
     axes.set_xlabel("psnr_y in dB: higher is nearer to the truth")
     axes.set_ylabel("NIQE: lower looks more natural")
+    axes.margins(x=0.15)  # Room for the labels.
     axes.grid(alpha=0.3)
     figure.tight_layout()
     with written_whole(path) as aside:

@@ -7,6 +7,7 @@ from absl import flags
 from console.flags import define_path
 from imaging.crops import centre_patch
 from metrics.niqe import NIQE
+from models.measuring import BEST_METRICS
 from models.predictors import KINDS, ScorePredictor
 
 NIQE_FLAG = "niqe_model_path"
@@ -19,6 +20,17 @@ def define_niqe_flag():
         None,
         "NIQE's model of natural pictures, modelparameters.mat of its authors or an "
         ".npz file of the same numbers; measures NIQE, too.",
+    )
+
+
+def define_training_flags():
+    """Declares what validations in a training judge by, too."""
+    define_niqe_flag()
+    flags.DEFINE_enum(
+        "best_metric",
+        "psnr_y",
+        list(BEST_METRICS),
+        "What the best checkpoint is chosen by; niqe needs --niqe_model_path.",
     )
 
 
