@@ -327,7 +327,6 @@ def test_the_discriminator_is_watched_step_by_step(accuracy, right, one_sided):
 @pytest.mark.parametrize(
     "options",
     [
-        StepOptions(),
         StepOptions(precision="bfloat16", ema_decay=0.9, gradient_clip_norm=1.0),
         StepOptions(jit_compile=True),
     ],
