@@ -199,6 +199,8 @@ def _make_validation(model, loader_class, scales):
         for name in ("validate_input_path", "niqe_model_path"):
             if FLAGS[name].value is not None:
                 raise InputError(f"--{name} needs --validate_truth_path, too.")
+        if FLAGS["best_metric"].present:
+            raise InputError("--best_metric needs --validate_truth_path, too.")
         return None
     judges = judging.judges_from_flags()
     if FLAGS.best_metric not in (*Validation.METRICS, *judges):

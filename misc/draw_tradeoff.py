@@ -80,7 +80,9 @@ def read_validations(folder, scale):
     files = sorted((folder / f"x{scale}").glob("events.out.tfevents.*"))
     points = {}
     for path in files:
-        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+        # A run that was killed may leave half an entry at a file's end.
+        whole_entries = tf.data.TFRecordDataset(str(path)).ignore_errors()
+        for record in whole_entries.as_numpy_iterator():
             event = tf.compat.v1.Event.FromString(record)
             for value in event.summary.value:
                 name = value.tag.removeprefix("validation/")
@@ -104,7 +106,8 @@ def read_report(path, scale):
     """
     try:
         report = json.loads(path.read_text())["scales"][str(scale)]
-        report["average"]["niqe"], report["bicubic"]["average"]["niqe"]
+        for average in (report["average"], report["bicubic"]["average"]):
+            float(average["niqe"]), float(average["psnr_y"])
     except OSError as error:
         raise InputError(f"--start_report={path}: {error.strerror}.") from None
     except (ValueError, KeyError, TypeError):

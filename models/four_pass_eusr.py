@@ -18,11 +18,14 @@ import functools
 import tensorflow as tf
 from absl import flags
 
-from models import four_pass_settings, reduction, tf1_names
+from console.flags import define_float, define_numbers, define_path
+from models import reduction, tf1_names
 from models.discriminator import Discriminator
 from models.four_pass_settings import (
+    PASSES,
     SCALE,
     FourPassTraining,
+    apply_disable_multipass,
     check_passes,
     load_predictors,
 )
@@ -33,6 +36,7 @@ from models.losses import (
     mean_squared_error,
     score_loss,
 )
+from models.predictors import KINDS
 from training import checkpoints
 from training.optimizer import minimize_together
 from training.options import POLICIES
@@ -58,8 +62,9 @@ class FourPassEUSR(GeneratorModel):
     name = "4pp_eusr"
     trained_scales = default_scales = (SCALE,)
     training_class = FourPassTraining
-    may_change = tuple(
-        f"{FLAG_PREFIX}{field.name}" for field in dataclasses.fields(FourPassTraining)
+    may_change = (
+        *(f"{FLAG_PREFIX}{f.name}" for f in dataclasses.fields(FourPassTraining)),
+        "eusr_disable_multipass",
     )
     advice_for_scratch = (
         "a discriminator is trained against a generator that knows nothing yet, which "
@@ -79,7 +84,7 @@ class FourPassEUSR(GeneratorModel):
             InputError: A predictor is missing or damaged.
         """
         super().__init__(architecture, options)
-        self.training = training
+        self.training, self.predictors = training, {}
         self.discriminator = self.discriminator_optimizer = None
         if training is None:
             return
@@ -102,13 +107,55 @@ class FourPassEUSR(GeneratorModel):
     def define_flags(cls):
         """Declares the flags of the networks and of their training."""
         super().define_flags()
-        four_pass_settings.define_flags()
+        defaults = FourPassTraining
+        define_float(
+            "eusr_learning_rate_discriminator",
+            defaults.learning_rate_discriminator,
+            "Learning rate of the discriminator at the first step.",
+            lower_bound=0.0,
+        )
+        for name, text in (
+            ("weight_lr", "the mean absolute error to the truth"),
+            ("weight_lg", "what the discriminator says"),
+            ("weight_las", "the aesthetic score"),
+            ("weight_lar", "the aesthetic predictor's features"),
+            ("weight_lss", "the subjective score"),
+            ("weight_lsr", "the subjective predictor's features"),
+        ):
+            define_float(
+                f"eusr_{name}",
+                getattr(defaults, name),
+                f"Weight of the loss of {text}; at 0 it is not computed.",
+                lower_bound=0.0,
+            )
+        for name, (data, _) in KINDS.items():
+            define_path(
+                f"eusr_{name}_nima_path",
+                None,
+                f"The predictor trained on {data}, a .pb file of "
+                "score_predictors/freeze.py or of the TF1 code.",
+            )
+        define_numbers(
+            "eusr_passes",
+            PASSES,
+            "The estimates to train: twice by 2, by 4, by 8 and halved.",
+        )
+        flags.DEFINE_bool(
+            "eusr_disable_multipass", False, "The same as --eusr_passes=4."
+        )
+        flags.DEFINE_enum(
+            "eusr_x8_reduction",
+            defaults.x8_reduction,
+            list(reduction.REDUCTIONS),
+            "How the x8 estimate is halved: as MATLAB does, or as the TF1 code did, "
+            "which moves the image by half of its pixel.",
+        )
 
     @classmethod
     def from_flags(cls, options=None):
         """See `Model.from_flags`."""
         architecture = cls.architecture_from_flags()
-        training = four_pass_settings.apply_disable_multipass(cls.training_from_flags())
+        training = apply_disable_multipass(cls.training_from_flags())
         check_passes(training.passes, architecture.model_scales)
         model = cls(architecture, training, options)
         for predictor in model.predictors.values():
@@ -272,7 +319,7 @@ class FourPassEUSR(GeneratorModel):
         """Counts for how long it has been always right, or said always the same."""
         accuracy = values["discriminator/accuracy"]
         for counter, sign in (
-            (self.all_right_in_a_row, accuracy >= 1.0),
+            (self.all_right_in_a_row, accuracy > 1.0 - 1e-6),
             (self.one_sided_in_a_row, tf.abs(accuracy - 0.5) < 1e-6),
         ):
             counter.assign(tf.where(sign, counter + 1, tf.zeros_like(counter)))

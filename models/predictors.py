@@ -45,6 +45,11 @@ class ScorePredictor:
             InputError: With the --input_patch_size that does.
         """
         takes = self.network.side
+        if takes is not None and takes % scale:
+            raise InputError(
+                f"{self.flag}={self.path} takes {takes}x{takes} pixels only, which no "
+                f"patch is when upscaled by {scale}; give another file."
+            )
         if takes not in (None, side * scale):
             raise InputError(
                 f"{self.flag}={self.path} takes {takes}x{takes} pixels only, and "

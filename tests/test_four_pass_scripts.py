@@ -1,5 +1,6 @@
 """4PP-EUSR through the scripts, as a user would go."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ import tensorflow as tf
 
 from imaging.files import load_image
 from metrics.niqe import FEATURES
+from models.four_pass_settings import FourPassTraining
 from tests.four_pass import SMALL_FLAGS, write_predictor
 from tests.pictures import write_pictures
 from tests.scripts import fail_here, run_here, succeed_here
@@ -108,8 +110,13 @@ def test_the_best_by_niqe_is_the_least(trained):
     assert trained.count("The best so far") == (2 if values[1] < values[0] else 1)
 
 
-def test_the_same_command_goes_on(road, trained):
-    said = succeed_here("train.py", *four_pass_flags(road, steps=3))
+def test_the_same_command_goes_on_and_what_differs_is_said(road, trained):
+    arguments = json.loads((road / "4pp" / "arguments.json").read_text())
+    for field in dataclasses.fields(FourPassTraining):
+        assert f"eusr_{field.name}" in arguments
+    flags = four_pass_flags(road, steps=3, eusr_weight_lg=0.2)
+    said = succeed_here("train.py", *flags)
+    assert "From here on: --eusr_weight_lg was 0.1 and is 0.2." in said
     assert "Going on with" in said and "step 3/3" in said
     assert "Starting from" not in said
 
@@ -200,6 +207,7 @@ def test_what_was_trained_is_measured_judged_frozen_and_upscales(road, trained):
         ),
         ({"scales": "2"}, [], "--scales=2: 4pp_eusr does 4"),
         ({"restore_target": None}, [], "--restore_target=generator takes the gen"),
+        ({}, ["--best_metric=niqe"], "--best_metric needs --validate_truth_path"),
         ({"best_metric": "niqe"}, [], "--best_metric=niqe needs --niqe_model_path"),
     ],
 )

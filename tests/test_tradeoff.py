@@ -21,6 +21,8 @@ def run(tmp_path):
         scalars = {f"validation/{name}": value for name, value in values.items()}
         writer.write(step, scalars | {"loss": 1.0, "niqe": 99.0})
     writer.close()
+    (path,) = (tmp_path / "run" / "x4").glob("events*")
+    path.write_bytes(path.read_bytes() + b"half an entry")  # As a kill leaves it.
     return tmp_path / "run"
 
 
@@ -45,7 +47,12 @@ def test_what_cannot_be_drawn_is_told(run, tmp_path):
     line = fail_here("misc/draw_tradeoff.py", f"--train_path={tmp_path}", output)
     assert "found no validation with NIQE at x4" in line
     (tmp_path / "other.json").write_text(json.dumps({"scales": {"2": START}}))
+    broken = {"average": {"psnr_y": 1.0, "niqe": None}}
+    (tmp_path / "null.json").write_text(
+        json.dumps({"scales": {"4": broken | {"bicubic": broken}}})
+    )
     for name, found in {
+        "null.json": "expected a report that validate.py wrote at x4",
         "other.json": "expected a report that validate.py wrote at x4",
         "missing.json": "No such file",
     }.items():
