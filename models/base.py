@@ -145,7 +145,7 @@ class Model:
     def remarks(self):
         """What a person should know about the training by now.
 
-        Asked at each log; each thing is said once and again only when it is new.
+        Asked at each log; what was said is said again only after it went on as long.
 
         Returns:
             list of str.
