@@ -108,11 +108,13 @@ def _make_upscale(model):
                 f"--all_passes upscales by {passes.SCALE}, not by "
                 f"--scale={FLAGS.scale}."
             )
-        if model.scales is not None and set(passes.SCALES) - set(model.scales):
-            does = " and ".join(f"x{scale}" for scale in model.scales)
+        does = model.find_scales(passes.SCALES)
+        if set(passes.SCALES) - set(does):
+            does = " and ".join(f"x{scale}" for scale in does) or "none of them"
             raise InputError(
-                f"--all_passes needs x2, x4 and x8, and the model does {does}; freeze "
-                "it with --scales=2,4,8, or leave --all_passes out."
+                f"--all_passes needs x2, x4 and x8, and the model does {does}. Leave "
+                "it out, or take a network that has paths for all three, frozen with "
+                "--scales=2,4,8."
             )
         stages = {scale: model.stages(scale) for scale in passes.SCALES}
         functions = passes.upscale_by_all_passes, passes.count_tiles_of_all_passes

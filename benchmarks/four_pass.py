@@ -6,6 +6,7 @@ import re
 import tempfile
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -17,7 +18,7 @@ from frozen.predictor import make_graph_def
 from models.discriminator import CONVOLUTIONS
 from models.four_pass_eusr import FourPassEUSR
 from models.four_pass_settings import SCALE, FourPassTraining
-from models.generator_model import Architecture
+from models.generator_settings import Architecture
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from training.options import StepOptions
 
@@ -35,8 +36,13 @@ def measure(settings):
         gradient; of the discriminator and of both predictors, forward and backward.
     """
     with tempfile.TemporaryDirectory() as folder:
-        path = write_predictor(Path(folder) / "predictor.pb")
-        training = FourPassTraining(aesthetic_nima_path=path, subjective_nima_path=path)
+        # Two files, for one that serves as both is run only once.
+        paths = [
+            write_predictor(Path(folder) / f"{seed}.pb", seed=seed) for seed in range(2)
+        ]
+        training = FourPassTraining(
+            aesthetic_nima_path=paths[0], subjective_nima_path=paths[1]
+        )
         models = {
             precision: make_model(settings, training, precision)
             for precision in PRECISIONS
@@ -44,14 +50,19 @@ def measure(settings):
     some = models["float32"]
     forward = sum(count_pass_flops(some.generator, last) for last in training.passes)
     judging = count_discriminator_flops(some.discriminator)
-    images = BATCH_SIZE * (len(training.passes) + 1)
+    predicting = 2 * count_predictor_flops(MobileNetV2(Settings(weights="none")))
+    estimates = BATCH_SIZE * len(training.passes)
+    images = estimates + BATCH_SIZE
+    # Twice backward: to the images for one network, to its weights for itself.
+    whole = 3 * forward * BATCH_SIZE + 4 * judging * images
+    # Of the truth the predictors are asked no gradient.
+    whole += (images + estimates) * predicting
     parts = {
         "passes, forward": (run_passes, forward * BATCH_SIZE),
         "passes, with gradient": (differentiate_passes, 3 * forward * BATCH_SIZE),
-        # Twice backward: to the images for one network, to its weights for itself.
         "discriminator": (judge, 4 * judging * images),
-        "predictors": (predict, None),
-        "whole step": (step, (3 * forward * BATCH_SIZE) + 4 * judging * images),
+        "predictors": (predict, 2 * images * predicting),
+        "whole step": (step, whole),
     }
     for name, (make, flops) in parts.items():
         functions = {each: make(model) for each, model in models.items()}
@@ -61,22 +72,29 @@ def measure(settings):
         in_float32, _ = measured["float32"]
         for precision, (seconds, limit) in measured.items():
             row = Row(f"4PP-EUSR, batch {BATCH_SIZE}: {name}", precision, SCALE)
-            row = dataclasses.replace(
-                row, seconds=seconds, times_float32=in_float32 / seconds
+            yield dataclasses.replace(
+                row,
+                seconds=seconds,
+                times_float32=in_float32 / seconds,
+                tflops_per_second=flops / seconds / 1e12,
+                limit_tflops_per_second=limit / 1e12,
+                share_of_limit=flops / seconds / limit,
             )
-            if flops is not None:
-                row = dataclasses.replace(
-                    row,
-                    tflops_per_second=flops / seconds / 1e12,
-                    limit_tflops_per_second=limit / 1e12,
-                    share_of_limit=flops / seconds / limit,
-                )
-            yield row
 
 
-def write_predictor(path):
-    """Freezes a predictor with random weights, at its default size."""
-    network = MobileNetV2(Settings(weights="none")).network
+def write_predictor(path, alpha=Settings.alpha, seed=0):
+    """Freezes a predictor with random weights.
+
+    Args:
+        path: Of the `.pb` file to write.
+        alpha: How wide the network is.
+        seed: Of the weights.
+
+    Returns:
+        str: The path.
+    """
+    keras.utils.set_random_seed(seed)
+    network = MobileNetV2(Settings(alpha=alpha, weights="none")).network
     graphs.save(make_graph_def(lambda x: network(x, training=False), 1), path)
     return str(path)
 
@@ -105,6 +123,20 @@ def count_discriminator_flops(discriminator):
             side //= next(strides)
         if variable.path.endswith("kernel"):
             flops += 2.0 * np.prod(variable.shape) * side**2
+    return flops
+
+
+def count_predictor_flops(predictor):
+    """FLOP of a predictor for one image, forward."""
+    side, flops = PATCH * SCALE, 0.0
+    for layer in predictor.network.layers:
+        kernel = getattr(layer, "kernel", None)
+        if kernel is None:
+            continue
+        is_dense = isinstance(layer, keras.layers.Dense)
+        if not is_dense:
+            side = -(-side // layer.strides[0])
+        flops += 2.0 * np.prod(kernel.shape) * (1 if is_dense else side**2)
     return flops
 
 

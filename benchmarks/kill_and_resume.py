@@ -1,6 +1,7 @@
 """Kills a training run again and again, and compares its end with one left alone.
 
     python benchmarks/kill_and_resume.py --kills=20
+    python benchmarks/kill_and_resume.py --kills=20 --model=4pp_eusr
 
 A small network is trained on made-up pictures with --deterministic, averaged weights,
 clipping and validation, once in one go, and once with SIGKILL at random moments, each
@@ -32,6 +33,7 @@ from imaging.files import save_image  # noqa: E402
 with quiet.imports():
     import tensorflow as tf
 
+    from benchmarks.four_pass import write_predictor
     from training import checkpoints
 
 FLAGS = flags.FLAGS
@@ -40,12 +42,22 @@ WHEN = ("saving", "starting", "training")
 # What checkpoints hold beside the run.
 NO_PART = ("_CHECKPOINTABLE", "save_counter", "state/arguments")
 
+# What the models need beside the flags of both.
+FLAGS_OF_MODEL = {
+    "eusr": ["--scales=2,4", "--eusr_model_scales=2,4"],
+    "4pp_eusr": [
+        *("--eusr_aesthetic_nima_path={folder}/0.pb", "--eusr_model_scales=2,4,8"),
+        "--eusr_subjective_nima_path={folder}/1.pb",
+    ],
+}
+
 # Steps that a run may still do between the moment chosen and its end.
 MARGIN = 15
 
 
 def define_flags():
     """Declares the flags."""
+    flags.DEFINE_enum("model", "eusr", list(FLAGS_OF_MODEL), "Which model to train.")
     define_count("kills", 20, "How often to kill the run.")
     define_count("steps", 1000, "Training steps of both runs, 20 or more to a kill.")
     define_count("save_freq", 2, "Steps between two checkpoints.")
@@ -65,6 +77,9 @@ def main():
         for index in range(3):
             picture = draw.integers(0, 256, (64, 80, 3), np.uint8)
             save_image(folder / "HR" / f"{index}.png", picture)
+        if FLAGS.model == "4pp_eusr":
+            for seed in range(2):
+                write_predictor(folder / f"{seed}.pb", alpha=0.35, seed=seed)
         say(f"Training {FLAGS.steps} steps in one go")
         finish(folder, "whole")
         # The second time there is nothing left to train.
@@ -93,9 +108,10 @@ def start(folder, name):
             *(f"--data_truth_path={folder / 'HR'}", f"--train_path={folder / name}"),
             *(f"--cache_path={folder / 'cache'}", f"--max_steps={FLAGS.steps}"),
             *(f"--save_freq={FLAGS.save_freq}", "--summary_freq=50", "--log_freq=1"),
-            *("--scales=2,4", "--batch_size=2", "--input_patch_size=8"),
-            *("--eusr_model_scales=2,4", "--eusr_conv_features=4"),
-            *("--eusr_shared_blocks=1", "--ema_decay=0.9", "--gradient_clip_norm=50"),
+            *(f"--model={FLAGS.model}", "--batch_size=2", "--input_patch_size=8"),
+            *(flag.format(folder=folder) for flag in FLAGS_OF_MODEL[FLAGS.model]),
+            *("--eusr_conv_features=4", "--eusr_shared_blocks=1"),
+            *("--ema_decay=0.9", "--gradient_clip_norm=50"),
             *(f"--validate_truth_path={folder / 'HR'}", "--validate_freq=20"),
         ],
         stdout=subprocess.PIPE,

@@ -11,7 +11,7 @@ from benchmarks.limit import PRECISIONS, time_beside
 from benchmarks.rows import Row
 from console.app import check_scales
 from models.eusr import EUSR
-from models.generator_model import Architecture, Training
+from models.generator_settings import Architecture, Training
 from training.options import StepOptions
 
 # Sides in LR pixels: the patches of the default run, and a picture.

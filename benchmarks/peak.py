@@ -21,7 +21,7 @@ with quiet.imports():
     from benchmarks import network
     from benchmarks.limit import PRECISIONS
     from benchmarks.settings import Settings
-    from models.generator_model import Training
+    from models.generator_settings import Training
     from training import devices
 
 FLAGS = flags.FLAGS

@@ -5,7 +5,7 @@ import dataclasses
 from absl import flags
 
 from console.flags import define_count, define_numbers, from_flags
-from models.generator_model import Architecture
+from models.generator_settings import Architecture
 
 
 @dataclasses.dataclass(frozen=True)

@@ -150,23 +150,30 @@ class Upscaler:
         return lambda x: function(tf.convert_to_tensor(x), *more)[0].numpy()
 
     def check_scale(self, scale):
-        """Refuses a scale that the file does not do; tries, where it does not say.
+        """Refuses a scale that the file does not do.
 
         Raises:
             InputError: With what it does.
         """
-        if self.scales is not None:
-            does = self.scales
-        else:
-            probe = np.zeros((1, PROBE_SIDE, PROBE_SIDE, 3), np.float32)
-            try:
-                with quiet.descriptor_caught():
-                    does = [self._bind(self.whole, scale)(probe).shape[1] // PROBE_SIDE]
-            except tf.errors.OpError:
-                quiet.silence_end()
-                does = []
+        does = self.scales if self.scales is not None else self._probe(scale)
         if scale not in does:
             what = " and ".join(f"x{s}" for s in does) or "other scales"
             raise InputError(
                 f"{self.flag}={self.path} does {what}, not --scale={scale}."
             )
+
+    def find_scales(self, candidates):
+        """Which of some scales the file does, by trying where it does not say."""
+        if self.scales is not None:
+            return [scale for scale in candidates if scale in self.scales]
+        return [scale for scale in candidates if scale in self._probe(scale)]
+
+    def _probe(self, scale):
+        """By how much the file really enlarges when asked for a scale, as a list."""
+        probe = np.zeros((1, PROBE_SIDE, PROBE_SIDE, 3), np.float32)
+        try:
+            with quiet.descriptor_caught():
+                return [self._bind(self.whole, scale)(probe).shape[1] // PROBE_SIDE]
+        except tf.errors.OpError:
+            quiet.silence_end()
+            return []

@@ -8,6 +8,7 @@ part of this project.
 """
 
 import functools
+import hashlib
 import zipfile
 import zlib
 from pathlib import Path
@@ -54,6 +55,12 @@ class NIQE:
     def __init__(self, mean, covariance):
         """Takes the model."""
         self.mean, self.covariance = mean, covariance
+
+    @property
+    def digest(self):
+        """A few letters that say which model of natural pictures it is; a str."""
+        numbers = np.concatenate([self.mean, self.covariance.ravel()])
+        return hashlib.sha256(numbers.tobytes()).hexdigest()[:8]
 
     @classmethod
     def from_file(cls, path, flag="--niqe_model_path"):
@@ -111,11 +118,12 @@ class NIQE:
             )
         height, width = (length // BLOCK * BLOCK for length in grey.shape)
         features = compute_features(grey[:height, :width])
-        features = features[np.isfinite(features).all(axis=1)]
-        if len(features) < 2:
+        whole = features[~np.isnan(features).any(axis=1)]
+        if len(whole) < 2:
             return float("nan")
-        difference = self.mean - features.mean(axis=0)
-        covariance = (self.covariance + np.cov(features, rowvar=False)) / 2
+        # As MATLAB's nanmean and nancov: the one passes over values, the other rows.
+        difference = self.mean - np.nanmean(features, axis=0)
+        covariance = (self.covariance + np.cov(whole, rowvar=False)) / 2
         return float(np.sqrt(difference @ np.linalg.pinv(covariance) @ difference))
 
 

@@ -126,6 +126,10 @@ class Model:
         """
         raise NotImplementedError
 
+    def find_scales(self, candidates):
+        """Which of some scales it can do, as a list."""
+        return [scale for scale in candidates if scale in self.scales]
+
     def radii(self, scale):
         """How far trunk and head see to each side, in LR pixels."""
         raise InputError(f"--model={self.name} has no network to freeze.")

@@ -9,7 +9,14 @@ import dataclasses
 
 import tensorflow as tf
 
-from models.generator_model import FLAG_PREFIX, GeneratorModel, Training
+from models.generator_model import GeneratorModel
+from models.generator_settings import (
+    FLAG_PREFIX,
+    Training,
+    architecture_from_flags,
+    define_flags,
+    training_from_flags,
+)
 from models.losses import mean_absolute_error
 from training.replicas import count_replicas
 
@@ -24,8 +31,8 @@ class EUSR(GeneratorModel):
         """Makes the network, and what trains it if it is to be trained.
 
         Args:
-            architecture: A `models.generator_model.Architecture`.
-            training: A `models.generator_model.Training`; None for a model that only
+            architecture: A `models.generator_settings.Architecture`.
+            training: A `models.generator_settings.Training`; None for a model that only
                 upscales.
             options: A `training.options.StepOptions`; None for the defaults.
         """
@@ -36,10 +43,15 @@ class EUSR(GeneratorModel):
             )
             self.start_average()
 
+    @staticmethod
+    def define_flags():
+        """Declares the flags of the network and of its learning rate."""
+        define_flags()
+
     @classmethod
     def from_flags(cls, options=None):
         """See `Model.from_flags`."""
-        return cls(cls.architecture_from_flags(), cls.training_from_flags(), options)
+        return cls(architecture_from_flags(), training_from_flags(), options)
 
     def train_step(self, lr, hr, scale):
         """See `Model.train_step`: mean absolute error, Adam."""

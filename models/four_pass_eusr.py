@@ -18,34 +18,29 @@ import functools
 import tensorflow as tf
 from absl import flags
 
-from console.flags import define_float, define_numbers, define_path
 from models import reduction, tf1_names
 from models.discriminator import Discriminator
+from models.four_pass_losses import measure_losses
 from models.four_pass_settings import (
-    PASSES,
     SCALE,
     FourPassTraining,
     apply_disable_multipass,
     check_passes,
+    define_four_pass_flags,
     load_predictors,
 )
-from models.generator_model import FLAG_PREFIX, GeneratorModel
-from models.losses import (
-    cross_entropy,
-    mean_absolute_error,
-    mean_squared_error,
-    score_loss,
+from models.generator_model import GeneratorModel
+from models.generator_settings import (
+    FLAG_PREFIX,
+    architecture_from_flags,
+    define_flags,
+    training_from_flags,
 )
-from models.predictors import KINDS
+from models.watching import DiscriminatorWatch
 from training import checkpoints
 from training.optimizer import minimize_together
 from training.options import POLICIES
 from training.replicas import count_replicas
-from training.state import make_counter
-
-# Steps in a row after which a discriminator that has won, or says the same of
-# everything, is pointed out.
-PATIENCE = 1000
 
 
 class FourPassEUSR(GeneratorModel):
@@ -55,13 +50,13 @@ class FourPassEUSR(GeneratorModel):
         discriminator: `models.discriminator.Discriminator`; None for a model that
             only upscales, as the following.
         discriminator_optimizer: `training.optimizer.GuardedAdam`.
+        watch: `models.watching.DiscriminatorWatch`.
         predictors: From `aesthetic` and `subjective` to a
             `models.predictors.ScorePredictor`, of those that a loss asks for.
     """
 
     name = "4pp_eusr"
     trained_scales = default_scales = (SCALE,)
-    training_class = FourPassTraining
     may_change = (
         *(f"{FLAG_PREFIX}{f.name}" for f in dataclasses.fields(FourPassTraining)),
         "eusr_disable_multipass",
@@ -76,7 +71,7 @@ class FourPassEUSR(GeneratorModel):
         """Makes the networks, and what trains them if they are to be trained.
 
         Args:
-            architecture: A `models.generator_model.Architecture`.
+            architecture: A `models.generator_settings.Architecture`.
             training: A `FourPassTraining`; None for a model that only upscales.
             options: A `training.options.StepOptions`; None for the defaults.
 
@@ -85,7 +80,7 @@ class FourPassEUSR(GeneratorModel):
         """
         super().__init__(architecture, options)
         self.training, self.predictors = training, {}
-        self.discriminator = self.discriminator_optimizer = None
+        self.discriminator = self.discriminator_optimizer = self.watch = None
         if training is None:
             return
         self.predictors = load_predictors(training)
@@ -100,62 +95,19 @@ class FourPassEUSR(GeneratorModel):
             self.discriminator.trainable_variables,
         )
         self.start_average()
-        self.all_right_in_a_row = make_counter(0, "all_right_in_a_row")
-        self.one_sided_in_a_row = make_counter(0, "one_sided_in_a_row")
+        self.watch = DiscriminatorWatch()
 
-    @classmethod
-    def define_flags(cls):
+    @staticmethod
+    def define_flags():
         """Declares the flags of the networks and of their training."""
-        super().define_flags()
-        defaults = FourPassTraining
-        define_float(
-            "eusr_learning_rate_discriminator",
-            defaults.learning_rate_discriminator,
-            "Learning rate of the discriminator at the first step.",
-            lower_bound=0.0,
-        )
-        for name, text in (
-            ("weight_lr", "the mean absolute error to the truth"),
-            ("weight_lg", "what the discriminator says"),
-            ("weight_las", "the aesthetic score"),
-            ("weight_lar", "the aesthetic predictor's features"),
-            ("weight_lss", "the subjective score"),
-            ("weight_lsr", "the subjective predictor's features"),
-        ):
-            define_float(
-                f"eusr_{name}",
-                getattr(defaults, name),
-                f"Weight of the loss of {text}; at 0 it is not computed.",
-                lower_bound=0.0,
-            )
-        for name, (data, _) in KINDS.items():
-            define_path(
-                f"eusr_{name}_nima_path",
-                None,
-                f"The predictor trained on {data}, a .pb file of "
-                "score_predictors/freeze.py or of the TF1 code.",
-            )
-        define_numbers(
-            "eusr_passes",
-            PASSES,
-            "The estimates to train: twice by 2, by 4, by 8 and halved.",
-        )
-        flags.DEFINE_bool(
-            "eusr_disable_multipass", False, "The same as --eusr_passes=4."
-        )
-        flags.DEFINE_enum(
-            "eusr_x8_reduction",
-            defaults.x8_reduction,
-            list(reduction.REDUCTIONS),
-            "How the x8 estimate is halved: as MATLAB does, or as the TF1 code did, "
-            "which moves the image by half of its pixel.",
-        )
+        define_flags(FourPassTraining)
+        define_four_pass_flags()
 
     @classmethod
     def from_flags(cls, options=None):
         """See `Model.from_flags`."""
-        architecture = cls.architecture_from_flags()
-        training = apply_disable_multipass(cls.training_from_flags())
+        architecture = architecture_from_flags()
+        training = apply_disable_multipass(training_from_flags(FourPassTraining))
         check_passes(training.passes, architecture.model_scales)
         model = cls(architecture, training, options)
         for predictor in model.predictors.values():
@@ -188,7 +140,7 @@ class FourPassEUSR(GeneratorModel):
         values["gradient_norm"] = norms[0]
         if self.training.weight_lg:
             values["discriminator/gradient_norm"] = norms[1]
-            self._watch_discriminator(values)
+            self.watch.record(values["discriminator/accuracy"])
         return values
 
     def _differentiate(self, lr, hr, loss_scale):
@@ -211,28 +163,43 @@ class FourPassEUSR(GeneratorModel):
         replicas = count_replicas()
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(sr)
-            values = self._measure(sr, hr)
+            values = measure_losses(
+                self.training, self.discriminator, self.predictors, sr, hr
+            )
             values = {name: value / replicas for name, value in values.items()}
             scaled = values["loss"] * loss_scale
             if self.training.weight_lg:
                 scaled_other = values["discriminator"] * loss_scale
         passed = tf.split(tape.gradient(scaled, sr), len(estimates), axis=0)
+        gradients = [self._differentiate_passes(tapes, estimates, passed)]
+        if self.training.weight_lg:
+            variables = self.discriminator.trainable_variables
+            gradients.append(tape.gradient(scaled_other, [v.value for v in variables]))
+        return values, gradients
+
+    def _differentiate_passes(self, tapes, estimates, passed):
+        """Hands the estimates' gradients on to the weights, pass after pass.
+
+        Args:
+            tapes: Of each pass.
+            estimates: What it made.
+            passed: The gradient of the loss in that estimate.
+
+        Returns:
+            Gradients of the generator's variables.
+        """
         sums = {}
-        for last, pass_tape, estimate, gradient in zip(
+        for last, tape, estimate, gradient in zip(
             self.training.passes, tapes, estimates, passed, strict=True
         ):
             variables = self.generator.path_variables(last)
-            gradients = pass_tape.gradient(
+            gradients = tape.gradient(
                 estimate, [v.value for v in variables], output_gradients=gradient
             )
             for variable, gradient in zip(variables, gradients, strict=True):
                 before = sums.get(variable.path)
                 sums[variable.path] = gradient if before is None else before + gradient
-        gradients = [[sums[variable.path] for variable in self.variables]]
-        if self.training.weight_lg:
-            variables = self.discriminator.trainable_variables
-            gradients.append(tape.gradient(scaled_other, [v.value for v in variables]))
-        return values, gradients
+        return [sums[variable.path] for variable in self.variables]
 
     def estimate(self, lr, last):
         """Enlarges by 4 in one of the three ways.
@@ -248,81 +215,6 @@ class FourPassEUSR(GeneratorModel):
         if last == 2:
             return self.generator(sr, scale=last)
         return reduction.halve(sr, self.training.x8_reduction) if last == 8 else sr
-
-    def _measure(self, sr, hr):
-        """All losses of a batch, and what else is worth a curve.
-
-        Args:
-            sr: float32 (K * N, H, W, 3): K estimates, one after the other.
-            hr: float32 (N, H, W, 3).
-
-        Returns:
-            dict: From a name to a float32 scalar; `loss` is the weighted sum.
-        """
-        count = len(self.training.passes)
-        truth = tf.tile(hr, (count, 1, 1, 1))
-        # No tensor may have more than two consumers; see `models.layers`.
-        sr, *copies = _copies(sr, 1 + len(self.predictors))
-        values, weighted = {}, []
-
-        def add(name, field, loss):
-            weight = getattr(self.training, f"weight_{field}")
-            if weight:
-                values[name] = loss()
-                weighted.append(weight * values[name])
-
-        add("reconstruction", "lr", lambda: mean_absolute_error(sr, truth))
-        if self.training.weight_lg:
-            values |= self._judge(copies.pop(), hr)
-            weighted.append(self.training.weight_lg * values["adversarial"])
-        for name, predictor in self.predictors.items():
-            # On its own: no gradient is asked of the truth.
-            hr_scores, hr_features = predictor(hr)
-            scores, features = predictor(copies.pop())
-            letter = name[0]
-            add(
-                f"{name}_score",
-                f"l{letter}s",
-                lambda s=scores, t=hr_scores: score_loss(s, tf.tile(t, [count])),
-            )
-            add(
-                f"{name}_representation",
-                f"l{letter}r",
-                lambda f=features, t=hr_features: mean_squared_error(
-                    f, tf.tile(t, (count, 1))
-                ),
-            )
-            for whose, some in (("sr", scores), ("hr", hr_scores)):
-                values[f"{name}/{whose}"] = predictor.to_people(tf.reduce_mean(some))
-        total = weighted[0]
-        for one in weighted[1:]:
-            total += one
-        return {"loss": total} | values
-
-    def _judge(self, sr, hr):
-        """What the discriminator says of estimates and truth."""
-        # Two batches, for of the truth only the discriminator's gradient is asked.
-        fake, real = self.discriminator(sr), self.discriminator(hr)
-        fake_loss = cross_entropy(fake, is_real=False)
-        real_loss = cross_entropy(real, is_real=True)
-        real_share = tf.reduce_mean(tf.cast(real > 0, tf.float32))
-        fake_share = tf.reduce_mean(tf.cast(fake <= 0, tf.float32))
-        return {
-            "adversarial": cross_entropy(fake, is_real=True),
-            "discriminator": fake_loss + real_loss,
-            "discriminator/fake": fake_loss,
-            "discriminator/real": real_loss,
-            "discriminator/accuracy": (real_share + fake_share) / 2,
-        }
-
-    def _watch_discriminator(self, values):
-        """Counts for how long it has been always right, or said always the same."""
-        accuracy = values["discriminator/accuracy"]
-        for counter, sign in (
-            (self.all_right_in_a_row, accuracy > 1.0 - 1e-6),
-            (self.one_sided_in_a_row, tf.abs(accuracy - 0.5) < 1e-6),
-        ):
-            counter.assign(tf.where(sign, counter + 1, tf.zeros_like(counter)))
 
     def pictures(self, lr, scale):
         """See `Model.pictures`: the estimates, of the weights that are trained."""
@@ -341,24 +233,7 @@ class FourPassEUSR(GeneratorModel):
 
     def remarks(self):
         """See `Model.remarks`: a discriminator that teaches nothing any more."""
-        remarks = []
-        for counter, what in (
-            (
-                self.all_right_in_a_row,
-                "was right everywhere, so that the generator learns little from it; "
-                "lower --eusr_learning_rate_discriminator",
-            ),
-            (
-                self.one_sided_in_a_row,
-                "said the same of estimates and truth, so that it teaches nothing; "
-                "lower both learning rates, or --eusr_weight_lg",
-            ),
-        ):
-            steps = int(counter.numpy())
-            if steps >= PATIENCE:
-                remarks.append(f"for {steps} steps the discriminator {what}.")
-                counter.assign(0)
-        return remarks
+        return self.watch.remarks()
 
     def roots(self):
         """See `Model.roots`."""
@@ -368,6 +243,7 @@ class FourPassEUSR(GeneratorModel):
             roots["discriminator_optimizer"] = checkpoints.to_tree(
                 self.discriminator_optimizer.variables
             )
+            roots["discriminator_watch"] = self.watch.tree()
         return roots
 
     def tf1_layers(self):
@@ -385,11 +261,3 @@ class FourPassEUSR(GeneratorModel):
             for variable in self.generator.path_variables(last)
         }
         return list(variables.values())
-
-
-def _copies(x, count):
-    """Copies of a tensor, none of which more than two others are made from."""
-    copies = [x]
-    for _ in range(count):
-        copies.append(tf.identity(copies[-1]))
-    return copies

@@ -5,9 +5,13 @@ import dataclasses
 from absl import flags
 
 from console.errors import InputError
+from console.flags import define_float, define_numbers, define_path
 from models import reduction
-from models.generator_model import FLAG_PREFIX, Training
-from models.predictors import KINDS, ScorePredictor
+from models.generator_settings import FLAG_PREFIX, Training
+from models.predictors import KINDS, open_predictors
+
+# Its flags count as those of the model that declares them.
+flags.disclaim_key_flags()
 
 SCALE = 4
 PASSES = (2, 4, 8)
@@ -46,6 +50,51 @@ class FourPassTraining(Training):
     subjective_nima_path: str | None = None
     passes: tuple = PASSES
     x8_reduction: str = reduction.ANTIALIAS
+
+
+def define_four_pass_flags():
+    """Declares the flags of what 4PP-EUSR adds to EUSR."""
+    defaults = FourPassTraining
+    define_float(
+        "eusr_learning_rate_discriminator",
+        defaults.learning_rate_discriminator,
+        "Learning rate of the discriminator at the first step.",
+        lower_bound=0.0,
+    )
+    for name, text in (
+        ("weight_lr", "the mean absolute error to the truth"),
+        ("weight_lg", "what the discriminator says"),
+        ("weight_las", "the aesthetic score"),
+        ("weight_lar", "the aesthetic predictor's features"),
+        ("weight_lss", "the subjective score"),
+        ("weight_lsr", "the subjective predictor's features"),
+    ):
+        define_float(
+            f"eusr_{name}",
+            getattr(defaults, name),
+            f"Weight of the loss of {text}; at 0 it is not computed.",
+            lower_bound=0.0,
+        )
+    for name, (data, _) in KINDS.items():
+        define_path(
+            f"eusr_{name}_nima_path",
+            None,
+            f"The predictor trained on {data}, a .pb file of "
+            "score_predictors/freeze.py or of the TF1 code.",
+        )
+    define_numbers(
+        "eusr_passes",
+        PASSES,
+        "The estimates to train: twice by 2, by 4, by 8 and halved.",
+    )
+    flags.DEFINE_bool("eusr_disable_multipass", False, "The same as --eusr_passes=4.")
+    flags.DEFINE_enum(
+        "eusr_x8_reduction",
+        defaults.x8_reduction,
+        list(reduction.REDUCTIONS),
+        "How the x8 estimate is halved: as MATLAB does, or as the TF1 code did, "
+        "which moves the image by half of its pixel.",
+    )
 
 
 def apply_disable_multipass(training):
@@ -100,7 +149,7 @@ def load_predictors(training):
     if not any(getattr(training, field.name) for field in fields):
         names = ", ".join(f"--{FLAG_PREFIX}{field.name}" for field in fields)
         raise InputError(f"all weights are 0 ({names}); nothing would be trained.")
-    predictors = {}
+    files = {}
     for name, (data, _) in KINDS.items():
         letter = name[0]
         weights = [f"weight_l{letter}s", f"weight_l{letter}r"]
@@ -114,5 +163,5 @@ def load_predictors(training):
                 f"{flag} must be given: the predictor trained on {data}, a .pb file of "
                 f"score_predictors/freeze.py or of the TF1 code. Without it: {zeros}."
             )
-        predictors[name] = ScorePredictor(path, flag, name)
-    return predictors
+        files[name] = path, flag
+    return open_predictors(files)

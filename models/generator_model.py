@@ -7,54 +7,14 @@ import tensorflow as tf
 from absl import flags
 
 from console.errors import InputError
-from console.flags import define_count, define_float, define_numbers, from_flags
-from console.progress import warn
 from imaging.tiles import make_stages
 from models import tf1_names
 from models.base import Model, check_flags_agree
 from models.generator import Generator
+from models.generator_settings import FLAG_PREFIX, Architecture
 from training import averages, checkpoints
 from training.optimizer import GuardedAdam, Schedule
 from training.options import POLICIES, StepOptions
-
-FLAG_PREFIX = "eusr_"
-
-
-@dataclasses.dataclass(frozen=True)
-class Architecture:
-    """What the network is made from; a checkpoint carries it.
-
-    Attributes:
-        model_scales: The scales that the network has paths for.
-        conv_features: F, channels of the inner convolutions.
-        shared_blocks: S, local residual blocks of the shared part.
-        upscale_blocks: U, those of each residual module of an upscaling module.
-        rgb_mean: Mean of R, G and B of the training images, in [0, 255].
-    """
-
-    model_scales: tuple = (2, 4, 8)
-    conv_features: int = 64
-    shared_blocks: int = 32
-    upscale_blocks: int = 1
-    rgb_mean: tuple = (114.4, 111.5, 103.0)
-
-
-@dataclasses.dataclass(frozen=True)
-class Training:
-    """How it is trained.
-
-    Attributes:
-        learning_rate: Adam's, at step 0.
-        learning_rate_decay: Factor of each decay of the `step` schedule.
-        learning_rate_decay_steps: Steps between two decays; with `cosine`, the
-            steps until the rate is zero.
-        learning_rate_schedule: `step` or `cosine`.
-    """
-
-    learning_rate: float = 1e-4
-    learning_rate_decay: float = 0.5
-    learning_rate_decay_steps: int = 200_000
-    learning_rate_schedule: str = "step"
 
 
 class GeneratorModel(Model):
@@ -70,8 +30,6 @@ class GeneratorModel(Model):
         optimizer: `training.optimizer.GuardedAdam` of the generator; None for a model
             that only upscales.
     """
-
-    training_class = Training
 
     def __init__(self, architecture, options=None):
         """Makes the network.
@@ -143,98 +101,6 @@ class GeneratorModel(Model):
         )
         optimizer.build(variables)
         return optimizer
-
-    @classmethod
-    def define_flags(cls):
-        """Declares the flags of the network and of its learning rate."""
-        define_numbers(
-            "eusr_model_scales",
-            Architecture.model_scales,
-            "Scales that the network has paths for.",
-        )
-        define_count(
-            "eusr_conv_features",
-            Architecture.conv_features,
-            "Channels of the inner convolutions.",
-        )
-        define_count(
-            "eusr_shared_blocks",
-            Architecture.shared_blocks,
-            "Local residual blocks in the part that all scales share.",
-        )
-        define_count(
-            "eusr_upscale_blocks",
-            Architecture.upscale_blocks,
-            "Local residual blocks in each residual module of an upscaling module.",
-        )
-        define_numbers(
-            "eusr_rgb_mean",
-            Architecture.rgb_mean,
-            "Mean of R, G and B of the training images, in [0, 255].",
-            number=float,
-        )
-        define_float(
-            "eusr_learning_rate",
-            cls.training_class.learning_rate,
-            "Learning rate at the first step.",
-            lower_bound=0.0,
-        )
-        define_float(
-            "eusr_learning_rate_decay",
-            cls.training_class.learning_rate_decay,
-            "Factor of each decay of the learning rate (schedule 'step').",
-            lower_bound=0.0,
-        )
-        define_count(
-            "eusr_learning_rate_decay_steps",
-            cls.training_class.learning_rate_decay_steps,
-            "Steps between two decays; with the schedule 'cosine', the steps until "
-            "the learning rate is zero: usually --max_steps.",
-        )
-        flags.DEFINE_enum(
-            "eusr_learning_rate_schedule",
-            cls.training_class.learning_rate_schedule,
-            ["step", "cosine"],
-            "How the learning rate falls: in steps, or along half a cosine to zero.",
-        )
-
-    @staticmethod
-    def architecture_from_flags():
-        """Takes the values of the network's flags.
-
-        Returns:
-            Architecture.
-
-        Raises:
-            InputError: No network has these sizes.
-        """
-        architecture = from_flags(Architecture, FLAG_PREFIX)
-        scales = architecture.model_scales
-        is_known = set(scales) <= {2, 4, 8, 16} and scales
-        if not is_known or len(set(scales)) < len(scales):
-            raise InputError(
-                f"--eusr_model_scales={','.join(map(str, scales))}: expected some of "
-                "2, 4, 8, 16, each once."
-            )
-        if len(architecture.rgb_mean) != 3:
-            raise InputError("--eusr_rgb_mean takes three numbers, for R, G and B.")
-        return architecture
-
-    @classmethod
-    def training_from_flags(cls):
-        """Takes the values of the flags of the training.
-
-        Returns:
-            As the class says: a `Training`.
-        """
-        training = from_flags(cls.training_class, FLAG_PREFIX)
-        steps, end = training.learning_rate_decay_steps, flags.FLAGS.max_steps
-        if training.learning_rate_schedule == "cosine" and steps < end:
-            warn(
-                f"the learning rate is zero from step {steps} on "
-                f"(--eusr_learning_rate_decay_steps), but --max_steps={end}."
-            )
-        return training
 
     @classmethod
     def from_checkpoint(cls, prefix, arguments, options=None):

@@ -8,7 +8,7 @@ from console.flags import define_path
 from imaging.crops import centre_patch
 from metrics.niqe import NIQE
 from models.measuring import BEST_METRICS
-from models.predictors import KINDS, ScorePredictor
+from models.predictors import KINDS, open_predictors
 
 NIQE_FLAG = "niqe_model_path"
 
@@ -58,11 +58,13 @@ def judges_from_flags():
     values, judges = flags.FLAGS, {}
     if values[NIQE_FLAG].value is not None:
         judges["niqe"] = NIQE.from_file(values[NIQE_FLAG].value)
-    for name in KINDS:
-        flag = f"{name}_model"
-        if flag in values and values[flag].value is not None:
-            predictor = ScorePredictor(values[flag].value, f"--{flag}", name)
-            judges[name] = ScoreJudge(predictor)
+    files = {
+        name: (values[f"{name}_model"].value, f"--{name}_model")
+        for name in KINDS
+        if f"{name}_model" in values and values[f"{name}_model"].value is not None
+    }
+    for name, predictor in open_predictors(files).items():
+        judges[name] = ScoreJudge(predictor)
     return judges
 
 

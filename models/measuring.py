@@ -1,11 +1,12 @@
 """Measures a model on whole pictures, beside bicubic."""
 
 import dataclasses
+import math
 
 import numpy as np
 
-from console.errors import InputError
-from console.progress import track
+from console.errors import InputError, name_some
+from console.progress import track, warn
 from imaging.files import to_uint8
 from imaging.tiles import upscale_image
 from metrics import mse_y, pirm_rmse, psnr_rgb, psnr_y, rmse_rgb, ssim_y
@@ -51,7 +52,20 @@ def measure_scale(models, loader, scale, shave_size, after_image=None, judges=No
             images[name] = measure_image(sr, hr, name, shave_size, judges)
             if after_image is not None:
                 after_image(model, name, sr, hr)
+    _warn_of_missing(results)
     return results
+
+
+def _warn_of_missing(results):
+    """Names images without a value: no mean counts them."""
+    without = {}
+    for images in results:
+        for name, values in images.items():
+            for metric, value in values.items():
+                if math.isnan(value):
+                    without.setdefault(metric, {})[name] = True
+    for metric, names in without.items():
+        warn(f"no {metric} of {name_some(names)}, which its mean leaves out.")
 
 
 def measure_image(sr, hr, name, shave_size, judges=None):
@@ -90,15 +104,19 @@ def average(images):
     """Averages the values of all images.
 
     `rmse_y` by PIRM's rule, the root of the mean of the images' squared errors; the
-    others, `rmse_rgb` too, are means of the images' values.
+    others, `rmse_rgb` too, are means of the images' values. An image without a value
+    (NIQE of one that is flat all over) is left out of that mean.
     """
     first = next(iter(images.values()))
-    values = {
-        metric: float(np.mean([image[metric] for image in images.values()]))
-        for metric in first
-    }
+    values = {metric: _mean(metric, images) for metric in first}
     values["rmse_y"] = float(pirm_rmse([image["mse_y"] for image in images.values()]))
     return values
+
+
+def _mean(metric, images):
+    values = [image[metric] for image in images.values()]
+    there = [value for value in values if not math.isnan(value)]
+    return float(np.mean(there)) if there else math.nan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,7 +177,9 @@ class Validation:
         images = self.loader.describe()
         if self.best_metric == "psnr_y":
             return images
-        return f"{images}, by {self.best_metric}"
+        # Values by two models of natural pictures cannot be compared.
+        digest = self.judges[self.best_metric].digest
+        return f"{images}, by {self.best_metric} ({digest})"
 
     def rank(self, measured):
         """How good the model is: the mean over scales of what decides.

@@ -1,5 +1,7 @@
 """Mean score and features of images, from a frozen score predictor."""
 
+from pathlib import Path
+
 import tensorflow as tf
 
 from console.errors import InputError
@@ -17,19 +19,20 @@ KINDS = {"aesthetic": ("AVA", 1), "subjective": ("TID2013", 0)}
 class ScorePredictor:
     """A frozen score predictor, as a model is trained against it or measured by it."""
 
-    def __init__(self, path, flag, kind):
+    def __init__(self, path, flag, kind, network=None):
         """Loads the file.
 
         Args:
             path: The `.pb` file.
             flag: What gave the path, for messages.
             kind: One of `KINDS`, which says the lowest score where the file does not.
+            network: The `frozen.predictor.FrozenPredictor`, if it is loaded already.
 
         Raises:
             InputError: It is missing, damaged, or no predictor.
         """
         self.path, self.flag = path, flag
-        self.network = FrozenPredictor(path, flag)
+        self.network = network or FrozenPredictor(path, flag)
         self.first_score = self.network.first_score
         if self.first_score is None:
             self.first_score = KINDS[kind][1]
@@ -82,3 +85,23 @@ class ScorePredictor:
             The same shape.
         """
         return scores - FIRST_SCORE + self.first_score
+
+
+def open_predictors(files):
+    """Loads predictors, a file that serves as several once.
+
+    Args:
+        files: From one of `KINDS` to a path and the flag that gave it.
+
+    Returns:
+        dict: From the same to a `ScorePredictor`.
+
+    Raises:
+        InputError: A file is missing, damaged, or no predictor.
+    """
+    networks, predictors = {}, {}
+    for kind, (path, flag) in files.items():
+        key = Path(path).resolve()
+        predictors[kind] = ScorePredictor(path, flag, kind, networks.get(key))
+        networks[key] = predictors[kind].network
+    return predictors

@@ -62,7 +62,7 @@ def read_architecture(prefix):
         prefix: The checkpoint.
 
     Returns:
-        dict: Fields of `models.generator_model.Architecture`.
+        dict: Fields of `models.generator_settings.Architecture`.
 
     Raises:
         InputError: It is no checkpoint of the TF1 code's generator.

@@ -10,7 +10,7 @@ from frozen import graphs
 from frozen.predictor import make_graph_def
 from models.four_pass_eusr import FourPassEUSR
 from models.four_pass_settings import FourPassTraining
-from models.generator_model import Architecture
+from models.generator_settings import Architecture
 
 SMALL = Architecture(model_scales=(2, 4, 8), conv_features=4, shared_blocks=1)
 

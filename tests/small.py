@@ -3,7 +3,7 @@
 import numpy as np
 
 from models.eusr import EUSR
-from models.generator_model import Architecture, Training
+from models.generator_settings import Architecture, Training
 
 SMALL = Architecture(model_scales=(2, 4), conv_features=4, shared_blocks=1)
 

@@ -10,6 +10,7 @@ from benchmarks.rows import Row, to_table
 from benchmarks.settings import Settings
 from benchmarks.speed import check_sections
 from console.errors import InputError
+from score_predictors.mobilenetv2 import MobileNetV2
 from score_predictors.mobilenetv2 import Settings as PredictorSettings
 from tests.four_pass import make_four_pass, write_predictor
 from tests.pictures import write_pictures
@@ -93,19 +94,16 @@ def test_the_predictors_input_and_training_are_measured(monkeypatch):
 
 
 def test_the_parts_of_a_step_of_4pp_eusr_are_measured(monkeypatch):
-    monkeypatch.setattr(four_pass, "write_predictor", write_predictor)
+    monkeypatch.setattr(
+        four_pass, "write_predictor", lambda path, seed: write_predictor(path, seed)
+    )
     monkeypatch.setattr(four_pass, "PATCH", 8)
     # One is enough: each traces five graphs.
     monkeypatch.setattr(four_pass, "PRECISIONS", ("float32",))
     rows = list(four_pass.measure(Settings(repeats=1, features=4, shared_blocks=1)))
     parts = [row.what.partition(": ")[2] for row in rows]
     assert parts[-1] == "whole step" and len(parts) == 5
-    for row in rows:
-        assert row.seconds > 0
-        has_share = (
-            "predictors" not in row.what
-        )  # Of which no convolution is the limit.
-        assert (row.share_of_limit is not None) == has_share
+    assert all(row.seconds > 0 and row.share_of_limit > 0 for row in rows)
 
 
 def test_the_flops_of_the_passes_and_of_the_discriminator_are_counted():
@@ -121,6 +119,14 @@ def test_the_flops_of_the_passes_and_of_the_discriminator_are_counted():
     )
     by_hand += 2 * (512 * 1024 + 1024) * 6**2
     assert four_pass.count_discriminator_flops(model.discriminator) == by_hand
+
+
+def test_the_flops_of_a_predictor_are_those_of_its_paper(monkeypatch):
+    # 300 million multiplications with additions for 224x224 pixels.
+    monkeypatch.setattr(four_pass, "PATCH", 224 // 4)
+    network = PredictorSettings(weights="none")
+    flops = four_pass.count_predictor_flops(MobileNetV2(network))
+    assert flops == pytest.approx(2 * 300e6, rel=0.01)
 
 
 def test_the_peak_of_a_process_is_at_least_what_tensorflow_takes():

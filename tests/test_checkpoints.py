@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from console.errors import InputError
 from models.eusr import EUSR
-from models.generator_model import Architecture
+from models.generator_settings import Architecture
 from models.opening import open_model
 from tests.small import SMALL, draw_batch, make_small
 from training import checkpoints, run_folder

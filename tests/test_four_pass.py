@@ -7,11 +7,12 @@ import tensorflow as tf
 
 from console.errors import InputError
 from imaging.imresize import imresize
-from models import four_pass_eusr, losses
+from models import losses, watching
 from models.discriminator import Discriminator
 from models.eusr import EUSR
 from models.four_pass_settings import PASSES, FourPassTraining
 from models.reduction import halve
+from models.watching import DiscriminatorWatch
 from tests.four_pass import SMALL, make_four_pass, weigh_only, write_predictors
 from tests.small import draw_batch
 from training import checkpoints
@@ -195,6 +196,22 @@ def test_predictors_have_nothing_that_could_move(paths, batch):
         np.testing.assert_array_equal(model.predictors[kind](pictures)[1], features)
 
 
+def test_one_file_as_both_predictors_is_run_once(paths, batch):
+    same = dict.fromkeys(paths, paths["aesthetic_nima_path"])
+    model = make_four_pass(**same)
+    aesthetic, subjective = model.predictors.values()
+    assert aesthetic.network is subjective.network
+    step = tf.function(lambda lr, hr: model.train_step(lr, hr, 4), autograph=False)
+    graph = step.get_concrete_function(*batch).graph
+    name = aesthetic.network.function.name.decode()
+    calls = [op for op in graph.get_operations() if op.type.endswith("PartitionedCall")]
+    called = [op for op in calls if op.get_attr("f").name.startswith(name)]
+    assert 1 <= len(called) <= 2  # Of truth and of estimates.
+    values = {name: float(value) for name, value in step(*batch).items()}
+    for loss in ("score", "representation"):
+        assert values[f"subjective_{loss}"] == values[f"aesthetic_{loss}"]
+
+
 def test_what_has_no_weight_is_neither_loaded_nor_computed(batch):
     model = make_four_pass(**weigh_only("lr"), aesthetic_nima_path="missing.pb")
     assert model.predictors == {}
@@ -293,32 +310,55 @@ def test_a_discriminator_in_bfloat16_starts_and_ends_in_float32():
     assert network(tf.zeros((1, 32, 32, 3))).dtype == tf.float32
 
 
+def watch(accuracies):
+    watched = DiscriminatorWatch()
+    for accuracy in accuracies:
+        watched.record(tf.constant(accuracy))
+    return watched
+
+
 @pytest.mark.parametrize(
-    ("counter", "said"),
+    ("accuracies", "said"),
     [
-        ("all_right_in_a_row", "was right everywhere"),
-        ("one_sided_in_a_row", "the same"),
+        # Nearly always is enough, wherever the exceptions are.
+        ([1.0] * 4 + [0.75] + [1.0] * 95, "was right"),
+        ([0.5] * 99 + [0.8], "said the same"),
+        ([0.9] * 100, None),
+        ([0.5, 0.75] * 50, None),
+        ([1.0] * 96, None),  # With the three below still too few.
     ],
 )
-def test_a_discriminator_that_teaches_nothing_is_pointed_out_once(counter, said):
-    model = make_four_pass(**weigh_only("lg"))
-    assert model.remarks() == []
-    getattr(model, counter).assign(four_pass_eusr.PATIENCE)
-    (remark,) = model.remarks()
-    assert said in remark and "for 1000 steps" in remark
-    assert model.remarks() == []
+def test_a_discriminator_that_teaches_nothing_is_pointed_out_once(
+    accuracies, said, monkeypatch
+):
+    monkeypatch.setattr(watching, "PATIENCE", 100)
+    # Whoever looks does so later, between two verdicts.
+    watched = watch([*accuracies, 0.6, 0.6, 0.6])
+    remarks = watched.remarks()
+    assert len(remarks) == (said is not None)
+    if said:
+        assert said in remarks[0] and "for 100 steps" in remarks[0]
+    assert watched.remarks() == []
 
 
-@pytest.mark.parametrize(
-    ("accuracy", "right", "one_sided"), [(1.0, 5, 0), (0.5, 0, 5), (0.8, 0, 0)]
-)
-def test_the_discriminator_is_watched_step_by_step(accuracy, right, one_sided):
+def test_the_watch_goes_on_after_a_start(tmp_path, monkeypatch):
+    monkeypatch.setattr(watching, "PATIENCE", 10)
     model = make_four_pass(**weigh_only("lg"))
-    for counter in (model.all_right_in_a_row, model.one_sided_in_a_row):
-        counter.assign(4)
-    model._watch_discriminator({"discriminator/accuracy": tf.constant(accuracy)})
-    assert int(model.all_right_in_a_row) == right
-    assert int(model.one_sided_in_a_row) == one_sided
+    model.watch = watch([1.0] * 8)
+    prefix = checkpoints.Keeper(model.roots(), tmp_path, 1).save(8)
+    again = make_four_pass(**weigh_only("lg"))
+    again.restore(prefix, resume=True)
+    again.watch.record(tf.constant(1.0))
+    assert again.remarks() == []
+    again.watch.record(tf.constant(1.0))
+    assert len(again.remarks()) == 1
+
+
+def test_a_step_is_watched(batch):
+    model = make_four_pass(**weigh_only("lg"))
+    accuracy = take_step(model, batch)["discriminator/accuracy"]
+    assert int(model.watch.steps) == 1
+    assert float(model.watch.right) == accuracy
 
 
 # What every model offers.

@@ -7,10 +7,12 @@ import pytest
 import tensorflow as tf
 
 from console.errors import InputError
+from imaging.files import save_image
 from models import tf1_names
 from models.four_pass_eusr import FourPassEUSR
 from models.four_pass_settings import PASSES, FourPassTraining
-from models.generator_model import Architecture
+from models.generator_settings import Architecture
+from tests.scripts import fail_here
 from tests.shared_data import SHARED, needs_shared
 
 pytestmark = needs_shared
@@ -86,3 +88,13 @@ def test_an_eusr_of_the_original_has_no_discriminator_and_starts_a_run(theirs):
 def test_a_wrong_reduction_would_be_found(theirs):
     ours = load_model(x8_reduction="antialias").estimate(tf.constant(theirs["x"]), 8)
     assert np.abs(ours - theirs["y8"]).max() > 1
+
+
+def test_all_passes_refuses_a_file_whose_scale_is_the_pass(tmp_path):
+    save_image(tmp_path / "lr.png", np.zeros((9, 8, 3), np.uint8))
+    line = fail_here(
+        "test.py",
+        *(f"--model_name={TF1 / '4pp_eusr' / 'model.pb'}", "--all_passes"),
+        *(f"--input_path={tmp_path / 'lr.png'}", f"--output_path={tmp_path / 'SR'}"),
+    )
+    assert "--all_passes needs x2, x4 and x8, and the model does x4." in line

@@ -5,6 +5,7 @@ from scipy.special import gamma
 
 from console.errors import InputError
 from imaging.files import load_image
+from metrics import niqe
 from metrics.niqe import BLOCK, FEATURES, NIQE, _fit, compute_features
 from tests.shared_data import SHARED, needs_shared
 
@@ -86,6 +87,18 @@ def test_flat_blocks_are_left_out_and_a_flat_picture_has_no_value():
     image[:BLOCK, :BLOCK] = 50
     assert np.isfinite(measure(image))
     assert np.isnan(measure(np.full_like(image, 50)))
+
+
+def test_values_that_are_missing_count_as_in_matlab(monkeypatch):
+    # The mean passes over a value, the covariance over a block.
+    features = np.random.default_rng(0).normal(0, 1, (6, FEATURES))
+    features[0, 3] = np.nan
+    monkeypatch.setattr(niqe, "compute_features", lambda grey: features)
+    covariance = (np.eye(FEATURES) + np.cov(features[1:], rowvar=False)) / 2
+    mean = np.nanmean(features, axis=0)
+    expected = np.sqrt(mean @ np.linalg.pinv(covariance) @ mean)
+    measure = NIQE(np.zeros(FEATURES), np.eye(FEATURES))
+    assert measure(draw_photograph()) == pytest.approx(expected)
 
 
 def test_a_picture_of_one_block_is_refused():

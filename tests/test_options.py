@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from console.errors import InputError
 from dataloaders.paired import PairedLoader, PairedSettings
+from metrics.niqe import NIQE
 from models import opening
 from models.bicubic import Bicubic
 from models.measuring import SHAVE_SIZE, Validation, average, measure_scale
@@ -146,6 +147,29 @@ def test_validation_measures_what_validate_would(loader):
         assert [p.shape for p in one.pictures["output"]] == [
             p.shape for p in one.pictures["truth"]
         ]
+
+
+def test_an_image_without_a_value_is_named_and_left_out_of_the_mean(loader, capsys):
+    def judge(image, shave):
+        return float("nan") if image.shape[1] == 60 else 3.0
+
+    validation = Validation(
+        *(make_small(), Bicubic(), loader, SHAVE_SIZE, {"niqe": judge}, "niqe")
+    )
+    measured = validation()
+    assert measured[2].values["niqe"] == 3.0
+    assert validation.rank(measured) == -3.0
+    assert "no niqe of 0, which its mean leaves out" in capsys.readouterr().err
+
+
+def test_the_best_by_niqe_is_of_one_model_of_natural_pictures(loader):
+    def describe(mean, best_metric="niqe"):
+        judges = {"niqe": NIQE(np.full(36, mean), np.eye(36))}
+        more = (SHAVE_SIZE, judges, best_metric)
+        return Validation(make_small(), Bicubic(), loader, *more).describe()
+
+    assert describe(1.0) == describe(1.0) != describe(2.0)
+    assert describe(1.0, "psnr_y") == describe(2.0, "psnr_y")
 
 
 class FakeMeasured:

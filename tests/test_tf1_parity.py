@@ -8,7 +8,7 @@ from frozen.upscaler import Upscaler
 from imaging.tiles import upscale_image
 from models import tf1_names
 from models.eusr import EUSR
-from models.generator_model import Architecture, Training
+from models.generator_settings import Architecture, Training
 from models.opening import open_model
 from tests.shared_data import SHARED, needs_shared
 
