@@ -20,7 +20,7 @@ from absl import flags
 
 from models import reduction, tf1_names
 from models.discriminator import Discriminator
-from models.four_pass_losses import measure_losses
+from models.four_pass_losses import differentiate_losses
 from models.four_pass_settings import (
     SCALE,
     FourPassTraining,
@@ -159,38 +159,36 @@ class FourPassEUSR(GeneratorModel):
             with tf.GradientTape() as tape:
                 estimates.append(self.estimate(lr, last))
             tapes.append(tape)
-        sr = tf.concat(estimates, axis=0)
         replicas = count_replicas()
-        with tf.GradientTape(persistent=True) as tape:
-            tape.watch(sr)
-            values = measure_losses(
-                self.training, self.discriminator, self.predictors, sr, hr
-            )
-            values = {name: value / replicas for name, value in values.items()}
-            scaled = values["loss"] * loss_scale
-            if self.training.weight_lg:
-                scaled_other = values["discriminator"] * loss_scale
-        passed = tf.split(tape.gradient(scaled, sr), len(estimates), axis=0)
-        gradients = [self._differentiate_passes(tapes, estimates, passed)]
-        if self.training.weight_lg:
-            variables = self.discriminator.trainable_variables
-            gradients.append(tape.gradient(scaled_other, [v.value for v in variables]))
+        values, asked, of_discriminator = differentiate_losses(
+            self.training,
+            self.discriminator,
+            self.predictors,
+            tf.concat(estimates, axis=0),
+            hr,
+            loss_scale / replicas,
+        )
+        values = {name: value / replicas for name, value in values.items()}
+        asked = tf.split(asked, len(estimates), axis=0)
+        gradients = [self._differentiate_passes(tapes, estimates, asked)]
+        if of_discriminator is not None:
+            gradients.append(of_discriminator)
         return values, gradients
 
-    def _differentiate_passes(self, tapes, estimates, passed):
+    def _differentiate_passes(self, tapes, estimates, asked):
         """Hands the estimates' gradients on to the weights, pass after pass.
 
         Args:
             tapes: Of each pass.
             estimates: What it made.
-            passed: The gradient of the loss in that estimate.
+            asked: The gradient of the loss in that estimate.
 
         Returns:
             Gradients of the generator's variables.
         """
         sums = {}
         for last, tape, estimate, gradient in zip(
-            self.training.passes, tapes, estimates, passed, strict=True
+            self.training.passes, tapes, estimates, asked, strict=True
         ):
             variables = self.generator.path_variables(last)
             gradients = tape.gradient(

@@ -1,4 +1,10 @@
-"""What 4PP-EUSR is trained by: eight losses of a batch of estimates."""
+"""What 4PP-EUSR is trained by: the losses of a batch of estimates, differentiated.
+
+Reconstruction, the discriminator and each predictor have a tape of their own, and what
+they ask of the estimates is added in this order. On one tape for all TensorFlow would
+add in an order that varies from run to run, and prepare for second derivatives of the
+predictors, which takes longer to trace than all the rest.
+"""
 
 import tensorflow as tf
 
@@ -10,8 +16,8 @@ from models.losses import (
 )
 
 
-def measure_losses(training, discriminator, predictors, sr, hr):
-    """All losses of a batch that have a weight, and what else is worth a curve.
+def differentiate_losses(training, discriminator, predictors, sr, hr, factor):
+    """Losses of a weight, their gradients, and what else is worth a curve.
 
     Args:
         training: A `models.four_pass_settings.FourPassTraining`.
@@ -19,55 +25,47 @@ def measure_losses(training, discriminator, predictors, sr, hr):
         predictors: See `models.four_pass_eusr.FourPassEUSR`.
         sr: float32 (K * N, H, W, 3): K estimates, one after the other.
         hr: float32 (N, H, W, 3).
+        factor: What losses are multiplied by before they are differentiated, float32
+            scalar.
 
     Returns:
-        dict: From a name to a float32 scalar; `loss` is the weighted sum that the
-        generator is to minimise, `discriminator` what the discriminator is.
+        values: dict from a name to a float32 scalar; `loss` is the weighted sum that
+            the generator is to minimise, `discriminator` what the discriminator is.
+        asked: float32 as `sr`, the gradient of `loss` there.
+        of_discriminator: The gradients of the discriminator's variables; None where
+            its loss has no weight.
     """
-    count = len(training.passes)
-    truth = tf.tile(hr, (count, 1, 1, 1))
-    networks = {id(one.network): one for one in predictors.values()}
-    # No tensor may have more than two consumers; see `models.layers`.
-    sr, *copies = _copies(sr, 1 + len(networks))
-    values, weighted = {}, []
-
-    def add(name, field, loss):
-        weight = getattr(training, f"weight_{field}")
-        if weight:
-            values[name] = loss()
-            weighted.append(weight * values[name])
-
-    add("reconstruction", "lr", lambda: mean_absolute_error(sr, truth))
+    values, losses, gradients, of_discriminator = {}, [], [], None
+    if training.weight_lr:
+        with tf.GradientTape() as tape:
+            tape.watch(sr)
+            truth = _repeat(hr, training)
+            values["reconstruction"] = mean_absolute_error(sr, truth)
+            losses.append(training.weight_lr * values["reconstruction"])
+            scaled = losses[-1] * factor
+        gradients.append(tape.gradient(scaled, sr))
     if training.weight_lg:
-        values |= _judge(discriminator, copies.pop(), hr)
-        weighted.append(training.weight_lg * values["adversarial"])
-    # One file may serve as both predictors; it is run once. Truth goes in on its own:
-    # no gradient is asked of it.
-    predicted = {
-        key: (predictor(hr), predictor(copies.pop()))
-        for key, predictor in networks.items()
-    }
-    for name, predictor in predictors.items():
-        (hr_scores, hr_features), (scores, features) = predicted[id(predictor.network)]
-        letter = name[0]
-        add(
-            f"{name}_score",
-            f"l{letter}s",
-            lambda s=scores, t=hr_scores: score_loss(s, tf.tile(t, [count])),
-        )
-        add(
-            f"{name}_representation",
-            f"l{letter}r",
-            lambda f=features, t=hr_features: mean_squared_error(
-                f, tf.tile(t, (count, 1))
-            ),
-        )
-        for whose, some in (("sr", scores), ("hr", hr_scores)):
-            values[f"{name}/{whose}"] = predictor.to_people(tf.reduce_mean(some))
-    total = weighted[0]
-    for one in weighted[1:]:
-        total += one
-    return {"loss": total} | values
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(sr)
+            judged = _judge(discriminator, sr, hr)
+            losses.append(training.weight_lg * judged["adversarial"])
+            scaled = losses[-1] * factor
+            scaled_other = judged["discriminator"] * factor
+        gradients.append(tape.gradient(scaled, sr))
+        variables = [v.value for v in discriminator.trainable_variables]
+        of_discriminator = tape.gradient(scaled_other, variables)
+        values |= judged
+    # One file may serve as both predictors; it is run once.
+    for network in {id(one.network): one for one in predictors.values()}.values():
+        kinds = [k for k, one in predictors.items() if one.network is network.network]
+        with tf.GradientTape() as tape:
+            tape.watch(sr)
+            predicted, loss = _predict(training, predictors, kinds, sr, hr)
+            losses.append(loss)
+            scaled = loss * factor
+        gradients.append(tape.gradient(scaled, sr))
+        values |= predicted
+    return {"loss": _sum(losses)} | values, _sum(gradients), of_discriminator
 
 
 def _judge(discriminator, sr, hr):
@@ -87,9 +85,42 @@ def _judge(discriminator, sr, hr):
     }
 
 
-def _copies(x, count):
-    """Copies of a tensor, none of which more than two others are made from."""
-    copies = [x]
-    for _ in range(count):
-        copies.append(tf.identity(copies[-1]))
-    return copies
+def _predict(training, predictors, kinds, sr, hr):
+    """What a predictor says of estimates and truth, for all that it serves as.
+
+    Returns:
+        values: See `differentiate_losses`.
+        loss: The weighted sum of those that are losses.
+    """
+    predict = predictors[kinds[0]]
+    # On its own: no gradient is asked of the truth.
+    hr_scores, hr_features = predict(hr)
+    scores, features = predict(sr)
+    values, weighted = {}, []
+    for kind in kinds:
+        for name, letter, measure, ours, theirs in (
+            ("score", "s", score_loss, scores, hr_scores),
+            ("representation", "r", mean_squared_error, features, hr_features),
+        ):
+            weight = getattr(training, f"weight_l{kind[0]}{letter}")
+            if weight:
+                loss = measure(ours, _repeat(theirs, training))
+                values[f"{kind}_{name}"] = loss
+                weighted.append(weight * loss)
+        for whose, some in (("sr", scores), ("hr", hr_scores)):
+            mean = predictors[kind].to_people(tf.reduce_mean(some))
+            values[f"{kind}/{whose}"] = mean
+    return values, _sum(weighted)
+
+
+def _repeat(of_truth, training):
+    """What is known of the truth, once for each estimate: (N, ...) to (K * N, ...)."""
+    return tf.concat([of_truth] * len(training.passes), axis=0)
+
+
+def _sum(values):
+    """Adds tensors in their order."""
+    total, *others = values
+    for one in others:
+        total += one
+    return total

@@ -1,6 +1,7 @@
 """The benchmarks, started with the smallest sizes; their numbers are no claim here."""
 
 import json
+import subprocess
 
 import pytest
 
@@ -14,7 +15,7 @@ from score_predictors.mobilenetv2 import MobileNetV2
 from score_predictors.mobilenetv2 import Settings as PredictorSettings
 from tests.four_pass import make_four_pass, write_predictor
 from tests.pictures import write_pictures
-from tests.scripts import fail, succeed
+from tests.scripts import fail, run_here, succeed, succeed_here
 
 SMALL = ("--scales=2", "--batch_size=1", "--features=4", "--shared_blocks=1")
 SECTIONS = ("limit", "training", "upscaling", "input", "start")
@@ -149,12 +150,16 @@ def test_a_table_is_aligned_and_has_the_columns_of_its_rows():
     ]
 
 
-def test_precision_compares_three_ways_for_each_scale(tmp_path):
+def test_precision_compares_three_ways_for_each_scale(tmp_path, monkeypatch):
+    def run(command, **_):
+        return run_here(*command[1:])
+
+    monkeypatch.setattr(subprocess, "run", run)
     hr = write_pictures(tmp_path / "HR", [(40, 48)])
     path = tmp_path / "precision.json"
     paths = (f"--truth_path={hr}", f"--validate_truth_path={hr}")
     sizes = ("--seeds=1", "--steps=2", "--input_patch_size=8", "--cuda_device=-1")
-    said = succeed(
+    said = succeed_here(
         "benchmarks/precision.py", *paths, *sizes, *SMALL, f"--output_path={path}"
     )
     report = json.loads(path.read_text())
