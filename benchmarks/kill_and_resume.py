@@ -81,8 +81,6 @@ def main():
             for seed in range(2):
                 write_predictor(folder / f"{seed}.pb", alpha=0.35, seed=seed)
         say(f"Training {FLAGS.steps} steps in one go")
-        finish(folder, "whole")
-        # The second time there is nothing left to train.
         starting = finish(folder, "whole")
         killer = Killer(folder, starting, random.Random(FLAGS.seed))
         for index in track(range(FLAGS.kills), FLAGS.kills, "Killing", "run"):
@@ -124,17 +122,20 @@ def finish(folder, name):
     """Runs to the end.
 
     Returns:
-        float: Seconds that it took.
+        float: Seconds until it began to train.
 
     Raises:
         InputError: It failed; with what it said.
     """
-    begin = time.monotonic()
+    begin, began = time.monotonic(), 0.0
     process = start(folder, name)
+    for line in process.stdout:
+        if line.startswith("Training "):
+            began = time.monotonic() - begin
     _, errors = process.communicate()
     if process.returncode:
         raise InputError(f"the run {name} failed: {errors.strip()}")
-    return time.monotonic() - begin
+    return began
 
 
 class Killer:
