@@ -94,14 +94,15 @@ def make_parser(define_flags, choices=()):
 
     Args:
         define_flags: Declares the script's own flags.
-        choices: The `Choice` flags of the script.
+        choices: The `Choice` flags of the script. A class that is chosen declares
+            its flags, and may have `flag_defaults`: what others are by default.
 
     Returns:
         A function from argv to the arguments that are no flags.
     """
 
     def parse(argv):
-        first = flags.FlagValues()
+        first, defaults = flags.FlagValues(), {}
         for choice in choices:
             choice.define(first)
             choice.define()
@@ -113,8 +114,12 @@ def make_parser(define_flags, choices=()):
             for choice in choices:
                 name = getattr(first, choice.flag)
                 if name is not None:
-                    _show(_declare(choice.load(name).define_flags, _is_path))
+                    chosen = choice.load(name)
+                    _show(_declare(chosen.define_flags, _is_path))
+                    defaults |= getattr(chosen, "flag_defaults", {})
         _show(_declare(define_flags))
+        for name in set(defaults) & set(flags.FLAGS):
+            flags.FLAGS.set_default(name, defaults[name])
         try:
             return flags.FLAGS(argv)
         # absl raises a bare ValueError for `--noname=value`.

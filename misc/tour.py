@@ -128,7 +128,6 @@ def train_four_pass(folder, tour):
         f"--train_path={tour}/4pp_eusr",
         f"--restore_path={tour}/eusr",
         "--restore_target=generator",
-        "--batch_size=2",
         "--input_patch_size=24",
         f"--max_steps={FLAGS.steps}",
         "--log_freq=100",

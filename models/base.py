@@ -16,6 +16,7 @@ class Model:
     Attributes:
         name: Its name in the registry.
         needs_checkpoint: False for one that has nothing to learn.
+        flag_defaults: From flags that are not its own to their defaults with it.
         may_change: Names of its flags that a run may change when it goes on.
         advice_for_scratch: What a run that starts from nothing is warned of; None for
             nothing.
@@ -28,6 +29,7 @@ class Model:
 
     name = None
     needs_checkpoint = True
+    flag_defaults = {}
     may_change = ()
     advice_for_scratch = None
     scales = ()

@@ -175,6 +175,13 @@ def test_what_was_trained_is_measured_judged_frozen_and_upscales(road, trained):
     assert "--all_passes upscales by 4, not by --scale=2" in line
 
 
+@pytest.mark.parametrize(("model", "batch_size"), [("eusr", 16), ("4pp_eusr", 2)])
+def test_the_batch_is_by_default_that_of_the_models_paper(model, batch_size):
+    said = run_here("train.py", f"--model={model}", "--helpshort").stdout
+    flag = said.split("--batch_size")[1].split("--")[0]
+    assert f"(default: '{batch_size}')" in flag
+
+
 @pytest.mark.parametrize(
     ("changes", "more", "said"),
     [
