@@ -10,6 +10,7 @@ from tensorflow.python.framework.convert_to_constants import (
 
 from console.errors import InputError, name_some
 from console.files import written_whole
+from frozen.safety import check_operations
 
 
 def to_graph_def(function, signature, outputs):
@@ -96,7 +97,8 @@ def read(path, flag, writer="freeze.py"):
         tf.compat.v1.GraphDef.
 
     Raises:
-        InputError: There is no such file, or it is no frozen graph.
+        InputError: There is no such file, it is no frozen graph, or one that does
+            more than compute.
     """
     path = Path(path)
     if not path.is_file():
@@ -114,6 +116,7 @@ def read(path, flag, writer="freeze.py"):
             f"{flag}={path}: not a frozen graph, or a damaged one; expected a .pb file "
             f"written by {writer}."
         )
+    check_operations(graph_def, f"{flag}={path}")
     return graph_def
 
 

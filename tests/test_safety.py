@@ -1,0 +1,97 @@
+"""Frozen graphs are programs: those that do more than compute are refused."""
+
+import pytest
+import tensorflow as tf
+
+from console.errors import InputError
+from frozen import graphs
+from frozen.safety import PURE
+from frozen.upscaler import Upscaler
+from tests.pictures import write_pictures
+from tests.scripts import fail_here
+from tests.shared_data import SHARED, needs_shared
+
+# Whatever their name has to do with the world outside a tensor.
+SUSPICIOUS = (
+    *("File", "Py", "Send", "Recv", "Server", "Host", "Rpc", "Library", "Dataset"),
+    *("Save", "Restore", "Reader", "Var", "Print", "Write", "Read", "Iterator"),
+    *("Checkpoint", "Debug", "Remote", "Table", "Queue", "Custom", "Infeed", "Xla"),
+)
+
+
+def write(path, *operations, in_library=()):
+    """A file whose graph has these operations beside what a model's has."""
+    graph_def = tf.compat.v1.GraphDef()
+    for name in ("sr_input", "sr_output"):
+        node = graph_def.node.add(op="Placeholder", name=name)
+        node.attr["dtype"].type = tf.float32.as_datatype_enum
+    for number, op in enumerate(operations):
+        graph_def.node.add(op=op, name=f"more_{number}")
+    if in_library:
+        function = graph_def.library.function.add()
+        function.signature.name = "innocent"
+        for number, op in enumerate(in_library):
+            function.node_def.add(op=op, name=f"inner_{number}")
+        graph_def.node.add(op="innocent", name="call")
+    path.write_bytes(graph_def.SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        *("ReadFile", "WriteFile", "PyFunc", "EagerPyFunc", "MatchingFiles"),
+        *("Save", "RestoreV2", "PrintV2", "Recv", "TextLineDataset"),
+        "NobodyKnowsThis",
+    ],
+)
+@pytest.mark.parametrize("is_hidden", [False, True])
+def test_an_operation_that_is_not_pure_is_refused(tmp_path, op, is_hidden):
+    path = tmp_path / "model.pb"
+    write(path, *([] if is_hidden else [op]), in_library=[op] if is_hidden else [])
+    with pytest.raises(InputError, match=f"model.pb: refused, .*: {op}"):
+        Upscaler(path)
+
+
+def test_a_graph_that_writes_a_file_has_written_none(tmp_path):
+    victim = tmp_path / "victim"
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), name="x")])
+    def function(x):
+        tf.io.write_file(str(victim), "harm")
+        return x
+
+    graph = function.get_concrete_function().graph
+    graph_def = graph.as_graph_def()
+    (tmp_path / "model.pb").write_bytes(graph_def.SerializeToString())
+    write_pictures(tmp_path / "LR", [(8, 8)])
+    line = fail_here(
+        "test.py",
+        *(f"--model_name={tmp_path / 'model.pb'}", f"--input_path={tmp_path / 'LR'}"),
+        f"--output_path={tmp_path / 'SR'}",
+    )
+    assert "run other code: WriteFile." in line
+    assert not victim.exists() and not (tmp_path / "SR").exists()
+
+
+def test_what_is_let_in_exists_and_has_no_name_that_says_more():
+    assert PURE - set(tf.raw_ops.__dict__) == set()
+    # Of these only the name sounds so.
+    sounds_so = {"FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel"}
+    for op in PURE - sounds_so:
+        assert not [word for word in SUSPICIOUS if word in op], op
+
+
+@needs_shared
+@pytest.mark.parametrize(
+    "name",
+    [
+        "eusr/model.pb",
+        "4pp_eusr/model.pb",
+        "predictors/ava.pb",
+        "predictors/tid2013.pb",
+    ],
+)
+def test_files_of_the_tf1_code_are_let_in(name):
+    path = SHARED / "reference" / "tf1" / name
+    assert graphs.read(path, "--model_name").node
