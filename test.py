@@ -8,6 +8,7 @@ Takes a picture or a folder of pictures of any size; writes PNG files.
 
 import contextlib
 import functools
+import math
 from pathlib import Path
 
 from absl import flags
@@ -66,7 +67,7 @@ def main():
     devices.choose("0" if FLAGS.use_gpu else "-1")
     check_target(FLAGS.output_path, "--output_path", is_folder=True)
     pairs = _pair_paths(Path(FLAGS.input_path), Path(FLAGS.output_path))
-    upscale, count = _make_upscale(_open_from_flags())
+    upscale, count, factor = _make_upscale(_open_from_flags())
     tiles = _count_tiles(count, pairs)
     broken = []
     with Progress(tiles, "Upscaling", "tile") as progress:
@@ -80,10 +81,7 @@ def main():
             sr = upscale(lr, FLAGS.tile_size, after_tile=progress.advance)
             save_image(target, to_uint8(sr))
             say(f"{source} ({lr.shape[1]}x{lr.shape[0]}) -> {target}")
-    say(
-        f"Upscaled {len(pairs) - len(broken)} of {len(pairs)} pictures by "
-        f"{FLAGS.scale}."
-    )
+    say(f"Upscaled {len(pairs) - len(broken)} of {len(pairs)} pictures by {factor}.")
     return 1 if broken else None
 
 
@@ -94,30 +92,49 @@ def _make_upscale(model):
         model: Has `stages(scale)`.
 
     Returns:
-        `upscale_image` and `count_tiles`, or those of all passes, for this model.
+        `upscale_image` and `count_tiles`, or those of all passes, for this model, and
+        by how much it enlarges.
 
     Raises:
         InputError: The model does not upscale by this.
     """
-    if not FLAGS.all_passes:
-        stages = model.stages(FLAGS.scale)
-        functions = upscale_image, count_tiles
+    if FLAGS.all_passes:
+        functions, factor = _average_passes(model), passes.SCALE
     else:
-        if FLAGS.scale != passes.SCALE:
-            raise InputError(
-                f"--all_passes upscales by {passes.SCALE}, not by "
-                f"--scale={FLAGS.scale}."
-            )
-        does = model.find_scales(passes.SCALES)
-        if set(passes.SCALES) - set(does):
-            does = " and ".join(f"x{scale}" for scale in does) or "none of them"
-            raise InputError(
-                f"--all_passes needs x2, x4 and x8, and the model does {does}. Leave "
-                "it out, or take a network that has paths for all three, frozen with "
-                "--scales=2,4,8."
-            )
-        stages = {scale: model.stages(scale) for scale in passes.SCALES}
+        stages = model.stages(FLAGS.scale)
+        factor = math.prod(stage.scale for stage in stages)
+        functions = [functools.partial(f, stages) for f in (upscale_image, count_tiles)]
+    if factor != FLAGS.scale:
+        say(
+            f"{FLAGS.model_name} takes --scale={FLAGS.scale} for a pass of 4PP-EUSR: "
+            f"it enlarges by {factor}."
+        )
+    return *functions, factor
+
+
+def _average_passes(model):
+    """The first two of `_make_upscale` for --all_passes.
+
+    Raises:
+        InputError: Not all passes can be taken with the model.
+    """
+    if FLAGS.scale != passes.SCALE:
+        raise InputError(
+            f"--all_passes upscales by {passes.SCALE}, not by --scale={FLAGS.scale}."
+        )
+    does = model.find_scales(passes.SCALES)
+    if model.has_passes():
+        functions = passes.average_passes, passes.count_tiles_to_average
+    elif set(passes.SCALES) <= set(does):
         functions = passes.upscale_by_all_passes, passes.count_tiles_of_all_passes
+    else:
+        does = " and ".join(f"x{scale}" for scale in does) or "none of them"
+        raise InputError(
+            f"--all_passes needs x2, x4 and x8, and the model does {does}. Leave it "
+            "out, or take a network that has paths for all three, frozen with "
+            "--scales=2,4,8."
+        )
+    stages = {scale: model.stages(scale) for scale in passes.SCALES}
     return [functools.partial(function, stages) for function in functions]
 
 

@@ -7,7 +7,8 @@
     sr_scales        int32: the scales that the file does
     sr_radii         int32: how far the trunk sees, then the head at each scale
 
-The TF1 code's files have the first two and `sr_output`; they load too.
+The TF1 code's files have the first two and `sr_output`; they load too. Of its 4PP-EUSR
+`sr_input_scale` is the pass, 2, 4 or 8, and each of them enlarges by 4.
 """
 
 import math
@@ -18,6 +19,7 @@ import tensorflow as tf
 from console import quiet
 from console.errors import InputError
 from frozen import graphs
+from imaging import passes
 from imaging.tiles import Stage, bytes_of_head, make_stages
 
 INPUT, SCALE = "sr_input", "sr_input_scale"
@@ -123,15 +125,18 @@ class Upscaler:
             scale: Upscaling factor.
 
         Returns:
-            list of `imaging.tiles.Stage`.
+            list of `imaging.tiles.Stage`. They may enlarge by something else, where
+            the file takes its scale for a pass; see `find_factor`.
 
         Raises:
             InputError: The file does not upscale by this.
         """
-        self.check_scale(scale)
+        factor = self.find_factor(scale)
         if self.scales is None or self.radii is None:
             whole = self._bind(self.whole, scale)
-            return [Stage(whole, scale, UNKNOWN_RADIUS, bytes_of_head(scale))]
+            # Twice by 2 sees half as far again as once.
+            radius = UNKNOWN_RADIUS * (1.5 if factor > scale else 1)
+            return [Stage(whole, factor, radius, bytes_of_head(max(factor, scale)))]
         trunk = self._function([INPUT, *self.scale_input], [FEATURES])
         head = self._function([FEATURES, *self.scale_input], [OUTPUT])
         features = trunk.outputs[0].shape[-1]
@@ -149,18 +154,18 @@ class Upscaler:
         more = [tf.constant(scale, tf.float32)] if self.scale_input else []
         return lambda x: function(tf.convert_to_tensor(x), *more)[0].numpy()
 
-    def check_scale(self, scale):
-        """Refuses a scale that the file does not do.
+    def find_factor(self, scale):
+        """By how much the file really enlarges when asked for a scale, an int.
 
         Raises:
-            InputError: With what it does.
+            InputError: It does not do this scale; with what it does.
         """
         does = self.scales if self.scales is not None else self._probe(scale)
-        if scale not in does:
-            what = " and ".join(f"x{s}" for s in does) or "other scales"
-            raise InputError(
-                f"{self.flag}={self.path} does {what}, not --scale={scale}."
-            )
+        is_pass = self.scales is None and self.scale_input and does
+        if scale in does or is_pass:
+            return does[0] if is_pass else scale
+        what = " and ".join(f"x{s}" for s in does) or "other scales"
+        raise InputError(f"{self.flag}={self.path} does {what}, not --scale={scale}.")
 
     def find_scales(self, candidates):
         """Which of some scales the file does, by trying where it does not say."""
@@ -168,8 +173,14 @@ class Upscaler:
             return [scale for scale in candidates if scale in self.scales]
         return [scale for scale in candidates if scale in self._probe(scale)]
 
+    def has_passes(self):
+        """Whether its scale is the pass, as in 4PP-EUSR of the TF1 code."""
+        if self.scales is not None or not self.scale_input:
+            return False
+        return all(self._probe(scale) == [passes.SCALE] for scale in passes.SCALES)
+
     def _probe(self, scale):
-        """By how much the file really enlarges when asked for a scale, as a list."""
+        """By how much the whole graph enlarges, as a list; empty where it fails."""
         probe = np.zeros((1, PROBE_SIDE, PROBE_SIDE, 3), np.float32)
         try:
             with quiet.descriptor_caught():

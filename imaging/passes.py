@@ -31,6 +31,31 @@ def upscale_by_all_passes(stages, image, tile_size=0, after_tile=None):
     return total
 
 
+def average_passes(stages, image, tile_size=0, after_tile=None):
+    """The same of a network that takes each pass, with all that belongs to it, itself.
+
+    Args:
+        stages: From each of `SCALES`, which chooses the pass, to a list of
+            `imaging.tiles.Stage` that enlarges by 4.
+        image: See `upscale_by_all_passes`.
+        tile_size: Likewise.
+        after_tile: Likewise.
+
+    Returns:
+        See `upscale_by_all_passes`.
+    """
+    total = 0.0
+    for some in stages.values():
+        total += upscale_image(some, image, tile_size, after_tile=after_tile)
+    total /= len(stages)
+    return total
+
+
+def count_tiles_to_average(stages, size, tile_size=0):
+    """How many tiles `average_passes` runs for a picture of (height, width)."""
+    return sum(count_tiles(some, size, tile_size) for some in stages.values())
+
+
 def count_tiles_of_all_passes(stages, size, tile_size=0):
     """How many tiles `upscale_by_all_passes` runs for a picture of (height, width)."""
     twice = [length * 2 for length in size[:2]]

@@ -132,6 +132,11 @@ class Model:
         """Which of some scales it can do, as a list."""
         return [scale for scale in candidates if scale in self.scales]
 
+    @staticmethod
+    def has_passes():
+        """Whether its scale is a pass of 4PP-EUSR, as in files of the TF1 code."""
+        return False
+
     def radii(self, scale):
         """How far trunk and head see to each side, in LR pixels."""
         raise InputError(f"--model={self.name} has no network to freeze.")

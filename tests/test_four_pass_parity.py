@@ -7,12 +7,12 @@ import pytest
 import tensorflow as tf
 
 from console.errors import InputError
-from imaging.files import save_image
+from imaging.files import load_image, save_image
 from models import tf1_names
 from models.four_pass_eusr import FourPassEUSR
 from models.four_pass_settings import PASSES, FourPassTraining
 from models.generator_settings import Architecture
-from tests.scripts import fail_here
+from tests.scripts import succeed_here
 from tests.shared_data import SHARED, needs_shared
 
 pytestmark = needs_shared
@@ -90,11 +90,40 @@ def test_a_wrong_reduction_would_be_found(theirs):
     assert np.abs(ours - theirs["y8"]).max() > 1
 
 
-def test_all_passes_refuses_a_file_whose_scale_is_the_pass(tmp_path):
-    save_image(tmp_path / "lr.png", np.zeros((9, 8, 3), np.uint8))
-    line = fail_here(
-        "test.py",
-        *(f"--model_name={TF1 / '4pp_eusr' / 'model.pb'}", "--all_passes"),
-        *(f"--input_path={tmp_path / 'lr.png'}", f"--output_path={tmp_path / 'SR'}"),
-    )
-    assert "--all_passes needs x2, x4 and x8, and the model does x4." in line
+@pytest.fixture
+def upscale(tmp_path):
+    """Upscales a picture by the original's frozen file; and what it should become."""
+    lr = np.random.default_rng(0).integers(0, 256, (9, 8, 3), np.uint8)
+    save_image(tmp_path / "lr.png", lr)
+
+    def run(*flags):
+        said = succeed_here(
+            "test.py",
+            *(f"--model_name={TF1 / '4pp_eusr' / 'model.pb'}", *flags),
+            *(f"--input_path={tmp_path / 'lr.png'}", f"--output_path={tmp_path}/SR"),
+        )
+        return said, load_image(tmp_path / "SR" / "lr.png")
+
+    def estimate(last):
+        return load_model().estimate(tf.constant(lr[None], tf.float32), last)[0]
+
+    return run, estimate
+
+
+def near(picture, estimate):
+    return np.abs(picture - np.clip(estimate, 0, 255)).max() < 0.51
+
+
+@pytest.mark.parametrize("last", PASSES)
+def test_the_scale_of_their_frozen_file_is_the_pass(upscale, last):
+    run, estimate = upscale
+    said, picture = run(f"--scale={last}")
+    assert near(picture, estimate(last))
+    assert ("takes --scale=" in said) == (last != 4)
+    assert "Upscaled 1 of 1 pictures by 4." in said
+
+
+def test_all_passes_of_their_frozen_file_are_averaged(upscale):
+    run, estimate = upscale
+    _, picture = run("--all_passes")
+    assert near(picture, sum(estimate(last) for last in PASSES) / 3)
