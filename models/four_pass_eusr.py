@@ -245,6 +245,12 @@ class FourPassEUSR(GeneratorModel):
             roots["discriminator_watch"] = self.watch.tree()
         return roots
 
+    @property
+    def optimizers(self):
+        """See `GeneratorModel.optimizers`."""
+        others = [self.discriminator_optimizer] if self.discriminator else []
+        return [*super().optimizers, *others]
+
     def tf1_layers(self):
         """See `GeneratorModel.tf1_layers`."""
         layers = super().tf1_layers()

@@ -7,6 +7,7 @@ import tensorflow as tf
 from absl import flags
 
 from console.errors import InputError
+from console.progress import say
 from imaging.tiles import make_stages
 from models import tf1_names
 from models.base import Model, check_flags_agree
@@ -74,6 +75,11 @@ class GeneratorModel(Model):
                 self.options.ema_decay,
                 is_finite,
             )
+
+    @property
+    def optimizers(self):
+        """Those that train it, a list; empty for a model that only upscales."""
+        return [] if self.optimizer is None else [self.optimizer]
 
     def make_optimizer(self, training, learning_rate, variables):
         """Makes Adam as the models here are trained with.
@@ -194,6 +200,15 @@ class GeneratorModel(Model):
             name: layer for root in layers.values() for name, layer in root.items()
         }
         tf1_names.restore(prefix, named)
+        text = f"Read the {' and the '.join(layers)} of the TensorFlow 1 code"
+        if target is None and self.optimizers:
+            steps = tf1_names.restore_moments(prefix, named, self.optimizers)
+            text += (
+                ", but no moments of Adam, which it does not hold"
+                if steps is None
+                else f" and the moments of Adam after {steps} steps"
+            )
+        say(f"{text}.")
 
     def _check_architecture(self, prefix):
         """Refuses a checkpoint of another network.

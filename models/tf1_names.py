@@ -4,12 +4,19 @@
 making (`conv2d`, `conv2d_1`, ...), so the order below is the order of the network.
 """
 
+import math
+
 import numpy as np
+import tensorflow as tf
 
 from console.errors import InputError, name_some
 from training import checkpoints
 
 _FIRST = "generator/first_conv/conv2d/kernel"
+
+# Of Adam's two betas; below the least, float32 does not tell steps apart.
+_POWERS = ("beta1_power", "beta2_power")
+_LEAST_POWER, _MANY_STEPS = 1e-30, 1_000_000
 
 
 def is_tf1(prefix):
@@ -120,18 +127,132 @@ def restore(prefix, layers):
     Raises:
         InputError: A weight is missing or of another shape; nothing is changed.
     """
+    _assign(prefix, _name_variables(layers))
+
+
+def restore_moments(prefix, layers, optimizers):
+    """Reads what Adam remembers from a TF1 checkpoint.
+
+    Args:
+        prefix: The checkpoint.
+        layers: As of `restore`.
+        optimizers: `training.optimizer.GuardedAdam`s of these layers' variables.
+
+    Returns:
+        int: Steps that they took; None where the checkpoint holds no moments of them,
+        and nothing is changed.
+
+    Raises:
+        InputError: One is of another shape; nothing is changed.
+    """
+    reader = checkpoints.open_reader(prefix)
+    moments = _name_moments(layers, optimizers)
+    if not all(reader.has_tensor(name) for name in (*moments, *_POWERS)):
+        return None
+    _assign(prefix, moments)
+    with checkpoints.reading(prefix):
+        powers = [float(reader.get_tensor(name)) for name in _POWERS]
+    steps = _to_steps(powers, optimizers[0])
+    for optimizer in optimizers:
+        optimizer.iterations.assign(steps)
+    return steps
+
+
+def write(prefix, layers, optimizers=()):
+    """Writes a checkpoint that the TF1 code's `Saver` reads.
+
+    Args:
+        prefix: What its files' names begin with; the folder is there.
+        layers: As of `restore`.
+        optimizers: As of `restore_moments`; none for weights alone.
+    """
+    values = _collect_values(layers, optimizers)
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=list(values),
+        shape_and_slices=[""] * len(values),
+        tensors=list(values.values()),
+    )
+
+
+def check_same(prefix, layers, optimizers=()):
+    """Holds what `write` wrote against what it was to write, bit by bit.
+
+    Raises:
+        RuntimeError: Something differs.
+    """
+    reader = checkpoints.open_reader(prefix)
+    for name, value in _collect_values(layers, optimizers).items():
+        if reader.get_tensor(name).tobytes() != value.tobytes():
+            raise RuntimeError(f"{name} was not written as it is.")
+
+
+def _collect_values(layers, optimizers):
+    """From a name in the TF1 code to an array, in the order of the names."""
+    variables = _name_variables(layers) | _name_moments(layers, optimizers)
+    values = {name: variable.numpy() for name, variable in variables.items()}
+    for optimizer in optimizers[:1]:
+        # One more than the steps: TF1 multiplies after it has used them.
+        steps = int(optimizer.iterations.numpy()) + 1
+        for name, beta in zip(_POWERS, _betas(optimizer), strict=True):
+            values[name] = np.asarray(beta**steps, np.float32)
+    return dict(sorted(values.items()))
+
+
+def _name_variables(layers):
+    """From a variable's name in the TF1 code to the Keras variable."""
+    return {
+        f"{name}/{part}": getattr(layer, part)
+        for name, layer in layers.items()
+        for part in ("kernel", "bias")
+    }
+
+
+def _name_moments(layers, optimizers):
+    """The same of Adam's moments, of the variables that it moves."""
+    names = {v.path: name for name, v in _name_variables(layers).items()}
+    moments = {}
+    for optimizer in optimizers:
+        for variable, first, second in zip(
+            optimizer.variables_moved,
+            optimizer._momentums,
+            optimizer._velocities,
+            strict=True,
+        ):
+            moments[f"{names[variable.path]}/Adam"] = first
+            moments[f"{names[variable.path]}/Adam_1"] = second
+    return moments
+
+
+def _assign(prefix, variables):
+    """Reads tensors into variables, all or none.
+
+    Raises:
+        InputError: One is missing or of another shape.
+    """
     reader = checkpoints.open_reader(prefix)
     shapes = reader.get_variable_to_shape_map()
     values = []
-    for name, layer in layers.items():
-        for part, variable in (("kernel", layer.kernel), ("bias", layer.bias)):
-            full = f"{name}/{part}"
-            if tuple(shapes.get(full, ())) != tuple(variable.shape):
-                raise InputError(
-                    f"{prefix}: {full} has shape {shapes.get(full, 'none')}; this "
-                    f"network needs {list(variable.shape)}."
-                )
-            with checkpoints.reading(prefix):
-                values.append((variable, np.asarray(reader.get_tensor(full))))
+    for name, variable in variables.items():
+        if tuple(shapes.get(name, (-1,))) != tuple(variable.shape):
+            raise InputError(
+                f"{prefix}: {name} has shape {shapes.get(name, 'none')}; this network "
+                f"needs {list(variable.shape)}."
+            )
+        with checkpoints.reading(prefix):
+            values.append((variable, np.asarray(reader.get_tensor(name))))
     for variable, value in values:
         variable.assign(value)
+
+
+def _betas(optimizer):
+    return optimizer.beta_1, optimizer.beta_2
+
+
+def _to_steps(powers, optimizer):
+    """Steps from the powers of Adam's betas, which TF1 keeps in their place."""
+    for power, beta in zip(powers, _betas(optimizer), strict=True):
+        if power > _LEAST_POWER:
+            return max(0, round(math.log(power) / math.log(beta)) - 1)
+    # So many that the moments' bias is gone: how many exactly does not matter.
+    return _MANY_STEPS

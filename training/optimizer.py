@@ -90,6 +90,11 @@ class GuardedAdam(keras.optimizers.Adam):
         self.schedule, self.state, self.clip_norm = schedule, state, clip_norm
         self.factors = {}
 
+    @property
+    def variables_moved(self):
+        """The Keras variables that it moves, in the order of its moments."""
+        return list(self._trainable_variables)
+
     def end_at(self, steps):
         """Lets a cosine schedule reach zero after so many steps in all.
 

@@ -1,0 +1,99 @@
+r"""Writes a checkpoint for the original TensorFlow 1 code, under its names.
+
+    python misc/export_tf1_checkpoint.py --restore_path=train/eusr \
+        --output_path=tf1/model.ckpt-1000
+
+What Adam remembers goes along, so that the original code can go on with the training
+of an EUSR; of a 4PP-EUSR both networks go, as in its own checkpoints. The files are
+read back and compared before they are called done.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[0] = str(ROOT)
+
+from absl import flags  # noqa: E402
+
+from console import app, quiet  # noqa: E402
+from console.errors import InputError  # noqa: E402
+from console.files import check_target  # noqa: E402
+from console.flags import define_path  # noqa: E402
+from console.progress import say  # noqa: E402
+
+with quiet.imports():
+    from models import opening, tf1_names
+    from models.discriminator import Discriminator
+    from models.generator_settings import Training
+    from training import checkpoints, devices
+
+FLAGS = flags.FLAGS
+PARTS = (".data-00000-of-00001", ".index")
+
+
+def define_flags():
+    """Declares the flags."""
+    opening.define_flags()
+    define_path(
+        "output_path", None, "What its files' names begin with: tf1/model.ckpt-1000."
+    )
+
+
+def main():
+    """Opens, writes, reads back."""
+    app.require("restore_path", "output_path")
+    devices.choose("-1")
+    target = Path(FLAGS.output_path)
+    for part in PARTS:
+        check_target(f"{target}{part}", "--output_path")
+    prefix = checkpoints.find(FLAGS.restore_path)
+    model, _ = opening.open_from_flags(None)
+    if not hasattr(model, "generator"):
+        raise InputError(f"{prefix}: holds {model.name}, of which TF1 has no names.")
+    layers, optimizers = collect(model, prefix)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export") as folder:
+        aside = Path(folder) / target.name
+        tf1_names.write(aside, layers, optimizers)
+        tf1_names.check_same(aside, layers, optimizers)
+        for part in PARTS:  # The index last: without it there is no checkpoint.
+            os.replace(f"{aside}{part}", f"{target}{part}")
+    what = "weights" if not optimizers else "weights and Adam's moments"
+    say(f"Wrote {target} ({what} of {len(layers)} layers); read back, it is the same.")
+
+
+def collect(model, prefix):
+    """What a checkpoint holds that the TF1 code has, too.
+
+    Args:
+        model: The model that was opened from it.
+        prefix: The checkpoint.
+
+    Returns:
+        As `models.tf1_names.write` takes them: layers and optimizers.
+    """
+    layers = dict(tf1_names.of_generator(model.generator))
+    if tf1_names.is_tf1(prefix):
+        return layers, []
+    stored = checkpoints.list_roots(prefix)
+    if "discriminator" in stored:
+        discriminator = Discriminator()
+        tree = checkpoints.to_tree(discriminator.weights)
+        checkpoints.restore(prefix, {"discriminator": tree})
+        return layers | tf1_names.of_discriminator(discriminator), []
+    is_averaged = "ema" in stored and FLAGS.use_ema
+    if "generator_optimizer" not in stored or is_averaged:
+        return layers, []
+    optimizer = model.make_optimizer(
+        Training(), 0.0, model.generator.trainable_variables
+    )
+    tree = checkpoints.to_tree(optimizer.variables)
+    checkpoints.restore(prefix, {"generator_optimizer": tree})
+    return layers, [optimizer]
+
+
+if __name__ == "__main__":
+    app.run(main, define_flags)
