@@ -46,7 +46,7 @@ COLUMNS = ("psnr_y", "ssim_y", "aesthetic", "subjective")
 def define_flags():
     """Declares the flags."""
     define_path("output_path", "demo", "Folder to write to.")
-    define_count("eusr_steps", 2000, "Training steps of EUSR.")
+    define_count("eusr_steps", 3000, "Training steps of EUSR.")
     define_count("epochs", 30, "Epochs of each predictor.")
     define_count("steps", 400, "Training steps of 4PP-EUSR.")
 
@@ -74,11 +74,11 @@ def train_eusr(folder, tour):
         f"--cache_path={tour}/cache",
         f"--train_path={tour}/eusr",
         "--batch_size=8",
-        "--input_patch_size=24",
+        "--input_patch_size=16",
         f"--max_steps={FLAGS.eusr_steps}",
         "--log_freq=500",
         *NETWORK,
-        "--eusr_learning_rate=1e-3",
+        "--eusr_learning_rate=2e-3",
         "--eusr_learning_rate_schedule=cosine",
         f"--eusr_learning_rate_decay_steps={FLAGS.eusr_steps}",
     )
@@ -132,8 +132,11 @@ def train_four_pass(folder, tour):
         f"--max_steps={FLAGS.steps}",
         "--log_freq=100",
         *NETWORK,
-        "--eusr_learning_rate=1e-4",
-        "--eusr_learning_rate_discriminator=2e-4",
+        "--ema_decay=0.99",
+        "--eusr_learning_rate=5e-5",
+        "--eusr_learning_rate_discriminator=1e-4",
+        "--eusr_learning_rate_schedule=cosine",
+        f"--eusr_learning_rate_decay_steps={FLAGS.steps}",
         f"--eusr_aesthetic_nima_path={tour}/aesthetic.pb",
         f"--eusr_subjective_nima_path={tour}/subjective.pb",
     )
