@@ -115,7 +115,7 @@ class Pair:
             *("train.py", f"--data_truth_path={images}", f"--train_path={folder}"),
             *(f"--cache_path={folder}.cache", "--max_steps=1000000", "--save_freq=20"),
             *("--log_freq=5", "--batch_size=4", "--input_patch_size=8"),
-            *("--scales=2,4", *SMALL_FLAGS),
+            *("--scales=2", *SMALL_FLAGS),
         ]
         self.both = [start(command, addresses, index) for index in (0, 1)]
         self.said = ""
