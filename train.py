@@ -153,14 +153,15 @@ def _train(team, device, settings, options):
     arguments |= {"dataloader": loader_class.__name__, "data_set": loader.describe()}
     arguments["scales"] = list(scales)
     before = {} if FLAGS.restart else run_folder.read_before(folder)
-    if not FLAGS.restart and checkpoints.list_checkpoints(folder):
-        said = (*MAY_CHANGE_SAID, *model_class.may_change)
-        run_folder.check_same_run(folder, before, arguments, MAY_CHANGE, said)
 
     keras.utils.set_random_seed(FLAGS.seed)
     with team.strategy.scope():
         model = model_class.from_flags(options)
     app.check_scales(scales, model, does=model.trained_scales)
+    # Once all flags are known to be right: it says what changes from here on.
+    if not FLAGS.restart and checkpoints.list_checkpoints(folder):
+        said = (*MAY_CHANGE_SAID, *model_class.may_change)
+        run_folder.check_same_run(folder, before, arguments, MAY_CHANGE, said)
     is_set_back = _restore(model, folder, before)
     model.state.arguments.values["run"] = arguments
     if model.step >= settings.max_steps:
@@ -239,7 +240,10 @@ def _restore(model, folder, before):
         prefix = checkpoints.find(FLAGS.restore_path)
         model.restore(prefix, FLAGS.restore_target, use_ema=FLAGS.use_ema)
         say(f"Starting from the weights of {prefix}.")
-    elif model.advice_for_scratch is not None:
+    is_scratch = newest is None and (
+        FLAGS.restore_path is None or FLAGS.restore_target not in (None, "generator")
+    )
+    if is_scratch and model.advice_for_scratch is not None:
         warn(model.advice_for_scratch)
     # The same command must go on from where it is, not from where it once began.
     is_new = newest is None or FLAGS.global_step != before.get("global_step")

@@ -17,6 +17,7 @@ from frozen import graphs
 
 INPUT, SCORES, FEATURES = "input_1", "output_scores", "output_features"
 FIRST_SCORE = "first_score"
+COUNT = 10
 
 
 def make_graph_def(network, first_score):
@@ -68,8 +69,31 @@ class FrozenPredictor:
             graph_def, [INPUT], [SCORES, FEATURES], f"{flag}={path}"
         )
         self.first_score = graphs.read_constant(graph_def, FIRST_SCORE)
-        shape = self.function.inputs[0].shape
-        self.side = shape[1] if shape.rank == 4 else None
+        self.side = self._check_shapes()
+
+    def _check_shapes(self):
+        """Refuses what cannot be a predictor; the only side that it takes, or None.
+
+        Raises:
+            InputError: An input or an output has another shape.
+        """
+        pictures = self.function.inputs[0].shape
+        for name, shape, expected in (
+            (INPUT, pictures, (None, None, None, 3)),
+            (SCORES, self.function.outputs[0].shape, (None, COUNT)),
+            (FEATURES, self.function.outputs[1].shape, (None, None)),
+        ):
+            fits = shape.is_compatible_with(expected)
+            if name == INPUT and fits and shape.rank:
+                # A batch of one size only, or not square.
+                fits = shape[0] is None and shape[1] == shape[2]
+            if not fits:
+                raise InputError(
+                    f"{self.flag}={self.path}: {name} has the shape {shape}; expected "
+                    "a predictor of ten scores, which takes any number of square "
+                    "pictures (N, S, S, 3), or of any pictures (N, H, W, 3)."
+                )
+        return pictures[1] if pictures.rank else None
 
     def __call__(self, pictures):
         """Predicts.

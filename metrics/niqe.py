@@ -38,7 +38,7 @@ _NAMES = (
 )
 # What NumPy and SciPy raise for files that are no such thing, or damaged.
 _UNREADABLE = (
-    *(OSError, ValueError, TypeError, NotImplementedError),
+    *(OSError, EOFError, ValueError, TypeError, NotImplementedError),
     *(zipfile.BadZipFile, zlib.error, scipy.io.matlab.MatReadError),
 )
 _SOURCES = "modelparameters.mat of the authors' release, or the same numbers as .npz"
@@ -91,7 +91,8 @@ class NIQE:
             if set(names) <= set(values):
                 mean, covariance = (np.asarray(values[name]) for name in names)
                 if mean.size == FEATURES and covariance.shape == (FEATURES, FEATURES):
-                    return cls(mean.reshape(-1).astype(float), covariance.astype(float))
+                    model = [_to_numbers(x, named) for x in (mean, covariance)]
+                    return cls(model[0].reshape(-1), model[1])
         found = ", ".join(sorted(name for name in values if name[:2] != "__"))
         raise InputError(f"{named}: holds {found or 'nothing'}; expected {_SOURCES}.")
 
@@ -125,6 +126,19 @@ class NIQE:
         difference = self.mean - np.nanmean(features, axis=0)
         covariance = (self.covariance + np.cov(whole, rowvar=False)) / 2
         return float(np.sqrt(difference @ np.linalg.pinv(covariance) @ difference))
+
+
+def _to_numbers(values, named):
+    """float64 of real, finite numbers.
+
+    Raises:
+        InputError: Some are not.
+    """
+    if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+        raise InputError(
+            f"{named}: holds values that are not finite numbers; expected {_SOURCES}."
+        )
+    return values.astype(float)
 
 
 def is_large_enough(size):

@@ -132,11 +132,12 @@ def draw(points, baseline, path):
     axes.plot(psnr, niqe, "-", color="0.7", zorder=1)
     shown = axes.scatter(psnr, niqe, c=steps, cmap="viridis", zorder=2)
     figure.colorbar(shown, label="step")
-    for index in {0, len(steps) - 1}:
+    # Away from the curve, which runs down and to the left.
+    for index, offset in {0: (6, 6), len(steps) - 1: (-6, -14)}.items():
         axes.annotate(
             f"step {steps[index]}",
             (psnr[index], niqe[index]),
-            xytext=(6, 6),
+            xytext=offset,
             textcoords="offset points",
         )
     if baseline is not None:
@@ -149,7 +150,7 @@ def draw(points, baseline, path):
         )
     axes.set_xlabel("psnr_y in dB: higher is nearer to the truth")
     axes.set_ylabel("NIQE: lower looks more natural")
-    axes.margins(x=0.15)  # Room for the labels.
+    axes.margins(0.15)  # Room for the labels.
     axes.grid(alpha=0.3)
     figure.tight_layout()
     with written_whole(path) as aside:

@@ -5,6 +5,7 @@ import tensorflow as tf
 from absl import flags
 
 from console.flags import define_path
+from console.progress import warn
 from imaging.crops import centre_patch
 from metrics.niqe import NIQE
 from models.measuring import BEST_METRICS
@@ -73,14 +74,14 @@ class ScoreJudge:
 
     def __init__(self, predictor):
         """Takes a `models.predictors.ScorePredictor`."""
-        self.predictor = predictor
+        self.predictor, self.has_warned = predictor, False
 
     def __call__(self, image, shave=0):
         """Scores one picture.
 
         Args:
-            image: uint8 (H, W, 3), RGB; of one that takes pictures of one size only
-                the middle is seen.
+            image: uint8 (H, W, 3), RGB; a predictor that takes pictures of one size
+                only sees the middle, enlarged where it is smaller.
             shave: Pixels dropped at each border.
 
         Returns:
@@ -89,6 +90,13 @@ class ScoreJudge:
         inner = slice(shave, -shave or None)
         image, side = image[inner, inner], self.predictor.network.side
         if side is not None:
+            if min(image.shape[:2]) < side and not self.has_warned:
+                self.has_warned = True
+                warn(
+                    f"{self.predictor.flag}={self.predictor.path} takes {side}x{side} "
+                    "pixels only: smaller pictures are enlarged for it, which changes "
+                    "their scores."
+                )
             image = centre_patch(image, side)
         scores, _ = self.predictor(tf.constant(image[None].astype(np.float32)))
         return float(self.predictor.to_people(scores)[0])

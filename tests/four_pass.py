@@ -18,25 +18,32 @@ SMALL = Architecture(model_scales=(2, 4, 8), conv_features=4, shared_blocks=1)
 SMALL_FLAGS = ("--eusr_conv_features=4", "--eusr_shared_blocks=1")
 
 
-def write_predictor(path, seed=0, side=None, first_score=1):
-    """Freezes a predictor of one convolution, with 6 features; returns its path."""
+def write_predictor(
+    path, seed=0, side=None, first_score=1, scores=10, shape=None, has_grid=False
+):
+    """Freezes a predictor of one convolution, with 6 features; returns its path.
+
+    One of another input `shape`, of other `scores` or with features at every place is
+    no predictor.
+    """
+    if side is not None:
+        shape = (None, side, side, 3)
     draw = np.random.default_rng(seed)
     kernel = draw.normal(0, 1, (3, 3, 3, 6)).astype(np.float32)
-    matrix = draw.normal(0, 0.2, (6, 10)).astype(np.float32)
+    matrix = draw.normal(0, 0.2, (6, scores)).astype(np.float32)
 
     def network(pictures):
-        if side is not None:
-            pictures = tf.ensure_shape(pictures, (None, side, side, 3))
+        if shape is not None:
+            pictures = tf.ensure_shape(pictures, shape)
         x = tf.nn.relu(tf.nn.conv2d(pictures, kernel, 2, "SAME"))
         features = tf.reduce_mean(x, axis=(1, 2))
-        return tf.nn.softmax(features @ matrix), features
+        return tf.nn.softmax(features @ matrix), x if has_grid else features
 
     graph_def = make_graph_def(network, first_score)
-    if side is not None:
+    if shape is not None:
         for node in graph_def.node:
             if node.op == "Placeholder":
-                shape = tf.TensorShape((None, side, side, 3)).as_proto()
-                node.attr["shape"].shape.CopyFrom(shape)
+                node.attr["shape"].shape.CopyFrom(tf.TensorShape(shape).as_proto())
     graphs.save(graph_def, path)
     return str(path)
 

@@ -12,6 +12,7 @@ SCRIPTS = [
     *(f"misc/downscale_generator{name}.py" for name in ("", "_cv", "_tf")),
     *(f"misc/sample_{name}.py" for name in ("images", "scores")),
     *(f"misc/{name}.py" for name in ("demo", "draw_tradeoff", "tour")),
+    "misc/export_tf1_checkpoint.py",
     *(f"score_predictors/{n}.py" for n in ("train", "evaluate", "freeze", "predict")),
 ]
 FOLDERS = ("misc", "score_predictors", "dataloaders", "models", "training")
@@ -27,6 +28,7 @@ NEEDED = {
     "misc/downscale_generator_tf.py": "input_path output_path scale",
     "misc/demo.py": "output_path",
     "misc/draw_tradeoff.py": "train_path start_report output_path",
+    "misc/export_tf1_checkpoint.py": "restore_path output_path",
     "misc/tour.py": "output_path",
     "misc/sample_images.py": "output_path",
     "misc/sample_scores.py": "input_path output_path",

@@ -11,9 +11,17 @@ from models import losses, watching
 from models.discriminator import Discriminator
 from models.eusr import EUSR
 from models.four_pass_settings import PASSES, FourPassTraining
+from models.judging import ScoreJudge
+from models.predictors import ScorePredictor
 from models.reduction import halve
 from models.watching import DiscriminatorWatch
-from tests.four_pass import SMALL, make_four_pass, weigh_only, write_predictors
+from tests.four_pass import (
+    SMALL,
+    make_four_pass,
+    weigh_only,
+    write_predictor,
+    write_predictors,
+)
 from tests.small import draw_batch
 from training import checkpoints
 from training.options import StepOptions
@@ -210,6 +218,30 @@ def test_one_file_as_both_predictors_is_run_once(paths, batch):
     values = {name: float(value) for name, value in step(*batch).items()}
     for loss in ("score", "representation"):
         assert values[f"subjective_{loss}"] == values[f"aesthetic_{loss}"]
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        ({"shape": (1, 32, 32, 3)}, "input_1"),
+        ({"shape": (None, 32, 64, 3)}, "input_1"),
+        ({"shape": (None, None, 32, 3)}, "input_1"),
+        ({"scores": 5}, "output_scores"),
+        ({"has_grid": True}, "output_features"),
+    ],
+)
+def test_a_file_of_other_shapes_is_no_predictor(tmp_path, other, named):
+    path = write_predictor(tmp_path / "p.pb", **other)
+    with pytest.raises(InputError, match=f"--flag=.*p.pb: {named} has the shape"):
+        ScorePredictor(path, "--flag", "aesthetic")
+
+
+def test_a_picture_that_is_too_small_is_scored_with_a_warning(tmp_path, capsys):
+    path = write_predictor(tmp_path / "p.pb", side=32)
+    judge = ScoreJudge(ScorePredictor(path, "--aesthetic_model", "aesthetic"))
+    for size, warnings in ((40, 0), (33, 0), (20, 1), (20, 0)):
+        assert 1 <= judge(np.zeros((size, size, 3), np.uint8)) <= 10
+        assert capsys.readouterr().err.count("smaller pictures are") == warnings
 
 
 def test_what_has_no_weight_is_neither_loaded_nor_computed(batch):

@@ -249,3 +249,16 @@ def test_one_pass_from_scratch_needs_no_predictors_and_is_warned_of(road):
     assert "aesthetic" not in done.stdout.split("Training")[1]
     assert "not what the paper does" in done.stderr
     assert "--restore_target=generator" in done.stderr
+
+
+def test_the_discriminator_alone_is_a_start_from_scratch(road, trained):
+    done = run_here(
+        "train.py",
+        *four_pass_flags(
+            road, "other", 1, restore_path=road / "4pp", restore_target="discriminator"
+        ),
+        "--eusr_disable_multipass",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Starting from the weights of" in done.stdout
+    assert "not what the paper does" in done.stderr

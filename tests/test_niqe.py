@@ -126,7 +126,15 @@ def test_other_files_are_refused_in_one_line(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"no NumPy file")
     np.savez(tmp_path / "b.npz", weights=1)
     np.savez(tmp_path / "c.npz", mu_pris_param=[1], cov_pris_param=[[1]])
+    (tmp_path / "d.npz").write_bytes(b"")
+    for name, value in {"text": "a", "nan": np.nan, "complex": 1j}.items():
+        mean, covariance = np.full(FEATURES, value), np.eye(FEATURES)
+        np.savez(tmp_path / name, mu_prisparam=mean, cov_prisparam=covariance)
     for name, found in {
+        "d.npz": "cannot be read",
+        "text.npz": "not finite numbers",
+        "nan.npz": "not finite numbers",
+        "complex.npz": "not finite numbers",
         "a.mat": "cannot be read",
         "a.npz": "cannot be read",
         "b.npz": "holds weights",
