@@ -16,8 +16,13 @@ from console.progress import warn
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
-# Satellite pictures and scans are legitimate: Pillow refuses twice this many pixels.
-Image.MAX_IMAGE_PIXELS = 500_000_000
+# What a picture may claim to be at most: satellite pictures and scans are legitimate, a
+# file of a few bytes that unpacks to all of the memory is not.
+MOST_PIXELS = 1_000_000_000
+# Checked here, with a line that says the size.
+Image.MAX_IMAGE_PIXELS = None
+# What lets larger ones in; a script that has a flag for it says so.
+_limit = {"pixels": MOST_PIXELS, "advice": "cut it into pieces"}
 
 # Notes on odd metadata and on large pictures are of no use to anyone here. Not by
 # `catch_warnings`: images are loaded in threads, where it may silence all for good.
@@ -116,6 +121,16 @@ def read_size(path):
     return height, width
 
 
+def limit_pixels(pixels, flag):
+    """Sets what pictures may claim to be at most.
+
+    Args:
+        pixels: How many pixels.
+        flag: What gave the number, for the message.
+    """
+    _limit.update(pixels=pixels, advice=f"{flag} lets larger ones in")
+
+
 def load_image(path):
     """Loads an image as RGB.
 
@@ -161,11 +176,6 @@ def _opened(path):
             # whose orientation exchanges rows and columns.
             file = stack.enter_context(open(path, "rb"))
             image = stack.enter_context(Image.open(file))
-        except Image.DecompressionBombError:
-            most = 2 * Image.MAX_IMAGE_PIXELS
-            raise InputError(
-                f"{path}: has more than {most:,} pixels; cut it into pieces."
-            ) from None
         except FileNotFoundError:
             raise InputError(f"{path}: {_say_missing(Path(path))}.") from None
         except PermissionError:
@@ -174,6 +184,12 @@ def _opened(path):
             ) from None
         except (OSError, SyntaxError, ValueError):
             raise _damaged(path, "is not an image that can be read") from None
+        width, height = image.size
+        if width * height > _limit["pixels"]:
+            raise InputError(
+                f"{path}: claims to be of {width}x{height} pixels, more than "
+                f"{_limit['pixels']:,}; {_limit['advice']}."
+            )
         yield image
 
 

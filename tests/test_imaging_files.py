@@ -13,6 +13,7 @@ from console.errors import InputError
 from imaging import files
 from imaging.files import list_images, load_image, read_size, save_image, to_uint8
 from tests.pictures import draw_picture
+from tests.scripts import run_here, succeed_here
 
 
 def write(path, array, **options):
@@ -217,8 +218,26 @@ def test_more_than_a_gigapixel_is_refused_in_one_line(tmp_path):
     path = tmp_path / "a.png"
     chunks = chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
-    with pytest.raises(InputError, match="more than 1,000,000,000 pixels"):
-        read_size(path)
+    for read in (read_size, load_image):
+        with pytest.raises(InputError) as caught:
+            read(path)
+        assert "a.png: claims to be of 40000x30000 pixels" in str(caught.value)
+        assert "more than 1,000,000,000; cut it into pieces" in str(caught.value)
+
+
+def test_the_limit_of_pixels_is_a_flags(tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    path = write(tmp_path / "in" / "a.png", draw_picture(24, 53))
+    # Which the script changes for the whole process.
+    monkeypatch.setattr(files, "_limit", dict(files._limit))
+    flags = (f"--input_path={path.parent}", f"--output_path={tmp_path / 'out'}")
+    command = ("test.py", "--model=bicubic", "--scale=2", *flags)
+    done = run_here(*command, "--max_pixels=1271")
+    assert done.returncode == 1
+    assert "53x24 pixels, more than 1,271; --max_pixels lets larger" in done.stderr
+    assert not (tmp_path / "out").exists()
+    succeed_here(*command, "--max_pixels=1272")
+    assert (tmp_path / "out" / "a.png").is_file()
 
 
 def test_loading_in_threads_leaves_warnings_as_they_are(tmp_path):
