@@ -21,8 +21,9 @@ EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 MOST_PIXELS = 1_000_000_000
 # Checked here, with a line that says the size.
 Image.MAX_IMAGE_PIXELS = None
-# What lets larger ones in; a script that has a flag for it says so.
-_limit = {"pixels": MOST_PIXELS, "advice": "cut it into pieces"}
+# What to do about larger ones; a script that has a flag for it names the flag.
+CUT = "cut it into pieces"
+_limit = {"pixels": MOST_PIXELS, "advice": CUT}
 
 # Notes on odd metadata and on large pictures are of no use to anyone here. Not by
 # `catch_warnings`: images are loaded in threads, where it may silence all for good.

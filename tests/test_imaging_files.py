@@ -209,7 +209,11 @@ def test_a_changed_byte_of_a_png_is_noticed(tmp_path):
             load_image(path)
 
 
-def test_more_than_a_gigapixel_is_refused_in_one_line(tmp_path):
+def test_more_than_a_gigapixel_is_refused_in_one_line(tmp_path, monkeypatch):
+    # As in a process in which no script has changed it.
+    start = {"pixels": files.MOST_PIXELS, "advice": files.CUT}
+    monkeypatch.setattr(files, "_limit", start)
+
     def chunk(kind, data):
         checksum = struct.pack(">I", zlib.crc32(kind + data))
         return struct.pack(">I", len(data)) + kind + data + checksum
