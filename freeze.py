@@ -9,8 +9,9 @@ The file is read back and compared with the model before it is called done.
 from absl import flags
 
 from console import app, quiet
+from console.choices import Choice
 from console.files import check_target, written_whole
-from console.flags import Choice, define_numbers, define_path
+from console.flags import define_numbers, define_path
 from console.progress import say
 from models import BASELINES, MODELS
 

@@ -14,20 +14,13 @@ from pathlib import Path
 from absl import flags
 
 from console import app, quiet
+from console.choices import Choice
 from console.errors import InputError, name_some
 from console.files import check_target
-from console.flags import Choice, define_count, define_path
+from console.flags import define_count, define_path
 from console.progress import Progress, say, warn
-from imaging import passes
-from imaging.files import (
-    MOST_PIXELS,
-    limit_pixels,
-    list_pictures,
-    load_image,
-    read_size,
-    save_image,
-    to_uint8,
-)
+from imaging import limits, passes
+from imaging.files import list_pictures, load_image, read_size, save_image, to_uint8
 from imaging.tiles import count_tiles, upscale_image
 from models import MODELS
 
@@ -60,11 +53,7 @@ def define_flags():
         "Average the three ways in which 4PP-EUSR upscales by 4; the model must do x2, "
         "x4 and x8. Takes about seven times as long.",
     )
-    define_count(
-        "max_pixels",
-        MOST_PIXELS,
-        "Pixels that a picture may claim to have; others are refused unread.",
-    )
+    limits.define_flag()
     flags.DEFINE_bool("use_gpu", False, "Whether to run on the GPU.")
     define_count(
         "tile_size",
@@ -78,7 +67,7 @@ def define_flags():
 def main():
     """Upscales every picture."""
     devices.choose("0" if FLAGS.use_gpu else "-1")
-    limit_pixels(FLAGS.max_pixels, "--max_pixels")
+    limits.take_flag()
     check_target(FLAGS.output_path, "--output_path", is_folder=True)
     pairs = _pair_paths(Path(FLAGS.input_path), Path(FLAGS.output_path))
     upscale, count, factor = _make_upscale(_open_from_flags())

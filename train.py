@@ -11,17 +11,16 @@ from pathlib import Path
 from absl import flags
 
 from console import app, quiet
+from console.choices import Choice, only_in_helpfull
 from console.errors import InputError
 from console.files import check_target
 from console.flags import (
-    Choice,
     collect_values,
     define_count,
     define_float,
     define_numbers,
     define_path,
     define_seed,
-    only_in_helpfull,
 )
 from console.progress import say, warn
 from dataloaders import PAIRED

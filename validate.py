@@ -13,9 +13,10 @@ from pathlib import Path
 from absl import flags
 
 from console import app, quiet
+from console.choices import Choice
 from console.errors import InputError
 from console.files import check_target, written_whole
-from console.flags import Choice, define_count, define_numbers, define_path
+from console.flags import define_count, define_numbers, define_path
 from console.progress import say
 from dataloaders import PAIRED
 from imaging.files import save_image

@@ -8,10 +8,10 @@ import sys
 from absl import app, flags, logging
 
 from console import quiet
+from console.choices import make_parser
 from console.errors import InputError
-from console.flags import make_parser
 
-# As in `console.flags`: the choices are the script's own flags.
+# As in `console.choices`: the choices are the script's own flags.
 flags.disclaim_key_flags()
 
 
@@ -21,7 +21,7 @@ def run(main, define_flags, choices=()):
     Args:
         main: Takes nothing, returns None or an exit status.
         define_flags: Declares the script's own flags.
-        choices: `console.flags.Choice` flags, read in the first look.
+        choices: `console.choices.Choice` flags, read in the first look.
     """
     quiet.set_up()
     # As Ctrl-C does, it lets whoever writes a file remove what is half-written.

@@ -11,6 +11,7 @@ The TF1 code's files have the first two and `sr_output`; they load too. Of its 4
 `sr_input_scale` is the pass, 2, 4 or 8, and each of them enlarges by 4.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -161,9 +162,10 @@ class Upscaler:
             InputError: It does not do this scale; with what it does.
         """
         does = self.scales if self.scales is not None else self._probe(scale)
-        is_pass = self.scales is None and self.scale_input and does
-        if scale in does or is_pass:
-            return does[0] if is_pass else scale
+        if self.scales is None and self.scale_input and does:
+            return does[0]
+        if scale in does:
+            return scale
         what = " and ".join(f"x{s}" for s in does) or "other scales"
         raise InputError(f"{self.flag}={self.path} does {what}, not --scale={scale}.")
 
@@ -179,6 +181,7 @@ class Upscaler:
             return False
         return all(self._probe(scale) == [passes.SCALE] for scale in passes.SCALES)
 
+    @functools.cache  # noqa: B019 - a few scales, and an upscaler lives long
     def _probe(self, scale):
         """By how much the whole graph enlarges, as a list; empty where it fails."""
         probe = np.zeros((1, PROBE_SIDE, PROBE_SIDE, 3), np.float32)

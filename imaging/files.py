@@ -13,17 +13,12 @@ from PIL import Image
 from console.errors import InputError
 from console.files import written_whole
 from console.progress import warn
+from imaging.limits import check_size
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
-# What a picture may claim to be at most: satellite pictures and scans are legitimate, a
-# file of a few bytes that unpacks to all of the memory is not.
-MOST_PIXELS = 1_000_000_000
-# Checked here, with a line that says the size.
+# `imaging.limits` looks at the size, with a line that says it.
 Image.MAX_IMAGE_PIXELS = None
-# What to do about larger ones; a script that has a flag for it names the flag.
-CUT = "cut it into pieces"
-_limit = {"pixels": MOST_PIXELS, "advice": CUT}
 
 # Notes on odd metadata and on large pictures are of no use to anyone here. Not by
 # `catch_warnings`: images are loaded in threads, where it may silence all for good.
@@ -122,16 +117,6 @@ def read_size(path):
     return height, width
 
 
-def limit_pixels(pixels, flag):
-    """Sets what pictures may claim to be at most.
-
-    Args:
-        pixels: How many pixels.
-        flag: What gave the number, for the message.
-    """
-    _limit.update(pixels=pixels, advice=f"{flag} lets larger ones in")
-
-
 def load_image(path):
     """Loads an image as RGB.
 
@@ -185,12 +170,7 @@ def _opened(path):
             ) from None
         except (OSError, SyntaxError, ValueError):
             raise _damaged(path, "is not an image that can be read") from None
-        width, height = image.size
-        if width * height > _limit["pixels"]:
-            raise InputError(
-                f"{path}: claims to be of {width}x{height} pixels, more than "
-                f"{_limit['pixels']:,}; {_limit['advice']}."
-            )
+        check_size(path, *image.size)
         yield image
 
 

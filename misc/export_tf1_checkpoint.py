@@ -50,6 +50,8 @@ def main():
     for part in PARTS:
         check_target(f"{target}{part}", "--output_path")
     prefix = checkpoints.find(FLAGS.restore_path)
+    if tf1_names.is_tf1(prefix):
+        raise InputError(f"{prefix}: has the names of the TensorFlow 1 code already.")
     model, _ = opening.open_from_flags(None)
     if not hasattr(model, "generator"):
         raise InputError(f"{prefix}: holds {model.name}, of which TF1 has no names.")
@@ -59,7 +61,10 @@ def main():
         aside = Path(folder) / target.name
         tf1_names.write(aside, layers, optimizers)
         tf1_names.check_same(aside, layers, optimizers)
-        for part in PARTS:  # The index last: without it there is no checkpoint.
+        # Without an index there is no checkpoint: the old one's goes first, the new
+        # one's comes last.
+        Path(f"{target}.index").unlink(missing_ok=True)
+        for part in PARTS:
             os.replace(f"{aside}{part}", f"{target}{part}")
     what = "weights" if not optimizers else "weights and Adam's moments"
     say(f"Wrote {target} ({what} of {len(layers)} layers); read back, it is the same.")
@@ -76,8 +81,6 @@ def collect(model, prefix):
         As `models.tf1_names.write` takes them: layers and optimizers.
     """
     layers = dict(tf1_names.of_generator(model.generator))
-    if tf1_names.is_tf1(prefix):
-        return layers, []
     stored = checkpoints.list_roots(prefix)
     if "discriminator" in stored:
         discriminator = Discriminator()

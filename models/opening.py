@@ -2,8 +2,9 @@
 
 from absl import flags
 
+from console.choices import load
 from console.errors import InputError
-from console.flags import define_path, load
+from console.flags import define_path
 from console.progress import say
 from models import MODELS
 from training import checkpoints

@@ -213,12 +213,7 @@ def _name_moments(layers, optimizers):
     names = {v.path: name for name, v in _name_variables(layers).items()}
     moments = {}
     for optimizer in optimizers:
-        for variable, first, second in zip(
-            optimizer.variables_moved,
-            optimizer._momentums,
-            optimizer._velocities,
-            strict=True,
-        ):
+        for variable, first, second in optimizer.moments():
             moments[f"{names[variable.path]}/Adam"] = first
             moments[f"{names[variable.path]}/Adam_1"] = second
     return moments

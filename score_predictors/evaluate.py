@@ -16,9 +16,10 @@ import numpy as np  # noqa: E402
 from absl import flags  # noqa: E402
 
 from console import app, quiet  # noqa: E402
+from console.choices import Choice  # noqa: E402
 from console.errors import InputError  # noqa: E402
 from console.files import check_target, written_whole  # noqa: E402
-from console.flags import Choice, define_count, define_path  # noqa: E402
+from console.flags import define_count, define_path  # noqa: E402
 from console.progress import say, warn  # noqa: E402
 from dataloaders import SCORED  # noqa: E402
 from score_predictors import PREDICTORS  # noqa: E402

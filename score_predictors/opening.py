@@ -4,8 +4,9 @@ import functools
 
 from absl import flags
 
+from console.choices import load
 from console.errors import InputError
-from console.flags import define_count, define_path, load
+from console.flags import define_count, define_path
 from frozen.predictor import FrozenPredictor
 from score_predictors import PREDICTORS
 

@@ -18,17 +18,14 @@ import numpy as np  # noqa: E402
 from absl import flags  # noqa: E402
 
 from console import app, quiet  # noqa: E402
+from console.choices import Choice  # noqa: E402
 from console.errors import InputError  # noqa: E402
 from console.files import check_target, written_whole  # noqa: E402
-from console.flags import Choice, define_count, define_path  # noqa: E402
+from console.flags import define_count, define_path  # noqa: E402
 from console.progress import say, track, warn  # noqa: E402
+from imaging import limits  # noqa: E402
 from imaging.crops import centre_patch  # noqa: E402
-from imaging.files import (  # noqa: E402
-    MOST_PIXELS,
-    limit_pixels,
-    list_pictures,
-    load_image,
-)
+from imaging.files import list_pictures, load_image  # noqa: E402
 from score_predictors import PREDICTORS  # noqa: E402
 
 with quiet.imports():
@@ -64,11 +61,7 @@ def define_flags():
         "Score whole pictures. Large ones take much memory, and the networks were "
         "trained on squares.",
     )
-    define_count(
-        "max_pixels",
-        MOST_PIXELS,
-        "Pixels that a picture may claim to have; others are refused unread.",
-    )
+    limits.define_flag()
     flags.DEFINE_bool("use_gpu", False, "Whether to run on the GPU.")
 
 
@@ -77,7 +70,7 @@ def main():
     app.require("input_path")
     opening.check_flags()
     devices.choose("0" if FLAGS.use_gpu else "-1")
-    limit_pixels(FLAGS.max_pixels, "--max_pixels")
+    limits.take_flag()
     if FLAGS.report_path is not None:
         check_target(FLAGS.report_path, "--report_path")
     paths = list_pictures(FLAGS.input_path, "--input_path")

@@ -14,8 +14,8 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 from absl import flags  # noqa: E402
 
 from console import app, quiet  # noqa: E402
+from console.choices import Choice  # noqa: E402
 from console.flags import (  # noqa: E402
-    Choice,
     collect_values,
     define_count,
     define_float,

@@ -17,6 +17,16 @@ SMALL = Architecture(model_scales=(2, 4, 8), conv_features=4, shared_blocks=1)
 # The same as flags of the scripts.
 SMALL_FLAGS = ("--eusr_conv_features=4", "--eusr_shared_blocks=1")
 
+# From a weight to the name of its loss.
+LOSSES = {
+    "lr": "reconstruction",
+    "lg": "adversarial",
+    "las": "aesthetic_score",
+    "lar": "aesthetic_representation",
+    "lss": "subjective_score",
+    "lsr": "subjective_representation",
+}
+
 
 def write_predictor(
     path, seed=0, side=None, first_score=1, scores=10, shape=None, has_grid=False
@@ -70,3 +80,38 @@ def weigh_only(*fields):
         for name in names
         if name.startswith("weight_")
     }
+
+
+def take_step(model, batch, steps=1):
+    # Not as a graph, which takes longer to trace than a small step to run.
+    for _ in range(steps):
+        values = model.train_step(*batch, 4)
+        model.state.step.assign_add(1)
+    return {name: float(value) for name, value in values.items()}
+
+
+def read(weights):
+    return [weight.numpy() for weight in weights]
+
+
+def reaches_all_passes(before, variables):
+    """Whether a step moved the first convolution, which all share, and each last one.
+
+    Between these, small networks have units that never fire.
+    """
+    which = {
+        variable.path
+        for variable, has in zip(variables, moved(before, variables), strict=True)
+        if has
+    }
+    ends = {
+        v.path for v in variables if "first_conv/" in v.path or "last_conv" in v.path
+    }
+    return len(ends) == 8 and ends <= which
+
+
+def moved(before, weights):
+    return [
+        not np.array_equal(old, weight.numpy())
+        for old, weight in zip(before, weights, strict=True)
+    ]

@@ -6,9 +6,10 @@ import pytest
 from absl import flags
 
 from console import quiet
+from console.choices import load
 from console.errors import InputError, name_some
 from console.files import written_whole
-from console.flags import NumbersParser, load
+from console.flags import NumbersParser
 from console.progress import to_clock, to_size
 from tests.scripts import ROOT
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from console.errors import InputError
-from imaging import files
+from imaging import files, limits
 from imaging.files import list_images, load_image, read_size, save_image, to_uint8
 from tests.pictures import draw_picture
 from tests.scripts import run_here, succeed_here
@@ -211,8 +211,8 @@ def test_a_changed_byte_of_a_png_is_noticed(tmp_path):
 
 def test_more_than_a_gigapixel_is_refused_in_one_line(tmp_path, monkeypatch):
     # As in a process in which no script has changed it.
-    start = {"pixels": files.MOST_PIXELS, "advice": files.CUT}
-    monkeypatch.setattr(files, "_limit", start)
+    start = {"pixels": limits.MOST_PIXELS, "advice": limits.CUT}
+    monkeypatch.setattr(limits, "_limit", start)
 
     def chunk(kind, data):
         checksum = struct.pack(">I", zlib.crc32(kind + data))
@@ -233,7 +233,7 @@ def test_the_limit_of_pixels_is_a_flags(tmp_path, monkeypatch):
     (tmp_path / "in").mkdir()
     path = write(tmp_path / "in" / "a.png", draw_picture(24, 53))
     # Which the script changes for the whole process.
-    monkeypatch.setattr(files, "_limit", dict(files._limit))
+    monkeypatch.setattr(limits, "_limit", dict(limits._limit))
     flags = (f"--input_path={path.parent}", f"--output_path={tmp_path / 'out'}")
     command = ("test.py", "--model=bicubic", "--scale=2", *flags)
     done = run_here(*command, "--max_pixels=1271")

@@ -161,7 +161,14 @@ def test_mistakes_get_one_line(tmp_path):
     assert "model.ckpt-1.index is a folder" in line
     missing = f"--restore_path={tmp_path / 'none'}"
     assert "not found" in fail_here(script, missing, f"--output_path={tmp_path / 'x'}")
-    assert not list(tmp_path.glob("*.data*")) and not list(tmp_path.glob(".export*"))
+    tf1_names.write(
+        tmp_path / "tf1.ckpt-1", tf1_names.of_generator(make_small().generator)
+    )
+    theirs = f"--restore_path={tmp_path / 'tf1.ckpt-1'}"
+    line = fail_here(script, theirs, f"--output_path={tmp_path / 'x'}")
+    assert "has the names of the TensorFlow 1 code already" in line
+    assert not list(tmp_path.glob("x*")) and not list(tmp_path.glob("model*.data*"))
+    assert not list(tmp_path.glob(".export*"))
 
 
 def test_an_architecture_is_read_from_what_was_exported(tmp_path):

@@ -90,10 +90,11 @@ class GuardedAdam(keras.optimizers.Adam):
         self.schedule, self.state, self.clip_norm = schedule, state, clip_norm
         self.factors = {}
 
-    @property
-    def variables_moved(self):
-        """The Keras variables that it moves, in the order of its moments."""
-        return list(self._trainable_variables)
+    def moments(self):
+        """For each Keras variable that it moves: it, its first moment, its second."""
+        return zip(
+            self._trainable_variables, self._momentums, self._velocities, strict=True
+        )
 
     def end_at(self, steps):
         """Lets a cosine schedule reach zero after so many steps in all.
