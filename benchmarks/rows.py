@@ -15,7 +15,8 @@ class Row:
         tflops_per_second: How many 10^12 floating-point operations a second it does.
         limit_tflops_per_second: How many a convolution did just before and after it.
         share_of_limit: The first of the two by the second.
-        times_float32: How many times as fast as the same in float32 it is.
+        times_float32: How many times as fast as the same in float32 it is; of another
+            program, as the model here.
         peak_memory_gb: 10^9 bytes at most in use, as `benchmarks/peak.py` says.
         images_per_second: How many images it does in a second.
         waiting_share: Share of the time spent waiting, in [0, 1].

@@ -25,7 +25,16 @@ from console.progress import say  # noqa: E402
 with quiet.imports():
     import tensorflow as tf
 
-    from benchmarks import four_pass, limit, loading, memory, network, predictor, start
+    from benchmarks import (
+        exports,
+        four_pass,
+        limit,
+        loading,
+        memory,
+        network,
+        predictor,
+        start,
+    )
     from benchmarks.rows import to_table
     from benchmarks.settings import Settings
     from training import devices
@@ -37,6 +46,7 @@ SECTIONS = {
     "limit": limit.measure,
     "training": network.measure_training,
     "upscaling": network.measure_upscaling,
+    "exports": exports.measure,
     "four_pass": four_pass.measure,
     "memory": memory.measure,
     "input": loading.measure,

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import secrets
+import shutil
 import time
 from pathlib import Path
 
@@ -19,7 +20,7 @@ def written_whole(path):
 
     Whoever looks sees the old file or the new one, never half of one. When the
     block raises (a full disk, Ctrl-C), what was written aside is removed and the
-    old file stays.
+    old file stays. What is written may also be a folder.
 
     Args:
         path: The file to be; its folder is made when missing.
@@ -37,13 +38,36 @@ def written_whole(path):
     aside = path.with_name(_name_part(path, secrets.token_hex(4)))
     try:
         yield aside
-        os.replace(aside, path)
+        _replace(aside, path)
     except OSError as error:
         if error.filename in (None, str(aside)):
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     finally:
-        aside.unlink(missing_ok=True)
+        _remove(aside)
+
+
+def _replace(aside, path):
+    """Renames, also where a folder takes the place of a folder."""
+    if not (aside.is_dir() and path.is_dir()):
+        os.replace(aside, path)
+        return
+    old = path.with_name(_name_part(path, secrets.token_hex(4)))
+    os.replace(path, old)
+    try:
+        os.replace(aside, path)
+    except OSError:
+        os.replace(old, path)
+        raise
+    _remove(old)
+
+
+def _remove(path):
+    """Removes a file or a folder; none need be there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _name_part(path, token):

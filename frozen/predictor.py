@@ -45,6 +45,19 @@ def make_graph_def(network, first_score):
     return graph_def
 
 
+def serve(run, pictures):
+    """Answers to pictures as a server would; see `frozen.formats.Network`.
+
+    Args:
+        run: From float32 (N, H, W, 3) in [-1, 1] to scores and features.
+        pictures: uint8 (N, H, W, 3), RGB.
+
+    Returns:
+        dict: `output_scores`, float32 (N, 10), and `output_features`, (N, 1280).
+    """
+    return dict(zip((SCORES, FEATURES), run(to_input(pictures)), strict=True))
+
+
 class FrozenPredictor:
     """A frozen score predictor, ready to run.
 

@@ -93,6 +93,20 @@ def _branch(index, position, then, otherwise):
     )
 
 
+def serve(run, pictures):
+    """Answers to pictures as a server would; see `frozen.formats.Network`.
+
+    Args:
+        run: From float32 (N, H, W, 3) to a list of one tensor.
+        pictures: uint8 (N, H, W, 3), RGB.
+
+    Returns:
+        dict: `images`, uint8 (N, H * scale, W * scale, 3), rounded half up.
+    """
+    (sr,) = run(tf.cast(pictures, tf.float32))
+    return {"images": tf.cast(tf.clip_by_value(tf.floor(sr + 0.5), 0, 255), tf.uint8)}
+
+
 class Upscaler:
     """A frozen super-resolution model, ready to run."""
 

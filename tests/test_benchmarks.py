@@ -18,7 +18,7 @@ from tests.pictures import write_pictures
 from tests.scripts import fail, run_here, succeed, succeed_here
 
 SMALL = ("--scales=2", "--batch_size=1", "--features=4", "--shared_blocks=1")
-SECTIONS = ("limit", "training", "upscaling", "input", "start")
+SECTIONS = ("limit", "training", "upscaling", "exports", "input", "start")
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,17 @@ def test_a_share_of_the_limit_is_the_quotient_of_two_speeds(speed):
             assert row["share_of_limit"] > 0
         ratio = rows[0]["seconds"] / rows[1]["seconds"]
         assert rows[1]["times_float32"] == pytest.approx(ratio)
+
+
+def test_other_programs_are_timed_beside_the_model_here(speed):
+    _, report = speed
+    rows = report["sections"]["exports"]
+    assert [row["what"].rpartition(", ")[2] for row in rows] == [
+        *("the model here", "pb", "saved_model", "onnx", "tflite")
+    ]
+    for row in rows:
+        ratio = rows[0]["seconds"] / row["seconds"]
+        assert row["times_float32"] == pytest.approx(ratio)
 
 
 def test_speed_measures_what_surrounds_the_network(speed):

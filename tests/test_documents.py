@@ -81,7 +81,7 @@ def choose_ranges(script, flags):
     return RANGES[names[0]]
 
 
-@pytest.mark.parametrize(("document", "count"), [("README.md", 6), ("TRAINING.md", 34)])
+@pytest.mark.parametrize(("document", "count"), [("README.md", 6), ("TRAINING.md", 37)])
 def test_the_commands_of_a_document_run_in_their_order(
     tmp_path, monkeypatch, document, count
 ):

@@ -7,8 +7,9 @@ import tensorflow as tf
 
 from console.errors import InputError
 from frozen import graphs
-from frozen.upscaler import Upscaler, make_graph_def
+from frozen.upscaler import Upscaler
 from imaging.tiles import upscale_image
+from models.exporting import make_network
 from tests.small import make_small
 
 # All of these are in TF 1.15; Switch and Merge are its control flow.
@@ -27,14 +28,7 @@ def model():
 
 
 def freeze(model, scales, path):
-    def parts(scale):
-        return (
-            lambda lr: model.trunk(lr, scale),
-            lambda features: model.head(features, scale),
-            model.radii(scale),
-        )
-
-    graphs.save(make_graph_def(parts, scales), path)
+    graphs.save(make_network(model, scales).graph_def, path)
     return path
 
 

@@ -1,0 +1,183 @@
+"""What a frozen network is written as: our own `.pb`, or a file for other programs.
+
+A format is a class that writes a `Network` and reads it back; a new one is such a class
+and one line in `FORMATS`. What it needs beside TensorFlow is imported on use.
+"""
+
+import dataclasses
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import tensorflow as tf
+from absl import flags
+
+from console.choices import load
+from console.errors import InputError
+from console.files import check_target
+from console.flags import define_path
+from frozen import graphs
+
+PB = "pb"
+FORMATS = {
+    PB: "frozen.formats:FrozenFile",
+    "saved_model": "frozen.saved_model:SavedModel",
+    "onnx": "frozen.onnx_file:OnnxFile",
+    "tflite": "frozen.tflite_file:TFLiteFile",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A frozen graph, and how it is called.
+
+    Attributes:
+        graph_def: tf.compat.v1.GraphDef.
+        input: Name of its input, float32 (N, H, W, 3), any height and width.
+        outputs: Names of its outputs.
+        serve: From a function of that input and a uint8 (N, H, W, 3) tensor in
+            [0, 255] to a dict of tensors: what a server answers to pictures.
+    """
+
+    graph_def: object
+    input: str
+    outputs: tuple
+    serve: Callable
+
+    def to_function(self, source):
+        """A function from the input to a list of the outputs; see `graphs`."""
+        return graphs.to_function(self.graph_def, [self.input], self.outputs, source)
+
+
+class Format:
+    """One format.
+
+    Attributes:
+        ending: What the names of its files end in; empty for a folder.
+        needs: Names of packages that it needs beside those of requirements.txt.
+        holds_scales: Whether one file does several scales.
+    """
+
+    ending = ""
+    needs = ()
+    holds_scales = False
+
+    @staticmethod
+    def write(network, path):
+        """Writes a `Network`."""
+        raise NotImplementedError
+
+    @staticmethod
+    def load(network, path):
+        """Loads what `write` wrote, with the library that its users have.
+
+        Returns:
+            A function from a float32 array to a list of arrays, as the network's.
+        """
+        raise NotImplementedError
+
+    @staticmethod
+    def check_replaceable(folder, flag):
+        """Refuses a folder with something in it that `write` does not write.
+
+        Args:
+            folder: Path of one that is not empty.
+            flag: What gave it, for the message.
+
+        Raises:
+            InputError: It is something else.
+        """
+
+    @classmethod
+    def check_needs(cls, flag):
+        """Refuses a format whose packages are not installed.
+
+        Args:
+            flag: What chose the format, for the message.
+
+        Raises:
+            InputError: With what is missing.
+        """
+        missing = [name for name in cls.needs if not importlib.util.find_spec(name)]
+        if missing:
+            raise InputError(
+                f"{flag} needs {' and '.join(missing)}, not installed here: pip "
+                "install -r requirements-export.txt."
+            )
+
+
+class FrozenFile(Format):
+    """A `.pb` file, which the scripts here and TensorFlow 1.15 read."""
+
+    ending = ".pb"
+    holds_scales = True
+
+    @staticmethod
+    def write(network, path):
+        """See `Format.write`."""
+        graphs.save(network.graph_def, path)
+
+    @staticmethod
+    def load(network, path):
+        """See `Format.load`."""
+        read = graphs.read(path, "--output_path")
+        run = dataclasses.replace(network, graph_def=read).to_function(str(path))
+        return lambda array: [output.numpy() for output in run(tf.constant(array))]
+
+
+def define_flags(default_name):
+    """Declares --format and --output_path.
+
+    Args:
+        default_name: Of the `.pb` file that is written if none is given.
+    """
+    flags.DEFINE_enum(
+        "format",
+        PB,
+        list(FORMATS),
+        "pb for the scripts here and TensorFlow 1.15; saved_model, onnx and tflite for "
+        "others (see requirements-export.txt).",
+    )
+    define_path(
+        "output_path",
+        default_name,
+        "The file to write, or with --format=saved_model the folder; another ending "
+        "in other formats.",
+    )
+
+
+def from_flags():
+    """Takes the values of the flags.
+
+    Returns:
+        The class of the format, and the path to write to.
+
+    Raises:
+        InputError: The format's packages are missing, or the path would not do.
+    """
+    values = flags.FLAGS
+    format_class = load(FORMATS, values.format, "--format")
+    format_class.check_needs(f"--format={values.format}")
+    target = Path(values.output_path)
+    if not values["output_path"].present:
+        target = target.with_suffix(format_class.ending)
+    _check_ending(target, values.format)
+    check_target(target, "--output_path", is_folder=not format_class.ending)
+    if target.is_dir() and any(target.iterdir()):
+        format_class.check_replaceable(target, "--output_path")
+    return format_class, target
+
+
+def _check_ending(target, chosen):
+    """Refuses a name by which its reader would expect another format.
+
+    Raises:
+        InputError: The name ends as another format's files do.
+    """
+    for name in FORMATS:
+        ending = load(FORMATS, name, "--format").ending
+        if name != chosen and ending and target.name.endswith(ending):
+            raise InputError(
+                f"--output_path={target} ends as files of --format={name} do; this is "
+                f"--format={chosen}."
+            )

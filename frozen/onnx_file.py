@@ -1,0 +1,85 @@
+"""A network as an ONNX file, by tf2onnx: for onnxruntime and whatever else reads ONNX.
+
+Number, height and width of the pictures are free; inputs and outputs have the names of
+the `.pb` file. The pictures stay (N, H, W, 3), whatever is done inside.
+"""
+
+import contextlib
+import logging
+
+import tensorflow as tf
+
+from console import quiet
+from frozen.formats import Format
+
+# The oldest that has all operations of both networks as we use them.
+OPSET = 13
+FREE = ("batch", "height", "width")
+FREE_OUTPUT = ("batch", "output_height", "output_width")
+
+
+class OnnxFile(Format):
+    """An `.onnx` file."""
+
+    ending = ".onnx"
+    needs = ("tf2onnx", "onnxruntime")
+
+    @staticmethod
+    def write(network, path):
+        """See `Format.write`."""
+        with quiet.imports():
+            import tf2onnx
+        with _converter_silent():
+            model, _ = tf2onnx.convert.from_graph_def(
+                network.graph_def,
+                input_names=[f"{network.input}:0"],
+                output_names=[f"{name}:0" for name in network.outputs],
+                opset=OPSET,
+            )
+        _rename(model.graph, (network.input, *network.outputs))
+        path.write_bytes(model.SerializeToString(deterministic=True))
+
+    @staticmethod
+    def load(network, path):
+        """See `Format.load`."""
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(
+            path.read_bytes(), providers=["CPUExecutionProvider"]
+        )
+        return lambda array: session.run(network.outputs, {network.input: array})
+
+
+def _rename(graph, inputs_and_outputs):
+    """Takes the `:0` off the names of inputs and outputs, and names free sizes.
+
+    Args:
+        graph: onnx.GraphProto; changed in place.
+        inputs_and_outputs: The names that they are to have.
+    """
+    new = {f"{name}:0": name for name in inputs_and_outputs}
+    for node in graph.node:
+        for tensors in (node.input, node.output):
+            tensors[:] = [new.get(name, name) for name in tensors]
+    for sizes, values in ((FREE, graph.input), (FREE_OUTPUT, graph.output)):
+        for value in values:
+            value.name = new[value.name]
+            for name, size in zip(
+                sizes, value.type.tensor_type.shape.dim, strict=False
+            ):
+                if not size.dim_value:
+                    size.dim_param = name
+
+
+@contextlib.contextmanager
+def _converter_silent():
+    """Drops what tf2onnx makes TensorFlow say of functions that it still uses."""
+    loggers = [tf.get_logger(), logging.getLogger("tf2onnx")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,63 @@
+"""A network as a SavedModel: what TensorFlow Serving and `tf.saved_model.load` take.
+
+Two signatures: `serving_default` takes uint8 pictures, RGB in [0, 255], of any size and
+answers with what the network makes of them (of a super-resolution model uint8 pictures,
+of a predictor scores and features); `float32` has the inputs and outputs of the `.pb`
+file.
+"""
+
+import tensorflow as tf
+
+from console.errors import InputError
+from frozen.formats import Format
+
+SERVING, FLOAT = "serving_default", "float32"
+PICTURES = "images"
+_FILE = "saved_model.pb"
+
+
+class SavedModel(Format):
+    """A folder with `saved_model.pb` in it."""
+
+    @staticmethod
+    def write(network, path):
+        """See `Format.write`."""
+        run = network.to_function(str(path))
+        shape = (None, None, None, 3)
+
+        @tf.function(
+            input_signature=[tf.TensorSpec(shape, tf.uint8, name=PICTURES)],
+            autograph=False,
+        )
+        def serve(images):
+            return network.serve(run, images)
+
+        @tf.function(
+            input_signature=[tf.TensorSpec(shape, tf.float32, name=network.input)],
+            autograph=False,
+        )
+        def as_float(array):
+            return dict(zip(network.outputs, run(array), strict=True))
+
+        module = tf.Module()
+        module.signatures_kept = serve, as_float
+        tf.saved_model.save(module, str(path), {SERVING: serve, FLOAT: as_float})
+
+    @staticmethod
+    def load(network, path):
+        """See `Format.load`."""
+        loaded = tf.saved_model.load(str(path))
+
+        def run(array):
+            outputs = loaded.signatures[FLOAT](**{network.input: tf.constant(array)})
+            return [outputs[name].numpy() for name in network.outputs]
+
+        return run
+
+    @staticmethod
+    def check_replaceable(folder, flag):
+        """See `Format.check_replaceable`."""
+        if not (folder / _FILE).is_file():
+            raise InputError(
+                f"{flag}={folder} is a folder with other files in it; give another."
+            )
