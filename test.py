@@ -25,6 +25,8 @@ from imaging.tiles import count_tiles, upscale_image
 from models import MODELS
 
 with quiet.imports():
+    import numpy as np
+
     from frozen.upscaler import Upscaler
     from models import opening
     from training import devices
@@ -82,6 +84,11 @@ def main():
                 broken.append(source)
                 continue
             sr = upscale(lr, FLAGS.tile_size, after_tile=progress.advance)
+            if not np.isfinite([sr.min(), sr.max()]).all():
+                raise InputError(
+                    f"{source}: the model makes values of it that are not finite; its "
+                    "weights are damaged. Use another file or checkpoint."
+                )
             save_image(target, to_uint8(sr))
             say(f"{source} ({lr.shape[1]}x{lr.shape[0]}) -> {target}")
     say(f"Upscaled {len(pairs) - len(broken)} of {len(pairs)} pictures by {factor}.")

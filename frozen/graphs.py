@@ -1,5 +1,6 @@
 """Saves a function as a frozen GraphDef, and loads one as a function."""
 
+import contextlib
 from pathlib import Path
 
 import tensorflow as tf
@@ -8,8 +9,10 @@ from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2,
 )
 
+from console import quiet
 from console.errors import InputError, name_some
 from console.files import written_whole
+from console.kinds import GRAPH, tell_misfit
 from frozen.safety import check_operations
 
 
@@ -104,7 +107,8 @@ def read(path, flag, writer="freeze.py"):
     if not path.is_file():
         found = "is a folder" if path.is_dir() else "no such file"
         raise InputError(
-            f"{flag}={path}: {found}; expected a .pb file written by {writer}."
+            f"{flag}={path}: {tell_misfit(path, found)}. Expected a .pb file written "
+            f"by {writer}."
         )
     graph_def = tf.compat.v1.GraphDef()
     try:
@@ -112,9 +116,9 @@ def read(path, flag, writer="freeze.py"):
     except DecodeError:
         graph_def.Clear()
     if not graph_def.node:
+        found = tell_misfit(path, "not a frozen graph, or a damaged one", GRAPH)
         raise InputError(
-            f"{flag}={path}: not a frozen graph, or a damaged one; expected a .pb file "
-            f"written by {writer}."
+            f"{flag}={path}: {found}. Expected a .pb file written by {writer}."
         )
     check_operations(graph_def, f"{flag}={path}")
     return graph_def
@@ -123,6 +127,32 @@ def read(path, flag, writer="freeze.py"):
 def has(graph_def, name):
     """Whether a graph has a node of this name."""
     return any(node.name == name for node in graph_def.node)
+
+
+@contextlib.contextmanager
+def running(source):
+    """Turns what TensorFlow raises while a damaged graph runs into one line.
+
+    Args:
+        source: Where the graph came from, for the message.
+
+    Raises:
+        InputError: In place of whatever the block raised for that reason.
+    """
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise MemoryError(_first_line(error)) from None
+    except (ValueError, tf.errors.OpError) as error:
+        quiet.silence_end()
+        raise InputError(
+            f"{source}: cannot be run ({_first_line(error)}). It is damaged, or frozen "
+            "from something else."
+        ) from None
+
+
+def _first_line(error):
+    return str(error).strip().splitlines()[0].rstrip(".")
 
 
 def to_function(graph_def, inputs, outputs, source):
@@ -148,13 +178,16 @@ def to_function(graph_def, inputs, outputs, source):
             f"{name_some(ends) or 'none'}. It was frozen from something else."
         )
     try:
-        wrapped = tf.compat.v1.wrap_function(
-            lambda: tf.compat.v1.import_graph_def(graph_def, name=""), []
-        )
+        # Of attributes that it does not know TensorFlow tells line by line.
+        with quiet.descriptor_caught():
+            wrapped = tf.compat.v1.wrap_function(
+                lambda: tf.compat.v1.import_graph_def(graph_def, name=""), []
+            )
         return wrapped.prune(
             [wrapped.graph.get_tensor_by_name(f"{name}:0") for name in inputs],
             [wrapped.graph.get_tensor_by_name(f"{name}:0") for name in outputs],
         )
     except (ValueError, tf.errors.OpError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"{source}: cannot be loaded ({reason}).") from None
+        raise InputError(
+            f"{source}: cannot be loaded ({_first_line(error)})."
+        ) from None

@@ -128,7 +128,8 @@ class FrozenPredictor:
                 f"{self.flag}={self.path} takes {self.side}x{self.side} pixels only, "
                 f"not {width}x{height}."
             )
-        return self.function(tf.convert_to_tensor(pictures))
+        with graphs.running(f"{self.flag}={self.path}"):
+            return self.function(tf.convert_to_tensor(pictures))
 
 
 def to_input(pictures):

@@ -166,8 +166,16 @@ class Upscaler:
 
     def _bind(self, function, scale):
         """Makes a function of the picture alone."""
+
+        def run(x):
+            with graphs.running(f"{self.flag}={self.path}"):
+                return self._run(function, x, scale)
+
+        return run
+
+    def _run(self, function, x, scale):
         more = [tf.constant(scale, tf.float32)] if self.scale_input else []
-        return lambda x: function(tf.convert_to_tensor(x), *more)[0].numpy()
+        return function(tf.convert_to_tensor(x), *more)[0].numpy()
 
     def find_factor(self, scale):
         """By how much the file really enlarges when asked for a scale, an int.
@@ -201,7 +209,8 @@ class Upscaler:
         probe = np.zeros((1, PROBE_SIDE, PROBE_SIDE, 3), np.float32)
         try:
             with quiet.descriptor_caught():
-                return [self._bind(self.whole, scale)(probe).shape[1] // PROBE_SIDE]
+                output = self._run(self.whole, probe, scale)
+                return [output.shape[1] // PROBE_SIDE]
         except tf.errors.OpError:
             quiet.silence_end()
             return []

@@ -1,6 +1,7 @@
 function downscale_generator_matlab(input_path, output_path, scale)
 % Makes LR images with MATLAB's imresize, for example
 %   downscale_generator_matlab('/tmp/DIV2K/train/HR', '/tmp/DIV2K/train/LR/x2', 2);
+% GNU Octave runs it, too, after `pkg load image`, but its imresize rounds otherwise.
 % Images are not cut to a multiple of the scale, so that sizes are rounded up. For
 % pictures of 8 bits, grey or RGB, this is what misc/downscale_generator.py
 % --rounding=ceil gives without MATLAB. That one also turns photographs as their EXIF

@@ -255,12 +255,32 @@ def _read_architecture(prefix, arguments):
     Raises:
         InputError: It holds no EUSR.
     """
-    if arguments is None:
-        return tf1_names.read_architecture(prefix)
-    return {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in arguments["architecture"].items()
-    }
+    fields = (
+        tf1_names.read_architecture(prefix)
+        if arguments is None
+        else {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in arguments["architecture"].items()
+        }
+    )
+    try:
+        architecture = Architecture(**fields)
+        parameters = architecture.count_parameters()
+        least = min(
+            *(architecture.conv_features, architecture.shared_blocks),
+            *(architecture.upscale_blocks, *architecture.model_scales),
+        )
+        is_whole = least > 0 and len(architecture.rgb_mean) == 3
+    except (AttributeError, TypeError, ValueError):
+        is_whole = False
+    if not is_whole:
+        raise InputError(
+            f"{prefix}: cannot be a network of {fields}. It is damaged, or of another "
+            "model; use another one."
+        )
+    # Before such a network is made: what is claimed may be larger than the memory.
+    checkpoints.check_fits(prefix, 4 * parameters)
+    return fields
 
 
 def _to_flag(value):

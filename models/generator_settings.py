@@ -32,6 +32,17 @@ class Architecture:
     upscale_blocks: int = 1
     rgb_mean: tuple = (114.4, 111.5, 103.0)
 
+    def count_parameters(self):
+        """How many weights and biases the network has, without making it."""
+        features, modules = self.conv_features, 4 * (2 * self.upscale_blocks + 1)
+        inner = (9 * features + 1) * features
+        count = (9 * 3 + 1) * features + (2 * self.shared_blocks + 1) * inner
+        for scale in self.model_scales:
+            count += 4 * (25 * features + 1) * features
+            count += modules * (scale.bit_length() - 1) * inner
+            count += (9 * features + 1) * 3
+        return count
+
 
 @dataclasses.dataclass(frozen=True)
 class Training:

@@ -76,9 +76,15 @@ def read_architecture(prefix):
     """
     shapes = checkpoints.open_reader(prefix).get_variable_to_shape_map()
     if _FIRST not in shapes:
+        held = [
+            f"{name.removesuffix('/.ATTRIBUTES/VARIABLE_VALUE')} of shape {shape}"
+            for name, shape in sorted(shapes.items())
+            if not name.startswith("_")
+        ]
         raise InputError(
-            f"{prefix}: neither a checkpoint of this project nor of the TF1 code; it "
-            f"holds {name_some(sorted(shapes), 3)}."
+            f"{prefix}: a checkpoint of another program or network (it holds "
+            f"{name_some(held, 3) or 'no variables'}); expected one that train.py "
+            f"wrote, or one of the TF1 code, with {_FIRST}."
         )
     start = "generator/initial_blocks/x"
     scales = {int(n[len(start) :].split("/")[0]) for n in shapes if n.startswith(start)}

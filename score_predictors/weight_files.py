@@ -16,6 +16,7 @@ import numpy as np
 
 from console.errors import InputError, name_some
 from console.files import written_whole
+from console.kinds import HDF5, tell_misfit
 
 ENDING = ".h5"
 
@@ -96,13 +97,17 @@ class WeightFile:
         self.path, self.flag = Path(path), flag
         if not self.path.is_file():
             found = "is a folder" if self.path.exists() else "no such file"
-            raise InputError(f"{flag}={path}: {found}; expected weights, {ENDING}.")
+            raise InputError(
+                f"{flag}={path}: {tell_misfit(path, found)}. Expected weights, "
+                f"{ENDING}."
+            )
         try:
             self.file = h5py.File(self.path, "r")
         except OSError:
+            found = tell_misfit(path, "is no HDF5 file, or a damaged one", HDF5)
             raise InputError(
-                f"{flag}={path}: is no HDF5 file, or a damaged one; expected weights "
-                f"as score_predictors/train.py writes them, {ENDING}."
+                f"{flag}={path}: {found}. Expected weights as "
+                f"score_predictors/train.py writes them, {ENDING}."
             ) from None
         try:
             self.attributes = dict(self.file.attrs)
@@ -133,6 +138,16 @@ class WeightFile:
                 f"{self.flag}={self.path}: its {name_some(others, 3)} should be an "
                 "array and is a group; expected weights as score_predictors/train.py "
                 "writes them."
+            )
+        elsewhere = [
+            name
+            for name, dataset in datasets
+            if dataset.external or dataset.file.filename != self.file.filename
+        ]
+        if elsewhere:
+            raise InputError(
+                f"{self.flag}={self.path}: refused, for its {name_some(elsewhere, 3)} "
+                "would be read from other files."
             )
         return datasets
 

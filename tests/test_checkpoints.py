@@ -1,4 +1,6 @@
+import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from models.opening import open_model
 from tests.small import SMALL, draw_batch, make_small
 from training import checkpoints, run_folder
 from training.checkpoints import Keeper
+
+ARGUMENTS_NAME = "state/arguments/.ATTRIBUTES/py_state"
 
 
 @pytest.fixture
@@ -121,7 +125,7 @@ def test_variables_of_another_size_are_refused(trained, sizes):
 
 def test_a_foreign_checkpoint_is_refused_with_what_it_holds(tmp_path):
     path = tf.train.Checkpoint(net=tf.Variable(1.0)).write(str(tmp_path / "foreign"))
-    with pytest.raises(InputError, match="neither a checkpoint of this project nor"):
+    with pytest.raises(InputError, match="a checkpoint of another program or network"):
         open_model("eusr", path)
     with pytest.raises(InputError, match="holds no generator; it holds net"):
         checkpoints.restore(path, {"generator": make_small().roots()["generator"]})
@@ -197,9 +201,67 @@ def test_damaged_arguments_are_named(tmp_path):
 def test_a_path_that_is_no_checkpoint_is_told_what_is_expected(trained, tmp_path):
     (tmp_path / "model.pb").write_bytes(b"")
     expected = (
-        r"expected a folder, or a name like model\.ckpt-1000 with its \.index file"
+        r"Expected a folder, or a name like model\.ckpt-1000 with its \.index file"
     )
-    for name, found in (("model.pb", "is not a checkpoint"), ("none", "not found")):
-        with pytest.raises(InputError, match=f"{name}: {found}; {expected}") as caught:
+    for name, found in (("model.pb", "is an empty file"), ("none", "not found")):
+        with pytest.raises(InputError, match=f"{name}: {found}. {expected}") as caught:
             checkpoints.find(tmp_path / name)
         assert str(caught.value).endswith("Checkpoints there: model.ckpt-7.")
+
+
+def claim(prefix, target, **changes):
+    """Copies a checkpoint under other arguments, and writes its index anew."""
+    reader = tf.train.load_checkpoint(prefix)
+    values = {n: reader.get_tensor(n) for n in reader.get_variable_to_shape_map()}
+    arguments = json.loads(values[ARGUMENTS_NAME])
+    arguments["architecture"] |= changes
+    values[ARGUMENTS_NAME] = json.dumps(arguments)
+    tf.raw_ops.SaveV2(
+        prefix=str(target),
+        tensor_names=list(values),
+        shape_and_slices=[""] * len(values),
+        tensors=list(values.values()),
+    )
+    return str(target)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"conv_features": 10**6}, "claims to hold [0-9,]+ bytes and has"),
+        ({"shared_blocks": 10**9}, "claims to hold [0-9,]+ bytes and has"),
+        ({"conv_features": "many"}, "cannot be a network of"),
+        ({"conv_features": -4}, "cannot be a network of"),
+        ({"rgb_mean": 5}, "cannot be a network of"),
+        ({"hidden_layers": 3}, "cannot be a network of"),
+    ],
+)
+def test_a_network_that_cannot_lie_in_the_files_is_not_made(
+    trained, tmp_path, changes, said
+):
+    target = claim(trained[1], tmp_path / "claims" / "model.ckpt-7", **changes)
+    with pytest.raises(InputError, match=said):
+        open_model(None, target)
+
+
+def test_an_index_that_claims_more_than_the_files_hold_is_refused(trained, tmp_path):
+    data = next(tmp_path.glob("model.ckpt-7.data-*"))
+    data.write_bytes(data.read_bytes()[:1000])
+    with pytest.raises(InputError, match="claims to hold .* bytes and has 1,000"):
+        checkpoints.open_reader(trained[1])
+
+
+def test_checkpoints_that_a_list_names_elsewhere_are_not_removed(tmp_path):
+    mine = make_small()
+    elsewhere = Keeper(mine.roots(), tmp_path / "elsewhere", 1).save(1)
+    run = tmp_path / "run"
+    run.mkdir()
+    state = tf.compat.v1.train.generate_checkpoint_state_proto(
+        str(run), elsewhere, [elsewhere]
+    )
+    (run / "checkpoint").write_text(str(state))
+    keeper = Keeper(mine.roots(), run, 1)
+    for step in (2, 3):
+        keeper.save(step)
+    assert [path.name for path in checkpoints.list_checkpoints(run)] == ["model.ckpt-3"]
+    assert Path(f"{elsewhere}.index").is_file()

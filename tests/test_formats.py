@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -58,6 +59,7 @@ RUN = {"saved_model": run_saved_model, "onnx": run_onnx, "tflite": run_tflite}
 
 @pytest.fixture(scope="module")
 def model():
+    keras.utils.set_random_seed(0)
     made = EUSR(Architecture(conv_features=4, shared_blocks=1))
     for variable in made.generator.trainable_variables:
         # So that a bias, a padding or a scale that went astray would show.
@@ -102,7 +104,9 @@ def test_a_saved_model_serves_pictures_of_8_bits(model, checkpoint, tmp_path):
     (sr,) = served(images=tf.constant(lr)).values()
     assert sr.dtype == tf.uint8
     expected = model.upscale(tf.constant(lr, tf.float32), 4).numpy()
-    np.testing.assert_array_equal(sr.numpy(), to_uint8(expected))
+    difference = np.abs(sr.numpy().astype(int) - to_uint8(expected))
+    # A value at the middle between two levels may go either way.
+    assert difference.max() <= 1 and (difference > 0).mean() < 1e-3
 
 
 def test_onnx_names_its_tensors_and_free_sizes(checkpoint, tmp_path):

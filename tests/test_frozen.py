@@ -117,7 +117,7 @@ def test_an_unknown_scale_fails_in_the_graph_itself(several):
 
 def test_other_files_are_refused_with_what_they_are(tmp_path):
     text = tmp_path / "model.pb"
-    with pytest.raises(InputError, match="is a folder; expected a .pb file"):
+    with pytest.raises(InputError, match="is a folder. Expected a .pb file"):
         Upscaler(tmp_path)
     with pytest.raises(InputError, match="no such file"):
         Upscaler(text)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from models.generator import Generator
+from models.generator_settings import Architecture
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -124,3 +125,21 @@ def test_another_keras_backend_gives_the_same_picture_without_tensorflow(tmp_pat
     theirs = run_on_backend("jax", str(tmp_path / "jax.npz"))
     for scale in ("x2", "x4"):
         np.testing.assert_allclose(ours[scale], theirs[scale], rtol=1e-4, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        Architecture(),
+        Architecture((2,), 8, 3, 2),
+        Architecture((4, 16), 5, 1, 1),
+    ],
+)
+def test_parameters_are_counted_without_a_network(architecture):
+    generator = Generator(
+        architecture.model_scales,
+        architecture.conv_features,
+        architecture.shared_blocks,
+        architecture.upscale_blocks,
+    )
+    assert architecture.count_parameters() == count(generator.trainable_variables)

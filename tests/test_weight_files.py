@@ -217,6 +217,16 @@ def test_a_file_that_claims_absurd_shapes_takes_no_memory(path):
         MobileNetV2.from_file(path, FLAG)
 
 
+def test_arrays_of_other_files_are_not_read(path, tmp_path):
+    secret = tmp_path / "secret.h5"
+    with h5py.File(path, "a") as file, h5py.File(secret, "w") as other:
+        other["kernel"] = file["dense"]["dense/kernel:0"][()]
+        del file["dense"]["dense/kernel:0"]
+        file["dense"]["dense/kernel:0"] = h5py.ExternalLink(str(secret), "kernel")
+    with pytest.raises(InputError, match="dense/kernel:0 would be read from other"):
+        MobileNetV2.from_file(path, FLAG)
+
+
 @pytest.mark.parametrize("name", ["a.weights.h5", "a.keras", "a"])
 def test_names_that_keras_reads_otherwise_are_refused(name):
     with pytest.raises(InputError, match=r"--weight_filename=a.* ends in \.h5"):

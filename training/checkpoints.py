@@ -8,8 +8,10 @@ TensorFlow 2 reads it by that name.
 
 import contextlib
 import errno
+import glob
 import json
 import logging
+import math
 import shutil
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from google.protobuf import text_format
 from console import quiet
 from console.errors import InputError, name_some
 from console.files import written_whole
+from console.kinds import tell_misfit
 
 PREFIX = "model.ckpt"
 ARGUMENTS = "arguments.json"
@@ -80,8 +83,8 @@ def find(path, flag="--restore_path"):
     if not prefix.with_name(prefix.name + ".index").exists():
         found = "is not a checkpoint" if path.exists() else "not found"
         raise InputError(
-            f"{flag}={path}: {found}; expected a folder, or a name like {PREFIX}-1000 "
-            f"with its .index file. {_name_existing(prefix.parent)}"
+            f"{flag}={path}: {tell_misfit(path, found)}. Expected a folder, or a name "
+            f"like {PREFIX}-1000 with its .index file. {_name_existing(prefix.parent)}"
         )
     return str(prefix)
 
@@ -136,7 +139,46 @@ def open_reader(prefix):
         InputError: The files are damaged or are no checkpoint.
     """
     with reading(prefix):
-        return tf.train.load_checkpoint(prefix)
+        reader = tf.train.load_checkpoint(prefix)
+    _check_claims(reader, prefix)
+    return reader
+
+
+def _check_claims(reader, prefix):
+    """Refuses an index whose arrays are larger than the files that hold them.
+
+    TensorFlow takes the memory for an array before it looks for its values.
+
+    Raises:
+        InputError: It claims more than there is.
+    """
+    dtypes = reader.get_variable_to_dtype_map()
+    claimed = sum(
+        # A text takes at least the byte that says how long it is.
+        math.prod(shape) * (dtypes[name].size or 1)
+        for name, shape in reader.get_variable_to_shape_map().items()
+    )
+    check_fits(prefix, claimed)
+
+
+def check_fits(prefix, claimed):
+    """Refuses what cannot lie in a checkpoint's files.
+
+    Args:
+        prefix: The checkpoint.
+        claimed: How many bytes it should hold.
+
+    Raises:
+        InputError: Its files are smaller.
+    """
+    prefix = Path(prefix)
+    parts = prefix.parent.glob(f"{glob.escape(prefix.name)}.data-*")
+    there = sum(part.stat().st_size for part in parts)
+    if claimed > there:
+        raise InputError(
+            f"{prefix}: claims to hold {claimed:,} bytes and has {there:,}; its files "
+            "are damaged. Use another one, or copy its .index and .data files again."
+        )
 
 
 def describe(prefix):
@@ -144,13 +186,22 @@ def describe(prefix):
 
     Returns:
         dict: The arguments; None where the checkpoint holds none.
+
+    Raises:
+        InputError: They are damaged.
     """
     reader = open_reader(prefix)
     name = "state/arguments/.ATTRIBUTES/py_state"
     if not reader.has_tensor(name):
         return None
     with reading(prefix):
-        return json.loads(reader.get_tensor(name))
+        arguments = json.loads(reader.get_tensor(name))
+        is_whole = isinstance(arguments, dict) and isinstance(
+            arguments.get("architecture"), dict
+        )
+        if not is_whole or not isinstance(arguments.get("model"), str):
+            raise ValueError("it does not say which model it holds")
+        return arguments
 
 
 def read_step(prefix):
@@ -284,7 +335,8 @@ class Keeper:
             )
             with written_whole(folder / "checkpoint") as aside:
                 aside.write_text(text_format.MessageToString(state))
-        elif listed is None:
+        elif listed is None or (listed and not there):
+            # TensorFlow would remove what it lists, wherever that is.
             (folder / "checkpoint").unlink()
 
     def _remove_leftovers(self):

@@ -1,0 +1,89 @@
+"""A file in the place of another is told by what it is, and where it belongs."""
+
+import h5py
+import pytest
+from PIL import Image
+
+from console.kinds import tell_kind
+from frozen import graphs
+from models.exporting import make_network
+from tests.four_pass import write_predictor
+from tests.pictures import write_pictures
+from tests.scripts import fail_here
+from tests.small import make_small
+from training import checkpoints
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """One file of each kind."""
+    folder = tmp_path_factory.mktemp("kinds")
+    model = make_small()
+    checkpoints.Keeper(model.roots(), folder / "run", 1).save(7)
+    graphs.save(make_network(model, (2,)).graph_def, folder / "model.pb")
+    write_predictor(folder / "predictor.pb")
+    with h5py.File(folder / "w.h5", "w") as file:
+        file["x"] = [1.0]
+    write_pictures(folder / "LR", [(9, 8)])
+    Image.open(folder / "LR" / "0.png").save(folder / "photo.jpg")
+    (folder / "model.tflite").write_bytes(b"\x20\0\0\0TFL3 and so on")
+    (folder / "model.onnx").write_bytes(b"\x08\x07 and so on")
+    (folder / "model.keras").write_bytes(b"PK\x03\x04 and so on")
+    (folder / "empty.pb").write_bytes(b"")
+    (folder / "notes.txt").write_text("nothing known")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("run/model.ckpt-7", "a TensorFlow checkpoint"),
+        ("run/model.ckpt-7.index", "the index of a TensorFlow checkpoint"),
+        ("run/model.ckpt-7.data-00000-of-00001", "a part of a TensorFlow checkpoint"),
+        ("model.pb", "a frozen graph"),
+        ("w.h5", "a Keras file of weights (HDF5)"),
+        ("LR/0.png", "a picture (PNG)"),
+        ("photo.jpg", "a picture (JPEG)"),
+        ("model.tflite", "a TensorFlow Lite file"),
+        ("model.onnx", "an ONNX file"),
+        ("model.keras", "a zip archive, as .keras and .npz files are"),
+        ("empty.pb", "an empty file"),
+        ("notes.txt", ""),
+        ("nowhere", ""),
+    ],
+)
+def test_a_file_is_known_by_its_bytes(folder, name, kind):
+    assert tell_kind(folder / name)[0] == kind
+
+
+@pytest.mark.parametrize(
+    ("script", "flag", "name", "said"),
+    [
+        ("test.py", "restore_path", "w.h5", "HDF5); score_predictors/'s scripts take"),
+        ("test.py", "restore_path", "model.pb", "a frozen graph; --model_name takes"),
+        ("freeze.py", "restore_path", "photo.jpg", "is a picture (JPEG)"),
+        ("test.py", "model_name", "run/model.ckpt-7", "checkpoint; --restore_path"),
+        ("test.py", "model_name", "w.h5", "a Keras file of weights (HDF5)"),
+        ("test.py", "model_name", "model.onnx", "made for other programs"),
+        ("test.py", "model_name", "predictor.pb", "its inputs are input_1"),
+        ("score_predictors/predict.py", "restore_path", "model.pb", "a frozen graph"),
+        ("score_predictors/predict.py", "model_name", "w.h5", "Keras file of weights"),
+    ],
+)
+def test_scripts_say_what_was_given_and_what_takes_it(folder, script, flag, name, said):
+    line = (
+        fail_here(script, f"--{flag}={folder / name}", f"--input_path={folder / 'LR'}")
+        if script != "freeze.py"
+        else fail_here(script, f"--{flag}={folder / name}")
+    )
+    assert said in line and f"--{flag}={folder / name}" in line
+
+
+def test_a_damaged_file_of_the_right_kind_is_called_damaged(folder, tmp_path):
+    cut = tmp_path / "cut.h5"
+    cut.write_bytes((folder / "w.h5").read_bytes()[:100])
+    line = fail_here(
+        "score_predictors/predict.py",
+        *(f"--restore_path={cut}", f"--input_path={folder / 'LR'}"),
+    )
+    assert "is no HDF5 file, or a damaged one" in line
