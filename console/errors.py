@@ -24,3 +24,9 @@ def name_some(names, most=5):
     if len(names) <= most:
         return ", ".join(names)
     return f"{', '.join(names[:most])} and {len(names) - most} more"
+
+
+def first_line(error):
+    """The first line of an error of TensorFlow, whose messages run over many, a str."""
+    text = getattr(error, "message", None) or str(error)
+    return text.strip().splitlines()[0].rstrip(".") if text.strip() else "unknown"

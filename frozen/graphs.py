@@ -10,7 +10,7 @@ from tensorflow.python.framework.convert_to_constants import (
 )
 
 from console import quiet
-from console.errors import InputError, name_some
+from console.errors import InputError, first_line, name_some
 from console.files import written_whole
 from console.kinds import GRAPH, tell_misfit
 from frozen.safety import check_operations
@@ -142,17 +142,13 @@ def running(source):
     try:
         yield
     except tf.errors.ResourceExhaustedError as error:
-        raise MemoryError(_first_line(error)) from None
+        raise MemoryError(first_line(error)) from None
     except (ValueError, tf.errors.OpError) as error:
         quiet.silence_end()
         raise InputError(
-            f"{source}: cannot be run ({_first_line(error)}). It is damaged, or frozen "
+            f"{source}: cannot be run ({first_line(error)}). It is damaged, or frozen "
             "from something else."
         ) from None
-
-
-def _first_line(error):
-    return str(error).strip().splitlines()[0].rstrip(".")
 
 
 def to_function(graph_def, inputs, outputs, source):
@@ -188,6 +184,4 @@ def to_function(graph_def, inputs, outputs, source):
             [wrapped.graph.get_tensor_by_name(f"{name}:0") for name in outputs],
         )
     except (ValueError, tf.errors.OpError) as error:
-        raise InputError(
-            f"{source}: cannot be loaded ({_first_line(error)})."
-        ) from None
+        raise InputError(f"{source}: cannot be loaded ({first_line(error)}).") from None

@@ -16,6 +16,7 @@ from score_predictors.losses import emd_loss
 from score_predictors.predicting import NotFiniteError, make_predict, predict_part
 from training import checkpoints, run_folder
 from training.ahead import Ahead
+from training.keeper import Keeper
 from training.optimizer import GuardedAdam, Schedule
 from training.options import StepOptions
 from training.state import State
@@ -137,7 +138,7 @@ class Trainer:
     @functools.cached_property
     def keeper(self):
         """What writes the state; made when there is something to write."""
-        return checkpoints.Keeper(self.roots(), self.files.state, SAVES_KEPT)
+        return Keeper(self.roots(), self.files.state, SAVES_KEPT)
 
     def run(self, epochs):
         """Trains until so many epochs are done or a signal asks to stop.

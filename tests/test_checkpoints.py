@@ -12,7 +12,7 @@ from models.generator_settings import Architecture
 from models.opening import open_model
 from tests.small import SMALL, draw_batch, make_small
 from training import checkpoints, run_folder
-from training.checkpoints import Keeper
+from training.keeper import Keeper
 
 ARGUMENTS_NAME = "state/arguments/.ATTRIBUTES/py_state"
 
@@ -150,9 +150,9 @@ def test_only_the_last_few_are_kept(trained, tmp_path):
 
 def test_a_damaged_list_of_checkpoints_is_made_again(tmp_path):
     model = make_small()
-    checkpoints.Keeper(model.roots(), tmp_path, 2).save(1)
+    Keeper(model.roots(), tmp_path, 2).save(1)
     (tmp_path / "checkpoint").write_bytes(bytes(range(128, 256)))
-    keeper = checkpoints.Keeper(model.roots(), tmp_path, 2)
+    keeper = Keeper(model.roots(), tmp_path, 2)
     for step in (2, 3):
         keeper.save(step)
     kept = [path.name for path in checkpoints.list_checkpoints(tmp_path)]
@@ -162,14 +162,14 @@ def test_a_damaged_list_of_checkpoints_is_made_again(tmp_path):
 def test_arguments_are_in_the_checkpoints_too(tmp_path):
     model = make_small()
     model.state.arguments.values["run"] = {"seed": 5}
-    checkpoints.Keeper(model.roots(), tmp_path, 2).save(1)
+    Keeper(model.roots(), tmp_path, 2).save(1)
     assert run_folder.read_before(tmp_path) == {"seed": 5}
     checkpoints.write_arguments(tmp_path / checkpoints.ARGUMENTS, {"seed": 6})
     assert run_folder.read_before(tmp_path) == {"seed": 6}
 
 
 def test_later_checkpoints_are_set_aside_whole(tmp_path):
-    keeper = checkpoints.Keeper(make_small().roots(), tmp_path, 9)
+    keeper = Keeper(make_small().roots(), tmp_path, 9)
     for step in (1, 2, 3):
         keeper.save(step)
     aside = run_folder.set_later_aside(tmp_path, 1)

@@ -9,7 +9,7 @@ from models.discriminator import Discriminator
 from models.watching import DiscriminatorWatch
 from tests.four_pass import make_four_pass, take_step, weigh_only
 from tests.small import draw_batch
-from training import checkpoints
+from training.keeper import Keeper
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_the_watch_goes_on_after_a_start(tmp_path, monkeypatch):
     monkeypatch.setattr(watching, "PATIENCE", 10)
     model = make_four_pass(**weigh_only("lg"))
     model.watch = watch([1.0] * 8)
-    prefix = checkpoints.Keeper(model.roots(), tmp_path, 1).save(8)
+    prefix = Keeper(model.roots(), tmp_path, 1).save(8)
     again = make_four_pass(**weigh_only("lg"))
     again.restore(prefix, resume=True)
     again.watch.record(tf.constant(1.0))

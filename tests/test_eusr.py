@@ -8,7 +8,7 @@ import tensorflow as tf
 from console.errors import InputError
 from models.eusr import EUSR
 from tests.small import SMALL, draw_batch, make_small
-from training import checkpoints
+from training.keeper import Keeper
 from training.options import StepOptions
 
 
@@ -96,7 +96,7 @@ def test_weights_of_another_network_are_refused_with_the_flags_that_fit(
 ):
     # A deeper network has all the weights that a shallower one asks for.
     other = EUSR(dataclasses.replace(SMALL, **changed))
-    prefix = checkpoints.Keeper(other.roots(), tmp_path, 1).save(1)
+    prefix = Keeper(other.roots(), tmp_path, 1).save(1)
     model = make_small()
     before = [weight.numpy() for weight in model.generator.weights]
     for target in (None, "generator"):
@@ -108,7 +108,7 @@ def test_weights_of_another_network_are_refused_with_the_flags_that_fit(
 
 def test_weights_of_a_network_with_more_scales_are_taken(tmp_path):
     other = EUSR(dataclasses.replace(SMALL, model_scales=(2, 4, 8)))
-    prefix = checkpoints.Keeper(other.roots(), tmp_path, 1).save(1)
+    prefix = Keeper(other.roots(), tmp_path, 1).save(1)
     model = make_small()
     model.restore(prefix, "generator")
     np.testing.assert_array_equal(

@@ -16,7 +16,7 @@ from models.generator_settings import Architecture
 from score_predictors import weight_files
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from tests.scripts import fail_here, succeed_here
-from training import checkpoints
+from training.keeper import Keeper
 
 OTHERS = ("saved_model", "onnx", "tflite")
 ENDINGS = {"saved_model": "", "onnx": ".onnx", "tflite": ".tflite"}
@@ -70,7 +70,7 @@ def model():
 @pytest.fixture(scope="module")
 def checkpoint(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    return checkpoints.Keeper(model.roots(), folder, 1).save(0)
+    return Keeper(model.roots(), folder, 1).save(0)
 
 
 def freeze(checkpoint, kind, target, scale):

@@ -16,6 +16,7 @@ from models.measuring import SHAVE_SIZE, Validation, average, measure_scale
 from tests.pictures import write_pictures
 from tests.small import draw_batch, make_small
 from training import checkpoints, devices, run_folder
+from training.keeper import Keeper
 from training.loop import Loop, LoopSettings
 from training.options import StepOptions
 
@@ -52,7 +53,7 @@ def averaged(tmp_path):
     """A model with an average, and its checkpoint."""
     model = make_small(StepOptions(ema_decay=0.5), learning_rate=1e-1)
     train(model)
-    return model, checkpoints.Keeper(model.roots(), tmp_path / "run", 1).save(4)
+    return model, Keeper(model.roots(), tmp_path / "run", 1).save(4)
 
 
 def picture(model):
@@ -85,7 +86,7 @@ def test_a_run_goes_on_with_weights_and_average_alike(averaged):
 def test_an_average_that_begins_late_begins_with_the_weights(tmp_path):
     model = make_small(learning_rate=1e-1)
     train(model)
-    prefix = checkpoints.Keeper(model.roots(), tmp_path, 1).save(4)
+    prefix = Keeper(model.roots(), tmp_path, 1).save(4)
     again = make_small(StepOptions(ema_decay=0.5))
     again.restore(prefix, resume=True)
     for one, two in zip(again.average.weights, model.generator.weights, strict=True):

@@ -11,12 +11,12 @@ from models.eusr import EUSR
 from tests.four_pass import SMALL, make_four_pass, weigh_only
 from tests.scripts import fail_here, succeed_here
 from tests.small import draw_batch, make_small
-from training import checkpoints
+from training.keeper import Keeper
 from training.options import StepOptions
 
 
 def save(model, folder, step=2):
-    return checkpoints.Keeper(model.roots(), folder, 1).save(step)
+    return Keeper(model.roots(), folder, 1).save(step)
 
 
 def train(model, steps=2, scale=2):

@@ -7,19 +7,15 @@ TensorFlow 2 reads it by that name.
 """
 
 import contextlib
-import errno
 import glob
 import json
 import logging
 import math
-import shutil
 from pathlib import Path
 
 import tensorflow as tf
-from google.protobuf import text_format
 
-from console import quiet
-from console.errors import InputError, name_some
+from console.errors import InputError, first_line, name_some
 from console.files import written_whole
 from console.kinds import tell_misfit
 
@@ -267,82 +263,6 @@ class _Partial(logging.Filter):
 
 
 tf.get_logger().addFilter(_Partial())
-
-
-def first_line(error):
-    """The first line of an error of TensorFlow, whose messages run over many."""
-    text = getattr(error, "message", None) or str(error)
-    return text.strip().splitlines()[0].rstrip(".") if text.strip() else "unknown"
-
-
-class Keeper:
-    """Writes a run's checkpoints and keeps the last few of them."""
-
-    def __init__(self, roots, folder, max_to_keep):
-        """Makes the folder.
-
-        Args:
-            roots: From a root's name to its tree.
-            folder: Where to write.
-            max_to_keep: How many checkpoints are kept.
-        """
-        self.folder = Path(folder)
-        self._remove_leftovers()
-        self._mend_list(self.folder)
-        self.manager = tf.train.CheckpointManager(
-            tf.train.Checkpoint(**roots),
-            str(self.folder),
-            max_to_keep=max_to_keep,
-            checkpoint_name=PREFIX,
-        )
-
-    def save(self, step):
-        """Writes `model.ckpt-<step>` and returns its prefix.
-
-        Raises:
-            OSError: The disk is full or read-only; older checkpoints stay.
-        """
-        try:
-            # TensorFlow's own lines about a full disk would stand before ours.
-            with quiet.descriptor_caught():
-                return self.manager.save(checkpoint_number=step)
-        except tf.errors.OpError as error:
-            self._remove_leftovers()
-            for part in self.folder.glob(f"{PREFIX}-{step}.*"):
-                part.unlink()
-            code, reason = errno.EIO, first_line(error)
-            if "No space left" in reason:
-                code, reason = errno.ENOSPC, "No space left on device"
-            raise OSError(code, reason, str(self.folder)) from None
-
-    @staticmethod
-    def _mend_list(folder):
-        """Makes TensorFlow's list of checkpoints hold those that are there."""
-        there = [str(prefix) for prefix in list_checkpoints(folder)]
-        try:
-            state = tf.train.get_checkpoint_state(str(folder))
-            listed = list(state.all_model_checkpoint_paths) if state else []
-        except (tf.errors.OpError, UnicodeDecodeError):
-            listed = None
-        if there and there != listed:
-            # A copied folder lists another folder's; a damaged list, nothing.
-            state = tf.compat.v1.train.generate_checkpoint_state_proto(
-                str(folder),
-                there[-1],
-                there,
-                [Path(f"{prefix}.index").stat().st_mtime for prefix in there],
-                0.0,
-            )
-            with written_whole(folder / "checkpoint") as aside:
-                aside.write_text(text_format.MessageToString(state))
-        elif listed is None or (listed and not there):
-            # TensorFlow would remove what it lists, wherever that is.
-            (folder / "checkpoint").unlink()
-
-    def _remove_leftovers(self):
-        """Removes what a kill or a full disk left half-written."""
-        for folder in self.folder.glob(f"{PREFIX}-*_temp"):
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_arguments(path, arguments):

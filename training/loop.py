@@ -20,7 +20,8 @@ from console.errors import InputError, name_some
 from console.flags import define_count, from_flags
 from console.progress import say, to_clock, warn
 from training.ahead import Ahead
-from training.checkpoints import Keeper, list_checkpoints, step_of
+from training.checkpoints import list_checkpoints, step_of
+from training.keeper import Keeper
 from training.replicas import Agreement, Team
 from training.stopping import StopRequest
 from training.summaries import Summaries

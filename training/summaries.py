@@ -6,8 +6,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from console import quiet
+from console.errors import first_line
 from console.progress import warn
-from training.checkpoints import first_line
 
 PICTURES = 3
 
