@@ -1,5 +1,7 @@
 """The one exception that means "the user can mend this"."""
 
+import errno
+
 
 class InputError(ValueError):
     """A mistake in a flag, a file or a folder, told in one line.
@@ -30,3 +32,19 @@ def first_line(error):
     """The first line of an error of TensorFlow, whose messages run over many, a str."""
     text = getattr(error, "message", None) or str(error)
     return text.strip().splitlines()[0].rstrip(".") if text.strip() else "unknown"
+
+
+def as_os_error(error, path):
+    """What Python would have raised where TensorFlow could not write.
+
+    Args:
+        error: What TensorFlow raised.
+        path: What was being written.
+
+    Returns:
+        OSError: It tells a full disk from anything else.
+    """
+    code, reason = errno.EIO, first_line(error)
+    if "No space left" in reason:
+        code, reason = errno.ENOSPC, "No space left on device"
+    return OSError(code, reason, str(path))

@@ -63,8 +63,8 @@ def _replace(aside, path):
 
 
 def _remove(path):
-    """Removes a file or a folder; none need be there."""
-    if path.is_dir():
+    """Removes a file, a link or a folder; none need be there."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)

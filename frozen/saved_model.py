@@ -8,12 +8,13 @@ file.
 
 import tensorflow as tf
 
-from console.errors import InputError
+from console.errors import InputError, as_os_error, name_some
 from frozen.formats import Format
 
 SERVING, FLOAT = "serving_default", "float32"
 PICTURES = "images"
-_FILE = "saved_model.pb"
+# What TensorFlow writes.
+_PARTS = {"saved_model.pb", "fingerprint.pb", "variables", "assets"}
 
 
 class SavedModel(Format):
@@ -41,7 +42,10 @@ class SavedModel(Format):
 
         module = tf.Module()
         module.signatures_kept = serve, as_float
-        tf.saved_model.save(module, str(path), {SERVING: serve, FLOAT: as_float})
+        try:
+            tf.saved_model.save(module, str(path), {SERVING: serve, FLOAT: as_float})
+        except tf.errors.OpError as error:
+            raise as_os_error(error, path) from None
 
     @staticmethod
     def load(network, path):
@@ -57,7 +61,9 @@ class SavedModel(Format):
     @staticmethod
     def check_replaceable(folder, flag):
         """See `Format.check_replaceable`."""
-        if not (folder / _FILE).is_file():
+        others = sorted({path.name for path in folder.iterdir()} - _PARTS)
+        if others:
             raise InputError(
-                f"{flag}={folder} is a folder with other files in it; give another."
+                f"{flag}={folder} is a folder with other files in it "
+                f"({name_some(others, 3)}); give another."
             )

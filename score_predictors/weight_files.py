@@ -142,7 +142,9 @@ class WeightFile:
         elsewhere = [
             name
             for name, dataset in datasets
-            if dataset.external or dataset.file.filename != self.file.filename
+            if dataset.external
+            or dataset.is_virtual
+            or dataset.file.filename != self.file.filename
         ]
         if elsewhere:
             raise InputError(

@@ -1,5 +1,6 @@
 """What freeze.py writes for other programs, run by those programs."""
 
+import errno
 import importlib.util
 import json
 import os
@@ -10,8 +11,10 @@ import pytest
 import tensorflow as tf
 
 from console.files import written_whole
+from frozen.saved_model import SavedModel
 from imaging.files import to_uint8
 from models.eusr import EUSR
+from models.exporting import make_network
 from models.generator_settings import Architecture
 from score_predictors import weight_files
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
@@ -186,16 +189,38 @@ def test_a_saved_model_is_replaced_and_another_folder_is_not(checkpoint, tmp_pat
     (sr,) = run_saved_model(tmp_path / "model", draw(1, 8, 8))
     assert sr.shape == (1, 32, 32, 3)
     assert os.listdir(tmp_path) == ["model"]
-    other = tmp_path / "other"
-    other.mkdir()
+    # A model beside which its owner has put something is not all ours, either.
+    other = tmp_path / "model"
     (other / "thesis.txt").write_text("years of work")
     line = fail_here(
         "freeze.py",
         *(f"--restore_path={checkpoint}", "--format=saved_model", "--scales=2"),
         f"--output_path={other}",
     )
-    assert "is a folder with other files in it" in line
+    assert "is a folder with other files in it (thesis.txt)" in line
     assert (other / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_link_to_a_folder_is_replaced_and_what_it_led_to_stays(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "mine.txt").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with written_whole(tmp_path / "link") as aside:
+        aside.mkdir()
+    assert (tmp_path / "real" / "mine.txt").read_text() == "mine"
+    assert sorted(os.listdir(tmp_path)) == ["link", "real"]
+    assert not (tmp_path / "link").is_symlink()
+
+
+def test_a_full_disk_is_told_as_such_where_tensorflow_writes(tmp_path, monkeypatch):
+    def save(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "x; No space left on device")
+
+    monkeypatch.setattr(tf.saved_model, "save", save)
+    network = make_network(EUSR(Architecture((2,), 4, 1)), (2,))
+    with pytest.raises(OSError, match="No space left") as caught:
+        SavedModel.write(network, tmp_path / "model")
+    assert caught.value.errno == errno.ENOSPC
 
 
 def test_a_folder_that_is_written_appears_whole_or_not_at_all(tmp_path):

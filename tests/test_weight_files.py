@@ -217,12 +217,22 @@ def test_a_file_that_claims_absurd_shapes_takes_no_memory(path):
         MobileNetV2.from_file(path, FLAG)
 
 
-def test_arrays_of_other_files_are_not_read(path, tmp_path):
+@pytest.mark.parametrize("kind", ["link", "virtual", "external"])
+def test_arrays_of_other_files_are_not_read(path, tmp_path, kind):
     secret = tmp_path / "secret.h5"
     with h5py.File(path, "a") as file, h5py.File(secret, "w") as other:
         other["kernel"] = file["dense"]["dense/kernel:0"][()]
         del file["dense"]["dense/kernel:0"]
-        file["dense"]["dense/kernel:0"] = h5py.ExternalLink(str(secret), "kernel")
+        group, shape = file["dense"], other["kernel"].shape
+        if kind == "link":
+            group["dense/kernel:0"] = h5py.ExternalLink(str(secret), "kernel")
+        elif kind == "virtual":
+            layout = h5py.VirtualLayout(shape, "f4")
+            layout[:] = h5py.VirtualSource(str(secret), "kernel", shape)
+            group.create_virtual_dataset("dense/kernel:0", layout)
+        else:
+            raw = [(str(secret), 0, h5py.h5f.UNLIMITED)]
+            group.create_dataset("dense/kernel:0", shape, "f4", external=raw)
     with pytest.raises(InputError, match="dense/kernel:0 would be read from other"):
         MobileNetV2.from_file(path, FLAG)
 

@@ -1,6 +1,5 @@
 """Writes a run's checkpoints and keeps the last few of them."""
 
-import errno
 import shutil
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import tensorflow as tf
 from google.protobuf import text_format
 
 from console import quiet
-from console.errors import first_line
+from console.errors import as_os_error
 from console.files import written_whole
 from training import checkpoints
 
@@ -48,10 +47,7 @@ class Keeper:
             self._remove_leftovers()
             for part in self.folder.glob(f"{checkpoints.PREFIX}-{step}.*"):
                 part.unlink()
-            code, reason = errno.EIO, first_line(error)
-            if "No space left" in reason:
-                code, reason = errno.ENOSPC, "No space left on device"
-            raise OSError(code, reason, str(self.folder)) from None
+            raise as_os_error(error, self.folder) from None
 
     @staticmethod
     def _mend_list(folder):
