@@ -38,9 +38,9 @@ MODEL = Choice(
     not_offered=BASELINES,
 )
 
-# In grey levels. Our file runs the same kernels, though a graph of constants may be
-# folded differently; others sum in another order.
-TOLERANCE, TOLERANCE_OF_OTHERS = 1e-2, 1e-1
+# Of the largest value, or of 255. Our file runs the same kernels, though a graph of
+# constants may be folded differently; others sum in another order.
+TOLERANCE, TOLERANCE_OF_OTHERS = 1e-2 / 255, 1e-1 / 255
 # Odd and even, and not square.
 SIZES = ((24, 32), (33, 19))
 
@@ -75,15 +75,16 @@ def main():
     network = make_network(model, scales)
     with written_whole(target) as aside:
         file_format.write(network, aside)
+        ours = file_format is formats.FrozenFile
         difference = max(
-            compare(model, open_file(file_format, network, aside, scale), scale)
+            compare(
+                model,
+                open_file(file_format, network, aside, scale),
+                scale,
+                TOLERANCE if ours else TOLERANCE_OF_OTHERS,
+            )
             for scale in scales
         )
-        ours = file_format is formats.FrozenFile
-        if not difference <= (TOLERANCE if ours else TOLERANCE_OF_OTHERS):
-            raise RuntimeError(
-                f"The frozen graph differs from the model by {difference:.3g} levels."
-            )
     names = ", ".join(f"x{scale}" for scale in scales)
     agreement = f"within {difference:.1g} grey levels" if difference else "exactly"
     say(f"Wrote {target} ({names}); it gives the model's output {agreement}.")
@@ -99,23 +100,38 @@ def open_file(file_format, network, path, scale):
     return lambda lr: run(lr[None])[0][0]
 
 
-def compare(model, upscale, scale):
-    """Largest difference between a file and the model on made-up pictures.
+def compare(model, upscale, scale, tolerance):
+    """Compares a file with the model on made-up pictures.
 
     Args:
         model: The model.
         upscale: From float32 (H, W, 3) to (H * scale, W * scale, 3).
         scale: Upscaling factor.
+        tolerance: Of the largest value, or of 255 where none is larger.
 
     Returns:
-        float: In grey levels; NaN where one of them is.
+        float: The largest difference, in grey levels.
+
+    Raises:
+        InputError: What the model makes is not finite.
+        RuntimeError: They differ by more than the tolerance.
     """
-    differences = []
+    largest = 0.0
     for size in SIZES:
         lr = np.random.default_rng(0).uniform(0, 255, (*size, 3)).astype(np.float32)
         expected = upscale_image(model.stages(scale), lr)
-        differences.append(np.abs(upscale(lr) - expected).max())
-    return float(np.max(differences))
+        if not np.isfinite(expected).all():
+            raise InputError(
+                f"--restore_path={FLAGS.restore_path}: with these weights the pictures "
+                "are not finite; the training went astray. Use others."
+            )
+        difference = float(np.abs(upscale(lr) - expected).max())
+        if not difference <= tolerance * max(255.0, np.abs(expected).max()):
+            raise RuntimeError(
+                f"The frozen graph differs from the model by {difference:.3g} levels."
+            )
+        largest = max(largest, difference)
+    return largest
 
 
 if __name__ == "__main__":

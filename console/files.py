@@ -56,10 +56,13 @@ def _replace(aside, path):
     os.replace(path, old)
     try:
         os.replace(aside, path)
-    except OSError:
-        os.replace(old, path)
+    except BaseException:  # Ctrl-C, too.
+        if not path.exists():
+            os.replace(old, path)
         raise
-    _remove(old)
+    finally:
+        if path.exists():
+            _remove(old)
 
 
 def _remove(path):

@@ -6,10 +6,17 @@ from pathlib import Path
 _TABLE = bytes.fromhex("57fb808b247547db")
 
 HDF5, GRAPH = "a Keras file of weights (HDF5)", "a frozen graph"
+INDEX, PART = (
+    "the index of a TensorFlow checkpoint",
+    "a part of a TensorFlow checkpoint",
+)
+PNG, JPEG = "a picture (PNG)", "a picture (JPEG)"
+# What is never made anew as a matter of course.
+KEPT = {HDF5, INDEX, PART, PNG, JPEG}
 
 _WEIGHTS = "score_predictors/'s scripts take such weights with --restore_path"
 _CHECKPOINT = "--restore_path takes it, without .index"
-_GRAPH = "--model_name takes it"
+_GRAPH = "test.py takes it with --model_name, or predict.py a predictor"
 _EXPORT = "it is made for other programs; freeze.py writes a .pb file by default"
 _PICTURE = "--input_path takes it"
 
@@ -18,13 +25,13 @@ _BEGINNINGS = (
     (0, b"\x89HDF\r\n\x1a\n", HDF5, _WEIGHTS),
     (0, b"PK\x03\x04", "a zip archive, as .keras and .npz files are", ""),
     (4, b"TFL3", "a TensorFlow Lite file", _EXPORT),
-    (0, b"\x89PNG", "a picture (PNG)", _PICTURE),
-    (0, b"\xff\xd8\xff", "a picture (JPEG)", _PICTURE),
+    (0, b"\x89PNG", PNG, _PICTURE),
+    (0, b"\xff\xd8\xff", JPEG, _PICTURE),
 )
 
 
 def tell_kind(path):
-    """Says what a file is, by its first and last bytes.
+    """Says what a file or a folder is, by its first and last bytes.
 
     Args:
         path: A file, or what the names of a checkpoint's files begin with.
@@ -34,6 +41,8 @@ def tell_kind(path):
         where nothing can be said.
     """
     path = Path(path)
+    if (path / "saved_model.pb").is_file() or path.name == "saved_model.pb":
+        return "a SavedModel", _EXPORT
     if not path.is_file():
         is_prefix = Path(f"{path}.index").is_file()
         advice = _CHECKPOINT.partition(",")[0]
@@ -43,9 +52,9 @@ def tell_kind(path):
         file.seek(max(0, path.stat().st_size - len(_TABLE)))
         last = file.read()
     if last == _TABLE:
-        return "the index of a TensorFlow checkpoint", _CHECKPOINT
+        return INDEX, _CHECKPOINT
     if ".data-" in path.name:
-        return "a part of a TensorFlow checkpoint", "its .index must lie beside it"
+        return PART, "its .index must lie beside it"
     for start, bytes_there, kind, advice in _BEGINNINGS:
         if first[start:].startswith(bytes_there):
             return kind, advice

@@ -16,6 +16,7 @@ from console.choices import load
 from console.errors import InputError
 from console.files import check_target
 from console.flags import define_path
+from console.kinds import KEPT, tell_kind
 from frozen import graphs
 
 PB = "pb"
@@ -161,11 +162,28 @@ def from_flags():
     target = Path(values.output_path)
     if not values["output_path"].present:
         target = target.with_suffix(format_class.ending)
+    _check_overwritten(target)
     _check_ending(target, values.format)
     check_target(target, "--output_path", is_folder=not format_class.ending)
     if target.is_dir() and any(target.iterdir()):
         format_class.check_replaceable(target, "--output_path")
     return format_class, target
+
+
+def _check_overwritten(target):
+    """Refuses to replace what nobody would want replaced by an export.
+
+    Raises:
+        InputError: The target is a checkpoint, weights or a picture, or no name.
+    """
+    if not target.name:
+        raise InputError(f"--output_path={target} has no name; give a new one.")
+    kind, _ = tell_kind(target) if target.is_file() else ("", "")
+    if kind in KEPT:
+        raise InputError(
+            f"--output_path={target} is {kind}, which it would replace; give another "
+            "name."
+        )
 
 
 def _check_ending(target, chosen):
@@ -176,7 +194,7 @@ def _check_ending(target, chosen):
     """
     for name in FORMATS:
         ending = load(FORMATS, name, "--format").ending
-        if name != chosen and ending and target.name.endswith(ending):
+        if name != chosen and ending and target.name.lower().endswith(ending):
             raise InputError(
                 f"--output_path={target} ends as files of --format={name} do; this is "
                 f"--format={chosen}."

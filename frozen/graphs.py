@@ -13,7 +13,7 @@ from console import quiet
 from console.errors import InputError, first_line, name_some
 from console.files import written_whole
 from console.kinds import GRAPH, tell_misfit
-from frozen.safety import check_operations
+from frozen.safety import check_constants, check_operations
 
 
 def to_graph_def(function, signature, outputs):
@@ -74,11 +74,37 @@ def add_constant(graph_def, name, values):
     node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(values, tf.int32))
 
 
-def read_constant(graph_def, name):
-    """Reads what `add_constant` wrote; None if there is no such node."""
+def read_constant(graph_def, name, source, most=None):
+    """Reads what `add_constant` wrote.
+
+    Args:
+        graph_def: A graph.
+        name: Name of the node.
+        source: Where the graph came from, for the message.
+        most: How many numbers it may hold, in a list; None for one alone.
+
+    Returns:
+        int, or with `most` a list of int; None if there is no such node.
+
+    Raises:
+        InputError: It holds something else.
+    """
     for node in graph_def.node:
         if node.name == name and node.op == "Const":
-            return tf.make_ndarray(node.attr["value"].tensor).tolist()
+            tensor = node.attr["value"].tensor
+            sizes = [dim.size for dim in tensor.tensor_shape.dim]
+            fits = not sizes
+            if most is not None:
+                fits = len(sizes) == 1 and 0 < sizes[0] <= most
+            if fits and tensor.dtype == tf.int32.as_datatype_enum:
+                with contextlib.suppress(TypeError, ValueError):
+                    values = tf.make_ndarray(tensor)
+                    if values.min() >= 0:
+                        return values.tolist()
+            raise InputError(
+                f"{source}: its {name} should hold up to {most or 1} whole numbers, "
+                "and holds something else; it is damaged."
+            )
     return None
 
 
@@ -121,6 +147,7 @@ def read(path, flag, writer="freeze.py"):
             f"{flag}={path}: {found}. Expected a .pb file written by {writer}."
         )
     check_operations(graph_def, f"{flag}={path}")
+    check_constants(graph_def, path.stat().st_size, f"{flag}={path}")
     return graph_def
 
 

@@ -81,7 +81,9 @@ class FrozenPredictor:
         self.function = graphs.to_function(
             graph_def, [INPUT], [SCORES, FEATURES], f"{flag}={path}"
         )
-        self.first_score = graphs.read_constant(graph_def, FIRST_SCORE)
+        self.first_score = graphs.read_constant(
+            graph_def, FIRST_SCORE, f"{flag}={path}"
+        )
         self.side = self._check_shapes()
 
     def _check_shapes(self):

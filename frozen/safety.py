@@ -5,7 +5,12 @@ open connections, run Python or load machine code. Networks need none of them, s
 operations are let in that compute tensors from tensors and touch nothing else.
 """
 
+import math
+
 from console.errors import InputError, name_some
+
+# Bytes of a float64 or an int64.
+LARGEST_ITEM = 8
 
 PURE = frozenset(
     # What goes in, and control flow: of TensorFlow 1, then of 2.
@@ -41,6 +46,43 @@ PURE = frozenset(
 )
 
 
+# Constants of one value many times are stored as that one.
+MOST_UNSTORED = 2**28
+
+
+def check_constants(graph_def, stored, source):
+    """Refuses a graph whose constants claim much more memory than it is large.
+
+    Args:
+        graph_def: tf.compat.v1.GraphDef; its function library counts, too.
+        stored: How many bytes its file has.
+        source: Where the graph came from, for the message.
+
+    Raises:
+        InputError: With the largest of them.
+    """
+    claimed = {}
+    for node in _list_nodes(graph_def):
+        if node.op == "Const":
+            tensor = node.attr["value"].tensor
+            sizes = [max(dim.size, 0) for dim in tensor.tensor_shape.dim]
+            claimed[node.name] = math.prod(sizes) * LARGEST_ITEM
+    # As if all were of the largest numbers: a float32 is stored in half of it.
+    if sum(claimed.values()) > 8 * stored + MOST_UNSTORED:
+        name = max(claimed, key=claimed.get)
+        raise InputError(
+            f"{source}: refused, for it is of {stored:,} bytes and its constants claim "
+            f"up to {sum(claimed.values()):,}, most of them {name}. It is damaged."
+        )
+
+
+def _list_nodes(graph_def):
+    nodes = [*graph_def.node]
+    for function in graph_def.library.function:
+        nodes.extend(function.node_def)
+    return nodes
+
+
 def check_operations(graph_def, source):
     """Refuses a graph that does more than compute; nothing of it has run by then.
 
@@ -51,9 +93,7 @@ def check_operations(graph_def, source):
     Raises:
         InputError: With the operations that are not let in.
     """
-    nodes = [*graph_def.node]
-    for function in graph_def.library.function:
-        nodes.extend(function.node_def)
+    nodes = _list_nodes(graph_def)
     own = {function.signature.name for function in graph_def.library.function}
     found = sorted({node.op for node in nodes} - PURE - own)
     if found:

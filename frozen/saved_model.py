@@ -6,6 +6,7 @@ of a predictor scores and features); `float32` has the inputs and outputs of the
 file.
 """
 
+import numpy as np
 import tensorflow as tf
 
 from console.errors import InputError, as_os_error, name_some
@@ -13,6 +14,8 @@ from frozen.formats import Format
 
 SERVING, FLOAT = "serving_default", "float32"
 PICTURES = "images"
+# Of pictures that are tried.
+SIZE = (2, 17, 30, 3)
 # What TensorFlow writes.
 _PARTS = {"saved_model.pb", "fingerprint.pb", "variables", "assets"}
 
@@ -56,6 +59,7 @@ class SavedModel(Format):
             outputs = loaded.signatures[FLOAT](**{network.input: tf.constant(array)})
             return [outputs[name].numpy() for name in network.outputs]
 
+        _check_serving(network, run, loaded.signatures[SERVING])
         return run
 
     @staticmethod
@@ -67,3 +71,23 @@ class SavedModel(Format):
                 f"{flag}={folder} is a folder with other files in it "
                 f"({name_some(others, 3)}); give another."
             )
+
+
+def _check_serving(network, run, serve):
+    """Holds what is served against the network, which others compare in float32.
+
+    Args:
+        network: A `frozen.formats.Network`.
+        run: The signature of float32, on arrays.
+        serve: The signature of uint8.
+
+    Raises:
+        RuntimeError: They differ by more than rounding.
+    """
+    pictures = tf.constant(np.random.default_rng(0).integers(0, 256, SIZE, np.uint8))
+    expected = network.serve(lambda x: run(x.numpy()), pictures)
+    for name, found in serve(**{PICTURES: pictures}).items():
+        difference = tf.cast(found, tf.float32) - tf.cast(expected[name], tf.float32)
+        most = 1.0 if found.dtype == tf.uint8 else 1e-3
+        if not float(tf.reduce_max(tf.abs(difference))) <= most:
+            raise RuntimeError(f"The served {name} are not the network's.")

@@ -30,6 +30,8 @@ SCALES, RADII = "sr_scales", "sr_radii"
 # For files that do not say it: EUSR's radius at its defaults, at any scale.
 UNKNOWN_RADIUS = 96
 PROBE_SIDE = 16
+# More than any file here has.
+MOST_SCALES = 15
 
 
 def make_graph_def(stages_of, scales):
@@ -126,8 +128,26 @@ class Upscaler:
         self.whole = self._function([INPUT, *self.scale_input], [OUTPUT])
         self.scales = self.radii = None
         if graphs.has(self.graph_def, FEATURES):
-            self.scales = graphs.read_constant(self.graph_def, SCALES)
-            self.radii = graphs.read_constant(self.graph_def, RADII)
+            self.scales, self.radii = self._read_constants()
+
+    def _read_constants(self):
+        """The scales and the radii that the file says; None where it does not.
+
+        Raises:
+            InputError: They do not go together.
+        """
+        source = f"{self.flag}={self.path}"
+        scales, radii = (
+            graphs.read_constant(self.graph_def, name, source, MOST_SCALES + 1)
+            for name in (SCALES, RADII)
+        )
+        are_there = scales is not None and radii is not None
+        if are_there and (len(radii) != len(scales) + 1 or min(scales) < 1):
+            raise InputError(
+                f"{source}: its {SCALES} {scales} and its {RADII} {radii} do not go "
+                "together; it is damaged."
+            )
+        return scales, radii
 
     def _function(self, inputs, outputs):
         source = f"{self.flag}={self.path}"

@@ -265,21 +265,16 @@ def _read_architecture(prefix, arguments):
     )
     try:
         architecture = Architecture(**fields)
-        parameters = architecture.count_parameters()
-        least = min(
-            *(architecture.conv_features, architecture.shared_blocks),
-            *(architecture.upscale_blocks, *architecture.model_scales),
-        )
-        is_whole = least > 0 and len(architecture.rgb_mean) == 3
-    except (AttributeError, TypeError, ValueError):
-        is_whole = False
+    except TypeError:
+        architecture = None
+    is_whole = architecture is not None and architecture.is_possible()
     if not is_whole:
         raise InputError(
             f"{prefix}: cannot be a network of {fields}. It is damaged, or of another "
             "model; use another one."
         )
     # Before such a network is made: what is claimed may be larger than the memory.
-    checkpoints.check_fits(prefix, 4 * parameters)
+    checkpoints.check_fits(prefix, 4 * architecture.count_parameters())
     return fields
 
 

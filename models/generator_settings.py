@@ -1,6 +1,7 @@
 """What the generator's models are made from and trained with, and their flags."""
 
 import dataclasses
+import math
 
 from absl import flags
 
@@ -31,6 +32,20 @@ class Architecture:
     shared_blocks: int = 32
     upscale_blocks: int = 1
     rgb_mean: tuple = (114.4, 111.5, 103.0)
+
+    def is_possible(self):
+        """Whether there can be such a network, of whatever types the fields are."""
+        scales, mean = self.model_scales, self.rgb_mean
+        if not (isinstance(scales, tuple) and isinstance(mean, tuple)):
+            return False
+        counts = (self.conv_features, self.shared_blocks, self.upscale_blocks)
+        return (
+            all(type(count) is int and count > 0 for count in (*counts, *scales))
+            and all(scale > 1 and scale & (scale - 1) == 0 for scale in scales)
+            and len(set(scales)) == len(scales) > 0
+            and len(mean) == 3
+            and all(type(v) in (int, float) and math.isfinite(v) for v in mean)
+        )
 
     def count_parameters(self):
         """How many weights and biases the network has, without making it."""

@@ -87,13 +87,20 @@ def read_architecture(prefix):
             f"wrote, or one of the TF1 code, with {_FIRST}."
         )
     start = "generator/initial_blocks/x"
-    scales = {int(n[len(start) :].split("/")[0]) for n in shapes if n.startswith(start)}
+    scales = {n[len(start) :].split("/")[0] for n in shapes if n.startswith(start)}
+    is_known = scales and all(scale.isdecimal() for scale in scales)
+    if not is_known or len(shapes[_FIRST]) != 4:
+        raise InputError(
+            f"{prefix}: damaged, or not the TF1 code's: its {_FIRST} has the shape "
+            f"{shapes[_FIRST]}, its scales are {name_some(sorted(scales)) or 'none'}."
+        )
+    scales = sorted(map(int, scales))
     return {
-        "model_scales": tuple(sorted(scales)),
+        "model_scales": tuple(scales),
         "conv_features": shapes[_FIRST][-1],
         "shared_blocks": _count_blocks(shapes, "generator/shared/"),
         "upscale_blocks": _count_blocks(
-            shapes, f"generator/upscaling/x{min(scales)}/m0/px0/"
+            shapes, f"generator/upscaling/x{scales[0]}/m0/px0/"
         ),
     }
 

@@ -37,8 +37,8 @@ MODEL = Choice("model", PREDICTORS, "mobilenetv2", "The network.")
 
 # Odd and even sizes: each is padded in its own way.
 SIDES = (192, 199)
-# Of a score's share, as other programs sum in another order.
-TOLERANCE = 1e-4
+# Of scores' shares, and of features, in turn; other programs sum in another order.
+TOLERANCES = {True: (1e-5, 1e-4), False: (1e-4, 1e-3)}
 
 
 def define_flags():
@@ -52,11 +52,6 @@ def main():
     """Freezes, reads back, compares."""
     devices.choose("-1")
     file_format, target = formats.from_flags()
-    if target.resolve() == Path(FLAGS.restore_path).resolve():
-        raise InputError(
-            f"--output_path={target} is the file of the weights, which it would "
-            "replace; give another name, for example one that ends in .pb."
-        )
     model, attributes = MODEL.load(FLAGS.model).from_file(
         FLAGS.restore_path, "--restore_path"
     )
@@ -72,17 +67,18 @@ def main():
     )
     with written_whole(target) as aside:
         file_format.write(exported, aside)
-        difference = compare(network, open_file(file_format, exported, aside))
-        if np.isnan(difference):
+        differences = compare(network, open_file(file_format, exported, aside))
+        if np.isnan(differences).any():
             raise InputError(
                 f"--restore_path={FLAGS.restore_path}: with these weights the scores "
                 "are not finite; the training went astray. Use others."
             )
-        if not difference <= TOLERANCE:
+        if not (differences <= TOLERANCES[file_format is formats.FrozenFile]).all():
             raise RuntimeError(
-                "The frozen graph's scores differ from the network's by "
-                f"{difference:.3g}."
+                "The frozen graph's scores and features differ from the network's by "
+                f"{' and '.join(f'{d:.3g}' for d in differences)}."
             )
+    difference = differences[0]
     agreement = f"within {difference:.1g}" if difference else "exactly"
     say(f"Wrote {target}; it gives the network's scores {agreement}.")
     if first_score is None and file_format is formats.FrozenFile:
@@ -100,23 +96,25 @@ def open_file(file_format, exported, path):
 
 
 def compare(network, predict):
-    """Largest difference of scores between a file and the network, on noise.
+    """Largest differences of scores and of features, on noise.
 
     Args:
         network: Of Keras, from pictures to scores and features.
         predict: What was written, likewise.
 
     Returns:
-        float: NaN where one of the scores is.
+        float32 (2,): NaN where one of them is.
     """
     differences = []
     for side in SIDES:
         draw = np.random.default_rng(side)
         pictures = draw.uniform(-1, 1, (2, side, side, 3)).astype(np.float32)
-        ours, theirs = network(pictures)[0], predict(pictures)[0]
-        differences.append(np.abs(np.asarray(ours) - np.asarray(theirs)).max())
+        pairs = zip(network(pictures), predict(pictures), strict=True)
+        differences.append(
+            [np.abs(np.asarray(a) - np.asarray(b)).max() for a, b in pairs]
+        )
     # NumPy's maximum keeps NaN, and NaN is within no tolerance.
-    return float(np.max(differences))
+    return np.max(differences, axis=0)
 
 
 if __name__ == "__main__":

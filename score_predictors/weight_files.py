@@ -20,6 +20,9 @@ from console.kinds import HDF5, tell_misfit
 
 ENDING = ".h5"
 
+# Bytes of a float64.
+LARGEST_ITEM = 8
+
 # What h5py raises for files whose insides are damaged, or not as they should be.
 _DAMAGE = (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError)
 
@@ -120,7 +123,8 @@ class WeightFile:
 
     def _list(self):
         # Keras 2's files of whole models keep the weights in a group of their own.
-        root = self.file.get("model_weights", self.file)
+        has_group = "model_weights" in self.file
+        root = self._get(self.file, "model_weights") if has_group else self.file
         if "layer_names" not in root.attrs:
             raise InputError(
                 f"{self.flag}={self.path}: is an HDF5 file without Keras 2's list of "
@@ -129,29 +133,40 @@ class WeightFile:
             )
         datasets = []
         for layer in root.attrs["layer_names"]:
-            group = root[_to_text(layer)]
+            group = self._get(root, _to_text(layer))
             names = [_to_text(name) for name in group.attrs.get("weight_names", ())]
-            datasets.extend((name, group[name]) for name in names)
-        others = [name for name, d in datasets if not isinstance(d, h5py.Dataset)]
+            datasets.extend((name, self._get(group, name)) for name in names)
+        others = [
+            name
+            for name, dataset in datasets
+            if not isinstance(dataset, h5py.Dataset)
+            or dataset.dtype.kind not in "fiu"
+            or dataset.dtype.itemsize > LARGEST_ITEM
+        ]
         if others:
             raise InputError(
                 f"{self.flag}={self.path}: its {name_some(others, 3)} should be an "
-                "array and is a group; expected weights as score_predictors/train.py "
-                "writes them."
+                "array of numbers and is something else; expected weights as "
+                "score_predictors/train.py writes them."
             )
-        elsewhere = [
-            name
-            for name, dataset in datasets
-            if dataset.external
-            or dataset.is_virtual
-            or dataset.file.filename != self.file.filename
-        ]
-        if elsewhere:
-            raise InputError(
-                f"{self.flag}={self.path}: refused, for its {name_some(elsewhere, 3)} "
-                "would be read from other files."
-            )
+        for name, dataset in datasets:
+            if dataset.external or dataset.is_virtual:
+                raise self._elsewhere(name)
         return datasets
+
+    def _get(self, group, path):
+        """What a path leads to, without opening another file on the way."""
+        for name in path.strip("/").split("/"):
+            if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
+                raise self._elsewhere(path)
+            group = group[name]
+        return group
+
+    def _elsewhere(self, name):
+        return InputError(
+            f"{self.flag}={self.path}: refused, for its {name} would be read from "
+            "another file."
+        )
 
     def read_number(self, name, least, most):
         """Reads one of the attributes.

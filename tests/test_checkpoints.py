@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -5,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import tensor_bundle_pb2
 
 from console.errors import InputError
 from models.eusr import EUSR
 from models.generator_settings import Architecture
 from models.opening import open_model
 from tests.small import SMALL, draw_batch, make_small
-from training import checkpoints, run_folder
+from training import checkpoints, index_files, run_folder
 from training.keeper import Keeper
 
 ARGUMENTS_NAME = "state/arguments/.ATTRIBUTES/py_state"
@@ -244,6 +246,71 @@ def test_a_network_that_cannot_lie_in_the_files_is_not_made(
         open_model(None, target)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model_scales": [3]},
+        {"model_scales": [2, 2]},
+        {"model_scales": []},
+        {"conv_features": 4.0},
+        {"shared_blocks": True},
+        {"rgb_mean": ["a", "b", "c"]},
+        {"rgb_mean": [1.0, 2.0, float("nan")]},
+    ],
+)
+def test_there_is_no_network_of_such_fields(changes):
+    fields = dataclasses.asdict(SMALL) | changes
+    fields = {n: tuple(v) if isinstance(v, list) else v for n, v in fields.items()}
+    assert SMALL.is_possible() and not Architecture(**fields).is_possible()
+
+
+def write_index(prefix, sizes, dtype=1):
+    """An index of one array, and no values."""
+    entry = tensor_bundle_pb2.BundleEntryProto(dtype=dtype)
+    for size in sizes:
+        entry.shape.dim.add(size=size)
+
+    def block(name, value):
+        held = bytes([0, len(name), len(value)]) + name + value
+        return held + bytes(4) + (1).to_bytes(4, "little")
+
+    first = block(b"x", entry.SerializeToString())
+    second = block(b"x", bytes([0, len(first)]))
+    handle = bytes([len(first) + 5, len(second)])
+    data = first + bytes(5) + second + bytes(5) + bytes(2) + handle
+    Path(f"{prefix}.index").write_bytes(data + bytes(36) + index_files.MAGIC)
+    Path(f"{prefix}.data-00000-of-00001").write_bytes(b"some")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "dtype", "said"),
+    [
+        ([-1], 1, r"x has the shape \[-1\]"),
+        ([2**40, 2**40], 1, "claims to hold [0-9,]+ bytes and has 4;"),
+        ([1], 99, "x has the dtype 99"),
+    ],
+)
+def test_what_would_end_tensorflow_is_refused_before_it_looks(
+    tmp_path, sizes, dtype, said
+):
+    write_index(tmp_path / "model.ckpt-1", sizes, dtype)
+    with pytest.raises(InputError, match=said):
+        checkpoints.open_reader(str(tmp_path / "model.ckpt-1"))
+
+
+def test_an_index_is_read_as_tensorflow_reads_it(trained):
+    shapes = tf.train.load_checkpoint(trained[1]).get_variable_to_shape_map()
+    entries = index_files.read_entries(f"{trained[1]}.index")
+    found = {n: [d.size for d in e.shape.dim] for n, e in entries.items()}
+    assert found == shapes and len(found) > 20
+
+
+def test_what_differs_in_a_checkpoint_is_named(trained):
+    other = EUSR(Architecture((2, 4), 5, 1))
+    with pytest.raises(InputError, match=r"\(shape \[.*4\], not \[.*5\]\)"):
+        checkpoints.restore(trained[1], {"generator": other.roots()["generator"]})
+
+
 def test_an_index_that_claims_more_than_the_files_hold_is_refused(trained, tmp_path):
     data = next(tmp_path.glob("model.ckpt-7.data-*"))
     data.write_bytes(data.read_bytes()[:1000])
@@ -265,3 +332,4 @@ def test_checkpoints_that_a_list_names_elsewhere_are_not_removed(tmp_path):
         keeper.save(step)
     assert [path.name for path in checkpoints.list_checkpoints(run)] == ["model.ckpt-3"]
     assert Path(f"{elsewhere}.index").is_file()
+    assert "elsewhere" in (run / "checkpoint.old").read_text()

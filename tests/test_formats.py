@@ -1,9 +1,11 @@
 """What freeze.py writes for other programs, run by those programs."""
 
+import dataclasses
 import errno
 import importlib.util
 import json
 import os
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -170,6 +172,45 @@ def test_a_package_that_is_missing_is_named(package, checkpoint, tmp_path, monke
     assert f"--format={kind} needs {package}, not installed here" in line
     assert "pip install -r requirements-export.txt" in line
     assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("part", [".index", ".data-00000-of-00001"])
+def test_the_checkpoint_itself_is_not_replaced(checkpoint, part):
+    target = f"{checkpoint}{part}"
+    before = Path(target).read_bytes()
+    line = fail_here(
+        "freeze.py",
+        *(f"--restore_path={checkpoint}", "--scales=2", f"--output_path={target}"),
+    )
+    assert "of a TensorFlow checkpoint, which it would replace" in line
+    assert Path(target).read_bytes() == before
+    line = fail_here(
+        "freeze.py",
+        *(f"--restore_path={checkpoint}", "--format=saved_model", "--output_path=."),
+    )
+    assert "--output_path=. has no name" in line
+
+
+def test_weights_that_went_astray_are_told(tmp_path):
+    made = EUSR(Architecture((2,), 4, 1))
+    made.generator.first_conv.bias.assign([float("nan")] * 4)
+    prefix = Keeper(made.roots(), tmp_path / "run", 1).save(0)
+    line = fail_here(
+        "freeze.py", f"--restore_path={prefix}", f"--output_path={tmp_path / 'x.pb'}"
+    )
+    assert "the pictures are not finite" in line
+    assert os.listdir(tmp_path) == ["run"]
+
+
+def test_what_is_served_is_held_against_the_network(checkpoint, tmp_path):
+    freeze(checkpoint, "saved_model", tmp_path / "model", 2)
+    network = make_network(EUSR(Architecture((2,), 4, 1)), (2,))
+    brighter = dataclasses.replace(
+        network, serve=lambda run, x: {"images": network.serve(run, x)["images"] // 2}
+    )
+    SavedModel.load(network, tmp_path / "model")
+    with pytest.raises(RuntimeError, match="served images are not the network's"):
+        SavedModel.load(brighter, tmp_path / "model")
 
 
 def test_the_name_follows_the_format(checkpoint, tmp_path):

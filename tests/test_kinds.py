@@ -60,7 +60,12 @@ def test_a_file_is_known_by_its_bytes(folder, name, kind):
     ("script", "flag", "name", "said"),
     [
         ("test.py", "restore_path", "w.h5", "HDF5); score_predictors/'s scripts take"),
-        ("test.py", "restore_path", "model.pb", "a frozen graph; --model_name takes"),
+        (
+            "test.py",
+            "restore_path",
+            "model.pb",
+            "a frozen graph; test.py takes it",
+        ),
         ("freeze.py", "restore_path", "photo.jpg", "is a picture (JPEG)"),
         ("test.py", "model_name", "run/model.ckpt-7", "checkpoint; --restore_path"),
         ("test.py", "model_name", "w.h5", "a Keras file of weights (HDF5)"),

@@ -206,7 +206,7 @@ def test_weights_of_other_programs_are_not_replaced_by_a_new_run(road, tmp_path)
     assert "ava.h5 is there, but no ava.state to go on from" in line
     freeze = [f"--{name}_path={tmp_path / 'ava.h5'}" for name in ("restore", "output")]
     line = fail_here(FOLDER / "freeze.py", *freeze)
-    assert "is the file of the weights, which it would replace" in line
+    assert "is a Keras file of weights (HDF5), which it would replace" in line
     assert (tmp_path / "ava.h5").read_bytes() == before
 
 

@@ -1,5 +1,6 @@
 """Frozen graphs are programs: those that do more than compute are refused."""
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -7,9 +8,11 @@ from console.errors import InputError
 from frozen import graphs
 from frozen.safety import PURE
 from frozen.upscaler import Upscaler
+from models.exporting import make_network
 from tests.pictures import write_pictures
 from tests.scripts import fail_here
 from tests.shared_data import SHARED, needs_shared
+from tests.small import make_small
 
 # Whatever their name has to do with the world outside a tensor.
 SUSPICIOUS = (
@@ -72,6 +75,50 @@ def test_a_graph_that_writes_a_file_has_written_none(tmp_path):
     )
     assert "run other code: WriteFile." in line
     assert not victim.exists() and not (tmp_path / "SR").exists()
+
+
+def write_claim(path, is_hidden, sizes=(40_000, 40_000)):
+    """A graph whose one constant is stored as one number."""
+    graph_def = tf.compat.v1.GraphDef()
+    nodes = graph_def.node
+    if is_hidden:
+        function = graph_def.library.function.add()
+        function.signature.name = "innocent"
+        nodes = function.node_def
+    constant = nodes.add(op="Const", name="large").attr["value"].tensor
+    constant.dtype = 1
+    constant.float_val.append(1.0)
+    for size in sizes:
+        constant.tensor_shape.dim.add(size=size)
+    graph_def.node.add(op="NoOp", name="other")
+    path.write_bytes(graph_def.SerializeToString())
+
+
+@pytest.mark.parametrize("is_hidden", [False, True])
+def test_a_constant_that_claims_much_memory_is_refused(tmp_path, is_hidden):
+    write_claim(tmp_path / "model.pb", is_hidden)
+    with pytest.raises(InputError, match="constants claim up to .* most of them large"):
+        graphs.read(tmp_path / "model.pb", "--model_name")
+    write_claim(tmp_path / "model.pb", is_hidden, (1000, 1000))
+    assert graphs.read(tmp_path / "model.pb", "--model_name").node
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        *(("sr_radii", v) for v in (3, [1], [-1, 2], [1, 2, 3])),
+        *(("sr_scales", v) for v in (2, [0], [])),
+    ],
+)
+def test_constants_of_our_own_that_cannot_be_are_refused(tmp_path, name, values):
+    graph_def = make_network(make_small(), (2,)).graph_def
+    for node in graph_def.node:
+        if node.name == name:
+            array = np.array(values, np.int32)
+            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(array))
+    graphs.save(graph_def, tmp_path / "model.pb")
+    with pytest.raises(InputError, match="it is damaged"):
+        Upscaler(tmp_path / "model.pb")
 
 
 def test_what_is_let_in_exists_and_has_no_name_that_says_more():

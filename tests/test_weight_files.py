@@ -217,6 +217,16 @@ def test_a_file_that_claims_absurd_shapes_takes_no_memory(path):
         MobileNetV2.from_file(path, FLAG)
 
 
+@pytest.mark.parametrize("dtype", ["S30000", "c16"])
+def test_what_is_no_number_is_not_read(path, dtype):
+    with h5py.File(path, "a") as file:
+        shape = file["dense"]["dense/kernel:0"].shape
+        del file["dense"]["dense/kernel:0"]
+        file["dense"].create_dataset("dense/kernel:0", shape, dtype, chunks=shape)
+    with pytest.raises(InputError, match="dense/kernel:0 should be an array of"):
+        MobileNetV2.from_file(path, FLAG)
+
+
 @pytest.mark.parametrize("kind", ["link", "virtual", "external"])
 def test_arrays_of_other_files_are_not_read(path, tmp_path, kind):
     secret = tmp_path / "secret.h5"
@@ -233,7 +243,7 @@ def test_arrays_of_other_files_are_not_read(path, tmp_path, kind):
         else:
             raw = [(str(secret), 0, h5py.h5f.UNLIMITED)]
             group.create_dataset("dense/kernel:0", shape, "f4", external=raw)
-    with pytest.raises(InputError, match="dense/kernel:0 would be read from other"):
+    with pytest.raises(InputError, match="dense/kernel:0 would be read from another"):
         MobileNetV2.from_file(path, FLAG)
 
 

@@ -18,6 +18,7 @@ import tensorflow as tf
 from console.errors import InputError, first_line, name_some
 from console.files import written_whole
 from console.kinds import tell_misfit
+from training.index_files import read_entries
 
 PREFIX = "model.ckpt"
 ARGUMENTS = "arguments.json"
@@ -69,8 +70,8 @@ def find(path, flag="--restore_path"):
         newest = list_checkpoints(path)
         if not newest:
             raise InputError(
-                f"{flag}={path}: no checkpoint in this folder; expected files "
-                f"like {PREFIX}-1000.index, written by train.py."
+                f"{flag}={path}: {tell_misfit(path, 'no checkpoint in this folder')}; "
+                f"expected files like {PREFIX}-1000.index, written by train.py."
             )
         return str(newest[-1])
     prefix = path.with_suffix("") if ".index" in path.suffix else path
@@ -135,25 +136,30 @@ def open_reader(prefix):
         InputError: The files are damaged or are no checkpoint.
     """
     with reading(prefix):
-        reader = tf.train.load_checkpoint(prefix)
-    _check_claims(reader, prefix)
-    return reader
+        _check_claims(prefix)
+        return tf.train.load_checkpoint(prefix)
 
 
-def _check_claims(reader, prefix):
-    """Refuses an index whose arrays are larger than the files that hold them.
+def _check_claims(prefix):
+    """Refuses an index whose arrays cannot be, or not in the files that hold them.
 
     TensorFlow takes the memory for an array before it looks for its values.
 
     Raises:
         InputError: It claims more than there is.
+        ValueError: Its arrays cannot be.
     """
-    dtypes = reader.get_variable_to_dtype_map()
-    claimed = sum(
+    claimed = 0
+    for name, entry in read_entries(f"{prefix}.index").items():
+        sizes = [dim.size for dim in entry.shape.dim]
+        if entry.shape.unknown_rank or min(sizes, default=0) < 0:
+            raise ValueError(f"{name} has the shape {sizes}")
+        try:
+            dtype = tf.as_dtype(entry.dtype)
+        except TypeError:
+            raise ValueError(f"{name} has the dtype {entry.dtype}") from None
         # A text takes at least the byte that says how long it is.
-        math.prod(shape) * (dtypes[name].size or 1)
-        for name, shape in reader.get_variable_to_shape_map().items()
-    )
+        claimed += math.prod(sizes) * (dtype.size or 1)
     check_fits(prefix, claimed)
 
 
@@ -191,7 +197,10 @@ def describe(prefix):
     if not reader.has_tensor(name):
         return None
     with reading(prefix):
-        arguments = json.loads(reader.get_tensor(name))
+        text = reader.get_tensor(name)
+        if not isinstance(text, bytes):
+            raise ValueError("its arguments are no text")
+        arguments = json.loads(text)
         is_whole = isinstance(arguments, dict) and isinstance(
             arguments.get("architecture"), dict
         )
@@ -236,6 +245,7 @@ def restore(prefix, roots):
                 f"{prefix}: holds no {root}; it holds {name_some(have) or 'nothing'}. "
                 "It was written by another program or another model."
             )
+    _check_names(prefix, roots)
     with reading(prefix):
         try:
             status = tf.train.Checkpoint(**roots).read(prefix).expect_partial()
@@ -245,6 +255,42 @@ def restore(prefix, roots):
                 f"{prefix}: does not fit this model ({first_line(error)}). It was made "
                 "with other sizes."
             ) from None
+
+
+def _check_names(prefix, roots):
+    """Refuses a checkpoint that lacks a variable, or holds one of another shape.
+
+    Raises:
+        InputError: With the first of them.
+    """
+    stored = open_reader(prefix).get_variable_to_shape_map()
+    misfits = []
+    for root, tree in roots.items():
+        for name, variable in _list_variables(tree, root):
+            found, expected = stored.get(f"{name}{_VALUE}"), list(variable.shape)
+            if found is None or list(found) != expected:
+                has = "none" if found is None else f"shape {list(found)}"
+                misfits.append(f"{name} ({has}, not {expected})")
+    if misfits:
+        raise InputError(
+            f"{prefix}: does not fit this model, which differs in "
+            f"{name_some(misfits, 2)}. It was made with other sizes, or by another "
+            "program."
+        )
+    if "_CHECKPOINTABLE_OBJECT_GRAPH" not in stored:
+        raise InputError(
+            f"{prefix}: lacks TensorFlow's own list of what it holds; it was not "
+            "written by train.py. Use another one."
+        )
+
+
+def _list_variables(tree, path):
+    """The variables of a root, (name, variable)."""
+    if isinstance(tree, tf.Variable):
+        yield path, tree
+        return
+    for name, inner in tree._trackable_children().items():
+        yield from _list_variables(inner, f"{path}/{name}")
 
 
 class _Partial(logging.Filter):

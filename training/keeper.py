@@ -1,5 +1,6 @@
 """Writes a run's checkpoints and keeps the last few of them."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -69,9 +70,11 @@ class Keeper:
             )
             with written_whole(folder / "checkpoint") as aside:
                 aside.write_text(text_format.MessageToString(state))
-        elif listed is None or (listed and not there):
-            # TensorFlow would remove what it lists, wherever that is.
+        elif listed is None:
             (folder / "checkpoint").unlink()
+        elif listed and not there:
+            # Another program's: TensorFlow would remove what it lists, wherever.
+            os.replace(folder / "checkpoint", folder / "checkpoint.old")
 
     def _remove_leftovers(self):
         """Removes what a kill or a full disk left half-written."""
