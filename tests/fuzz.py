@@ -1,6 +1,6 @@
 r"""Damages files of every kind that the scripts read, and sees what they say.
 
-    python -m tests.fuzz --kind=pb --count=300
+    python -m tests.fuzz pb --count=300
 
 runs what `tests/test_fuzz.py` runs with fewer files. A file damaged by chance may still
 be a good one, so a script may end well or with one line, but with nothing else: no
@@ -250,7 +250,7 @@ def _check(done, what, folder):
 def main():
     """Fuzzes one kind."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--kind", choices=KINDS, required=True)
+    parser.add_argument("kind", choices=KINDS)
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1000)
     options = parser.parse_args()
