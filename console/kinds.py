@@ -3,7 +3,7 @@
 from pathlib import Path
 
 # The last 8 bytes of a table of LevelDB, as which TensorFlow writes an index.
-_TABLE = bytes.fromhex("57fb808b247547db")
+TABLE_END = bytes.fromhex("57fb808b247547db")
 
 HDF5, GRAPH = "a Keras file of weights (HDF5)", "a frozen graph"
 INDEX, PART = (
@@ -49,9 +49,9 @@ def tell_kind(path):
         return ("a TensorFlow checkpoint", advice) if is_prefix else ("", "")
     with open(path, "rb") as file:
         first = file.read(16)
-        file.seek(max(0, path.stat().st_size - len(_TABLE)))
+        file.seek(max(0, path.stat().st_size - len(TABLE_END)))
         last = file.read()
-    if last == _TABLE:
+    if last == TABLE_END:
         return INDEX, _CHECKPOINT
     if ".data-" in path.name:
         return PART, "its .index must lie beside it"

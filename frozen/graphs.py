@@ -165,6 +165,7 @@ def running(source):
 
     Raises:
         InputError: In place of whatever the block raised for that reason.
+        MemoryError: There is too little memory.
     """
     try:
         yield

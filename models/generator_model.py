@@ -14,6 +14,7 @@ from models.base import Model, check_flags_agree
 from models.generator import Generator
 from models.generator_settings import FLAG_PREFIX, Architecture
 from training import averages, checkpoints
+from training.index_files import check_fits
 from training.optimizer import GuardedAdam, Schedule
 from training.options import POLICIES, StepOptions
 
@@ -274,7 +275,7 @@ def _read_architecture(prefix, arguments):
             "model; use another one."
         )
     # Before such a network is made: what is claimed may be larger than the memory.
-    checkpoints.check_fits(prefix, 4 * architecture.count_parameters())
+    check_fits(prefix, 4 * architecture.count_parameters())
     return fields
 
 

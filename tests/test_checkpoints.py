@@ -9,6 +9,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import tensor_bundle_pb2
 
 from console.errors import InputError
+from console.kinds import TABLE_END
 from models.eusr import EUSR
 from models.generator_settings import Architecture
 from models.opening import open_model
@@ -278,7 +279,7 @@ def write_index(prefix, sizes, dtype=1):
     second = block(b"x", bytes([0, len(first)]))
     handle = bytes([len(first) + 5, len(second)])
     data = first + bytes(5) + second + bytes(5) + bytes(2) + handle
-    Path(f"{prefix}.index").write_bytes(data + bytes(36) + index_files.MAGIC)
+    Path(f"{prefix}.index").write_bytes(data + bytes(36) + TABLE_END)
     Path(f"{prefix}.data-00000-of-00001").write_bytes(b"some")
 
 

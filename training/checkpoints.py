@@ -7,10 +7,8 @@ TensorFlow 2 reads it by that name.
 """
 
 import contextlib
-import glob
 import json
 import logging
-import math
 from pathlib import Path
 
 import tensorflow as tf
@@ -18,7 +16,7 @@ import tensorflow as tf
 from console.errors import InputError, first_line, name_some
 from console.files import written_whole
 from console.kinds import tell_misfit
-from training.index_files import read_entries
+from training.index_files import check_claims
 
 PREFIX = "model.ckpt"
 ARGUMENTS = "arguments.json"
@@ -136,51 +134,8 @@ def open_reader(prefix):
         InputError: The files are damaged or are no checkpoint.
     """
     with reading(prefix):
-        _check_claims(prefix)
+        check_claims(prefix)
         return tf.train.load_checkpoint(prefix)
-
-
-def _check_claims(prefix):
-    """Refuses an index whose arrays cannot be, or not in the files that hold them.
-
-    TensorFlow takes the memory for an array before it looks for its values.
-
-    Raises:
-        InputError: It claims more than there is.
-        ValueError: Its arrays cannot be.
-    """
-    claimed = 0
-    for name, entry in read_entries(f"{prefix}.index").items():
-        sizes = [dim.size for dim in entry.shape.dim]
-        if entry.shape.unknown_rank or min(sizes, default=0) < 0:
-            raise ValueError(f"{name} has the shape {sizes}")
-        try:
-            dtype = tf.as_dtype(entry.dtype)
-        except TypeError:
-            raise ValueError(f"{name} has the dtype {entry.dtype}") from None
-        # A text takes at least the byte that says how long it is.
-        claimed += math.prod(sizes) * (dtype.size or 1)
-    check_fits(prefix, claimed)
-
-
-def check_fits(prefix, claimed):
-    """Refuses what cannot lie in a checkpoint's files.
-
-    Args:
-        prefix: The checkpoint.
-        claimed: How many bytes it should hold.
-
-    Raises:
-        InputError: Its files are smaller.
-    """
-    prefix = Path(prefix)
-    parts = prefix.parent.glob(f"{glob.escape(prefix.name)}.data-*")
-    there = sum(part.stat().st_size for part in parts)
-    if claimed > there:
-        raise InputError(
-            f"{prefix}: claims to hold {claimed:,} bytes and has {there:,}; its files "
-            "are damaged. Use another one, or copy its .index and .data files again."
-        )
 
 
 def describe(prefix):

@@ -5,13 +5,18 @@ entries, whose names are shortened by what they share with the one before. Tenso
 ends the process over a shape that cannot be, so shapes are looked at here beforehand.
 """
 
+import glob
+import math
 from pathlib import Path
 
+import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import tensor_bundle_pb2
 
+from console.errors import InputError
+from console.kinds import TABLE_END
+
 FOOTER = 48
-MAGIC = bytes.fromhex("57fb808b247547db")
 
 
 def read_entries(path):
@@ -28,7 +33,7 @@ def read_entries(path):
     """
     data = Path(path).read_bytes()
     try:
-        if data[-len(MAGIC) :] != MAGIC:
+        if not data.endswith(TABLE_END):
             raise ValueError("not an index")
         start = len(data) - FOOTER
         for _ in range(2):  # The second handle is that of the list of blocks.
@@ -45,6 +50,49 @@ def read_entries(path):
         return found
     except (DecodeError, IndexError, ValueError):
         raise ValueError("its index is damaged") from None
+
+
+def check_claims(prefix):
+    """Refuses an index whose arrays cannot be, or not in the files that hold them.
+
+    TensorFlow takes the memory for an array before it looks for its values.
+
+    Raises:
+        InputError: It claims more than there is.
+        ValueError: Its arrays cannot be.
+    """
+    claimed = 0
+    for name, entry in read_entries(f"{prefix}.index").items():
+        sizes = [dim.size for dim in entry.shape.dim]
+        if entry.shape.unknown_rank or min(sizes, default=0) < 0:
+            raise ValueError(f"{name} has the shape {sizes}")
+        try:
+            dtype = tf.as_dtype(entry.dtype)
+        except TypeError:
+            raise ValueError(f"{name} has the dtype {entry.dtype}") from None
+        # A text takes at least the byte that says how long it is.
+        claimed += math.prod(sizes) * (dtype.size or 1)
+    check_fits(prefix, claimed)
+
+
+def check_fits(prefix, claimed):
+    """Refuses what cannot lie in a checkpoint's files.
+
+    Args:
+        prefix: The checkpoint.
+        claimed: How many bytes it should hold.
+
+    Raises:
+        InputError: Its files are smaller.
+    """
+    prefix = Path(prefix)
+    parts = prefix.parent.glob(f"{glob.escape(prefix.name)}.data-*")
+    there = sum(part.stat().st_size for part in parts)
+    if claimed > there:
+        raise InputError(
+            f"{prefix}: claims to hold {claimed:,} bytes and has {there:,}; its files "
+            "are damaged. Use another one, or copy its .index and .data files again."
+        )
 
 
 def _read_block(data, offset, size):
