@@ -19,9 +19,8 @@ from console.flags import define_path
 from console.kinds import KEPT, tell_kind
 from frozen import graphs
 
-PB = "pb"
 FORMATS = {
-    PB: "frozen.formats:FrozenFile",
+    "pb": "frozen.formats:FrozenFile",
     "saved_model": "frozen.saved_model:SavedModel",
     "onnx": "frozen.onnx_file:OnnxFile",
     "tflite": "frozen.tflite_file:TFLiteFile",
@@ -134,7 +133,7 @@ def define_flags(default_name):
     """
     flags.DEFINE_enum(
         "format",
-        PB,
+        "pb",
         list(FORMATS),
         "pb for the scripts here and TensorFlow 1.15; saved_model, onnx and tflite for "
         "others (see requirements-export.txt).",

@@ -9,9 +9,6 @@ import math
 
 from console.errors import InputError, name_some
 
-# Bytes of a float64 or an int64.
-LARGEST_ITEM = 8
-
 PURE = frozenset(
     # What goes in, and control flow: of TensorFlow 1, then of 2.
     "Assert Const Identity IdentityN NoOp Placeholder PlaceholderWithDefault "
@@ -46,6 +43,8 @@ PURE = frozenset(
 )
 
 
+# Bytes of a float64 or an int64.
+LARGEST_ITEM = 8
 # Constants of one value many times are stored as that one.
 MOST_UNSTORED = 2**28
 

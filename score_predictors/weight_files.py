@@ -123,8 +123,9 @@ class WeightFile:
 
     def _list(self):
         # Keras 2's files of whole models keep the weights in a group of their own.
-        has_group = "model_weights" in self.file
-        root = self._get(self.file, "model_weights") if has_group else self.file
+        root = self.file
+        if "model_weights" in root:
+            root = self._get(root, "model_weights")
         if "layer_names" not in root.attrs:
             raise InputError(
                 f"{self.flag}={self.path}: is an HDF5 file without Keras 2's list of "

@@ -76,11 +76,8 @@ def test_a_file_is_known_by_its_bytes(folder, name, kind):
     ],
 )
 def test_scripts_say_what_was_given_and_what_takes_it(folder, script, flag, name, said):
-    line = (
-        fail_here(script, f"--{flag}={folder / name}", f"--input_path={folder / 'LR'}")
-        if script != "freeze.py"
-        else fail_here(script, f"--{flag}={folder / name}")
-    )
+    pictures = [] if script == "freeze.py" else [f"--input_path={folder / 'LR'}"]
+    line = fail_here(script, f"--{flag}={folder / name}", *pictures)
     assert said in line and f"--{flag}={folder / name}" in line
 
 
