@@ -4,13 +4,14 @@ All of them in float32, one after the other, each timed several times in turn.
 """
 
 import dataclasses
+import functools
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.limit import get
-from benchmarks.network import PICTURE, count_flops, make_model
+from benchmarks.network import PICTURE, count_flops, make_model, take_through
 from benchmarks.rows import Row
 from benchmarks.timing import time_once
 from console.choices import load
@@ -40,8 +41,7 @@ def measure(settings):
 
 
 def _make_run(model, scale):
-    trunk, head = model.stages(scale)
-    return lambda lr: head.run(trunk.run(lr)).numpy()
+    return functools.partial(take_through, model.stages(scale))
 
 
 def _make_exports(model, scale, folder):

@@ -102,9 +102,15 @@ def make_step(model, batch_size, scale):
 
 def make_upscaling(model, scale):
     """A function that upscales one picture of noise and waits for the result."""
-    trunk, head = model.stages(scale)
     lr = tf.random.uniform((1, PICTURE, PICTURE, 3), 0, 255)
-    return lambda: head.run(trunk.run(lr)).numpy()
+    return functools.partial(take_through, model.stages(scale), lr)
+
+
+def take_through(stages, x):
+    """Takes a batch through all stages, whole; returns float32 (N, H', W', 3)."""
+    for stage in stages:
+        x = stage.run(x)
+    return x.numpy()
 
 
 def count_flops(generator, scale):

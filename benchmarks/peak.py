@@ -14,6 +14,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 from absl import flags  # noqa: E402
 
 from console import app, quiet  # noqa: E402
+from console.machine import peak_memory  # noqa: E402
 
 with quiet.imports():
     import tensorflow as tf
@@ -25,7 +26,6 @@ with quiet.imports():
     from training import devices
 
 FLAGS = flags.FLAGS
-STATUS = Path("/proc/self/status")
 
 
 def define_flags():
@@ -55,11 +55,7 @@ def read_peak():
     """Bytes; None where nothing says it."""
     if tf.config.get_visible_devices("GPU"):
         return tf.config.experimental.get_memory_info("GPU:0")["peak"]
-    if not STATUS.exists():
-        return None
-    # Not the resource module's: there a new process inherits its parent's peak.
-    values = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
-    return int(values["VmHWM"].split()[0]) * 1024
+    return peak_memory()
 
 
 if __name__ == "__main__":

@@ -15,13 +15,15 @@ from console.errors import InputError
 flags.disclaim_key_flags()
 
 
-def run(main, define_flags, choices=()):
+def run(main, define_flags, choices=(), paths_flag=None):
     """Parses the flags, runs `main()` and ends the process.
 
     Args:
         main: Takes nothing, returns None or an exit status.
         define_flags: Declares the script's own flags.
         choices: `console.choices.Choice` flags, read in the first look.
+        paths_flag: Name of the flag that holds a list of paths to which what is no flag
+            belongs; None where all has to be a flag.
     """
     quiet.set_up()
     # As Ctrl-C does, it lets whoever writes a file remove what is half-written.
@@ -39,7 +41,9 @@ def run(main, define_flags, choices=()):
         return rest
 
     def main_or_tell(argv):
-        if len(argv) > 1:
+        if paths_flag is not None:
+            _add_paths(flags.FLAGS[paths_flag], argv[1:])
+        elif len(argv) > 1:
             sys.exit(
                 f"Error: {argv[1]!r} is not a flag. Flags are written --name=value; "
                 "--helpshort lists them."
@@ -47,6 +51,14 @@ def run(main, define_flags, choices=()):
         return tell(main)
 
     app.run(main_or_tell, flags_parser=parse_or_tell)
+
+
+def _add_paths(flag, paths):
+    """Adds to a flag what a shell made of `*.jpg`."""
+    if paths:
+        given = flag.value if flag.present else []
+        flag.value = [*given, *paths]
+        flag.present += 1
 
 
 def tell(main):

@@ -37,6 +37,13 @@ def define_path(name, default, help_text):
     )
 
 
+def define_paths(name, default, help_text):
+    """Declares a flag that holds a list of paths and may be given several times."""
+    flags.DEFINE_multi(
+        PathParser(), flags.ArgumentSerializer(), name, default, help_text
+    )
+
+
 class FloatParser(flags.FloatParser):
     """Reads a number that is neither infinite nor none at all, within bounds."""
 
@@ -90,15 +97,19 @@ class CountParser(flags.ArgumentParser):
     Unlike absl's own it adds no line to the help, where space is short.
     """
 
-    def __init__(self, least, most=None):
-        """Takes the least and the largest number that are accepted; None for any."""
+    def __init__(self, least, most=None, word=None):
+        """Takes the bounds, both included, and a word that will do, too; or None."""
         super().__init__()
-        self.least, self.most = least, most
+        self.least, self.most, self.word = least, most, word
         up_to = "" if most is None else f" and at most {most}"
         self.expected = f"a whole number of at least {least}{up_to}"
+        if word is not None:
+            self.expected += f", or {word}"
 
     def parse(self, argument):
-        """Returns the number."""
+        """Returns the number, or the word."""
+        if self.word is not None and argument == self.word:
+            return argument
         try:
             value = int(argument)
         except ValueError:
@@ -112,10 +123,10 @@ class CountParser(flags.ArgumentParser):
         return "int"
 
 
-def define_count(name, default, help_text, least=1, most=None):
-    """Declares a flag that holds a whole number from `least` to `most`, if any."""
+def define_count(name, default, help_text, least=1, most=None, word=None):
+    """Declares a flag that holds a whole number from `least` to `most`, or a word."""
     flags.DEFINE(
-        CountParser(least, most),
+        CountParser(least, most, word),
         name,
         default,
         help_text,

@@ -50,21 +50,24 @@ def _to_printable(text, stream):
 class Progress:
     """A bar on a terminal, elsewhere a line now and then; both with the time left."""
 
-    def __init__(self, total, what, unit="image"):
+    def __init__(self, total, what, unit="image", in_millions=False):
         """Starts the clock.
 
         Args:
             total: How many there will be.
             what: What is being done, for example `"Downscaling"`.
             unit: What one thing is called.
+            in_millions: Whether they are too many to be written out.
         """
         self.total, self.what, self.unit = total, what, unit
+        self.in_millions = in_millions
         self.done = 0
         self.start = self.last = time.monotonic()
         self.bar = tqdm(
             desc=what,
             total=total,
             unit=unit,
+            unit_scale=in_millions,
             dynamic_ncols=True,
             leave=False,
             disable=not sys.stderr.isatty(),
@@ -79,10 +82,11 @@ class Progress:
         if self.bar.disable and is_due:
             self.last = now
             left = (now - self.start) / self.done * (self.total - self.done)
-            say(
-                f"{self.what}: {self.done}/{self.total} {self.unit}s, "
-                f"{to_clock(left)} left"
-            )
+            counted = f"{self.done}/{self.total} {self.unit}s"
+            if self.in_millions:
+                millions = f"{self.done / 1e6:.1f}/{self.total / 1e6:.1f}"
+                counted = f"{millions} million {self.unit}s"
+            say(f"{self.what}: {counted}, {to_clock(left)} left")
 
     def __enter__(self):
         """Returns itself."""

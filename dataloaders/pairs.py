@@ -4,7 +4,8 @@ import dataclasses
 from pathlib import Path
 
 from console.errors import InputError, name_some
-from imaging.files import list_images, read_size
+from imaging.files import read_size
+from imaging.listing import list_images
 from metrics.full_reference import WINDOW
 from metrics.niqe import BLOCK, is_large_enough
 

@@ -2,16 +2,19 @@
 
     sr_input         float32 (N, H, W, 3), RGB in [0, 255]
     sr_input_scale   float32 scalar; only in a file of several scales
-    sr_features      between trunk and head, so that large pictures can be tiled
+    sr_features      what the trunk makes, so that large pictures can be tiled
+    sr_part_1, ...   what each part after it makes, which doubles the size
     sr_output        float32 (N, H * scale, W * scale, 3)
     sr_scales        int32: the scales that the file does
-    sr_radii         int32: how far the trunk sees, then the head at each scale
+    sr_part_radii    int32: how far the trunk and each part after it see, for each scale
+                     one after the other
 
 The TF1 code's files have the first two and `sr_output`; they load too. Of its 4PP-EUSR
 `sr_input_scale` is the pass, 2, 4 or 8, and each of them enlarges by 4.
 """
 
 import functools
+import itertools
 import math
 
 import numpy as np
@@ -21,42 +24,49 @@ from console import quiet
 from console.errors import InputError
 from frozen import graphs
 from imaging import passes
-from imaging.tiles import Stage, bytes_of_head, make_stages
+from imaging.tiles import Stage, make_part
 
 INPUT, SCALE = "sr_input", "sr_input_scale"
 FEATURES, OUTPUT = "sr_features", "sr_output"
-SCALES, RADII = "sr_scales", "sr_radii"
+PART = "sr_part_{}"
+SCALES, RADII = "sr_scales", "sr_part_radii"
 
 # For files that do not say it: EUSR's radius at its defaults, at any scale.
-UNKNOWN_RADIUS = 96
+UNKNOWN_RADIUS, DEFAULT_FEATURES = 96, 64
 PROBE_SIDE = 16
 # More than any file here has.
-MOST_SCALES = 15
+MOST_SCALES, MOST_RADII = 15, 120
 
 
-def make_graph_def(stages_of, scales):
-    """Freezes a model that upscales in two parts.
+def make_graph_def(parts_of, scales):
+    """Freezes a model that upscales in parts.
 
     Args:
-        stages_of: From a scale to (trunk, head, radius of each).
+        parts_of: From a scale to the parts of its network; see `models.base.Model`.
         scales: The scales to keep.
 
     Returns:
         tf.compat.v1.GraphDef.
     """
-    parts = {scale: stages_of(scale) for scale in scales}
+    parts = {scale: parts_of(scale) for scale in scales}
 
     def single(lr):
-        trunk, head, _ = parts[scales[0]]
-        features = tf.identity(trunk(lr), name=FEATURES)
-        return tf.identity(head(features), name=OUTPUT)
+        return chain(lr, lambda functions, x: functions[0](x))
 
     def several(lr, scale):
         index = _to_index(scale, scales)
-        features = _switch(index, [parts[s][0] for s in scales], lr)
-        features = tf.identity(features, name=FEATURES)
-        output = _switch(index, [parts[s][1] for s in scales], features)
-        return tf.identity(output, name=OUTPUT)
+        return chain(lr, functools.partial(_switch, index))
+
+    def chain(x, choose):
+        # What a scale has no more parts for passes through the rest.
+        runs = ([part.run for part in parts[scale]] for scale in scales)
+        trunks, *levels = itertools.zip_longest(*runs)
+        x = tf.identity(choose(trunks, x), name=FEATURES)
+        channels = x.shape[-1]
+        for level, functions in enumerate(levels, start=1):
+            functions = [_keep_channels(run, channels) for run in functions]
+            x = tf.identity(choose(functions, x), name=_name_part(level))
+        return tf.identity(x, name=OUTPUT)
 
     signature = [tf.TensorSpec((None, None, None, 3), tf.float32, name=INPUT)]
     if len(scales) > 1:
@@ -64,10 +74,35 @@ def make_graph_def(stages_of, scales):
     graph_def = graphs.to_graph_def(
         several if len(scales) > 1 else single, signature, [OUTPUT]
     )
-    radii = [parts[scales[0]][2][0], *(parts[scale][2][1] for scale in scales)]
+    radii = [math.ceil(part.radius) for scale in scales for part in parts[scale]]
     graphs.add_constant(graph_def, SCALES, list(scales))
-    graphs.add_constant(graph_def, RADII, [math.ceil(radius) for radius in radii])
+    graphs.add_constant(graph_def, RADII, radii)
     return graph_def
+
+
+def _keep_channels(run, channels):
+    """A part that knows how many channels come, or what hands on if it is None.
+
+    Of a tensor that one scale finishes as a picture and another goes on with,
+    TensorFlow does not know it.
+    """
+
+    def run_part(x):
+        x = tf.identity(x)
+        x.set_shape((None, None, None, channels))
+        return run(x)
+
+    return tf.identity if run is None else run_part
+
+
+def _name_part(level):
+    """What the output of the trunk, level 0, or of a part after it is called."""
+    return PART.format(level) if level else FEATURES
+
+
+def _count_parts(scale):
+    """The trunk, and as many as double the size up to a scale."""
+    return scale.bit_length()
 
 
 def _to_index(scale, scales):
@@ -138,16 +173,24 @@ class Upscaler:
         """
         source = f"{self.flag}={self.path}"
         scales, radii = (
-            graphs.read_constant(self.graph_def, name, source, MOST_SCALES + 1)
-            for name in (SCALES, RADII)
+            graphs.read_constant(self.graph_def, name, source, most)
+            for name, most in ((SCALES, MOST_SCALES), (RADII, MOST_RADII))
         )
-        are_there = scales is not None and radii is not None
-        if are_there and (len(radii) != len(scales) + 1 or min(scales) < 1):
+        if scales is None or radii is None:
+            return scales, None
+        counts = [_count_parts(scale) for scale in scales]
+        are_doublings = all(scale > 1 and not scale & scale - 1 for scale in scales)
+        if len(radii) != sum(counts) or not are_doublings:
             raise InputError(
                 f"{source}: its {SCALES} {scales} and its {RADII} {radii} do not go "
                 "together; it is damaged."
             )
-        return scales, radii
+        rest = iter(radii)
+        by_scale = {
+            scale: list(itertools.islice(rest, count))
+            for scale, count in zip(scales, counts, strict=True)
+        }
+        return scales, by_scale
 
     def _function(self, inputs, outputs):
         source = f"{self.flag}={self.path}"
@@ -171,18 +214,23 @@ class Upscaler:
             whole = self._bind(self.whole, scale)
             # Twice by 2 sees half as far again as once.
             radius = UNKNOWN_RADIUS * (1.5 if factor > scale else 1)
-            return [Stage(whole, factor, radius, bytes_of_head(max(factor, scale)))]
-        trunk = self._function([INPUT, *self.scale_input], [FEATURES])
-        head = self._function([FEATURES, *self.scale_input], [OUTPUT])
-        features = trunk.outputs[0].shape[-1]
-        trunk_radius, *head_radii = self.radii
-        return make_stages(
-            self._bind(trunk, scale),
-            self._bind(head, scale),
-            scale,
-            (trunk_radius, head_radii[self.scales.index(scale)]),
-            features,
-        )
+            return [Stage(whole, factor, radius, 1_000 * max(factor, scale) ** 2)]
+        parts = self._make_parts(scale)
+        channels = parts[0].outputs[0].shape[-1] or DEFAULT_FEATURES
+        radii = self.radii[scale]
+        return [
+            make_part(self._bind(part, scale), radius, level, channels)
+            for level, (part, radius) in enumerate(zip(parts, radii, strict=True))
+        ]
+
+    def _make_parts(self, scale):
+        """The trunk and the parts after it as functions."""
+        names = [_name_part(level) for level in range(_count_parts(scale))]
+        inputs, outputs = [INPUT, *names[:-1]], [*names[:-1], OUTPUT]
+        return [
+            self._function([name, *self.scale_input], [output])
+            for name, output in zip(inputs, outputs, strict=True)
+        ]
 
     def _bind(self, function, scale):
         """Makes a function of the picture alone."""

@@ -2,7 +2,7 @@
 
 A separable cubic convolution (Keys, a = -0.5). When an image shrinks, the kernel is
 widened by as much (antialiasing). Borders are mirrored, weights sum to one, and the
-dimension that shrinks most goes first. Images of uint8 are rounded after each of the
+dimension that shrinks most goes first. Images of integers are rounded after each of the
 two passes, as MATLAB does; float images are not rounded at all.
 """
 
@@ -12,7 +12,7 @@ import math
 import numpy as np
 from scipy import sparse
 
-from imaging.files import to_uint8
+from imaging.files import to_integers
 
 KERNEL_WIDTH = 4.0
 
@@ -25,15 +25,14 @@ def imresize(image, scale=None, size=None, antialiasing=True):
     """Resizes an image as MATLAB does.
 
     Args:
-        image: uint8 or float (H, W) or (H, W, C), any range.
+        image: uint8, uint16 or float (H, W) or (H, W, C), any range.
         scale: Factor, or a pair for rows and columns. The output has
             ceil(size * scale) pixels, and the factor stays what it is.
         size: (H', W') in place of a factor; the factor is then exactly H' / H.
         antialiasing: Whether the kernel is widened where the image shrinks.
 
     Returns:
-        (H', W') or (H', W', C): uint8 for uint8; float32 and float64 as they came,
-        computed in float64.
+        (H', W') or (H', W', C), of the same dtype, computed in float64.
 
     Raises:
         ValueError: Neither or both of `scale` and `size` are given, or one is not
@@ -87,8 +86,8 @@ def _resolve(image, scale, size):
     """The factor and the output length of rows and columns."""
     if image.ndim not in (2, 3) or 0 in image.shape:
         raise ValueError(f"Expected (H, W) or (H, W, C). Received {image.shape}.")
-    if image.dtype not in (np.uint8, np.float32, np.float64):
-        raise ValueError(f"Expected uint8 or float. Received {image.dtype}.")
+    if image.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
+        raise ValueError(f"Expected uint8, uint16 or float. Received {image.dtype}.")
     if (scale is None) == (size is None):
         raise ValueError("Give either a scale or a size.")
     lengths = image.shape[:2]
@@ -151,5 +150,6 @@ def _resize_axis(image, weights, axis):
     for start in range(0, flat.shape[1], step):
         columns = slice(start, start + step)
         block = matrix @ flat[:, columns].astype(matrix.dtype)
-        output[:, columns] = to_uint8(block) if image.dtype == np.uint8 else block
+        is_float = np.issubdtype(image.dtype, np.floating)
+        output[:, columns] = block if is_float else to_integers(block, image.dtype)
     return np.moveaxis(output.reshape(-1, *moved.shape[1:]), 0, axis)

@@ -1,9 +1,10 @@
 """Runs a network over a picture of any size in bounded memory, with the same result.
 
-A picture passes through stages. Each is run tile by tile; a tile is read with a
-margin as wide as the stage can see, so that what is kept of its output does not
-depend on where the cut was made. EUSR has two stages: the trunk sees 74 pixels far
-but needs little memory, the heads need much but see at most 21.1 pixels far.
+A picture passes through stages. A tile is read with a margin as wide as all of them
+together can see, so that what is kept of it does not depend on where the cut was made.
+What a stage makes of its tile the next one goes over in smaller tiles, before the next
+tile of the first is begun: EUSR's trunk sees 74 pixels far but needs little memory, an
+upscaling module needs much but sees 12. Nothing but the result is ever kept whole.
 """
 
 import dataclasses
@@ -12,8 +13,13 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import tensorflow as tf
+
+from imaging.cutting import LEAST, choose_sides, cut, find_margins
 
 MEMORY = 2_000_000_000
+
+_EXHAUSTED = (MemoryError, tf.errors.ResourceExhaustedError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,126 +31,173 @@ class Stage:
         scale: By how much it enlarges.
         radius: How many input pixels to each side an output pixel depends on.
         bytes_per_pixel: Peak memory for each input pixel, roughly.
+        bytes_kept: Of its output, for each input pixel.
+        tells: Whether `run` takes a second argument, a function to be called with
+            the share that was done since; for one that takes long.
     """
 
     run: Callable
     scale: int
     radius: float
     bytes_per_pixel: float
+    bytes_kept: float = 0
+    tells: bool = False
 
 
-def bytes_of_head(scale, features=64):
-    """Peak memory of a float32 pass for each LR pixel, as measured at F = 64."""
-    return {2: 4_000, 4: 14_600, 8: 58_600}.get(scale, 915 * scale**2) * features / 64
-
-
-def make_stages(trunk, head, scale, radii, features):
-    """Makes the two stages of EUSR's network.
+def make_part(run, radius, index, features):
+    """A part of EUSR's network as a stage.
 
     Args:
-        trunk: From float32 (1, H, W, 3) to (1, H, W, features).
-        head: From that to float32 (1, H * scale, W * scale, 3).
-        scale: Upscaling factor.
-        radii: How far the trunk and the head see, in LR pixels.
-        features: Channels between them.
+        run: See `Stage`.
+        radius: Likewise.
+        index: Which part: 0 is the trunk, each of the others doubles the size.
+        features: Channels between the parts.
 
     Returns:
-        list of two `Stage`.
+        Stage: With the memory of a float32 pass, as measured with 64 channels.
     """
-    return [
-        Stage(trunk, 1, radii[0], 850 * features / 64),
-        Stage(head, scale, radii[1], bytes_of_head(scale, features)),
-    ]
+    if index == 0:
+        return Stage(run, 1, radius, 850 * features / 64, 4 * features)
+    return Stage(run, 2, radius, 4_000 * features / 64, 16 * features)
 
 
-def upscale_image(stages, image, tile_size=0, memory=MEMORY, after_tile=None):
+@dataclasses.dataclass(frozen=True)
+class Tiling:
+    """How pictures are cut.
+
+    Attributes:
+        size: Side of the tiles in pixels of the picture, without margins; None chooses
+            one that fits the memory.
+        overlap: The widest margin, in pixels of the picture; None for as wide as it
+            takes for exactly the result of one pass.
+        memory: Bytes that the tiles may take.
+    """
+
+    size: int | None = None
+    overlap: int | None = None
+    memory: float = MEMORY
+
+
+def find_scale(stages):
+    """By how much all stages together enlarge."""
+    return math.prod(stage.scale for stage in stages)
+
+
+def upscale_image(
+    stages, image, tiling=None, prepare=np.float32, finish=None, advance=None
+):
     """Takes a picture through all stages.
 
     Args:
         stages: `Stage` after `Stage`.
-        image: uint8 or float (H, W, 3), RGB in [0, 255].
-        tile_size: Side of the tiles in pixels of each stage's input, without the
-            margins; 0 chooses one that fits the memory.
-        memory: Bytes that a tile may take, when the size is chosen.
-        after_tile: Called after each tile, to show progress.
+        image: (H, W, 3) or whatever `prepare` takes a part of.
+        tiling: `Tiling`; None for the defaults.
+        prepare: From a tile of the picture to float32 (h, w, 3), RGB in [0, 255].
+        finish: From a tile of the result, float32 (h, w, 3) that is not rounded and
+            not clipped, to what is kept of it; None keeps it as it is.
+        advance: Called with the number of pixels of the result that were done since.
 
     Returns:
-        float32 (H * scale, W * scale, 3), neither rounded nor clipped.
+        (H * scale, W * scale, ...), of the shape and dtype that `finish` gives.
+
+    Raises:
+        MemoryError: The smallest tiles need more than there is.
     """
-    x = np.asarray(image, np.float32)
-    for stage in stages:
-        x = _run_stage(
-            stage, x, _cut_both(stage, x.shape, tile_size, memory), after_tile
+    run = _Run(stages, image.shape[:2], tiling or Tiling(), advance or (lambda _: None))
+    return run.take(image, prepare, finish or (lambda tile: tile))
+
+
+class _Run:
+    """One picture on its way through all stages."""
+
+    def __init__(self, stages, size, tiling, advance):
+        self.stages, self.advance = stages, advance
+        self.size = [length * find_scale(stages) for length in size]
+        self.margins = find_margins(stages, tiling.overlap)
+        self.sides = choose_sides(
+            stages, self.margins, size, tiling.memory, tiling.size
         )
-    return x
+        self.output = None
 
+    def take(self, image, prepare, finish):
+        """Runs all; see `upscale_image`."""
+        self.prepare, self.finish = prepare, finish
+        self._cover(0, image, [(0, length) for length in image.shape[:2]], (0, 0))
+        return self.output
 
-def count_tiles(stages, size, tile_size=0, memory=MEMORY):
-    """How many tiles `upscale_image` will run for a picture of (height, width)."""
-    count = 0
-    for stage in stages:
-        rows, columns = _cut_both(stage, size, tile_size, memory)
-        count += len(rows) * len(columns)
-        size = [length * stage.scale for length in size]
-    return count
+    def _cover(self, level, x, wanted, place):
+        """Runs this stage and all after it over part of what the one before made.
 
+        Args:
+            level: Which stage.
+            x: (H, W, ...): its input.
+            wanted: (first, last) row and (first, last) column of it, without margins.
+            place: Row and column of the result at which what is wanted begins.
+        """
+        if level == len(self.stages):
+            self._put(x, wanted, place)
+            return
+        windows = [
+            cut(length, wanted[axis], self.sides[level][axis], self.margins[level])
+            for axis, length in enumerate(x.shape[:2])
+        ]
+        rest = find_scale(self.stages[level:])
+        for window in itertools.product(*windows):
+            corner = [
+                start + (each.first - low) * rest
+                for start, each, (low, _) in zip(place, window, wanted, strict=True)
+            ]
+            self._run_window(level, x, window, corner)
 
-def _cut_both(stage, size, tile_size, memory):
-    """The rows and the columns of tiles, lists of (start, end)."""
-    margin = math.ceil(stage.radius)
-    side = tile_size or _choose_side(stage, margin, memory)
-    return [cut(length, side, margin) for length in size[:2]]
+    def _run_window(self, level, x, window, corner):
+        """Runs one tile, in halves if the memory does not suffice."""
+        rows, columns = window
+        stage = self.stages[level]
+        part = x[rows.start : rows.end, columns.start : columns.end]
+        try:
+            y = self._run_stage(level, part, window)
+        except _EXHAUSTED as error:
+            if not self._shrink(level, part.shape[:2]):
+                raise MemoryError("the smallest tiles do not fit") from error
+            y = None
+        if y is None:  # Out of the handler, which would keep what failed in memory.
+            kept = [(each.first, each.last) for each in window]
+            self._cover(level, x, kept, corner)
+            return
+        wanted = [
+            tuple((end - each.start) * stage.scale for end in (each.first, each.last))
+            for each in window
+        ]
+        self._cover(level + 1, y, wanted, corner)
 
+    def _run_stage(self, level, part, window):
+        stage = self.stages[level]
+        tile = (self.prepare(part) if level == 0 else part)[None]
+        if not stage.tells:
+            return np.asarray(stage.run(tile))[0]
+        pixels = math.prod(each.last - each.first for each in window)
+        pixels *= find_scale(self.stages[level:]) ** 2
+        return np.asarray(stage.run(tile, lambda share: self.advance(share * pixels)))[
+            0
+        ]
 
-def _run_stage(stage, x, tiles, after_tile):
-    """Runs one stage over (H, W, C), tile by tile."""
-    output = None
-    for (top, bottom), (left, right) in itertools.product(*tiles):
-        y = _run_tile(stage, x, top, bottom, left, right)
-        if output is None:
-            height, width = (length * stage.scale for length in x.shape[:2])
-            output = np.empty((height, width, y.shape[-1]), np.float32)
-        rows = slice(top * stage.scale, bottom * stage.scale)
-        columns = slice(left * stage.scale, right * stage.scale)
-        output[rows, columns] = y
-        if after_tile is not None:
-            after_tile()
-    return output
+    def _shrink(self, level, failed):
+        """Makes the tiles of a stage half of one that failed; says if that could be."""
+        least = 2 * self.margins[level] + LEAST
+        halves = [min(side, max(math.ceil(side / 2), least)) for side in failed]
+        now = self.sides[level]
+        self.sides[level] = tuple(map(min, now, halves))
+        return self.sides[level] != tuple(failed)
 
-
-def _run_tile(stage, x, top, bottom, left, right):
-    """Runs one tile with its margins, and cuts them off again."""
-    margin = math.ceil(stage.radius)
-    first_row, first_column = max(top - margin, 0), max(left - margin, 0)
-    with_margins = x[first_row : bottom + margin, first_column : right + margin]
-    y = np.asarray(stage.run(with_margins[None]))[0]
-    rows, columns = (
-        slice((start - first) * stage.scale, (end - first) * stage.scale)
-        for start, end, first in ((top, bottom, first_row), (left, right, first_column))
-    )
-    return y[rows, columns]
-
-
-def _choose_side(stage, margin, memory):
-    """Side of the largest square that fits the memory, its margins included.
-
-    At least as wide as a margin: narrower tiles would be mostly margin.
-    """
-    return max(int(math.sqrt(memory / stage.bytes_per_pixel)) - 2 * margin, margin, 16)
-
-
-def cut(length, side, margin):
-    """Cuts a length into tiles that are as equal as can be.
-
-    Args:
-        length: Pixels to cut.
-        side: At most so many pixels in a tile.
-        margin: What a tile is read with on both sides; a length that fits into a
-            tile and its margins is left whole.
-
-    Returns:
-        list of (start, end).
-    """
-    count = 1 if length <= side + 2 * margin else math.ceil(length / side)
-    ends = [round(length * (index + 1) / count) for index in range(count)]
-    return list(zip([0, *ends[:-1]], ends, strict=True))
+    def _put(self, y, wanted, place):
+        (top, bottom), (left, right) = wanted
+        tile = self.finish(y[top:bottom, left:right])
+        if self.output is None:
+            self.output = np.empty((*self.size, *tile.shape[2:]), tile.dtype)
+        rows, columns = (
+            slice(start, start + length)
+            for start, length in zip(place, tile.shape[:2], strict=True)
+        )
+        self.output[rows, columns] = tile
+        if not self.stages[-1].tells:
+            self.advance(tile.shape[0] * tile.shape[1])

@@ -7,7 +7,8 @@ function downscale_generator_matlab(input_path, output_path, scale)
 % --rounding=ceil gives without MATLAB. That one also turns photographs as their EXIF
 % orientation says, brings 16 bits to 8 and palettes to RGB, and writes grey as RGB;
 % here a photograph stays as the file stores it (but newer versions of imread may turn
-% it), 16 bits stay 16, grey stays grey, and a picture with a palette is refused.
+% it), 16 bits stay 16, grey stays grey, and a picture with a palette is refused. WebP,
+% which imread does not know, is passed over.
 
 if ~exist(output_path, 'dir')
     mkdir(output_path);

@@ -15,13 +15,8 @@ from console.errors import InputError, name_some
 from console.files import check_target
 from console.flags import define_count, define_path
 from console.progress import say, track
-from imaging.files import (
-    alpha_noted,
-    list_images,
-    load_image,
-    save_image,
-    warn_of_alpha,
-)
+from imaging.files import alpha_noted, load_image, save_image, warn_of_alpha
+from imaging.listing import list_images
 from misc.made import FINISHED, MAKE, UNKNOWN, Made
 
 

@@ -26,8 +26,9 @@ from console.errors import InputError  # noqa: E402
 from console.files import check_target, written_whole  # noqa: E402
 from console.flags import define_count, define_path  # noqa: E402
 from console.progress import say, track  # noqa: E402
-from imaging.files import list_images, load_image, save_image, to_uint8  # noqa: E402
+from imaging.files import load_image, save_image, to_uint8  # noqa: E402
 from imaging.imresize import imresize  # noqa: E402
+from imaging.listing import list_images  # noqa: E402
 
 FLAGS = flags.FLAGS
 

@@ -99,22 +99,21 @@ class Model:
         Returns:
             float32 (N, H * scale, W * scale, 3), not rounded and not clipped.
         """
-        return self.head(self.trunk(lr, scale), scale)
+        x = lr
+        for part in self.parts(scale):
+            x = part.run(x)
+        return x
 
-    def trunk(self, lr, scale):
-        """The first part of `upscale`, at LR size; `freeze.py` names its output.
+    def parts(self, scale):
+        """The network cut into parts; `freeze.py` names what lies between them.
 
         Args:
-            lr: float32 (N, H, W, 3), RGB in [0, 255].
-            scale: Upscaling factor.
+            scale: Upscaling factor, one of `self.scales`.
 
         Returns:
-            Features, (N, H, W, F).
+            list of `imaging.tiles.Stage`, not compiled. The first one, the trunk, does
+            not enlarge; each of the others doubles height and width.
         """
-        raise InputError(f"--model={self.name} has no network to freeze.")
-
-    def head(self, features, scale):
-        """The second part of `upscale`, from the features of `trunk`."""
         raise InputError(f"--model={self.name} has no network to freeze.")
 
     def stages(self, scale):
@@ -136,10 +135,6 @@ class Model:
     def has_passes():
         """Whether its scale is a pass of 4PP-EUSR, as in files of the TF1 code."""
         return False
-
-    def radii(self, scale):
-        """How far trunk and head see to each side, in LR pixels."""
-        raise InputError(f"--model={self.name} has no network to freeze.")
 
     def pictures(self, lr, scale):
         """What TensorBoard shows between input and truth.

@@ -24,13 +24,16 @@ class Bicubic(Model):
         """Upscales a batch.
 
         Args:
-            lr: float32 (N, H, W, 3), RGB in [0, 255]; rounded to whole numbers.
+            lr: float32 (N, H, W, 3), RGB in [0, 255].
             scale: Upscaling factor, a Python int.
 
         Returns:
-            float32 (N, H * scale, W * scale, 3), whole numbers in [0, 255].
+            float32 (N, H * scale, W * scale, 3): of whole numbers, as 8 bits hold,
+            whole numbers in [0, 255].
         """
-        images = to_uint8(np.asarray(lr))
+        images = np.asarray(lr)
+        if np.array_equal(images, np.rint(images)):
+            images = to_uint8(images)
         return np.stack([imresize(x, scale) for x in images]).astype(np.float32)
 
     def stages(self, scale):

@@ -8,18 +8,11 @@ def make_network(model, scales):
     """Freezes a model that upscales.
 
     Args:
-        model: Has `trunk`, `head` and `radii`.
+        model: Has `parts(scale)`.
         scales: The scales to keep; one makes a graph without `sr_input_scale`.
 
     Returns:
         frozen.formats.Network.
     """
-    graph_def = upscaler.make_graph_def(
-        lambda scale: (
-            lambda lr: model.trunk(lr, scale),
-            lambda features: model.head(features, scale),
-            model.radii(scale),
-        ),
-        scales,
-    )
+    graph_def = upscaler.make_graph_def(model.parts, scales)
     return Network(graph_def, upscaler.INPUT, (upscaler.OUTPUT,), upscaler.serve)

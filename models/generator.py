@@ -129,8 +129,25 @@ class Generator(keras.layers.Layer):
         Returns:
             float32 (N, H * scale, W * scale, 3), in [0, 255] but not clipped.
         """
-        for module in self.upscalings[f"x{scale}"]:
-            features = module(features)
+        for index in range(_doublings(scale)):
+            features = self.double(features, scale, index)
+        return features
+
+    def double(self, features, scale, index):
+        """One of the parts of `head`, each of which doubles height and width.
+
+        Args:
+            features: (N, H, W, features), what the part before returned.
+            scale: Upscaling factor, one of `self.scales`.
+            index: Which part; the last one makes the picture.
+
+        Returns:
+            (N, H * 2, W * 2, features), in the dtype of the body; of the last part
+            float32 (N, H * 2, W * 2, 3), in [0, 255] but not clipped.
+        """
+        features = self.upscalings[f"x{scale}"][index](features)
+        if index + 1 < _doublings(scale):
+            return features
         return self.mean_shift(self.last_convs[f"x{scale}"](features), sign=1.0)
 
     def path_variables(self, scale):
@@ -143,11 +160,10 @@ class Generator(keras.layers.Layer):
         start = START_BLOCKS * 2 * (START_KERNEL // 2)
         return 1 + start + 2 * self.shared_blocks + 1
 
-    def head_radius(self, scale):
-        """How many LR pixels to each side a pixel of the head's output depends on."""
+    def double_radii(self, scale):
+        """How far each part of `head` sees to each side, in pixels of its input."""
         module = 4 * (2 * self.upscale_blocks + 1)
-        modules = sum(module / 2**index for index in range(_doublings(scale)))
-        return modules + 1 / scale
+        return [*[module] * (_doublings(scale) - 1), module + 1 / 2]
 
     def _scale_layers(self, scale):
         """The layers that only this scale uses."""

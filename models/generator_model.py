@@ -8,7 +8,7 @@ from absl import flags
 
 from console.errors import InputError
 from console.progress import say
-from imaging.tiles import make_stages
+from imaging.tiles import make_part
 from models import tf1_names
 from models.base import Model, check_flags_agree
 from models.generator import Generator
@@ -119,32 +119,38 @@ class GeneratorModel(Model):
             fields["rgb_mean"] = flags.FLAGS[mean].value
         return cls(Architecture(**fields), options=options)
 
-    def trunk(self, lr, scale):
-        """See `Model.trunk`: with the averaged weights, where there are some."""
+    def parts(self, scale):
+        """See `Model.parts`: with the averaged weights, where there are some."""
         generator = self.average or self.generator
-        return tf.cast(generator.trunk(lr, scale), tf.float32)
-
-    def head(self, features, scale):
-        """See `Model.head`: with the averaged weights, where there are some."""
-        return (self.average or self.generator).head(features, scale)
-
-    def radii(self, scale):
-        """See `Model.radii`."""
-        return self.generator.trunk_radius(), self.generator.head_radius(scale)
+        radii = generator.double_radii(scale)
+        functions = [functools.partial(generator.trunk, scale=scale)]
+        functions += [
+            functools.partial(generator.double, scale=scale, index=index)
+            for index in range(len(radii))
+        ]
+        return [
+            make_part(_to_float32(function), radius, index, generator.features)
+            for index, (function, radius) in enumerate(
+                zip(functions, (generator.trunk_radius(), *radii), strict=True)
+            )
+        ]
 
     @functools.cache  # noqa: B019 - as many entries as scales, and models live long
     def stages(self, scale):
         """See `Model.stages`."""
-        features = self.generator.features
-        trunk, head = (
-            tf.function(
-                functools.partial(part, scale=scale),
-                input_signature=[tf.TensorSpec((None, None, None, channels))],
-                autograph=False,
+        parts = self.parts(scale)
+        channels = [3] + [self.generator.features] * (len(parts) - 1)
+        return [
+            dataclasses.replace(
+                part,
+                run=tf.function(
+                    part.run,
+                    input_signature=[tf.TensorSpec((None, None, None, count))],
+                    autograph=False,
+                ),
             )
-            for part, channels in ((self.trunk, 3), (self.head, features))
-        )
-        return make_stages(trunk, head, scale, self.radii(scale), features)
+            for part, count in zip(parts, channels, strict=True)
+        ]
 
     def learning_rates(self):
         """See `Model.learning_rates`."""
@@ -240,6 +246,11 @@ class GeneratorModel(Model):
     @staticmethod
     def _has_average(prefix):
         return "ema" in checkpoints.list_roots(prefix)
+
+
+def _to_float32(function):
+    """What lies between the parts of a network is float32 at any precision."""
+    return lambda x: tf.cast(function(x), tf.float32)
 
 
 def _read_architecture(prefix, arguments):

@@ -48,7 +48,7 @@ def measure_scale(models, loader, scale, shave_size, after_image=None, judges=No
     results = [{} for _ in models]
     for name, lr, hr in track(pairs, len(pairs), f"Measuring x{scale}"):
         for model, images in zip(models, results, strict=True):
-            sr = to_uint8(upscale_image(model.stages(scale), lr))
+            sr = upscale_image(model.stages(scale), lr, finish=to_uint8)
             images[name] = measure_image(sr, hr, name, shave_size, judges)
             if after_image is not None:
                 after_image(model, name, sr, hr)

@@ -25,7 +25,8 @@ from console.flags import define_count, define_path  # noqa: E402
 from console.progress import say, track, warn  # noqa: E402
 from imaging import limits  # noqa: E402
 from imaging.crops import centre_patch  # noqa: E402
-from imaging.files import list_pictures, load_image  # noqa: E402
+from imaging.files import load_image  # noqa: E402
+from imaging.listing import list_pictures  # noqa: E402
 from score_predictors import PREDICTORS  # noqa: E402
 
 with quiet.imports():

@@ -157,7 +157,8 @@ def test_what_was_trained_is_measured_judged_frozen_and_upscales(road, trained):
             f"--output_path={road / name}",
         )
         pictures[name] = load_image(road / name / "0.png")
-    np.testing.assert_array_equal(pictures["one"], pictures["all"])
+    # Rounded otherwise within, a few halves may turn over.
+    assert np.abs(pictures["one"].astype(int) - pictures["all"]).max() <= 1
     assert pictures["mean"].shape == (4 * SIZES[0][0], 4 * SIZES[0][1], 3)
     assert np.abs(pictures["mean"].astype(int) - pictures["one"]).max() > 0
 
@@ -169,10 +170,10 @@ def test_what_was_trained_is_measured_judged_frozen_and_upscales(road, trained):
     assert "--all_passes needs x2, x4 and x8, and the model does x4" in line
     line = fail_here(
         "test.py",
-        *(f"--model_name={road / 'all.pb'}", "--all_passes", "--scale=2"),
+        *(f"--model_name={road / 'all.pb'}", "--all_passes", "--scale=8"),
         *(f"--input_path={road / 'HR'}", f"--output_path={road / 'no'}"),
     )
-    assert "--all_passes upscales by 4, not by --scale=2" in line
+    assert "--scale=8: the model enlarges by 4 at most" in line
 
 
 @pytest.mark.parametrize(("model", "batch_size"), [("eusr", 16), ("4pp_eusr", 2)])

@@ -8,7 +8,7 @@ import tensorflow as tf
 from console.errors import InputError
 from frozen import graphs
 from frozen.upscaler import Upscaler
-from imaging.tiles import upscale_image
+from imaging.tiles import Tiling, upscale_image
 from models.exporting import make_network
 from tests.small import make_small
 
@@ -81,7 +81,7 @@ def test_the_file_gives_the_models_picture_whole_and_in_tiles(
     lr = np.random.default_rng(0).uniform(0, 255, (40, 51, 3)).astype(np.float32)
     expected = model.upscale(tf.constant(lr[None]), scale).numpy()[0]
     for tile_size in (64, 10):
-        output = upscale_image(upscaler.stages(scale), lr, tile_size)
+        output = upscale_image(upscaler.stages(scale), lr, Tiling(tile_size))
         np.testing.assert_allclose(output, expected, rtol=0, atol=1e-2)
 
 

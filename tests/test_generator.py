@@ -34,8 +34,8 @@ def test_one_path_has_its_number_of_parameters(default_generator, scale, paramet
 
 def test_the_receptive_radii_are_those_of_the_layers(default_generator):
     assert default_generator.trunk_radius() == 74
-    radii = [default_generator.head_radius(scale) for scale in (2, 4, 8)]
-    assert radii == [12.5, 18.25, 21.125]
+    radii = [default_generator.double_radii(scale) for scale in (2, 4, 8)]
+    assert radii == [[12.5], [12, 12.5], [12, 12, 12.5]]
 
 
 def test_weights_of_residual_blocks_start_with_the_recipes_variance(default_generator):
@@ -68,7 +68,7 @@ def test_a_pixel_reaches_as_far_as_the_radius_and_no_further():
     for variable in generator.trainable_variables:
         # Nothing cancels and nothing is rounded away beside something larger.
         variable.assign(np.full(variable.shape, 0.1 * (len(variable.shape) == 4)))
-    radius = generator.trunk_radius() + generator.head_radius(2)
+    radius = generator.trunk_radius() + generator.double_radii(2)[0]
     side = 61
     lr = np.zeros((1, side, side, 3), np.float32)
     lr[0, side // 2, side // 2] = 1

@@ -11,7 +11,8 @@ from PIL import Image
 
 from console.errors import InputError
 from imaging import files, limits
-from imaging.files import list_images, load_image, read_size, save_image, to_uint8
+from imaging.files import load_image, read_size, save_image, to_uint8
+from imaging.listing import list_images, list_pictures
 from tests.pictures import draw_picture
 from tests.scripts import run_here, succeed_here
 
@@ -95,12 +96,12 @@ def test_a_link_that_leads_nowhere_is_listed_and_named(tmp_path, load):
 
 def test_a_picture_or_a_folder_is_expected_where_both_will_do(tmp_path):
     picture = write(tmp_path / "a.png", draw_picture(9, 8))
-    assert files.list_pictures(picture, "--x") == [picture]
-    assert files.list_pictures(tmp_path, "--x") == [picture]
+    assert list_pictures(picture, "--x") == [picture]
+    assert list_pictures(tmp_path, "--x") == [picture]
     with pytest.raises(
         InputError, match="does not exist; expected a picture or a fold"
     ):
-        files.list_pictures(tmp_path / "none.png", "--x")
+        list_pictures(tmp_path / "none.png", "--x")
 
 
 def test_palettes_and_cmyk_become_rgb(tmp_path):

@@ -106,7 +106,7 @@ def test_a_constant_that_claims_much_memory_is_refused(tmp_path, is_hidden):
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        *(("sr_radii", v) for v in (3, [1], [-1, 2], [1, 2, 3])),
+        *(("sr_part_radii", v) for v in (3, [1], [-1, 2], [1, 2, 3])),
         *(("sr_scales", v) for v in (2, [0], [])),
     ],
 )

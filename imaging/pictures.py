@@ -1,0 +1,129 @@
+"""A person's picture: its pixels, and all that it is besides."""
+
+import dataclasses
+
+import numpy as np
+from scipy import ndimage
+
+from console.errors import InputError
+from console.progress import warn
+from imaging.decoding import decode, opened
+from imaging.files import to_integers
+from imaging.metadata import Metadata, read_metadata
+
+# Of BT.601: how bright a colour is. A network's answer to grey is nearly grey.
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+# Formats of which several pages or frames are no second picture but a preview.
+_WITH_PREVIEWS = ("MPO",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A picture as a file holds it, upright.
+
+    Attributes:
+        pixels: uint8 or uint16 (H, W, 1) or (H, W, 3): grey or RGB.
+        alpha: The same dtype (H, W, 1), 0 for transparent; None where there is none.
+        metadata: `imaging.metadata.Metadata`.
+        is_lossless: Whether the file's format loses nothing, as far as it can be told.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None = None
+    metadata: Metadata = Metadata()
+    is_lossless: bool = True
+
+    @property
+    def size(self):
+        """(height, width)."""
+        return self.pixels.shape[:2]
+
+
+def load_picture(path):
+    """Loads a picture.
+
+    Args:
+        path: The file, of any format in `imaging.listing.EXTENSIONS`; of several pages
+            or frames the first, with a word.
+
+    Returns:
+        Picture: Its colours under transparent pixels are those of the nearest pixels
+        that can be seen, so that nothing of what was hidden shows.
+
+    Raises:
+        InputError: The file is no image, or is damaged.
+    """
+    with opened(path) as image:
+        is_lossless = _is_lossless(image, path)
+        pages = getattr(image, "n_frames", 1)
+        if pages > 1 and image.format not in _WITH_PREVIEWS:
+            warn(f"{path} has {pages} pages or frames; the first one is taken.")
+        pixels = decode(image, path)
+        alpha = None
+        if pixels.shape[-1] in (2, 4):
+            pixels, alpha = pixels[..., :-1], np.ascontiguousarray(pixels[..., -1:])
+            pixels = _fill_hidden(pixels, alpha)
+        metadata = read_metadata(image, pixels.shape[-1])
+    return Picture(pixels, alpha, metadata, is_lossless)
+
+
+def _is_lossless(image, path):
+    """Whether a file was stored without loss, by what it begins with."""
+    if image.format != "WEBP":
+        return image.format not in ("JPEG", "MPO")
+    with open(path, "rb") as file:
+        return b"VP8L" in file.read(256)
+
+
+def _fill_hidden(pixels, alpha):
+    """Gives transparent pixels the colour of the nearest one that can be seen."""
+    is_hidden = alpha[..., 0] == 0
+    if not is_hidden.any() or is_hidden.all():
+        return np.ascontiguousarray(pixels)
+    rows, columns = ndimage.distance_transform_edt(
+        is_hidden, return_distances=False, return_indices=True
+    )
+    return pixels[rows, columns]
+
+
+def to_input(tile):
+    """Makes of a tile of a picture what a network takes.
+
+    Args:
+        tile: uint8 or uint16 (H, W, 1) or (H, W, 3).
+
+    Returns:
+        float32 (H, W, 3), RGB in [0, 255].
+    """
+    x = tile.astype(np.float32)
+    if tile.dtype == np.uint16:
+        x /= 257
+    return x if x.shape[-1] == 3 else np.repeat(x, 3, axis=-1)
+
+
+def make_finish(dtype, channels):
+    """Makes the opposite of `to_input`.
+
+    Args:
+        dtype: `np.uint8` or `np.uint16`.
+        channels: 1 or 3.
+
+    Returns:
+        A function from float32 (H, W, 3), RGB, neither rounded nor clipped, to such a
+        tile. It raises `InputError` for what is not finite.
+    """
+
+    def finish(tile):
+        if not np.isfinite([tile.min(), tile.max()]).all():
+            raise InputError(
+                "the model makes values of it that are not finite; its weights are "
+                "damaged. Use another file or checkpoint."
+            )
+        if channels == 1:
+            tile = (tile @ LUMA)[..., None]
+        if dtype == np.uint16:
+            tile = tile * np.float32(257)
+        return to_integers(tile, dtype)
+
+    return finish

@@ -1,0 +1,169 @@
+"""Writes pictures in the format that their file's ending names."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+from console.errors import InputError
+from console.files import lock, remove_leftovers, written_whole
+from imaging import deep_png
+from imaging.files import PNG_COMPRESSION, to_8_bits
+
+JPEG_QUALITY = 95
+# From here on, JPEG keeps all of its colour, not every second pixel's.
+_FULL_COLOUR = 90
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """A format of picture files.
+
+    Attributes:
+        name: As Pillow calls it.
+        has_alpha: Whether it can hold transparency.
+        is_deep: Whether it can hold 16 bits a channel.
+        most: The longest side that it can hold, in pixels; None for any.
+    """
+
+    name: str
+    has_alpha: bool
+    is_deep: bool
+    most: int | None = None
+
+
+PNG = Format("PNG", has_alpha=True, is_deep=True)
+JPEG = Format("JPEG", has_alpha=False, is_deep=False, most=65_500)
+TIFF = Format("TIFF", has_alpha=True, is_deep=True)
+# By the ending of a file's name, as a flag gives it: without the dot.
+FORMATS = {
+    "png": PNG,
+    "jpg": JPEG,
+    "jpeg": JPEG,
+    "webp": Format("WEBP", has_alpha=True, is_deep=False, most=16_383),
+    "tif": TIFF,
+    "tiff": TIFF,
+    "bmp": Format("BMP", has_alpha=True, is_deep=False),
+}
+
+
+def find_format(path):
+    """The format that a file's ending names."""
+    return FORMATS[Path(path).suffix.lower()[1:]]
+
+
+def check_fits(path, size, has_alpha):
+    """Refuses a picture that a file's format cannot hold.
+
+    Args:
+        path: The file to be.
+        size: (height, width).
+        has_alpha: Whether the picture has transparency.
+
+    Raises:
+        InputError: It cannot.
+    """
+    kind = find_format(path)
+    height, width = size
+    if has_alpha and not kind.has_alpha:
+        raise InputError(
+            f"{path}: has transparency, which {kind.name} cannot hold; "
+            "--output_format=png can."
+        )
+    if kind.most is not None and max(size) > kind.most:
+        raise InputError(
+            f"{path}: would be of {width}x{height} pixels, and {kind.name} holds "
+            f"{kind.most} a side at most; --output_format=png holds more."
+        )
+
+
+def save_picture(path, picture, quality=JPEG_QUALITY):
+    """Writes a picture, whole or not at all; makes its folder when missing.
+
+    Args:
+        path: The file; its ending is one of `FORMATS`.
+        picture: `imaging.pictures.Picture`.
+        quality: 1 to 100, of JPEG, and of WebP where the source was not lossless.
+
+    Raises:
+        InputError: The format cannot hold it.
+        OSError: Writing failed.
+    """
+    path, kind = Path(path), find_format(path)
+    check_fits(path, picture.size, picture.alpha is not None)
+    pixels = picture.pixels
+    if picture.alpha is not None:
+        pixels = np.concatenate([pixels, picture.alpha], axis=-1)
+    is_deep = pixels.dtype == np.uint16
+    if is_deep and not kind.is_deep:
+        pixels, is_deep = to_8_bits(pixels), False
+    write = {(PNG, True): _write_deep_png, (TIFF, True): _write_deep_tiff}.get(
+        (kind, is_deep), _write_with_pillow
+    )
+    remove_leftovers(path)
+    with written_whole(path) as aside, open(aside, "w+b") as file:
+        lock(file)
+        write(file, pixels, picture, kind, quality)
+
+
+def _write_with_pillow(file, pixels, picture, kind, quality):
+    metadata = picture.metadata
+    options = {
+        "icc_profile": metadata.icc_profile,
+        "exif": metadata.exif_of(*picture.size),
+        "dpi": metadata.dpi,
+    }
+    options |= {
+        "PNG": {"compress_level": PNG_COMPRESSION},
+        "JPEG": {
+            "quality": quality,
+            "subsampling": 0 if quality >= _FULL_COLOUR else 2,
+        },
+        "WEBP": {"quality": quality, "lossless": picture.is_lossless},
+        "TIFF": {"compression": "tiff_adobe_deflate"},
+        "BMP": {},
+    }[kind.name]
+    options = {name: value for name, value in options.items() if value is not None}
+    # What a format does not have, such as EXIF in a BMP, Pillow passes over.
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(
+        file, format=kind.name, **options
+    )
+
+
+def _write_deep_png(file, pixels, picture, kind, quality):
+    metadata = picture.metadata
+    deep_png.write(
+        file,
+        pixels,
+        PNG_COMPRESSION,
+        metadata.icc_profile,
+        metadata.exif_of(*picture.size),
+        metadata.dpi,
+    )
+
+
+def _write_deep_tiff(file, pixels, picture, kind, quality):
+    """By tifffile, for Pillow has no colour of 16 bits."""
+    metadata = picture.metadata
+    if pixels.shape[-1] == 2:  # Which few programs read, and neither Pillow.
+        pixels = pixels[..., [0, 0, 0, 1]]
+    exif = metadata.exif or {}
+    tags = [
+        (tag, "s", 0, value, True) for tag, value in exif.items() if type(value) is str
+    ]
+    tifffile.imwrite(
+        file,
+        pixels if pixels.shape[-1] > 1 else pixels[..., 0],
+        photometric="rgb" if pixels.shape[-1] > 1 else "minisblack",
+        extrasamples=["unassalpha"] if pixels.shape[-1] == 4 else None,
+        compression="zlib",
+        predictor=True,
+        iccprofile=metadata.icc_profile,
+        resolution=metadata.dpi,
+        resolutionunit="INCH" if metadata.dpi else None,
+        software=False,
+        metadata=None,
+        extratags=tags,
+    )
