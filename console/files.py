@@ -1,6 +1,7 @@
 """Files that appear whole or not at all."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import secrets
@@ -41,7 +42,9 @@ def written_whole(path):
         _replace(aside, path)
     except OSError as error:
         if error.filename in (None, str(aside)):
-            raise OSError(error.errno, error.strerror, str(path)) from error
+            # A writer's own complaint has neither number nor text of the system.
+            number, text = error.errno or errno.EIO, error.strerror or str(error)
+            raise OSError(number, text, str(path)) from error
         raise
     finally:
         _remove(aside)

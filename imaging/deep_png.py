@@ -17,27 +17,26 @@ _FILTER_UP = 2
 _BAND = 1 << 20
 
 
-def write(file, pixels, level, icc_profile=None, exif=None, dpi=None):
+def write(file, pixels, metadata, level):
     """Writes a picture.
 
     Args:
         file: Open for binary writing.
         pixels: uint16 (H, W, C): grey, grey and alpha, RGB, or RGB and alpha.
+        metadata: `imaging.metadata.Metadata`.
         level: Of the compression, 0 to 9.
-        icc_profile: bytes; None for none.
-        exif: bytes as `PIL.Image.Exif.tobytes` gives them; None for none.
-        dpi: Dots an inch, across and down; None for none.
     """
     height, width, channels = pixels.shape
     header = (width, height, 16, _COLOUR_TYPES[channels], 0, 0, 0)
     file.write(b"\x89PNG\r\n\x1a\n")
     _write_chunk(file, b"IHDR", struct.pack(">IIBBBBB", *header))
-    if icc_profile:
-        packed = zlib.compress(icc_profile)
+    if metadata.icc_profile:
+        packed = zlib.compress(metadata.icc_profile)
         _write_chunk(file, b"iCCP", b"ICC Profile\0\0" + packed)
-    if dpi:
-        dots = [round(float(each) / 0.0254) for each in dpi]
+    if metadata.dpi:
+        dots = [round(float(each) / 0.0254) for each in metadata.dpi]
         _write_chunk(file, b"pHYs", struct.pack(">IIB", *dots, 1))
+    exif = metadata.exif_bytes()
     if exif:
         _write_chunk(file, b"eXIf", exif.removeprefix(b"Exif\0\0"))
     packer = zlib.compressobj(level)

@@ -5,7 +5,7 @@ import struct
 
 from PIL import Image
 
-_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
+EXIF_IFDS = _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _EXIF_WIDTH, _EXIF_HEIGHT = 0xA002, 0xA003
 # What people and cameras write of a picture as a whole. All else in the first part of
 # EXIF is how the file is made (in a TIFF also where its pixels lie), the thumbnail, or
@@ -33,16 +33,17 @@ class Metadata:
     exif: Image.Exif | None = None
     dpi: tuple | None = None
 
-    def exif_of(self, height, width):
-        """The EXIF as bytes, of a picture of another size; None for none."""
-        if self.exif is None:
-            return None
-        ifd = self.exif.get_ifd(_EXIF_IFD)
+    def tell_size(self, height, width):
+        """Writes another size to the EXIF, where it says one."""
+        ifd = {} if self.exif is None else self.exif.get_ifd(_EXIF_IFD)
         for tag, length in ((_EXIF_WIDTH, width), (_EXIF_HEIGHT, height)):
             if tag in ifd:
                 ifd[tag] = length
+
+    def exif_bytes(self):
+        """The EXIF as a file holds it; None for none."""
         try:
-            return self.exif.tobytes()
+            return self.exif and self.exif.tobytes()
         except (ValueError, TypeError, struct.error):  # Values of a type of their own.
             return None
 
@@ -73,10 +74,9 @@ def _read_exif(image):
         for tag in _KEPT_TAGS:
             if tag in there:
                 kept[tag] = there[tag]
-        for ifd in (_EXIF_IFD, _GPS_IFD):
-            values = there.get_ifd(ifd)
-            if values:
-                kept[ifd] = dict(values)
-        return kept if len(kept) else None
+        inner = [kept.get_ifd(ifd) for ifd in EXIF_IFDS]
+        for ours, ifd in zip(inner, EXIF_IFDS, strict=True):
+            ours.update(there.get_ifd(ifd))
+        return kept if len(kept) or any(inner) else None
     except (OSError, ValueError, TypeError, KeyError, SyntaxError, struct.error):
         return None

@@ -4,12 +4,11 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-import tifffile
 from PIL import Image
 
 from console.errors import InputError
 from console.files import lock, remove_leftovers, written_whole
-from imaging import deep_png
+from imaging import deep_png, tiff
 from imaging.files import PNG_COMPRESSION, to_8_bits
 
 JPEG_QUALITY = 95
@@ -45,7 +44,8 @@ FORMATS = {
     "webp": Format("WEBP", has_alpha=True, is_deep=False, most=16_383),
     "tif": TIFF,
     "tiff": TIFF,
-    "bmp": Format("BMP", has_alpha=True, is_deep=False),
+    # Few programs see the alpha of a BMP, and Pillow does not.
+    "bmp": Format("BMP", has_alpha=False, is_deep=False),
 }
 
 
@@ -93,26 +93,29 @@ def save_picture(path, picture, quality=JPEG_QUALITY):
     """
     path, kind = Path(path), find_format(path)
     check_fits(path, picture.size, picture.alpha is not None)
+    picture.metadata.tell_size(*picture.size)
     pixels = picture.pixels
     if picture.alpha is not None:
         pixels = np.concatenate([pixels, picture.alpha], axis=-1)
     is_deep = pixels.dtype == np.uint16
     if is_deep and not kind.is_deep:
         pixels, is_deep = to_8_bits(pixels), False
-    write = {(PNG, True): _write_deep_png, (TIFF, True): _write_deep_tiff}.get(
-        (kind, is_deep), _write_with_pillow
-    )
     remove_leftovers(path)
     with written_whole(path) as aside, open(aside, "w+b") as file:
         lock(file)
-        write(file, pixels, picture, kind, quality)
+        if kind is TIFF:
+            tiff.write(file, pixels, picture.metadata)
+        elif is_deep:
+            deep_png.write(file, pixels, picture.metadata, PNG_COMPRESSION)
+        else:
+            _write_with_pillow(file, pixels, picture, kind, quality)
 
 
 def _write_with_pillow(file, pixels, picture, kind, quality):
     metadata = picture.metadata
     options = {
         "icc_profile": metadata.icc_profile,
-        "exif": metadata.exif_of(*picture.size),
+        "exif": metadata.exif_bytes(),
         "dpi": metadata.dpi,
     }
     options |= {
@@ -122,48 +125,10 @@ def _write_with_pillow(file, pixels, picture, kind, quality):
             "subsampling": 0 if quality >= _FULL_COLOUR else 2,
         },
         "WEBP": {"quality": quality, "lossless": picture.is_lossless},
-        "TIFF": {"compression": "tiff_adobe_deflate"},
         "BMP": {},
     }[kind.name]
     options = {name: value for name, value in options.items() if value is not None}
     # What a format does not have, such as EXIF in a BMP, Pillow passes over.
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(
         file, format=kind.name, **options
-    )
-
-
-def _write_deep_png(file, pixels, picture, kind, quality):
-    metadata = picture.metadata
-    deep_png.write(
-        file,
-        pixels,
-        PNG_COMPRESSION,
-        metadata.icc_profile,
-        metadata.exif_of(*picture.size),
-        metadata.dpi,
-    )
-
-
-def _write_deep_tiff(file, pixels, picture, kind, quality):
-    """By tifffile, for Pillow has no colour of 16 bits."""
-    metadata = picture.metadata
-    if pixels.shape[-1] == 2:  # Which few programs read, and neither Pillow.
-        pixels = pixels[..., [0, 0, 0, 1]]
-    exif = metadata.exif or {}
-    tags = [
-        (tag, "s", 0, value, True) for tag, value in exif.items() if type(value) is str
-    ]
-    tifffile.imwrite(
-        file,
-        pixels if pixels.shape[-1] > 1 else pixels[..., 0],
-        photometric="rgb" if pixels.shape[-1] > 1 else "minisblack",
-        extrasamples=["unassalpha"] if pixels.shape[-1] == 4 else None,
-        compression="zlib",
-        predictor=True,
-        iccprofile=metadata.icc_profile,
-        resolution=metadata.dpi,
-        resolutionunit="INCH" if metadata.dpi else None,
-        software=False,
-        metadata=None,
-        extratags=tags,
     )

@@ -57,7 +57,7 @@ def make_part(run, radius, index, features):
         Stage: With the memory of a float32 pass, as measured with 64 channels.
     """
     if index == 0:
-        return Stage(run, 1, radius, 850 * features / 64, 4 * features)
+        return Stage(run, 1, radius, 1_100 * features / 64, 4 * features)
     return Stage(run, 2, radius, 4_000 * features / 64, 16 * features)
 
 

@@ -129,7 +129,13 @@ class GeneratorModel(Model):
             for index in range(len(radii))
         ]
         return [
-            make_part(_to_float32(function), radius, index, generator.features)
+            make_part(
+                # A partial: TensorFlow warns of a line that is traced again and again.
+                functools.partial(_run_in_float32, function),
+                radius,
+                index,
+                generator.features,
+            )
             for index, (function, radius) in enumerate(
                 zip(functions, (generator.trunk_radius(), *radii), strict=True)
             )
@@ -248,9 +254,9 @@ class GeneratorModel(Model):
         return "ema" in checkpoints.list_roots(prefix)
 
 
-def _to_float32(function):
+def _run_in_float32(function, x):
     """What lies between the parts of a network is float32 at any precision."""
-    return lambda x: tf.cast(function(x), tf.float32)
+    return tf.cast(function(x), tf.float32)
 
 
 def _read_architecture(prefix, arguments):
