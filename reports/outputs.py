@@ -64,10 +64,15 @@ class Outputs:
             InputError: Something cannot.
         """
         outputs = from_flags(cls)
-        outputs._check()
+        outputs.check()
         return outputs
 
-    def _check(self):
+    def check(self):
+        """Looks whether all of it can be written.
+
+        Raises:
+            InputError: Something cannot.
+        """
         paths = {
             "--report_path": self.report_path,
             "--csv_path": self.csv_path,
