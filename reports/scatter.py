@@ -7,7 +7,7 @@ from reports.markup import element, join, wrap_wide
 
 X, Y = "psnr_y", "niqe"
 WIDTH, HEIGHT = 640, 400
-LEFT, RIGHT, TOP, BOTTOM = 60, 16, 16, 56
+LEFT, RIGHT, TOP, BOTTOM = 60, 28, 16, 56
 TICKS = 6
 _DECIMALS = {c.metric: c.decimals for c in COLUMNS}
 
