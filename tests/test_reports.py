@@ -16,7 +16,7 @@ from reports.csv_file import write_csv
 from reports.encoding import encode_to_fit
 from reports.gallery import Gallery, choose
 from reports.outputs import Outputs
-from reports.page import make_page, write_page
+from reports.page import BYTES_FOR_PICTURES, MOST_BYTES, make_page, write_page
 from reports.scatter import make_scatter
 from tests.measured import NAMES, fill_gallery, make_report, make_values
 from tests.pictures import draw_picture
@@ -248,3 +248,13 @@ def test_files_that_cannot_be_written_are_refused_at_once(
     (tmp_path / "b").mkdir()
     with pytest.raises(InputError, match=expected):
         Outputs(*paths, report_images=12).check()
+
+
+@pytest.mark.parametrize(("scales", "images"), [(1, 3), (3, 100)])
+def test_the_images_that_are_shown_share_what_the_page_may_have(scales, images):
+    outputs = Outputs(None, None, "a.html", report_images=12)
+    gallery = outputs.make_gallery(scales, images, shave_size=4)
+    shown = scales * min(12, images)
+    assert 0.99 * BYTES_FOR_PICTURES < gallery.room * shown <= BYTES_FOR_PICTURES
+    assert BYTES_FOR_PICTURES < MOST_BYTES == 50_000_000
+    assert Outputs(None, None, None, 12).make_gallery(1, 3, 4).count == 0
