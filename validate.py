@@ -1,13 +1,11 @@
 r"""Measures a model: PSNR, SSIM and RMSE beside bicubic's, for each image and scale.
 
     python validate.py --model=eusr --scales=2,4,8 --restore_path=train \
-        --data_input_path=LR --data_truth_path=HR --report_path=report.json
+        --data_input_path=LR --data_truth_path=HR --report=report.html
 
 `--model=bicubic` needs no checkpoint.
 """
 
-import json
-import math
 from pathlib import Path
 
 from absl import flags
@@ -15,13 +13,14 @@ from absl import flags
 from console import app, quiet
 from console.choices import Choice
 from console.errors import InputError
-from console.files import check_target, written_whole
+from console.files import check_target
 from console.flags import define_count, define_numbers, define_path
 from console.progress import say
 from dataloaders import PAIRED
 from imaging.files import save_image
 from models import MODELS
 from models.measuring import BASELINE, SHAVE_SIZE, average, measure_scale
+from reports import outputs
 
 with quiet.imports():
     from models import judging, opening
@@ -54,9 +53,7 @@ def define_flags():
     define_path(
         "save_path", None, "Folder for the upscaled images: x2/0001.png and so on."
     )
-    define_path(
-        "report_path", None, "JSON file for all numbers, those of each image too."
-    )
+    outputs.define_flags()
     define_count(
         "shave_size",
         SHAVE_SIZE,
@@ -80,24 +77,28 @@ def main():
     loader = DATALOADER.load(FLAGS.dataloader).from_flags(scales=scales)
     judges = judging.judges_from_flags()
     loader.check_measurable(FLAGS.shave_size, with_niqe="niqe" in judges)
-    if FLAGS.report_path is not None:
-        check_target(FLAGS.report_path, "--report_path")
+    files = outputs.Outputs.from_flags()
     if FLAGS.save_path is not None:
         _check_save_path(FLAGS.save_path, loader)
     say(f"Measuring {len(loader.images)} images.")
-    report = {"model": model.name, "step": step, "shave_size": FLAGS.shave_size}
-    report |= {"restore_path": FLAGS.restore_path, "precision": FLAGS.precision}
-    report["scales"] = {}
+    gallery = files.make_gallery(len(scales), len(loader.images), FLAGS.shave_size)
+    report = describe(model, step, loader) | {"scales": {}}
     for scale in scales:
         measured = measure(
-            model, loader, scale, FLAGS.shave_size, FLAGS.save_path, judges
+            model, loader, scale, FLAGS.shave_size, FLAGS.save_path, judges, gallery
         )
         report["scales"][str(scale)] = measured
         print_table(model.name, scale, measured, (*COLUMNS, *judges))
-    if FLAGS.report_path is not None:
-        with written_whole(FLAGS.report_path) as aside:
-            aside.write_text(json.dumps(_to_json(report), indent=2) + "\n")
-        say(f"Wrote {FLAGS.report_path}")
+    files.write(report, gallery)
+
+
+def describe(model, step, loader):
+    """What is measured, a dict for the report."""
+    report = {"model": model.name, "step": step, "shave_size": FLAGS.shave_size}
+    report |= {"restore_path": FLAGS.restore_path, "precision": FLAGS.precision}
+    report |= {"data_truth_path": loader.settings.truth_path}
+    report |= {"data_input_path": loader.settings.input_path}
+    return report | {"images": len(loader.images)}
 
 
 def _check_save_path(save_path, loader):
@@ -117,16 +118,9 @@ def _check_save_path(save_path, loader):
             )
 
 
-def _to_json(value):
-    """Numbers that JSON does not know, as the PSNR of equal images, become null."""
-    if isinstance(value, dict):
-        return {key: _to_json(inner) for key, inner in value.items()}
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
-def measure(model, loader, scale, shave_size, save_path=None, judges=None):
+def measure(
+    model, loader, scale, shave_size, save_path=None, judges=None, gallery=None
+):
     """Measures a model and bicubic at one scale; saves the model's images.
 
     Args:
@@ -136,19 +130,25 @@ def measure(model, loader, scale, shave_size, save_path=None, judges=None):
         shave_size: HR pixels dropped at each border.
         save_path: Folder for the images; None saves none.
         judges: As of `models.judging.judges_from_flags`; None for none.
+        gallery: `reports.gallery.Gallery` that is offered each image; None for none.
 
     Returns:
         dict: `average` and `images` of the model, and `bicubic` with the same two.
     """
-
-    def save(measured, name, sr, _):
-        if measured is model and save_path is not None:
-            save_image(Path(save_path) / f"x{scale}" / f"{name}.png", sr)
-
     models = [model]
     if model.name != BASELINE:  # Which need not be measured twice.
         models.append(open_model(BASELINE)[0])
-    results = measure_scale(models, loader, scale, shave_size, save, judges)
+
+    def keep(name, pictures, hr, values):
+        if save_path is not None:
+            save_image(Path(save_path) / f"x{scale}" / f"{name}.png", pictures[0])
+        if gallery is not None:
+            # Bicubic's first, as a person compares.
+            named = {m.name: p for m, p in zip(models, pictures, strict=True)}
+            named = dict(reversed(named.items()))
+            gallery.offer(scale, name, values[0]["psnr_y"], named, hr)
+
+    results = measure_scale(models, loader, scale, shave_size, keep, judges)
     ours, theirs = results[0], results[-1]
     return {
         "average": average(ours),

@@ -49,6 +49,39 @@ def imresize(image, scale=None, size=None, antialiasing=True):
     return image
 
 
+def imresize_part(image, scale, size, rows, columns):
+    """A part of what `imresize` makes, to the bit, without making the rest.
+
+    Args:
+        image: uint8 or float (H, W) or (H, W, C), any range.
+        scale: Factor of both sides.
+        size: (H', W') of the whole output.
+        rows: Which rows of the output, (start, end).
+        columns: Likewise.
+
+    Returns:
+        (rows, columns) or (rows, columns, C) of the image's dtype.
+    """
+    image = np.asarray(image)
+    parts = [
+        _cut_weights(_make_weights(length, new_length, float(scale), True), *part)
+        for length, new_length, part in zip(
+            image.shape, size, (rows, columns), strict=False
+        )
+    ]
+    image = image[parts[0][1], parts[1][1]]
+    for axis, (weights, _) in enumerate(parts):
+        image = _resize_axis(image, weights, axis)
+    return image
+
+
+def _cut_weights(weights, start, end):
+    """The weights of some output pixels, and the slice of input that they need."""
+    some = [matrix[start:end] for matrix in weights]
+    needed = slice(int(some[0].indices.min()), int(some[0].indices.max()) + 1)
+    return [matrix[:, needed] for matrix in some], needed
+
+
 def cut_to_multiple(image, scale):
     """Cuts an image at the bottom and the right to a multiple of the scale.
 

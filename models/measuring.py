@@ -37,8 +37,8 @@ def measure_scale(models, loader, scale, shave_size, after_image=None, judges=No
         loader: Has `pairs(scale)`.
         scale: Upscaling factor.
         shave_size: HR pixels dropped at each border.
-        after_image: Called with a model, an image's name, its output and its truth,
-            uint8 (H, W, 3).
+        after_image: Called with an image's name, the outputs of all models, its truth
+            (uint8 (H, W, 3) each), and the values of all models.
         judges: As of `models.judging.judges_from_flags`; None for none.
 
     Returns:
@@ -47,11 +47,13 @@ def measure_scale(models, loader, scale, shave_size, after_image=None, judges=No
     pairs = loader.pairs(scale)
     results = [{} for _ in models]
     for name, lr, hr in track(pairs, len(pairs), f"Measuring x{scale}"):
+        outputs = []
         for model, images in zip(models, results, strict=True):
-            sr = upscale_image(model.stages(scale), lr, finish=to_uint8)
-            images[name] = measure_image(sr, hr, name, shave_size, judges)
-            if after_image is not None:
-                after_image(model, name, sr, hr)
+            stages = model.stages(scale)
+            outputs.append(upscale_image(stages, lr, finish=to_uint8))
+            images[name] = measure_image(outputs[-1], hr, name, shave_size, judges)
+        if after_image is not None:
+            after_image(name, outputs, hr, [images[name] for images in results])
     _warn_of_missing(results)
     return results
 
@@ -218,9 +220,10 @@ class Validation:
             self.baselines[scale] = images
         pictures = {"output": [], "truth": []}
 
-        def keep(_, name, sr, hr):
+        def keep(_, outputs, hr, __):
             ask()
             if len(pictures["truth"]) < self.PICTURES:
+                (sr,) = outputs
                 pictures["output"].append(self._crop(sr, hr))
                 pictures["truth"].append(self._crop(hr, sr))
 

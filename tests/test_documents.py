@@ -127,8 +127,8 @@ def test_flags_that_a_document_names_exist():
 
 def test_what_the_documents_commands_read_and_write_here_is_ignored_by_git():
     commands = [*read_commands("README.md"), *read_commands("TRAINING.md")]
-    words = [word for command in commands for word in command if "_path=" in word]
-    paths = {word.partition("=")[2] for word in words}
+    words = [word.partition("=") for command in commands for word in command]
+    paths = {p for flag, _, p in words if flag.endswith("_path") or flag == "--report"}
     # A folder that is not there is known by what it would hold.
     paths = {path if "." in path else f"{path}/0.png" for path in paths} | {
         *("scores.csv", "benchmark.json", "AVA.txt", "AVA/1.jpg", "TID2013/i01.bmp"),

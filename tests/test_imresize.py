@@ -8,7 +8,7 @@ from PIL import Image
 from scipy.io import loadmat
 
 from imaging.files import load_image
-from imaging.imresize import imresize
+from imaging.imresize import imresize, imresize_part
 from tests.pictures import draw_picture
 from tests.shared_data import SHARED, needs_shared
 from tests.timing import shortest
@@ -190,3 +190,19 @@ def test_downscaling_takes_less_time_than_decoding(tmp_path):
     assert shortest(lambda: imresize(picture, 1 / 4)) < shortest(
         lambda: load_image(path)
     )
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("scale", [0.3, 1.7, 4])
+def test_a_part_is_what_the_whole_has_there(scale, dtype):
+    image = draw_picture(60, 90).astype(dtype)
+    whole = imresize(image, scale)
+    height, width = size = whole.shape[:2]
+    for rows, columns in (
+        ((0, height), (0, width)),
+        ((0, 5), (width - 7, width)),
+        ((height // 2, height // 2 + 1), (3, width - 2)),
+    ):
+        part = imresize_part(image, scale, size, rows, columns)
+        assert part.dtype == dtype
+        np.testing.assert_array_equal(part, whole[slice(*rows), slice(*columns)])

@@ -170,6 +170,21 @@ def test_validate_reports_every_image_beside_bicubic(road, tmp_path):
         assert load_image(tmp_path / f"x{scale}" / "0.png").shape == (40, 52, 3)
 
 
+def test_validate_writes_a_page_and_a_csv_file(road, tmp_path):
+    page, table = tmp_path / "out" / "report.html", tmp_path / "out" / "all.csv"
+    flags = [f"--report={page}", f"--csv_path={table}", "--report_images=1"]
+    restore = [f"--restore_path={road.run}", "--scales=2,4"]
+    said = succeed_here("validate.py", *road.data, *restore, *flags)
+    assert f"Wrote {page}" in said and f"Wrote {table}" in said
+    assert page.read_bytes().count(b"<article") == 2  # One a scale.
+    # Both models: two images at two scales, and the averages.
+    assert len(table.read_text(encoding="utf-8-sig").splitlines()) == 1 + 2 * 2 * 3
+    assert sorted(path.name for path in page.parent.iterdir()) == [
+        "all.csv",
+        "report.html",
+    ]
+
+
 def test_equal_images_have_no_psnr_that_json_could_hold(tmp_path):
     save_image(tmp_path / "HR" / "flat.png", np.full((40, 40, 3), 90, np.uint8))
     report = tmp_path / "report.json"
@@ -393,6 +408,16 @@ def mistakes(road, folder):
         "a folder as report": (
             validate,
             [f"{truth}{hr}", checkpoint, "--scales=2", f"--report_path={folder}"],
+            "is a folder; give the name of a file",
+        ),
+        "a report that is no page": (
+            validate,
+            [f"{truth}{hr}", checkpoint, "--scales=2", "--report=report.json"],
+            "--report=report.json: it is a page for a browser",
+        ),
+        "a folder as CSV": (
+            validate,
+            [f"{truth}{hr}", checkpoint, "--scales=2", f"--csv_path={folder}"],
             "is a folder; give the name of a file",
         ),
         "too small to measure": (

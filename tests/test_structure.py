@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     {"console"},
     {"imaging"},
-    {"metrics", "frozen", "training"},
+    {"metrics", "frozen", "training", "reports"},
     {"models", "dataloaders", "score_predictors"},
 ]
 LEVEL = {folder: level for level, folders in enumerate(LAYERS) for folder in folders}

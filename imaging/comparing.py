@@ -1,0 +1,106 @@
+"""Crops of an input, its bicubic enlargement and ours beside one another, labelled."""
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from imaging.imresize import imresize_part
+from imaging.regions import find_regions_of_rows
+
+# What small crops are enlarged to, about, by a whole number.
+SHOWN_SIDE = 288
+
+FONT_SIZE = 14
+GAP, LINE = 8, 22
+PAPER, INK = (255, 255, 255), (40, 40, 40)
+
+
+def draw_comparison(lr, sr, scale, side=96, count=3, label="ours"):
+    """Draws where an enlargement differs most from bicubic's.
+
+    Bicubic is MATLAB's `imresize`, computed a few rows at a time, so that beside
+    the two pictures little memory is needed however large they are.
+
+    Args:
+        lr: uint8 (H, W, 3), the input.
+        sr: uint8 (H', W', 3), its enlargement, H' and W' about H and W times `scale`.
+        scale: By how much it was enlarged, any number of at least 1.
+        side: Of the crops, in pixels of `sr`; less where that is smaller.
+        count: At most how many places are shown.
+        label: What `sr` is called.
+
+    Returns:
+        uint8 (H, W, 3): A row for each place, the most different first; columns are
+        the input, bicubic and `sr`.
+    """
+    size = sr.shape[:2]
+
+    def read_rows(start, end):
+        whole = (0, size[1])
+        bicubic = imresize_part(lr, scale, size, (start, end), whole)
+        return bicubic, sr[start:end]
+
+    regions = find_regions_of_rows(read_rows, size, side, count)
+    rows = []
+    for region in regions:
+        bounds = [(x, x + region.side) for x in (region.top, region.left)]
+        crops = {
+            "input": _enlarge_input(lr, scale, region),
+            "bicubic": _enlarge(imresize_part(lr, scale, size, *bounds)),
+            label: _enlarge(region.cut(sr)),
+        }
+        rows.append((_describe(region), crops))
+    return _draw(rows)
+
+
+def _describe(region):
+    return (
+        f"{region.side} x {region.side} pixels from ({region.left}, {region.top}), "
+        f"{region.difference:.1f} grey levels apart"
+    )
+
+
+def _choose_zoom(side):
+    return max(1, SHOWN_SIDE // side)
+
+
+def _enlarge(crop):
+    """Enlarges a square by a whole number, each pixel to a square."""
+    zoom = _choose_zoom(len(crop))
+    return crop.repeat(zoom, axis=0).repeat(zoom, axis=1)
+
+
+def _enlarge_input(lr, scale, region):
+    """The input's pixels where a region of the output is, as large as the others."""
+    zoom = _choose_zoom(region.side)
+    # Centres of the shown pixels; by the scale alone, which need not be a whole number.
+    centres = (np.arange(region.side * zoom) + 0.5) / zoom
+    rows, columns = (
+        np.minimum((start + centres) / scale, length - 1).astype(int)
+        for start, length in zip((region.top, region.left), lr.shape, strict=False)
+    )
+    return lr[np.ix_(rows, columns)]
+
+
+def _draw(rows):
+    """Draws rows of equal crops, each under a line of text, on one sheet."""
+    font = ImageFont.load_default(FONT_SIZE)
+    side = len(next(iter(rows[0][1].values())))
+    columns = len(rows[0][1])
+    step = 2 * LINE + side + GAP
+    # A crop of one place may be narrow, its text is not.
+    width = max(columns * (side + GAP) + GAP, *(_measure(t, font) for t, _ in rows))
+    sheet = Image.new("RGB", (width, len(rows) * step + GAP), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for row, (text, crops) in enumerate(rows):
+        top = GAP + row * step
+        draw.text((GAP, top), text, INK, font)
+        for column, (label, crop) in enumerate(crops.items()):
+            left = GAP + column * (side + GAP)
+            draw.text((left, top + LINE), label, INK, font)
+            sheet.paste(Image.fromarray(crop), (left, top + 2 * LINE))
+    return np.asarray(sheet)
+
+
+def _measure(text, font):
+    """Width of a line of text with its margins, in pixels."""
+    return int(font.getlength(text)) + 2 * GAP

@@ -1,0 +1,1 @@
+"""What a measurement leaves behind: a page, a table, numbers for programs."""

@@ -1,0 +1,41 @@
+"""All numbers of a report as a table for spreadsheets."""
+
+import csv
+
+from console.files import written_whole
+from reports.columns import BICUBIC
+
+
+def write_csv(path, report):
+    """Writes a row for each scale, image and model, and one for each average.
+
+    Infinite values are written `inf`; a value that is not there is left empty.
+
+    Args:
+        path: The file to be.
+        report: As `validate.py` makes it.
+    """
+    rows = list(_list_rows(report))
+    metrics = list(dict.fromkeys(name for *_, values in rows for name in values))
+    with written_whole(path) as aside:
+        # By the mark at its beginning spreadsheets know the encoding.
+        with open(
+            aside, "w", encoding="utf-8-sig", errors="backslashreplace", newline=""
+        ) as text:
+            writer = csv.writer(text, lineterminator="\n")
+            writer.writerow(["kind", "scale", "image", "model", *metrics])
+            for *head, values in rows:
+                cells = [values.get(metric, "") for metric in metrics]
+                # Only what is not a number differs from itself.
+                writer.writerow([*head, *("" if x != x else x for x in cells)])
+
+
+def _list_rows(report):
+    """Yields kind, scale, image, model and values."""
+    for scale, measured in report["scales"].items():
+        results = {report["model"]: measured} | {BICUBIC: measured[BICUBIC]}
+        for model, result in results.items():
+            for image, values in result["images"].items():
+                yield "image", scale, image, model, values
+        for model, result in results.items():
+            yield "average", scale, "", model, result["average"]
