@@ -17,7 +17,8 @@ from console.files import check_target
 from console.flags import define_path, define_paths
 from console.progress import Progress, say, warn
 from imaging import jobs, limits
-from imaging.files import read_size
+from imaging.comparing import draw_comparison
+from imaging.files import read_size, save_image, to_rgb
 from imaging.pictures import load_picture
 from imaging.pipeline import overlapped
 from imaging.saving import check_fits, save_picture
@@ -145,6 +146,10 @@ class Run:
 
 def _save(job, picture, result, scale):
     """Writes a result and says so."""
+    if FLAGS.compare:
+        # Before the result, with which this picture counts as done.
+        lr, sr = to_rgb(picture.pixels), to_rgb(result.pixels)
+        save_image(job.comparison, draw_comparison(lr, sr, scale))
     save_picture(job.target, result, FLAGS.jpeg_quality)
     height, width = picture.size
     say(f"{job.source} ({width}x{height}) -> {job.target}")

@@ -53,13 +53,9 @@ def load_image(path):
     """
     with opened(path) as image:
         pixels = decode(image, path)
-    pixels = to_8_bits(pixels)
-    channels = pixels.shape[-1]
-    if channels in (2, 4):
+    if pixels.shape[-1] in (2, 4):
         warn_of_alpha(str(path))
-    if channels < 3:
-        return np.repeat(pixels[..., :1], 3, axis=-1)
-    return np.ascontiguousarray(pixels[..., :3])
+    return to_rgb(pixels)
 
 
 @contextlib.contextmanager
@@ -98,6 +94,21 @@ def save_image(path, image):
     options = {".png": {"compress_level": PNG_COMPRESSION}, ".bmp": {}}[path.suffix]
     with written_whole(path) as aside:
         Image.fromarray(image).save(aside, format=path.suffix[1:], **options)
+
+
+def to_rgb(pixels):
+    """Brings whatever a file may hold to what networks are trained on.
+
+    Args:
+        pixels: uint8 or uint16 (H, W, C): grey or RGB, with alpha or without.
+
+    Returns:
+        uint8 (H, W, 3), RGB; alpha is dropped.
+    """
+    pixels = to_8_bits(pixels)
+    if pixels.shape[-1] < 3:
+        return np.repeat(pixels[..., :1], 3, axis=-1)
+    return np.ascontiguousarray(pixels[..., :3])
 
 
 def to_8_bits(pixels):

@@ -37,6 +37,12 @@ def define_flags():
     flags.DEFINE_bool(
         "overwrite", False, "Make results anew that are there; otherwise they are kept."
     )
+    flags.DEFINE_bool(
+        "compare",
+        False,
+        "Write beside each result that is made, as NAME.compare.png, crops of the "
+        "input, bicubic and the result, where the last two differ most.",
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -48,7 +48,7 @@ class Metadata:
             return None
 
 
-def read_metadata(image, colours):
+def read_metadata(image, colours, exif=None):
     """Reads what is beside the pixels of an image of Pillow, once it is loaded.
 
     What is damaged is left out: no picture is lost for that.
@@ -56,18 +56,25 @@ def read_metadata(image, colours):
     Args:
         image: The image.
         colours: Channels of the decoded pixels, without alpha: 1 or 3.
+        exif: What `read_exif` returned; None reads it.
 
     Returns:
         Metadata.
     """
     profile = image.info.get("icc_profile") or None
-    if profile and _CHANNELS.get(profile[_COLOURS]) != colours:
+    is_converted = image.mode == "CMYK"
+    if profile and (is_converted or _CHANNELS.get(profile[_COLOURS]) != colours):
         profile = None
     dpi = image.info.get("dpi")
-    return Metadata(profile, _read_exif(image), tuple(dpi) if dpi else None)
+    exif = exif or read_exif(image)
+    return Metadata(profile, exif, tuple(dpi) if dpi else None)
 
 
-def _read_exif(image):
+def read_exif(image):
+    """Reads what of the EXIF travels along; None for none.
+
+    Of a TIFF it can be read before the pixels only, of a PNG all of it after them only.
+    """
     try:
         there = image.getexif()
         kept = Image.Exif()

@@ -9,7 +9,7 @@ from console.errors import InputError
 from console.progress import warn
 from imaging.decoding import decode, opened
 from imaging.files import to_integers
-from imaging.metadata import Metadata, read_metadata
+from imaging.metadata import Metadata, read_exif, read_metadata
 
 # Of BT.601: how bright a colour is. A network's answer to grey is nearly grey.
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -59,12 +59,13 @@ def load_picture(path):
         pages = getattr(image, "n_frames", 1)
         if pages > 1 and image.format not in _WITH_PREVIEWS:
             warn(f"{path} has {pages} pages or frames; the first one is taken.")
+        exif = read_exif(image) if image.format == "TIFF" else None
         pixels = decode(image, path)
         alpha = None
         if pixels.shape[-1] in (2, 4):
             pixels, alpha = pixels[..., :-1], np.ascontiguousarray(pixels[..., -1:])
             pixels = _fill_hidden(pixels, alpha)
-        metadata = read_metadata(image, pixels.shape[-1])
+        metadata = read_metadata(image, pixels.shape[-1], exif)
     return Picture(pixels, alpha, metadata, is_lossless)
 
 

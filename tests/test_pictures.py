@@ -1,0 +1,274 @@
+"""What test.py makes of pictures of every kind, read by other libraries."""
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from imaging.files import load_image
+from imaging.imresize import imresize
+from imaging.pictures import load_picture
+from tests.kinds_of_pictures import (
+    EXIF_IFD,
+    HEIGHT,
+    KINDS,
+    SRGB,
+    TAKEN,
+    TAKEN_TAG,
+    WIDTH,
+    WIDTH_TAG,
+    draw,
+    draw_deep,
+)
+from tests.pictures import draw_picture
+from tests.scripts import fail_here, run_here, succeed_here
+from tests.shared_data import SHARED, needs_shared
+
+
+def upscale(source, target, *flags, command=succeed_here, scale=2):
+    return command(
+        "test.py",
+        "--model=bicubic",
+        f"--scale={scale}",
+        f"--input_path={source}",
+        f"--output_path={target}",
+        *flags,
+    )
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """A folder with a picture of each kind, and that of their enlargements."""
+    folder = tmp_path_factory.mktemp("kinds")
+    source, target = folder / "bilder & große", folder / "SR"
+    for name, kind in KINDS.items():
+        path = source / name.partition(".")[2] / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kind.write(path)
+    done = upscale(source, target, command=run_here)
+    assert done.returncode == 0, done.stderr
+    assert f"Upscaled {len(KINDS)} of {len(KINDS)} pictures by 2." in done.stdout
+    warnings = done.stderr.strip().splitlines()
+    assert len(warnings) == 1 and "pages.tif has 3 pages" in warnings[0]
+    return source, target
+
+
+def find(folder, name):
+    return folder / name.partition(".")[2] / name
+
+
+def test_there_is_a_result_for_each_and_nothing_else(folders):
+    source, target = folders
+    names = {path.relative_to(source) for path in source.rglob("*.*")}
+    assert len(names) == len(KINDS) >= 30
+    assert {p.relative_to(target) for p in target.rglob("*") if p.is_file()} == names
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_same_kind_comes_out(folders, name):
+    source, target = (find(folder, name) for folder in folders)
+    kind = KINDS[name]
+    with Image.open(source) as before, Image.open(target) as after:
+        assert (after.mode, after.format) == (kind.mode, before.format)
+        sides = (2 * WIDTH, 2 * HEIGHT)
+        assert after.size == (sides[::-1] if kind.is_turned else sides)
+        assert (after.info.get("icc_profile") == SRGB) == kind.has_profile
+        exif = after.getexif()
+        assert exif.get(0x0112, 1) == 1
+        inner = exif.get_ifd(EXIF_IFD)
+        assert (exif.get(0x010F) == "A maker") == kind.has_exif
+        if kind.has_exif and after.format != "TIFF":  # Where Pillow writes none of it.
+            assert inner == {TAKEN_TAG: TAKEN, WIDTH_TAG: after.size[0]}
+        else:
+            assert not inner
+    decoded = cv2.imdecode(np.fromfile(target, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert decoded.dtype == (np.uint16 if kind.is_deep else np.uint8)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_it_shows_the_same_picture(folders, name):
+    before, after = (load_picture(find(folder, name)) for folder in folders)
+    small = imresize(after.pixels, size=before.size).astype(float)
+    most = np.iinfo(before.pixels.dtype).max
+    assert np.abs(small - before.pixels).mean() < 0.03 * most
+    assert (before.alpha is None) == (after.alpha is None)
+    if before.alpha is not None:
+        small = imresize(after.alpha, size=before.size).astype(float)
+        assert np.abs(small - before.alpha).mean() < 0.03 * most
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_16_bits_are_more_than_8(folders, channels):
+    name = "deep.png" if channels == 3 else "deep grey.png"
+    result = load_picture(find(folders[1], name)).pixels
+    expected = imresize(draw_deep(channels) / 257.0, 2)
+    # Rounding to 8 bits would be wrong by half of 257.
+    assert np.abs(result - 257 * expected)[3:-3, 3:-3].max() < 2
+
+
+def test_nothing_of_what_was_hidden_shows(tmp_path):
+    pixels = np.full((20, 24, 4), (255, 0, 0, 0), np.uint8)
+    pixels[4:16, 5:19] = (10, 20, 200, 255)
+    Image.fromarray(pixels).save(tmp_path / "icon.png")
+    upscale(tmp_path / "icon.png", tmp_path / "SR", scale=4)
+    result = np.asarray(Image.open(tmp_path / "SR" / "icon.png"))
+    assert result.shape == (80, 96, 4)
+    seen = result[result[..., 3] > 0]
+    assert len(seen) > 40 * 50
+    np.testing.assert_array_equal(seen[:, :3], [(10, 20, 200)] * len(seen))
+
+
+def test_what_was_opaque_stays_so_and_what_was_clear_too(tmp_path):
+    pixels = np.zeros((40, 40, 4), np.uint8)
+    pixels[..., :3] = draw_picture(40, 40)
+    pixels[10:30, 10:30, 3] = 255
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    upscale(tmp_path / "a.png", tmp_path / "SR")
+    alpha = np.asarray(Image.open(tmp_path / "SR" / "a.png"))[..., 3]
+    assert (alpha[26:54, 26:54] == 255).all()
+    assert (alpha[:14] == 0).all() and (alpha[:, 66:] == 0).all()
+
+
+def test_a_uniform_alpha_stays_uniform(tmp_path):
+    pixels = np.dstack([draw(), np.full((HEIGHT, WIDTH), 77, np.uint8)])
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    upscale(tmp_path / "a.png", tmp_path / "SR")
+    result = np.asarray(Image.open(tmp_path / "SR" / "a.png"))
+    assert (result[..., 3] == 77).all()
+    np.testing.assert_array_equal(result[..., :3], imresize(draw(), 2))
+
+
+def test_cmyk_with_a_profile_of_other_colours_is_converted_without_it(tmp_path):
+    image = Image.new("CMYK", (20, 20), (0, 255, 255, 0))
+    # One of RGB cannot say what CMYK means; what Pillow makes of it has to do.
+    image.save(tmp_path / "a.jpg", quality=100, icc_profile=SRGB)
+    upscale(tmp_path / "a.jpg", tmp_path / "SR")
+    result = Image.open(tmp_path / "SR" / "a.jpg")
+    assert result.mode == "RGB" and "icc_profile" not in result.info
+    assert np.abs(np.asarray(result)[5, 5] - [255.0, 0, 0]).max() < 5
+
+
+@pytest.mark.parametrize(
+    ("scale", "size"),
+    [
+        (1.5, (33, 47)),
+        (2.5, (55, 78)),
+        (3, (66, 93)),
+        (3.7, (81, 115)),
+        (8, (176, 248)),
+    ],
+)
+def test_any_scale_will_do(tmp_path, scale, size):
+    Image.fromarray(draw()).save(tmp_path / "a.png")
+    said = upscale(tmp_path / "a.png", tmp_path / "SR", scale=scale)
+    assert load_image(tmp_path / "SR" / "a.png").shape[:2] == size
+    assert f"by {scale}." in said
+    assert ("then resized" in said) == (scale not in (3, 8))
+
+
+def test_another_scale_is_resized_from_the_next_without_rounding_twice(tmp_path):
+    Image.fromarray(draw()).save(tmp_path / "a.png")
+    upscale(tmp_path / "a.png", tmp_path / "SR", scale=1.5)
+    twice = imresize(draw(), 2)
+    expected = imresize(twice.astype(float), size=(33, 47))
+    result = load_image(tmp_path / "SR" / "a.png")
+    assert np.abs(result - np.clip(expected, 0, 255)).max() < 0.51
+
+
+@pytest.mark.parametrize(
+    ("output_format", "name", "kind", "mode"),
+    [
+        ("jpg", "deep.jpg", "JPEG", "RGB"),
+        ("png", "deep.png", "PNG", "RGB"),
+        ("webp", "deep.webp", "WEBP", "RGB"),
+        ("tiff", "deep.tiff", "TIFF", "RGB"),
+        ("bmp", "deep.bmp", "BMP", "RGB"),
+    ],
+)
+def test_the_format_can_be_chosen(tmp_path, output_format, name, kind, mode):
+    KINDS["deep.tif"].write(tmp_path / "deep.tif")
+    upscale(tmp_path, tmp_path / "SR", f"--output_format={output_format}")
+    with Image.open(tmp_path / "SR" / name) as result:
+        assert (result.format, result.mode) == (kind, mode)
+    result = load_image(tmp_path / "SR" / name).astype(float)
+    loss = np.abs(result - imresize(load_image(tmp_path / "deep.tif"), 2)).mean()
+    assert loss < (1 if output_format not in ("jpg", "webp") else 5)
+
+
+@pytest.mark.parametrize("output_format", ["png", "tiff", "webp"])
+def test_exif_and_profile_go_from_one_format_to_another(tmp_path, output_format):
+    KINDS["turned by 90.jpg"].write(tmp_path / "a.jpg")
+    upscale(tmp_path, tmp_path / "SR", f"--output_format={output_format}")
+    with Image.open(tmp_path / "SR" / f"a.{output_format}") as result:
+        exif = result.getexif()
+        assert exif[0x010F] == "A maker" and exif.get(0x0112, 1) == 1
+        expected = {TAKEN_TAG: TAKEN, WIDTH_TAG: 2 * HEIGHT}
+        assert exif.get_ifd(EXIF_IFD) == expected
+        assert result.info["icc_profile"] == SRGB
+        assert result.size == (2 * HEIGHT, 2 * WIDTH)
+
+
+def test_a_better_quality_takes_a_larger_file(tmp_path):
+    KINDS["rgb.jpg"].write(tmp_path / "a.jpg")
+    sizes = []
+    for quality in (30, 95):
+        upscale(
+            tmp_path / "a.jpg", tmp_path / str(quality), f"--jpeg_quality={quality}"
+        )
+        sizes.append((tmp_path / str(quality) / "a.jpg").stat().st_size)
+    assert sizes[0] < 0.6 * sizes[1]
+    assert "at most 100" in upscale(
+        tmp_path, tmp_path / "no", "--jpeg_quality=101", command=fail_here
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "flags", "reason"),
+    [
+        (None, ["--output_format=jpg"], "has transparency, which JPEG cannot hold"),
+        ((3, 2100), ["--output_format=webp"], "holds 16383 a side at most"),
+    ],
+)
+def test_what_a_format_cannot_hold_is_left_out_with_a_line(
+    tmp_path, size, flags, reason
+):
+    pixels = draw(4) if size is None else draw_picture(*size)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    Image.fromarray(draw()).save(tmp_path / "b.png")
+    done = upscale(tmp_path, tmp_path / "SR", *flags, command=run_here, scale=8)
+    assert done.returncode == 1 and reason in done.stderr
+    assert "--output_format=png" in done.stderr and done.stderr.count("\n") == 1
+    assert [path.stem for path in (tmp_path / "SR").iterdir()] == ["b"]
+
+
+def test_a_damaged_profile_or_exif_loses_no_picture(tmp_path):
+    Image.fromarray(draw()).save(tmp_path / "a.jpg", icc_profile=b"x" * 300)
+    Image.fromarray(draw()).save(tmp_path / "b.jpg", exif=b"Exif\0\0II*\0\xff\xff")
+    said = upscale(tmp_path, tmp_path / "SR")
+    assert "Upscaled 2 of 2 pictures by 2." in said
+
+
+def test_a_gray_profile_does_not_come_with_colours(tmp_path):
+    profile = bytearray(SRGB)
+    profile[16:20] = b"GRAY"
+    Image.fromarray(draw()).save(tmp_path / "a.jpg", icc_profile=bytes(profile))
+    upscale(tmp_path, tmp_path / "SR")
+    assert "icc_profile" not in Image.open(tmp_path / "SR" / "a.jpg").info
+
+
+@needs_shared
+def test_real_photographs_and_scans_come_out_as_they_are(tmp_path):
+    data = SHARED / "data"
+    photographs = sorted((data / "BSDS500" / "test").glob("*.jpg"))[:3]
+    others = [*sorted((data / "Set5" / "HR").iterdir())[:2]]
+    others += sorted((data / "T91" / "HR").iterdir())[:2]
+    sources = [*photographs, *others]
+    said = succeed_here(
+        *("test.py", "--model=bicubic", "--scale=2", f"--output_path={tmp_path}"),
+        *map(str, sources),
+    )
+    assert f"Upscaled {len(sources)} of {len(sources)} pictures" in said
+    for source in sources:
+        with Image.open(source) as before, Image.open(tmp_path / source.name) as after:
+            assert after.format == before.format
+            assert after.size == (2 * before.width, 2 * before.height)
