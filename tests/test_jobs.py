@@ -1,0 +1,174 @@
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from console.errors import InputError
+from imaging.jobs import find_jobs
+from tests.pictures import draw_picture
+from tests.scripts import fail_here, run_here, succeed_here
+
+
+def fill(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw_picture(9, 12)).save(path)
+    return folder
+
+
+def find(inputs, output, **options):
+    return {j.source.name: j.target for j in find_jobs(inputs, output, **options)}
+
+
+def test_subfolders_are_kept(tmp_path):
+    folder = fill(tmp_path / "in", "a.png", "b/c d.jpg", "b/é/f.webp")
+    jobs = find([folder], tmp_path / "out")
+    assert jobs == {
+        "a.png": tmp_path / "out" / "a.png",
+        "c d.jpg": tmp_path / "out" / "b" / "c d.jpg",
+        "f.webp": tmp_path / "out" / "b" / "é" / "f.webp",
+    }
+
+
+def test_names_get_suffix_and_format(tmp_path):
+    folder = fill(tmp_path / "in", "a.b.JPG")
+    jobs = find([folder], tmp_path, suffix="_x4")
+    assert jobs == {"a.b.JPG": tmp_path / "a.b_x4.JPG"}
+    jobs = find([folder], tmp_path, suffix="_x4", output_format="png")
+    assert jobs == {"a.b.JPG": tmp_path / "a.b_x4.png"}
+
+
+def test_a_file_of_no_known_ending_becomes_a_png(tmp_path):
+    source = tmp_path / "picture"
+    Image.fromarray(draw_picture(9, 12)).save(source, format="PNG")
+    assert find([source], tmp_path / "out") == {
+        "picture": tmp_path / "out" / "picture.png"
+    }
+
+
+def test_several_paths_are_taken_each_picture_once(tmp_path):
+    folder = fill(tmp_path / "in", "a.png", "b.png")
+    other = fill(tmp_path / "more", "c.png")
+    jobs = find([folder / "a.png", folder, other], tmp_path / "out")
+    assert list(jobs) == ["a.png", "b.png", "c.png"]
+
+
+def test_results_among_the_pictures_are_not_taken_again(tmp_path):
+    folder = fill(tmp_path, "a.png", "SR/a.png", ".hidden/b.png")
+    assert list(find([folder], folder / "SR")) == ["a.png"]
+    # In the same folder the suffix tells them.
+    fill(tmp_path, "a_x4.png", "a_x4.compare.png", "b_x4.png")
+    jobs = find_jobs([folder], folder, suffix="_x4")
+    names = [str(job.source.relative_to(folder)) for job in jobs]
+    assert names == ["SR/a.png", "a.png", "b_x4.png"]
+
+
+def test_a_folder_of_results_alone_is_nothing_to_do(tmp_path):
+    folder = fill(tmp_path, "SR/a.png")
+    with pytest.raises(InputError, match="holds nothing but what lies in --output"):
+        find([folder], folder / "SR")
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_no_source_is_written_over(tmp_path, link):
+    folder = fill(tmp_path / "in", "a.png")
+    output = tmp_path / "link" if link else folder
+    if link:
+        output.symlink_to(folder)
+    with pytest.raises(InputError, match="would overwrite .*a.png.* or a --suffix"):
+        find([folder], output)
+
+
+def test_two_results_of_one_name_are_refused(tmp_path):
+    one = fill(tmp_path / "one", "a.png", "a.jpg")
+    other = fill(tmp_path / "other", "a.png")
+    with pytest.raises(InputError, match="would be written to a.png; rename"):
+        find([one, other], tmp_path / "out")
+    with pytest.raises(InputError, match="would be written to a.bmp"):
+        find([one], tmp_path / "out", output_format="bmp")
+    assert len(find([one], tmp_path / "out")) == 2
+
+
+def test_two_links_to_one_picture_are_two_pictures(tmp_path):
+    folder = fill(tmp_path / "in", "a.png")
+    (folder / "b.png").symlink_to("a.png")
+    assert len(find([folder], tmp_path / "out")) == 2
+
+
+def command(folder, *flags):
+    return (
+        *("test.py", "--model=bicubic", "--scale=2"),
+        *(f"--input_path={folder / 'in'}", f"--output_path={folder / 'out'}"),
+        *flags,
+    )
+
+
+def test_what_is_there_is_kept_and_the_rest_is_done(tmp_path):
+    fill(tmp_path / "in", "a.png", "b.png")
+    kept = fill(tmp_path / "out", "a.png") / "a.png"
+    before = kept.read_bytes()
+    said = succeed_here(*command(tmp_path))
+    assert "Kept 1 results" in said and "Upscaled 1 of 1 pictures" in said
+    assert kept.read_bytes() == before
+    # All is done: not even a model is asked for.
+    said = succeed_here(*command(tmp_path)[:1], *command(tmp_path)[3:])
+    assert "Kept 2 results" in said and "Upscaled" not in said
+    succeed_here(*command(tmp_path, "--overwrite"))
+    assert kept.read_bytes() != before
+
+
+def test_a_broken_picture_is_listed_at_the_end(tmp_path):
+    fill(tmp_path / "in", "a.png", "b.png", "c.png")
+    (tmp_path / "in" / "b.png").write_bytes(b"no picture")
+    (tmp_path / "in" / "d.png").symlink_to("gone.png")
+    done = run_here(*command(tmp_path))
+    assert done.returncode == 1
+    assert "b.png: is not an image" in done.stderr
+    assert "d.png: is a link to gone.png" in done.stderr
+    last = done.stdout.strip().splitlines()[-3:]
+    assert last[0] == "Left out, for the reasons above:"
+    assert [line.strip() for line in last[1:]] == [
+        str(tmp_path / "in" / name) for name in ("b.png", "d.png")
+    ]
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"a.png", "c.png"}
+
+
+def test_paths_need_no_flag(tmp_path):
+    fill(tmp_path / "in", "a.png", "b.png")
+    flags = [f for f in command(tmp_path) if not f.startswith("--input_path")]
+    said = succeed_here(*flags, tmp_path / "in" / "a.png", tmp_path / "in" / "b.png")
+    assert "Upscaled 2 of 2 pictures" in said
+    line = fail_here(*flags, "scale=3")
+    assert "--input_path=scale=3: does not exist" in line
+
+
+def test_crops_are_drawn_beside_a_result(tmp_path):
+    fill(tmp_path / "in", "a.png")
+    succeed_here(*command(tmp_path, "--compare"))
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"a.png", "a.compare.png"}
+    with Image.open(tmp_path / "out" / "a.compare.png") as image:
+        assert image.mode == "RGB" and image.width > 3 * 100
+
+
+def test_a_suffix_is_no_path(tmp_path):
+    fill(tmp_path / "in", "a.png")
+    line = fail_here(*command(tmp_path, "--suffix=/x"))
+    assert "--suffix=/x: expected part of a name" in line
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("--scale=1", "--scale=1: expected more than 1"),
+        ("--scale=20", "--scale=20: the model does x2 and x3 and x4 and x8 and x16"),
+        ("--tile_size=small", "expected a whole number of at least 1, or auto"),
+        ("--memory_limit=0.1", "expected a finite number of at least 1"),
+        ("--output_format=gif", "--output_format=gif: "),
+    ],
+)
+def test_a_mistake_gets_a_line(tmp_path, flag, said):
+    fill(tmp_path / "in", "a.png")
+    assert said in fail_here(*command(tmp_path, flag))
+    assert not Path(tmp_path / "out").exists()

@@ -1,0 +1,183 @@
+"""Kills, full disks, forbidden folders: nothing is half-written."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from console import files
+from imaging.files import load_image
+from imaging.pipeline import overlapped
+from tests.pictures import draw_picture, write_pictures
+from tests.scripts import ROOT, run_here, succeed_here
+from tests.test_full_disk import on_disk
+
+COUNT, SIDE = 12, 150
+
+
+def flags(source, target):
+    return (
+        *("--model=bicubic", "--scale=8"),
+        *(f"--input_path={source}", f"--output_path={target}"),
+    )
+
+
+@pytest.fixture
+def source(tmp_path):
+    return write_pictures(tmp_path / "in", [(SIDE, SIDE)] * COUNT)
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)],
+)
+def test_a_second_run_finishes_what_was_stopped(
+    tmp_path, source, number, status, monkeypatch
+):
+    target = tmp_path / "out"
+    command = [sys.executable, ROOT / "test.py", *flags(source, target)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while not list(target.glob("[!.]*.png")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert errors == ("Stopped.\n" if number == signal.SIGINT else "")
+    finished = {path: path.read_bytes() for path in target.glob("[!.]*.png")}
+    assert 0 < len(finished) < COUNT
+    for path in finished:
+        assert load_image(path).shape == (8 * SIDE, 8 * SIDE, 3)
+    if number != signal.SIGKILL:
+        assert len(list(target.iterdir())) == len(finished)
+
+    monkeypatch.setattr(files, "SECONDS_UNTIL_LEFT", 0.0)
+    said = succeed_here("test.py", *flags(source, target))
+    assert f"Kept {len(finished)} results" in said
+    assert {path.name for path in target.iterdir()} == {
+        f"{index}.png" for index in range(COUNT)
+    }
+    for path, content in finished.items():
+        assert path.read_bytes() == content
+
+
+def test_a_full_disk_ends_the_run_and_leaves_whole_results(tmp_path, source):
+    disk = tmp_path / "disk"
+    command = [sys.executable, str(ROOT / "test.py"), *flags(source, disk / "SR")]
+    listing = 'echo $(ls -A "$1/SR"); shift; "$@"; status=$?; echo "status $status"'
+    # Room for some of the results.
+    done = on_disk("size=8m", disk, ["sh", "-c", listing, "-", str(disk), *command])
+    first, second = done.stderr.strip().splitlines()[-2:]
+    assert first.startswith(f"Error: {disk}/SR/") and "no space left" in first
+    assert second.startswith("Error: ") and "no space left" in second
+    assert done.stdout.count("status 1") == 2
+    # What the second run lists is what the first one has left: no part of a file.
+    kept = next(line for line in done.stdout.splitlines() if line.endswith(".png"))
+    names = kept.split()
+    assert 0 < len(names) < COUNT and not [n for n in names if n.startswith(".")]
+    assert f"Kept {len(names)} results" in done.stdout
+
+
+def test_a_folder_that_may_not_be_written_to_is_told_before_any_work(tmp_path, source):
+    disk = tmp_path / "disk"
+    command = [sys.executable, str(ROOT / "test.py"), *flags(source, disk / "SR")]
+    done = on_disk("ro", disk, command)
+    assert done.stdout == ""
+    lines = done.stderr.strip().splitlines()
+    line = f"Error: --output_path={disk}/SR: {disk} cannot be written to."
+    assert lines == [line] * 2
+
+
+def test_a_picture_that_does_not_fit_the_memory_is_left_out(tmp_path, monkeypatch):
+    from models.bicubic import Bicubic
+
+    upscale = Bicubic.upscale
+
+    def run_out(self, lr, scale):
+        if np.all(np.asarray(lr) == 77):
+            raise MemoryError
+        return upscale(self, lr, scale)
+
+    monkeypatch.setattr(Bicubic, "upscale", run_out)
+    folder = write_pictures(tmp_path / "in", [(30, 30), (30, 60), (30, 31)])
+    Image.new("RGB", (60, 30), (77, 77, 77)).save(folder / "1.png")
+    done = run_here("test.py", *flags(folder, tmp_path / "out"))
+    assert done.returncode == 1
+    assert "1.png: out of memory with the smallest tiles" in done.stderr
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"0.png", "2.png"}
+
+
+def test_reading_is_one_ahead_and_writing_one_behind():
+    events = []
+
+    def load(source):
+        events.append(f"read {source}")
+        return source
+
+    with overlapped(load, range(4), lambda source: source != 2) as (reader, writer):
+        for source, wait in reader:
+            assert wait() == source
+            end = time.monotonic() + 10
+            while source in (0, 2) and f"read {source + 1}" not in events:
+                assert time.monotonic() < end
+            events.append(f"have {source}")
+            writer.put(lambda source=source: events.append(f"wrote {source}"), True)
+    assert sorted(events) == sorted(
+        f"{what} {n}" for n in range(4) for what in ("read", "have", "wrote")
+    )
+    assert events.index("read 1") < events.index("have 0")
+    # Too large to be held beside another.
+    assert events.index("read 2") > events.index("have 1")
+    assert [e for e in events if e.startswith("wrote")] == [
+        f"wrote {n}" for n in range(4)
+    ]
+
+
+def test_what_reading_raises_is_raised_where_it_is_asked_for():
+    def load(source):
+        if source == 1:
+            raise ValueError("one")
+        return source
+
+    outcomes = []
+    with overlapped(load, range(3), lambda _: True) as (reader, _):
+        for _, wait in reader:
+            try:
+                outcomes.append(wait())
+            except ValueError as error:
+                outcomes.append(str(error))
+    assert outcomes == [0, "one", 2]
+
+
+def test_what_writing_raises_ends_the_work():
+    def fail():
+        raise OSError("full")
+
+    with (
+        pytest.raises(OSError, match="full"),
+        overlapped(int, range(9), lambda _: True) as (reader, writer),
+    ):
+        for source, _ in reader:
+            assert source < 2
+            writer.put(fail, True)
+
+
+def test_a_result_is_never_read_before_it_is_whole(tmp_path):
+    """A picture that is there is the whole picture, at any moment of a run."""
+    source = tmp_path / "a.png"
+    Image.fromarray(draw_picture(400, 400)).save(source)
+    target = tmp_path / "out" / "a.png"
+    command = [sys.executable, ROOT / "test.py", *flags(source, tmp_path / "out")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while not target.exists():
+        assert process.poll() is None
+        time.sleep(0.001)
+    assert load_image(target).shape == (3200, 3200, 3)
+    assert process.wait(60) == 0
