@@ -20,6 +20,9 @@ class Row:
         peak_memory_gb: 10^9 bytes at most in use, as `benchmarks/peak.py` says.
         images_per_second: How many images it does in a second.
         waiting_share: Share of the time spent waiting, in [0, 1].
+        times_whole: How many times as long as the picture in one piece it takes.
+        largest_difference: From that, in grey levels.
+        share_of_network: How near it comes to the speed of its network alone.
         seconds_per_output_megapixel: Of upscaling; in the JSON only.
     """
 
@@ -34,6 +37,9 @@ class Row:
     peak_memory_gb: float | None = None
     images_per_second: float | None = None
     waiting_share: float | None = None
+    times_whole: float | None = None
+    largest_difference: float | None = None
+    share_of_network: float | None = None
     seconds_per_output_megapixel: float | None = None
 
     def to_json(self):
@@ -75,6 +81,9 @@ COLUMNS = {
     "peak_memory_gb": ("memory", "{:.2f} GB".format),
     "images_per_second": ("images/s", "{:.1f}".format),
     "waiting_share": ("waiting", "{:.2%}".format),
+    "times_whole": ("vs whole", "{:.2f}x".format),
+    "largest_difference": ("difference", "{:.1g}".format),
+    "share_of_network": ("of network", "{:.1%}".format),
 }
 NEED_TITLES = {
     "images/s",
@@ -84,6 +93,9 @@ NEED_TITLES = {
     "vs float32",
     "memory",
     "waiting",
+    "vs whole",
+    "difference",
+    "of network",
 }
 
 

@@ -34,6 +34,7 @@ with quiet.imports():
         network,
         predictor,
         start,
+        tiling,
     )
     from benchmarks.rows import to_table
     from benchmarks.settings import Settings
@@ -46,6 +47,8 @@ SECTIONS = {
     "limit": limit.measure,
     "training": network.measure_training,
     "upscaling": network.measure_upscaling,
+    "tiles": tiling.measure_tiles,
+    "pictures": tiling.measure_pictures,
     "exports": exports.measure,
     "four_pass": four_pass.measure,
     "memory": memory.measure,
