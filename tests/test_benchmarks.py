@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from benchmarks import four_pass, predictor
+from benchmarks import four_pass, predictor, tiling
 from benchmarks.network import PATCH, count_flops
 from benchmarks.rows import Row, to_table
 from benchmarks.settings import Settings
@@ -18,6 +18,7 @@ from tests.pictures import write_pictures
 from tests.scripts import fail, run_here, succeed, succeed_here
 
 SMALL = ("--scales=2", "--batch_size=1", "--features=4", "--shared_blocks=1")
+SMALL_SETTINGS = Settings((2,), 1, 1, 4, 1, "-1")
 SECTIONS = ("limit", "training", "upscaling", "exports", "input", "start")
 
 
@@ -206,3 +207,27 @@ def test_downscalers_compares_with_the_lr_images_that_are_given(tmp_path):
     for row in (exact, same):
         assert row[-5:-3] + row[-1:] == ["x4", "0.0000", "+0.000"]
     assert float(of_cv[-4]) > float(of_tf[-4]) > 0 and of_cv[-1] != "+0.000"
+
+
+def test_tiles_are_held_against_the_picture_in_one_piece(monkeypatch):
+    monkeypatch.setattr(tiling, "SIDES", {2: 320})
+    # So that it is cut, small as it is.
+    monkeypatch.setattr(tiling, "MEMORY", 200_000_000)
+    whole, in_tiles = tiling.measure_tiles(SMALL_SETTINGS)
+    assert in_tiles.times_whole == pytest.approx(in_tiles.seconds / whole.seconds)
+    assert in_tiles.largest_difference < 0.01
+
+
+def test_the_script_is_held_against_its_network(monkeypatch):
+    monkeypatch.setattr(tiling, "SIZE", (32, 48))
+    network, script = tiling.measure_pictures(SMALL_SETTINGS)
+    share = network.seconds / script.seconds
+    assert script.share_of_network == pytest.approx(share)
+    assert 0 < share < 1
+
+
+def test_a_script_that_fails_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(tiling, "TEST", str(tmp_path / "none.py"))
+    monkeypatch.setattr(tiling, "SIZE", (32, 48))
+    with pytest.raises(InputError, match=r"test\.py ended with 2: .*none\.py"):
+        list(tiling.measure_pictures(SMALL_SETTINGS))
