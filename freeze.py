@@ -24,10 +24,10 @@ with quiet.imports():
     import numpy as np
 
     from frozen import formats, upscaler
-    from imaging.tiles import upscale_image
     from models import opening
     from models.exporting import make_network
     from training import devices
+    from upscaling.tiles import upscale_image
 
 FLAGS = flags.FLAGS
 MODEL = Choice(

@@ -16,19 +16,21 @@ from console.errors import InputError
 from console.files import check_target
 from console.flags import define_path, define_paths
 from console.progress import Progress, say, warn
-from imaging import jobs, limits
+from imaging import limits
 from imaging.comparing import draw_comparison
 from imaging.files import read_size, save_image, to_rgb
 from imaging.pictures import load_picture
-from imaging.pipeline import overlapped
 from imaging.saving import check_fits, save_picture
 from models import MODELS
+from upscaling import jobs
+from upscaling.pipeline import overlapped
 
 with quiet.imports():
     from frozen.upscaler import Upscaler
-    from models import opening, upscaling
+    from models import opening
     from training import devices
     from training.options import StepOptions, define_precision
+    from upscaling import choosing
 
 FLAGS = flags.FLAGS
 MODEL = Choice(
@@ -52,7 +54,7 @@ def define_flags():
     )
     define_path("output_path", "SR", "Folder to write to.")
     jobs.define_flags()
-    upscaling.define_flags()
+    choosing.define_flags()
     limits.define_flag()
     flags.DEFINE_bool("use_gpu", False, "Whether to run on the GPU.")
 
@@ -69,7 +71,7 @@ def main():
         say(f"Kept {kept} results that are there; --overwrite makes them anew.")
     if not waiting:
         return None
-    run = Run(waiting, upscaling.enlarger_from_flags(_open_from_flags()))
+    run = Run(waiting, choosing.enlarger_from_flags(_open_from_flags()))
     run.take()
     return run.tell()
 
@@ -81,11 +83,11 @@ class Run:
         """Takes what is to be done and with what.
 
         Args:
-            waiting: list of `imaging.jobs.Job`.
-            enlarger: `imaging.enlarging.Enlarger`.
+            waiting: list of `upscaling.jobs.Job`.
+            enlarger: `upscaling.enlarging.Enlarger`.
         """
         self.waiting, self.enlarger = waiting, enlarger
-        self.tiler = upscaling.Tiler()
+        self.tiler = choosing.Tiler()
         self.sizes = {job: self._find_size(job) for job in waiting}
         self.left_out = []
 

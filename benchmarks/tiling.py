@@ -17,8 +17,8 @@ from imaging.files import to_uint8
 from imaging.imresize import imresize
 from imaging.pictures import Picture
 from imaging.saving import save_picture
-from imaging.tiles import MEMORY, Tiling, upscale_image
 from models.exporting import make_network
+from upscaling.tiles import MEMORY, Tiling, upscale_image
 
 TEST = str(Path(__file__).resolve().parents[1] / "test.py")
 

@@ -23,8 +23,8 @@ import tensorflow as tf
 from console import quiet
 from console.errors import InputError
 from frozen import graphs
-from imaging import passes
-from imaging.tiles import Stage, make_part
+from upscaling import passes
+from upscaling.tiles import Stage, make_part
 
 INPUT, SCALE = "sr_input", "sr_input_scale"
 FEATURES, OUTPUT = "sr_features", "sr_output"
@@ -197,13 +197,13 @@ class Upscaler:
         return graphs.to_function(self.graph_def, inputs, outputs, source)
 
     def stages(self, scale):
-        """The parts of the network for `imaging.tiles.upscale_image`.
+        """The parts of the network for `upscaling.tiles.upscale_image`.
 
         Args:
             scale: Upscaling factor.
 
         Returns:
-            list of `imaging.tiles.Stage`. They may enlarge by something else, where
+            list of `upscaling.tiles.Stage`. They may enlarge by something else, where
             the file takes its scale for a pass; see `find_factor`.
 
         Raises:

@@ -1,1 +1,1 @@
-"""Images as arrays: reading and writing, MATLAB's imresize, colour, tiles."""
+"""Images as arrays: reading and writing, MATLAB's imresize, colour."""

@@ -111,19 +111,19 @@ class Model:
             scale: Upscaling factor, one of `self.scales`.
 
         Returns:
-            list of `imaging.tiles.Stage`, not compiled. The first one, the trunk, does
-            not enlarge; each of the others doubles height and width.
+            list of `upscaling.tiles.Stage`, not compiled. The first one, the trunk,
+            does not enlarge; each of the others doubles height and width.
         """
         raise InputError(f"--model={self.name} has no network to freeze.")
 
     def stages(self, scale):
-        """The model as `imaging.tiles.upscale_image` takes pictures through it.
+        """The model as `upscaling.tiles.upscale_image` takes pictures through it.
 
         Args:
             scale: Upscaling factor, one of `self.scales`.
 
         Returns:
-            list of `imaging.tiles.Stage`, compiled once and kept.
+            list of `upscaling.tiles.Stage`, compiled once and kept.
         """
         raise NotImplementedError
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from imaging.files import to_uint8
 from imaging.imresize import imresize
-from imaging.tiles import Stage
 from models.base import Model
+from upscaling.tiles import Stage
 
 
 class Bicubic(Model):

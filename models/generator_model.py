@@ -8,7 +8,6 @@ from absl import flags
 
 from console.errors import InputError
 from console.progress import say
-from imaging.tiles import make_part
 from models import tf1_names
 from models.base import Model, check_flags_agree
 from models.generator import Generator
@@ -17,6 +16,7 @@ from training import averages, checkpoints
 from training.index_files import check_fits
 from training.optimizer import GuardedAdam, Schedule
 from training.options import POLICIES, StepOptions
+from upscaling.tiles import make_part
 
 
 class GeneratorModel(Model):

@@ -8,8 +8,8 @@ import numpy as np
 from console.errors import InputError, name_some
 from console.progress import track, warn
 from imaging.files import to_uint8
-from imaging.tiles import upscale_image
 from metrics import mse_y, pirm_rmse, psnr_rgb, psnr_y, rmse_rgb, ssim_y
+from upscaling.tiles import upscale_image
 
 BASELINE = "bicubic"
 

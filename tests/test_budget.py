@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from console import machine
-from imaging import budget
-from imaging.budget import Budget
-from imaging.enlarging import Enlarger
+from upscaling import budget
+from upscaling.budget import Budget
+from upscaling.enlarging import Enlarger
 
 GB = 1_000_000_000
 

@@ -15,7 +15,10 @@ SCRIPTS = [
     "misc/export_tf1_checkpoint.py",
     *(f"score_predictors/{n}.py" for n in ("train", "evaluate", "freeze", "predict")),
 ]
-FOLDERS = ("misc", "score_predictors", "dataloaders", "models", "training", "reports")
+FOLDERS = (
+    *("misc", "score_predictors", "dataloaders", "models", "training", "reports"),
+    *("imaging", "upscaling"),
+)
 
 # What a script can hardly be run without, and what says where it reads and writes.
 NEEDED = {

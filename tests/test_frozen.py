@@ -8,9 +8,9 @@ import tensorflow as tf
 from console.errors import InputError
 from frozen import graphs
 from frozen.upscaler import Upscaler
-from imaging.tiles import Tiling, upscale_image
 from models.exporting import make_network
 from tests.small import make_small
+from upscaling.tiles import Tiling, upscale_image
 
 # All of these are in TF 1.15; Switch and Merge are its control flow.
 ONE_SCALE = {

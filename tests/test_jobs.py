@@ -4,9 +4,9 @@ import pytest
 from PIL import Image
 
 from console.errors import InputError
-from imaging.jobs import find_jobs
 from tests.pictures import draw_picture
 from tests.scripts import fail_here, run_here, succeed_here
+from upscaling.jobs import find_jobs
 
 
 def fill(folder, *names):

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     {"console"},
     {"imaging"},
+    {"upscaling"},
     {"metrics", "frozen", "training", "reports"},
     {"models", "dataloaders", "score_predictors"},
 ]

@@ -5,12 +5,12 @@ import pytest
 import tensorflow as tf
 
 from frozen.upscaler import Upscaler
-from imaging.tiles import upscale_image
 from models import tf1_names
 from models.eusr import EUSR
 from models.generator_settings import Architecture, Training
 from models.opening import open_model
 from tests.shared_data import SHARED, needs_shared
+from upscaling.tiles import upscale_image
 
 pytestmark = needs_shared
 

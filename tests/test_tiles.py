@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from imaging import passes
-from imaging.cutting import choose_sides, cut, find_margins
 from imaging.imresize import imresize
-from imaging.tiles import Stage, Tiling, find_scale, upscale_image
 from imaging.turns import TURNS, turn, turn_back
 from tests.small import make_small
 from tests.test_frozen import freeze
+from upscaling import passes
+from upscaling.cutting import choose_sides, cut, find_margins
+from upscaling.tiles import Stage, Tiling, find_scale, upscale_image
 
 
 def draw_lr(height, width):

@@ -11,10 +11,10 @@ from PIL import Image
 
 from console import files
 from imaging.files import load_image
-from imaging.pipeline import overlapped
 from tests.pictures import write_pictures
 from tests.scripts import ROOT, run_here, succeed_here
 from tests.test_full_disk import on_disk
+from upscaling.pipeline import overlapped
 
 COUNT, SIDE = 12, 150
 

@@ -1,7 +1,7 @@
 """Networks that are asked several times: their answers are averaged.
 
-Each function makes one stage for `imaging.tiles.upscale_image` of the stages of others,
-so these pictures, too, may be of any size, and are never whole in memory as floats.
+Each function makes one stage for `upscaling.tiles.upscale_image` of the stages of
+others, so these pictures, too, may be of any size, and are never whole as floats.
 """
 
 import dataclasses
@@ -10,8 +10,8 @@ import functools
 import numpy as np
 
 from imaging.imresize import imresize
-from imaging.tiles import Stage, Tiling, find_scale, upscale_image
 from imaging.turns import TURNS, turn, turn_back
+from upscaling.tiles import Stage, Tiling, find_scale, upscale_image
 
 SCALE = 4
 # Scales that the three ways of 4PP-EUSR need: twice by 2, by 4, by 8 and halved.

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from imaging.cutting import LEAST, choose_sides, cut, find_margins
+from upscaling.cutting import LEAST, choose_sides, cut, find_margins
 
 MEMORY = 2_000_000_000
 

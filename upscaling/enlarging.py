@@ -10,7 +10,7 @@ from scipy import ndimage
 from imaging.files import to_8_bits
 from imaging.imresize import imresize
 from imaging.pictures import make_finish, to_input
-from imaging.tiles import Tiling, upscale_image
+from upscaling.tiles import Tiling, upscale_image
 
 # Within so many pixels of alpha lies whatever a network may make of it.
 _NEAR = 5
@@ -23,8 +23,8 @@ class Enlarger:
     """A network, and by how much it is to enlarge.
 
     Attributes:
-        arrange: From a `Tiling` to the stages, a list of `imaging.tiles.Stage`, and the
-            `Tiling` that they are to be run with.
+        arrange: From a `Tiling` to the stages, a list of `upscaling.tiles.Stage`, and
+            the `Tiling` that they are to be run with.
         factor: By how much the stages enlarge.
         scale: By how much pictures are enlarged: that, or less.
     """

@@ -1,7 +1,7 @@
 """How much memory the upscaling of pictures may take."""
 
 from console.machine import free_memory, used_memory
-from imaging.tiles import MEMORY
+from upscaling.tiles import MEMORY
 
 # Of what is free: other programs want some, too.
 _SHARE = 0.7

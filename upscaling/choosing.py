@@ -1,14 +1,14 @@
-"""Makes of a model what pictures are enlarged with, as flags say."""
+"""Chooses, as flags say, what of a model pictures are enlarged with, and how."""
 
 from absl import flags
 
 from console.errors import InputError
 from console.flags import define_count, define_float
 from console.progress import say
-from imaging import passes
-from imaging.budget import Budget
-from imaging.enlarging import Enlarger
-from imaging.tiles import Tiling, find_scale
+from upscaling import passes
+from upscaling.budget import Budget
+from upscaling.enlarging import Enlarger
+from upscaling.tiles import Tiling, find_scale
 
 AUTO = "auto"
 # What a model may be able to do.
@@ -66,7 +66,7 @@ def enlarger_from_flags(model):
         model: A `models.base.Model` or a `frozen.upscaler.Upscaler`.
 
     Returns:
-        imaging.enlarging.Enlarger.
+        upscaling.enlarging.Enlarger.
 
     Raises:
         InputError: The model does not enlarge by so much.

@@ -1,6 +1,6 @@
 """Where a picture is cut into tiles, and how large these are.
 
-Geometry alone: `imaging.tiles` runs networks over what is cut here. All tiles of a
+Geometry alone: `upscaling.tiles` runs networks over what is cut here. All tiles of a
 stage are of one size, margins included, so one compiled graph serves them all: they
 are moved inwards at the borders, not made smaller.
 """

@@ -1,0 +1,1 @@
+"""How a picture of any kind and size goes through a network."""
