@@ -95,7 +95,8 @@ def upscale_image(
         prepare: From a tile of the picture to float32 (h, w, 3), RGB in [0, 255].
         finish: From a tile of the result, float32 (h, w, 3) that is not rounded and
             not clipped, to what is kept of it; None keeps it as it is.
-        advance: Called with the number of pixels of the result that were done since.
+        advance: Called with the work that was done since, in pixels of the result; it
+            may be fractions of some.
 
     Returns:
         (H * scale, W * scale, ...), of the shape and dtype that `finish` gives.
@@ -112,6 +113,7 @@ class _Run:
 
     def __init__(self, stages, size, tiling, advance):
         self.stages, self.advance = stages, advance
+        self.shares = _share_work(stages)
         self.size = [length * find_scale(stages) for length in size]
         self.margins = find_margins(stages, tiling.overlap)
         self.sides = choose_sides(
@@ -152,34 +154,44 @@ class _Run:
     def _run_window(self, level, x, window, corner):
         """Runs one tile, in halves if the memory does not suffice."""
         rows, columns = window
-        stage = self.stages[level]
-        part = x[rows.start : rows.end, columns.start : columns.end]
-        try:
-            y = self._run_stage(level, part, window)
-        except _EXHAUSTED as error:
-            if not self._shrink(level, part.shape[:2]):
-                raise MemoryError("the smallest tiles do not fit") from error
-            y = None
-        if y is None:  # Out of the handler, which would keep what failed in memory.
+        scale = self.stages[level].scale
+        y = self._try_stage(
+            level, x[rows.start : rows.end, columns.start : columns.end], window
+        )
+        if y is None:
             kept = [(each.first, each.last) for each in window]
             self._cover(level, x, kept, corner)
             return
         wanted = [
-            tuple((end - each.start) * stage.scale for end in (each.first, each.last))
+            tuple((end - each.start) * scale for end in (each.first, each.last))
             for each in window
         ]
         self._cover(level + 1, y, wanted, corner)
 
+    def _try_stage(self, level, part, window):
+        """Runs one stage over a tile; None if that is too large by now."""
+        size = part.shape[:2]
+        # Cut before another tile has turned out to be too large.
+        if any(n > side for n, side in zip(size, self.sides[level], strict=True)):
+            return None
+        try:
+            return self._run_stage(level, part, window)
+        except _EXHAUSTED as error:
+            if not self._shrink(level, size):
+                raise MemoryError("the smallest tiles do not fit") from error
+            return None
+
     def _run_stage(self, level, part, window):
         stage = self.stages[level]
         tile = (self.prepare(part) if level == 0 else part)[None]
-        if not stage.tells:
-            return np.asarray(stage.run(tile))[0]
         pixels = math.prod(each.last - each.first for each in window)
-        pixels *= find_scale(self.stages[level:]) ** 2
-        return np.asarray(stage.run(tile, lambda share: self.advance(share * pixels)))[
-            0
-        ]
+        pixels *= find_scale(self.stages[level:]) ** 2 * self.shares[level]
+        if stage.tells:
+            y = stage.run(tile, lambda share: self.advance(share * pixels))
+            return np.asarray(y)[0]
+        y = np.asarray(stage.run(tile))[0]
+        self.advance(pixels)
+        return y
 
     def _shrink(self, level, failed):
         """Makes the tiles of a stage half of one that failed; says if that could be."""
@@ -199,5 +211,15 @@ class _Run:
             for start, length in zip(place, tile.shape[:2], strict=True)
         )
         self.output[rows, columns] = tile
-        if not self.stages[-1].tells:
-            self.advance(tile.shape[0] * tile.shape[1])
+
+
+def _share_work(stages):
+    """Which share of the work each stage is, a list that sums to 1.
+
+    By how far it sees: each convolution adds as much to that as to the work.
+    """
+    scale, work = 1, []
+    for stage in stages:
+        work.append(max(stage.radius, 1e-3) * scale**2)
+        scale *= stage.scale
+    return [each / sum(work) for each in work]
