@@ -6,6 +6,8 @@ r"""Upscales pictures.
 Takes pictures and folders of pictures, of any kind and size, and writes the same kind.
 """
 
+import contextlib
+import errno
 import functools
 
 from absl import flags
@@ -39,6 +41,8 @@ MODEL = Choice(
     None,
     "A model to take in place of a .pb file, with --restore_path.",
 )
+# Of what the system may refuse, what another picture need not meet.
+ITS_OWN_FAULTS = (errno.ENAMETOOLONG, errno.EISDIR, errno.EINVAL)
 
 
 def define_flags():
@@ -64,14 +68,16 @@ def main():
     devices.choose("0" if FLAGS.use_gpu else "-1")
     limits.take_flag()
     check_target(FLAGS.output_path, "--output_path", is_folder=True)
-    found = jobs.from_flags(FLAGS.input_path, FLAGS.output_path)
-    waiting = [job for job in found if FLAGS.overwrite or not job.is_done()]
+    output = jobs.Output.from_flags(FLAGS.output_path)
+    found = jobs.find_jobs(FLAGS.input_path, output)
+    waiting = [job for job in found if output.overwrite or not job.is_done()]
     if len(waiting) < len(found):
-        kept = len(found) - len(waiting)
-        say(f"Kept {kept} results that are there; --overwrite makes them anew.")
+        kept = f"{len(found) - len(waiting)} of {len(found)} results"
+        say(f"Kept {kept}, which are there; --overwrite makes them anew.")
     if not waiting:
         return None
-    run = Run(waiting, choosing.enlarger_from_flags(_open_from_flags()))
+    enlarger = choosing.enlarger_from_flags(_open_from_flags())
+    run = Run(waiting, output, enlarger, choosing.Tiler.from_flags())
     run.take()
     return run.tell()
 
@@ -79,17 +85,19 @@ def main():
 class Run:
     """All pictures on their way to their results."""
 
-    def __init__(self, waiting, enlarger):
+    def __init__(self, waiting, output, enlarger, tiler):
         """Takes what is to be done and with what.
 
         Args:
             waiting: list of `upscaling.jobs.Job`.
+            output: `upscaling.jobs.Output`.
             enlarger: `upscaling.enlarging.Enlarger`.
+            tiler: `upscaling.choosing.Tiler`.
         """
-        self.waiting, self.enlarger = waiting, enlarger
-        self.tiler = choosing.Tiler()
-        self.sizes = {job: self._find_size(job) for job in waiting}
-        self.left_out = []
+        self.waiting, self.output = waiting, output
+        self.enlarger, self.tiler = enlarger, tiler
+        self.sizes = {job: _find_size(job) for job in waiting}
+        self.left_out = set()
 
     def take(self):
         """Reads, enlarges and writes; leaves out what cannot be."""
@@ -101,60 +109,74 @@ class Run:
             ) as (reader, writer),
         ):
             for job, wait in reader:
-                try:
+                end = progress.done + self.enlarger.count_pixels(self.sizes[job])
+                with self._or_left_out(job):
                     self._take_one(job, wait, writer, progress)
-                except (InputError, MemoryError) as error:
-                    warn(f"left out: {_describe(error, job)}")
-                    self.left_out.append(job)
+                progress.advance(end - progress.done)
+                del wait  # It holds the picture.
 
     def tell(self):
         """Says what was done; returns the exit status."""
         done = len(self.waiting) - len(self.left_out)
-        say(
-            f"Upscaled {done} of {len(self.waiting)} pictures by {self.enlarger.scale}."
-        )
+        of_all = f"{done} of {len(self.waiting)} pictures"
+        say(f"Upscaled {of_all} by {self.enlarger.scale}.")
         if not self.left_out:
             return None
         say("Left out, for the reasons above:")
-        for job in self.left_out:
-            say(f"  {job.source}")
+        for job in self.waiting:
+            if job in self.left_out:
+                say(f"  {job.source}")
         return 1
 
     def _take_one(self, job, wait, writer, progress):
         picture = wait()
+        if job.target.is_dir():
+            raise InputError(f"{job.target}: is a folder; move it away.")
         check_fits(
             job.target,
             self.enlarger.find_size(picture.size),
-            picture.alpha is not None,
+            picture.has_transparency(),
         )
-        tiling = self.tiler.tile(self.enlarger, picture)
+        tiling = self.tiler.tile(self.enlarger, picture, job.source)
         result = self.enlarger.enlarge(picture, tiling, progress.advance)
-        save = functools.partial(_save, job, picture, result, self.enlarger.scale)
+        save = functools.partial(self._save, job, picture, result)
         writer.put(save, self._is_light(job))
+
+    def _save(self, job, picture, result):
+        """Writes a result and says so."""
+        with self._or_left_out(job):
+            if self.output.compare:
+                # Before the result, with which this picture counts as done.
+                lr, sr = to_rgb(picture.pixels), to_rgb(result.pixels)
+                save_image(job.comparison, draw_comparison(lr, sr, self.enlarger.scale))
+            save_picture(job.target, result, self.output.jpeg_quality)
+            height, width = picture.size
+            say(f"{job.source} ({width}x{height}) -> {job.target}")
+
+    @contextlib.contextmanager
+    def _or_left_out(self, job):
+        """Goes on without a picture if the fault is its own."""
+        try:
+            yield
+        except (InputError, MemoryError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in ITS_OWN_FAULTS:
+                raise
+            warn(f"left out: {_describe(error, job)}")
+            self.left_out.add(job)
 
     def _is_light(self, job):
         """Whether a picture and its result may be held beside another's."""
-        held = 3 * self.enlarger.count_pixels(self.sizes[job])
+        # Of RGBA, 16 bits and a copy they may be.
+        held = 8 * self.enlarger.count_pixels(self.sizes[job])
         return self.tiler.budget.is_light(held)
 
-    @staticmethod
-    def _find_size(job):
-        """(height, width) as the file says it; none of one that cannot be read."""
-        try:
-            return read_size(job.source)
-        except InputError:
-            return (0, 0)
 
-
-def _save(job, picture, result, scale):
-    """Writes a result and says so."""
-    if FLAGS.compare:
-        # Before the result, with which this picture counts as done.
-        lr, sr = to_rgb(picture.pixels), to_rgb(result.pixels)
-        save_image(job.comparison, draw_comparison(lr, sr, scale))
-    save_picture(job.target, result, FLAGS.jpeg_quality)
-    height, width = picture.size
-    say(f"{job.source} ({width}x{height}) -> {job.target}")
+def _find_size(job):
+    """(height, width) as the file says it; none of one that cannot be read."""
+    try:
+        return read_size(job.source)
+    except InputError:
+        return (0, 0)
 
 
 def _describe(error, job):
@@ -164,6 +186,8 @@ def _describe(error, job):
             f"{job.source}: out of memory with the smallest tiles; close other "
             "programs or cut it into pieces."
         )
+    if isinstance(error, OSError):
+        return f"{job.source}: {error.filename}: {error.strerror}."
     path = str(job.source), str(job.target)
     return str(error) if str(error).startswith(path) else f"{job.source}: {error}"
 

@@ -10,11 +10,11 @@ import os
 import warnings
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image, ImageCms
 
 from console.errors import InputError
+from imaging.deep_decoding import decode_deep, too_deep
 from imaging.limits import check_size
 from imaging.turns import UPRIGHT, turn
 
@@ -26,14 +26,12 @@ Image.MAX_IMAGE_PIXELS = None
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _EXIF_ORIENTATION = 0x0112
-_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
+_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS = 256, 257, 258
 
 # What Pillow's modes of 8 bits are converted to.
 _MODES = {"1": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA", "RGBX": "RGB"}
 _MODES |= {"P": "RGB", "YCbCr": "RGB"}
 _KEPT = ("L", "LA", "RGB", "RGBA")
-# Pixels of OpenCV by their number of channels, in the order that we have.
-_CHANNELS = {3: [2, 1, 0], 4: [2, 1, 0, 3]}
 
 
 @contextlib.contextmanager
@@ -61,7 +59,9 @@ def opened(path):
             raise InputError(
                 f"{path}: may not be read; change its permissions or remove it."
             ) from None
-        except (OSError, SyntaxError, ValueError):
+        except MemoryError:
+            raise
+        except Exception:  # As in `_damage_told`.
             raise _damaged(path, "is not an image that can be read") from None
         check_size(path, *image.size)
         yield image
@@ -75,22 +75,33 @@ def _say_missing(path):
     return "no such file"
 
 
-def find_size(image):
-    """Height and width of an image of Pillow, not loaded yet, once it is upright."""
-    width, height = image.size
-    if image.format == "TIFF":
-        # Some versions of Pillow exchange the two by themselves, others do not.
-        width, height = image.tag_v2[_TIFF_WIDTH], image.tag_v2[_TIFF_HEIGHT]
-    exchanged, _, _ = UPRIGHT[_read_orientation(image)]
+def find_size(image, path):
+    """Height and width of an image that is not loaded yet, once it is upright.
+
+    Args:
+        image: As `opened` yields it.
+        path: Its file.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    with _damage_told(path):
+        width, height = image.size
+        if image.format == "TIFF":
+            # Some versions of Pillow exchange the two by themselves, others do not.
+            width, height = image.tag_v2[_TIFF_WIDTH], image.tag_v2[_TIFF_HEIGHT]
+        exchanged, _, _ = UPRIGHT[_read_orientation(image)]
     return (width, height) if exchanged else (height, width)
 
 
-def decode(image, path):
+def decode(image, path, to_the_end=False):
     """Decodes an image, turned as its EXIF orientation says.
 
     Args:
         image: As `opened` yields it; loaded afterwards.
         path: Its file.
+        to_the_end: Whether an orientation counts that a PNG says behind its pixels,
+            which `find_size` does not know of.
 
     Returns:
         uint8 or uint16 (H, W, C), C-contiguous: grey, grey and alpha, RGB, or RGB and
@@ -103,16 +114,17 @@ def decode(image, path):
     with _damage_told(path):
         orientation = _read_orientation(image)
         # Once loaded, Pillow forgets how the file stored its pixels.
-        raw_mode = _find_raw_mode(image)
+        is_deep, raw_mode = _is_deep(image), _find_raw_mode(image)
         image.load()
-        pixels = (
-            _decode_deep(path, raw_mode, image)
-            if ";16" in raw_mode
-            else _decode_8_bits(image, path)
-        )
+        if is_deep:
+            pixels = decode_deep(path, raw_mode, image)
+        else:
+            pixels = _decode_8_bits(image, path)
+        if to_the_end and image.format == "PNG":
+            orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
         # Pillow and OpenCV turn a TIFF themselves.
         if image.format != "TIFF":
-            pixels = turn(pixels, UPRIGHT[orientation])
+            pixels = turn(pixels, UPRIGHT.get(orientation, UPRIGHT[1]))
     return np.ascontiguousarray(pixels)
 
 
@@ -128,9 +140,9 @@ def _damage_told(path):
     """Turns what decoders raise for a damaged file into an `InputError`."""
     try:
         yield
-    except InputError:
+    except (InputError, MemoryError):
         raise
-    except (OSError, SyntaxError, ValueError, EOFError):
+    except Exception:  # There is hardly a kind that none of them raises.
         raise _damaged(path, "is truncated or damaged") from None
 
 
@@ -152,16 +164,23 @@ def _read_orientation(image):
 
 def _find_raw_mode(image):
     """How a file that is not loaded yet stores its pixels, as Pillow calls it."""
-    if image.format not in ("PNG", "TIFF") or not image.tile:
+    if not image.tile:
         return ""
     arguments = image.tile[0][3]
     return arguments if isinstance(arguments, str) else arguments[0]
 
 
+def _is_deep(image):
+    """Whether a file that is not loaded yet holds 16 bits a channel."""
+    if image.format == "TIFF":
+        return 16 in image.tag_v2.get(_TIFF_BITS, ())
+    return image.format == "PNG" and ";16" in _find_raw_mode(image)
+
+
 def _decode_8_bits(image, path):
     """The pixels of a loaded image of Pillow, uint8 (H, W, C)."""
     if image.mode[0] in "IF":  # Wide integers and floats, which Pillow would clip.
-        raise _too_deep(path)
+        raise too_deep(path)
     mode = _MODES.get(image.mode, image.mode)
     if "transparency" in image.info and "A" not in mode:
         # By way of RGBA a palette's transparent colours keep their RGB.
@@ -169,10 +188,8 @@ def _decode_8_bits(image, path):
         return rgba[..., [0, 3]] if mode == "L" else rgba
     if mode == "CMYK":
         image = _to_srgb(image)
-    elif mode not in _KEPT:
-        raise InputError(f"{path}: holds {mode} colours; save it as RGB.")
-    elif mode != image.mode:
-        image = image.convert(mode)
+    elif mode != image.mode or mode not in _KEPT:
+        image = image.convert(mode if mode in _KEPT else "RGB")
     pixels = np.asarray(image)
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
@@ -189,32 +206,3 @@ def _to_srgb(image):
                 outputMode="RGB",
             )
     return image.convert("RGB")
-
-
-def _decode_deep(path, raw_mode, image):
-    """The pixels of a file of 16 bits a channel, uint16 (H, W, C)."""
-    encoded = np.fromfile(path, np.uint8)
-    pixels = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
-    if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
-        raise _too_deep(path)
-    if pixels.dtype == np.uint8:
-        pixels = pixels.astype(np.uint16) * 257
-    if pixels.ndim == 2:
-        pixels = pixels[..., None]
-    else:
-        pixels = pixels[..., _CHANNELS[pixels.shape[-1]]]
-        # OpenCV has no grey with alpha.
-        if raw_mode.startswith("L"):
-            pixels = pixels[..., [0, -1]]
-    colour = image.info.get("transparency")
-    if colour is not None and pixels.shape[-1] in (1, 3):
-        opaque = np.any(pixels != np.asarray(colour, np.uint16), axis=-1, keepdims=True)
-        pixels = np.concatenate([pixels, opaque.astype(np.uint16) * 65535], -1)
-    return pixels
-
-
-def _too_deep(path):
-    """The error for pixels that are neither uint8 nor uint16."""
-    return InputError(
-        f"{path}: has neither 8 nor 16 bits a channel; save it as an ordinary PNG."
-    )

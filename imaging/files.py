@@ -33,7 +33,7 @@ def read_size(path):
         InputError: The file is no image.
     """
     with opened(path) as image:
-        return find_size(image)
+        return find_size(image, path)
 
 
 def load_image(path):

@@ -50,11 +50,13 @@ def imresize(image, scale=None, size=None, antialiasing=True):
 
 
 def imresize_part(image, scale, size, rows, columns):
-    """A part of what `imresize` makes, to the bit, without making the rest.
+    """A part of what `imresize` makes, without making the rest.
+
+    At equal scales to the bit; at others that may be rounded in another order.
 
     Args:
-        image: uint8 or float (H, W) or (H, W, C), any range.
-        scale: Factor of both sides.
+        image: uint8, uint16 or float (H, W) or (H, W, C), any range.
+        scale: Factor, or a pair for rows and columns.
         size: (H', W') of the whole output.
         rows: Which rows of the output, (start, end).
         columns: Likewise.
@@ -63,10 +65,11 @@ def imresize_part(image, scale, size, rows, columns):
         (rows, columns) or (rows, columns, C) of the image's dtype.
     """
     image = np.asarray(image)
+    scales = tuple(scale) if np.ndim(scale) else (scale, scale)
     parts = [
-        _cut_weights(_make_weights(length, new_length, float(scale), True), *part)
-        for length, new_length, part in zip(
-            image.shape, size, (rows, columns), strict=False
+        _cut_weights(_make_weights(length, new_length, float(each), True), *part)
+        for length, new_length, each, part in zip(
+            image.shape, size, scales, (rows, columns), strict=False
         )
     ]
     image = image[parts[0][1], parts[1][1]]

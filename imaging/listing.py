@@ -1,5 +1,6 @@
 """Finds image files in folders."""
 
+import os
 from pathlib import Path
 
 from console.errors import InputError
@@ -28,8 +29,8 @@ def list_images(folder, flag=None, expected="a folder of images", deep=False):
     if not folder.is_dir():
         found = "is a file" if folder.exists() else "does not exist"
         raise InputError(f"{named}: {found}; expected {expected}.")
-    found = folder.rglob("*") if deep else folder.iterdir()
-    paths = sorted(path for path in found if _is_image(path, folder))
+    found = _walk(folder) if deep else folder.iterdir()
+    paths = sorted(path for path in found if _is_image(path))
     if not paths:
         raise InputError(
             f"{named}: no images in this folder; expected files that end in "
@@ -38,10 +39,35 @@ def list_images(folder, flag=None, expected="a folder of images", deep=False):
     return paths
 
 
-def _is_image(path, folder):
+def _walk(folder):
+    """Yields what is in a folder and in all in it, links to folders included.
+
+    Raises:
+        InputError: One of them may not be read.
+    """
+
+    def refuse(error):
+        raise InputError(
+            f"{error.filename}: this folder may not be read; change its permissions or "
+            "move it away."
+        )
+
+    been = set()
+    for top, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        been.add(os.path.realpath(top))
+        # A link may lead back up.
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".")
+            and os.path.realpath(os.path.join(top, name)) not in been
+        ]
+        yield from (Path(top, name) for name in files)
+
+
+def _is_image(path):
     """Whether it looks like one, by its name."""
-    is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    if is_hidden or path.suffix.lower() not in EXTENSIONS:
+    if path.name.startswith(".") or path.suffix.lower() not in EXTENSIONS:
         return False
     return path.is_file() or (path.is_symlink() and not path.exists())
 

@@ -1,12 +1,16 @@
 """What a picture carries besides its pixels: colour profile, EXIF, dots an inch."""
 
+import contextlib
 import dataclasses
 import struct
 
 from PIL import Image
 
 EXIF_IFDS = _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
-_EXIF_WIDTH, _EXIF_HEIGHT = 0xA002, 0xA003
+_EXIF_WIDTH, _EXIF_HEIGHT, _MAKER_NOTE = 0xA002, 0xA003, 0x927C
+_MOST_DPI = 100_000
+# What is raised for values of a type or a size that a format does not have.
+UNWRITABLE = (ValueError, TypeError, OverflowError, ZeroDivisionError, struct.error)
 # What people and cameras write of a picture as a whole. All else in the first part of
 # EXIF is how the file is made (in a TIFF also where its pixels lie), the thumbnail, or
 # the orientation, which is done with once the picture is upright.
@@ -26,7 +30,7 @@ class Metadata:
     Attributes:
         icc_profile: bytes; None for none.
         exif: `PIL.Image.Exif` without orientation and thumbnail; None for none.
-        dpi: Dots an inch, across and down; None where the file does not say.
+        dpi: Dots an inch, across and down, float; None where the file does not say.
     """
 
     icc_profile: bytes | None = None
@@ -40,12 +44,26 @@ class Metadata:
             if tag in ifd:
                 ifd[tag] = length
 
-    def exif_bytes(self):
-        """The EXIF as a file holds it; None for none."""
-        try:
-            return self.exif and self.exif.tobytes()
-        except (ValueError, TypeError, struct.error):  # Values of a type of their own.
+    def exif_bytes(self, most=None):
+        """The EXIF as a file holds it.
+
+        Args:
+            most: Bytes that it may take; without its maker's notes, which are opaque
+                and often large, it may be less. None for any number.
+
+        Returns:
+            bytes; None for none, or for one that cannot be written.
+        """
+        if self.exif is None:
             return None
+        for without in ((), (_MAKER_NOTE,)):
+            for tag in without:
+                self.exif.get_ifd(_EXIF_IFD).pop(tag, None)
+            with contextlib.suppress(*UNWRITABLE):
+                encoded = self.exif.tobytes()
+                if most is None or len(encoded) <= most:
+                    return encoded
+        return None
 
 
 def read_metadata(image, colours, exif=None):
@@ -65,9 +83,17 @@ def read_metadata(image, colours, exif=None):
     is_converted = image.mode == "CMYK"
     if profile and (is_converted or _CHANNELS.get(profile[_COLOURS]) != colours):
         profile = None
-    dpi = image.info.get("dpi")
     exif = exif or read_exif(image)
-    return Metadata(profile, exif, tuple(dpi) if dpi else None)
+    return Metadata(profile, exif, _read_dpi(image))
+
+
+def _read_dpi(image):
+    """Dots an inch, if they can be meant: Pillow says 1 where a TIFF says nothing."""
+    with contextlib.suppress(*UNWRITABLE):
+        across, down = map(float, image.info.get("dpi", ()))
+        if 1 < across < _MOST_DPI and 1 < down < _MOST_DPI:
+            return across, down
+    return None
 
 
 def read_exif(image):
@@ -85,5 +111,7 @@ def read_exif(image):
         for ours, ifd in zip(inner, EXIF_IFDS, strict=True):
             ours.update(there.get_ifd(ifd))
         return kept if len(kept) or any(inner) else None
-    except (OSError, ValueError, TypeError, KeyError, SyntaxError, struct.error):
+    except MemoryError:
+        raise
+    except Exception:  # There is hardly a kind that damaged EXIF does not raise.
         return None

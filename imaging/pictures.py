@@ -34,6 +34,12 @@ class Picture:
     metadata: Metadata = Metadata()
     is_lossless: bool = True
 
+    def has_transparency(self):
+        """Whether any of it can be seen through."""
+        if self.alpha is None:
+            return False
+        return self.alpha.min() < np.iinfo(self.alpha.dtype).max
+
     @property
     def size(self):
         """(height, width)."""
@@ -60,7 +66,7 @@ def load_picture(path):
         if pages > 1 and image.format not in _WITH_PREVIEWS:
             warn(f"{path} has {pages} pages or frames; the first one is taken.")
         exif = read_exif(image) if image.format == "TIFF" else None
-        pixels = decode(image, path)
+        pixels = decode(image, path, to_the_end=True)
         alpha = None
         if pixels.shape[-1] in (2, 4):
             pixels, alpha = pixels[..., :-1], np.ascontiguousarray(pixels[..., -1:])

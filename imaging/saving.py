@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -12,6 +13,8 @@ from imaging import deep_png, tiff
 from imaging.files import PNG_COMPRESSION, to_8_bits
 
 JPEG_QUALITY = 95
+# What a JPEG has room for.
+_MOST_EXIF = 65_500
 # From here on, JPEG keeps all of its colour, not every second pixel's.
 _FULL_COLOUR = 90
 
@@ -36,6 +39,7 @@ class Format:
 PNG = Format("PNG", has_alpha=True, is_deep=True)
 JPEG = Format("JPEG", has_alpha=False, is_deep=False, most=65_500)
 TIFF = Format("TIFF", has_alpha=True, is_deep=True)
+BMP = Format("BMP", has_alpha=True, is_deep=False)
 # By the ending of a file's name, as a flag gives it: without the dot.
 FORMATS = {
     "png": PNG,
@@ -44,8 +48,7 @@ FORMATS = {
     "webp": Format("WEBP", has_alpha=True, is_deep=False, most=16_383),
     "tif": TIFF,
     "tiff": TIFF,
-    # Few programs see the alpha of a BMP, and Pillow does not.
-    "bmp": Format("BMP", has_alpha=False, is_deep=False),
+    "bmp": BMP,
 }
 
 
@@ -85,17 +88,17 @@ def save_picture(path, picture, quality=JPEG_QUALITY):
     Args:
         path: The file; its ending is one of `FORMATS`.
         picture: `imaging.pictures.Picture`.
-        quality: 1 to 100, of JPEG, and of WebP where the source was not lossless.
+        quality: 1 to 100, of JPEG, and of WebP unless the picture is lossless.
 
     Raises:
         InputError: The format cannot hold it.
         OSError: Writing failed.
     """
     path, kind = Path(path), find_format(path)
-    check_fits(path, picture.size, picture.alpha is not None)
+    check_fits(path, picture.size, picture.has_transparency())
     picture.metadata.tell_size(*picture.size)
     pixels = picture.pixels
-    if picture.alpha is not None:
+    if picture.alpha is not None and kind.has_alpha:
         pixels = np.concatenate([pixels, picture.alpha], axis=-1)
     is_deep = pixels.dtype == np.uint16
     if is_deep and not kind.is_deep:
@@ -105,6 +108,8 @@ def save_picture(path, picture, quality=JPEG_QUALITY):
         lock(file)
         if kind is TIFF:
             tiff.write(file, pixels, picture.metadata)
+        elif kind is BMP and pixels.shape[-1] in (2, 4):
+            _write_bmp_with_alpha(file, pixels)
         elif is_deep:
             deep_png.write(file, pixels, picture.metadata, PNG_COMPRESSION)
         else:
@@ -115,7 +120,7 @@ def _write_with_pillow(file, pixels, picture, kind, quality):
     metadata = picture.metadata
     options = {
         "icc_profile": metadata.icc_profile,
-        "exif": metadata.exif_bytes(),
+        "exif": metadata.exif_bytes(_MOST_EXIF if kind is JPEG else None),
         "dpi": metadata.dpi,
     }
     options |= {
@@ -132,3 +137,10 @@ def _write_with_pillow(file, pixels, picture, kind, quality):
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(
         file, format=kind.name, **options
     )
+
+
+def _write_bmp_with_alpha(file, pixels):
+    """By OpenCV: Pillow writes the alpha, but not that it is there."""
+    order = [2, 1, 0, 3] if pixels.shape[-1] == 4 else [0, 0, 0, 1]
+    _, encoded = cv2.imencode(".bmp", pixels[..., order])
+    file.write(encoded)

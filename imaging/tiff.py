@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 from PIL import Image, TiffImagePlugin
 
-from imaging.metadata import EXIF_IFDS
+from imaging.metadata import EXIF_IFDS, UNWRITABLE
 
 # Of a TIFF whose numbers begin with their last byte; an entry's bytes, and its type.
 _TIFF_HEADER, _ENTRY, _LONG = b"II*\0\0\0\0\0", 12, 4
@@ -28,7 +28,12 @@ def write(file, pixels, metadata):
     if channels == 2 and pixels.dtype == np.uint16:  # Which Pillow does not read.
         pixels, channels = pixels[..., [0, 0, 0, 1]], 4
     exif = metadata.exif or Image.Exif()
-    tags = [(tag, "s", 0, v, True) for tag, v in exif.items() if isinstance(v, str)]
+    # ASCII is what the format has; all write and read UTF-8.
+    tags = [
+        (tag, "s", 0, value.encode("utf-8", "replace"), True)
+        for tag, value in exif.items()
+        if isinstance(value, str)
+    ]
     tifffile.imwrite(
         file,
         pixels if channels > 1 else pixels[..., 0],
@@ -56,12 +61,10 @@ def _append_exif(file, exif):
     """
     pointers = []
     for tag in EXIF_IFDS:
-        part = TiffImagePlugin.ImageFileDirectory_v2(_TIFF_HEADER, group=tag)
-        for name, value in exif.get_ifd(tag).items():
-            part[name] = value
-        if len(part):
-            start = _seek_even_end(file)
-            file.write(part.tobytes(start))
+        start = _seek_even_end(file)
+        encoded = _encode(exif.get_ifd(tag), tag, start)
+        if encoded is not None:
+            file.write(encoded)
             pointers.append(struct.pack("<HHLL", tag, _LONG, 1, start))
     if not pointers:
         return
@@ -74,6 +77,17 @@ def _append_exif(file, exif):
     file.write(struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4))
     file.seek(4)
     file.write(struct.pack("<L", start))
+
+
+def _encode(values, tag, start):
+    """An inner part of the EXIF as bytes; None if nothing of it can be written."""
+    part = TiffImagePlugin.ImageFileDirectory_v2(_TIFF_HEADER, group=tag)
+    try:
+        for name, value in values.items():
+            part[name] = value
+        return part.tobytes(start) if len(part) else None
+    except UNWRITABLE:
+        return None
 
 
 def _seek_even_end(file):

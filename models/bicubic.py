@@ -24,19 +24,31 @@ class Bicubic(Model):
         """Upscales a batch.
 
         Args:
-            lr: float32 (N, H, W, 3), RGB in [0, 255].
+            lr: (N, H, W, 3) or (N, H, W, 1): uint8; uint16, of which 257 are one of 8
+                bits; or float in [0, 255], which is rounded to whole numbers.
             scale: Upscaling factor, a Python int.
 
         Returns:
-            float32 (N, H * scale, W * scale, 3): of whole numbers, as 8 bits hold,
-            whole numbers in [0, 255].
+            float32 (N, H * scale, W * scale, 3), RGB in [0, 255]: whole numbers, or of
+            uint16 multiples of 1 / 257.
         """
         images = np.asarray(lr)
-        if np.array_equal(images, np.rint(images)):
+        if images.dtype == np.uint16:
+            sr = np.stack([imresize(x, scale) for x in images]) / np.float32(257)
+        else:
             images = to_uint8(images)
-        return np.stack([imresize(x, scale) for x in images]).astype(np.float32)
+            sr = np.stack([imresize(x, scale) for x in images]).astype(np.float32)
+        return sr if sr.shape[-1] == 3 else np.repeat(sr, 3, axis=-1)
 
     def stages(self, scale):
         """See `Model.stages`; the cubic kernel reaches two pixels."""
         bytes_per_pixel = 100 * scale**2
-        return [Stage(lambda x: self.upscale(x, scale), scale, 2, bytes_per_pixel)]
+        return [
+            Stage(
+                lambda x: self.upscale(x, scale),
+                scale,
+                2,
+                bytes_per_pixel,
+                is_raw=True,
+            )
+        ]

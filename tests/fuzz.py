@@ -10,6 +10,7 @@ claims to need.
 
 import argparse
 import faulthandler
+import functools
 import re
 import resource
 import shutil
@@ -27,7 +28,8 @@ with quiet.imports():
     from score_predictors import weight_files
     from score_predictors.mobilenetv2 import MobileNetV2, Settings
     from tests.four_pass import write_predictor
-    from tests.pictures import draw_picture, write_pictures
+    from tests.kinds_of_pictures import KINDS as PICTURES
+    from tests.pictures import write_pictures
     from tests.scored_data import write_ava, write_tid2013
     from tests.scripts import run_here, succeed_here
     from tests.small import SMALL_FLAGS, make_small
@@ -132,20 +134,12 @@ def _make_h5(folder):
     return folder / "w.h5", ("score_predictors/predict.py", *arguments, report)
 
 
-def _make_picture(folder, ending):
+def _make_picture(folder, name):
     model, _ = _frozen(folder)
-    path = folder / "pictures" / f"0.{ending}"
+    path = folder / "pictures" / f"0{Path(name).suffix}"
     path.parent.mkdir()
-    Image.fromarray(draw_picture(9, 8)).save(path)
+    PICTURES[name].write(path)
     return path, _upscale(folder, model, f"--input_path={path.parent}")
-
-
-def _make_png(folder):
-    return _make_picture(folder, "png")
-
-
-def _make_jpg(folder):
-    return _make_picture(folder, "jpg")
 
 
 def _evaluate(folder, *arguments):
@@ -186,8 +180,12 @@ KINDS = {
     "index": _make_index,
     "data": _make_data,
     "h5": _make_h5,
-    "png": _make_png,
-    "jpg": _make_jpg,
+    "png": functools.partial(_make_picture, name="exif.png"),
+    "jpg": functools.partial(_make_picture, name="turned by 90.jpg"),
+    "webp": functools.partial(_make_picture, name="lossless.webp"),
+    "tif": functools.partial(_make_picture, name="turned.tif"),
+    "16-bit tif": functools.partial(_make_picture, name="deep.tif"),
+    "16-bit png": functools.partial(_make_picture, name="deep rgba.png"),
     "AVA.txt": _make_ava,
     "mos_with_names.txt": _make_mos,
     "arguments.json": _make_arguments,
@@ -216,6 +214,8 @@ def fuzz(kind, count, folder, seed=0):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     refused = 0
     for number in range(seed, seed + count):
+        shutil.rmtree(folder / "out")
+        (folder / "out").mkdir()
         target.write_bytes(mutate(data, np.random.default_rng(number)))
         # A test cannot catch a hang: it ends the process, with where it was.
         faulthandler.dump_traceback_later(SECONDS, exit=True, file=sys.__stderr__)
@@ -226,8 +226,6 @@ def fuzz(kind, count, folder, seed=0):
         refused += _check(done, f"{kind}, seed {number}", folder)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         assert peak - before < MOST_MEMORY, f"{kind}, seed {number}: {peak:,} bytes"
-        shutil.rmtree(folder / "out")
-        (folder / "out").mkdir()
     return refused
 
 
@@ -242,7 +240,7 @@ def _check(done, what, folder):
     has_reason = any(n in done.stderr for n in ("Error: ", "Warning: left out"))
     assert has_reason if done.returncode else "Error: " not in done.stderr, said
     assert not list(folder.rglob("*.part*")), said
-    for path in folder.glob("out/*.png"):
+    for path in folder.glob("out/0.*"):
         Image.open(path).load()
     return done.returncode
 

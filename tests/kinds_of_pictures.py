@@ -115,11 +115,8 @@ def deep_grey_and_alpha(path):
         deep_png.write(file, draw_deep(2), Metadata(), 1)
 
 
-def of_size(height, width, **options):
-    def write(path):
-        Image.fromarray(draw_picture(height, width)).save(path, **options)
-
-    return write
+def bmp_with_alpha(path):
+    cv2.imwrite(str(path), draw(4)[..., [2, 1, 0, 3]])
 
 
 KINDS = {
@@ -161,5 +158,6 @@ KINDS = {
     "pages.tif": Kind(with_pages),
     "turned.tif": Kind(by_pillow(exif=make_exif(8)), is_turned=True, has_exif=True),
     "rgb.bmp": Kind(by_pillow()),
+    "alpha.bmp": Kind(bmp_with_alpha, "RGBA"),
     "grey.bmp": Kind(by_pillow("L", 1), "L"),
 }

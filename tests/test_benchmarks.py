@@ -231,3 +231,13 @@ def test_a_script_that_fails_is_told(monkeypatch, tmp_path):
     monkeypatch.setattr(tiling, "SIZE", (32, 48))
     with pytest.raises(InputError, match=r"test\.py ended with 2: .*none\.py"):
         list(tiling.measure_pictures(SMALL_SETTINGS))
+
+
+def test_the_memory_of_a_large_picture_is_that_of_the_script(monkeypatch):
+    small = [flag for flag in SMALL if "batch" not in flag]
+    said = succeed("benchmarks/large_picture.py", *small, "--megapixels=0.01")
+    line = said.strip().splitlines()[-1]
+    assert line.startswith("121x81 at x2: 0.0 megapixels in ")
+    size, unit = line.rpartition("memory ")[2].split()
+    # Whatever a script of TensorFlow takes at least, and far less than a machine has.
+    assert (unit == "MB" and float(size) > 300) or (unit == "GB" and float(size) < 4)

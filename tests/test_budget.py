@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from console import machine
+from imaging.pictures import Picture
 from upscaling import budget
 from upscaling.budget import Budget
+from upscaling.choosing import Tiler
 from upscaling.enlarging import Enlarger
 
 GB = 1_000_000_000
@@ -44,7 +46,7 @@ def test_where_nothing_says_what_is_free_some_is_assumed(memory):
 def test_small_pictures_are_light_and_large_ones_are_not(memory):
     memory(free=20 * GB, used=GB)
     one = Budget(4 * GB)
-    assert one.is_light(3 * 4_000_000) and not one.is_light(3 * 100_000_000)
+    assert one.is_light(8 * 4_000_000) and not one.is_light(8 * 100_000_000)
 
 
 def write_container(folder, most, current, cached):
@@ -69,11 +71,22 @@ def test_what_a_process_takes_is_known():
 
 
 def test_what_is_held_of_a_picture_is_its_result():
-    enlarger = Enlarger(None, factor=4, scale=4)
-    pixels = np.zeros((10, 20, 3), np.uint8)
-    assert enlarger.count_bytes(pixels) == 40 * 80 * 3
+    picture = Picture(np.zeros((10, 20, 3), np.uint8))
+    # Itself, its result, and that once more with four bytes a pixel.
+    exact = Enlarger(None, factor=4, scale=4).count_bytes(picture)
+    assert exact == 10 * 20 * 3 + 40 * 80 * 3 + 40 * 80 * 4
     # What is resized once more is held in 16 bits.
-    assert Enlarger(None, 4, 3).count_bytes(pixels) == 40 * 80 * 3 * 2
-    deep = pixels.astype(np.uint16)
-    assert Enlarger(None, 4, 3).count_bytes(deep) == 40 * 80 * 3 * 2
+    resized = Enlarger(None, factor=4, scale=3).count_bytes(picture)
+    assert resized == 10 * 20 * 3 + 30 * 60 * 3 + 40 * 80 * 3 * 2
     assert Enlarger(None, 4, 3).find_size((10, 20)) == (30, 60)
+
+
+def test_a_picture_that_takes_more_than_it_may_is_warned_of(memory, capsys):
+    memory(free=20 * GB, used=GB)
+    tiler = Tiler(None, None, Budget(2 * GB))
+    picture = Picture(np.zeros((1000, 1000, 3), np.uint8))
+    tiler.tile(Enlarger(None, 2, 2), picture, "a.png")
+    assert capsys.readouterr().err == ""
+    tiling = tiler.tile(Enlarger(None, 16, 16), picture, "a.png")
+    assert "a.png: it and its result need 1.79 GB" in capsys.readouterr().err
+    assert tiling.memory >= 200_000_000

@@ -1,12 +1,18 @@
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from console.errors import InputError
+from imaging import saving
+from imaging.files import load_image
 from tests.pictures import draw_picture
 from tests.scripts import fail_here, run_here, succeed_here
-from upscaling.jobs import find_jobs
+from tests.small import make_small
+from training.keeper import Keeper
+from upscaling.jobs import Output, find_jobs
 
 
 def fill(folder, *names):
@@ -18,7 +24,8 @@ def fill(folder, *names):
 
 
 def find(inputs, output, **options):
-    return {j.source.name: j.target for j in find_jobs(inputs, output, **options)}
+    jobs = find_jobs(inputs, Output(output, **options))
+    return {job.source.name: job.target for job in jobs}
 
 
 def test_subfolders_are_kept(tmp_path):
@@ -58,8 +65,8 @@ def test_results_among_the_pictures_are_not_taken_again(tmp_path):
     folder = fill(tmp_path, "a.png", "SR/a.png", ".hidden/b.png")
     assert list(find([folder], folder / "SR")) == ["a.png"]
     # In the same folder the suffix tells them.
-    fill(tmp_path, "a_x4.png", "a_x4.compare.png", "b_x4.png")
-    jobs = find_jobs([folder], folder, suffix="_x4")
+    fill(tmp_path, "a_x4.png", "a_x4.png.compare.png", "b_x4.png")
+    jobs = find_jobs([folder], Output(folder, suffix="_x4"))
     names = [str(job.source.relative_to(folder)) for job in jobs]
     assert names == ["SR/a.png", "a.png", "b_x4.png"]
 
@@ -109,11 +116,11 @@ def test_what_is_there_is_kept_and_the_rest_is_done(tmp_path):
     kept = fill(tmp_path / "out", "a.png") / "a.png"
     before = kept.read_bytes()
     said = succeed_here(*command(tmp_path))
-    assert "Kept 1 results" in said and "Upscaled 1 of 1 pictures" in said
+    assert "Kept 1 of 2 results" in said and "Upscaled 1 of 1 pictures" in said
     assert kept.read_bytes() == before
     # All is done: not even a model is asked for.
     said = succeed_here(*command(tmp_path)[:1], *command(tmp_path)[3:])
-    assert "Kept 2 results" in said and "Upscaled" not in said
+    assert "Kept 2 of 2 results" in said and "Upscaled" not in said
     succeed_here(*command(tmp_path, "--overwrite"))
     assert kept.read_bytes() != before
 
@@ -147,8 +154,8 @@ def test_crops_are_drawn_beside_a_result(tmp_path):
     fill(tmp_path / "in", "a.png")
     succeed_here(*command(tmp_path, "--compare"))
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"a.png", "a.compare.png"}
-    with Image.open(tmp_path / "out" / "a.compare.png") as image:
+    assert names == {"a.png", "a.png.compare.png"}
+    with Image.open(tmp_path / "out" / "a.png.compare.png") as image:
         assert image.mode == "RGB" and image.width > 3 * 100
 
 
@@ -172,3 +179,104 @@ def test_a_mistake_gets_a_line(tmp_path, flag, said):
     fill(tmp_path / "in", "a.png")
     assert said in fail_here(*command(tmp_path, flag))
     assert not Path(tmp_path / "out").exists()
+
+
+def test_an_original_of_another_format_is_not_written_over(tmp_path):
+    folder = fill(tmp_path, "in/photo.jpg", "in/photo.png") / "in"
+    before = (folder / "photo.png").read_bytes()
+    flags = [f for f in command(tmp_path) if not f.startswith("--output_path")]
+    line = fail_here(
+        *flags, f"--output_path={folder}", "--output_format=png", "--overwrite"
+    )
+    assert "photo.png, which is to be upscaled" in line
+    assert (folder / "photo.png").read_bytes() == before
+
+
+def test_a_result_of_another_format_is_not_taken_again(tmp_path):
+    folder = fill(tmp_path, "z.jpg", "z_x.png")
+    jobs = find([folder], folder, suffix="_x", output_format="webp")
+    assert jobs == {"z.jpg": folder / "z_x.webp"}
+
+
+def test_each_result_has_its_own_comparison(tmp_path):
+    fill(tmp_path / "in", "a.png", "a.jpg")
+    succeed_here(*command(tmp_path, "--compare"))
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"a.png", "a.jpg", "a.png.compare.png", "a.jpg.compare.png"}
+    fill(tmp_path / "in", "a.jpg.compare.png")
+    assert "several pictures would be written to a.jpg.compare.png" in fail_here(
+        *command(tmp_path, "--compare")
+    )
+
+
+def test_folders_behind_links_are_looked_into_once(tmp_path):
+    folder = fill(tmp_path / "in", "a.png")
+    fill(tmp_path / "other", "b.png")
+    (folder / "link").symlink_to(tmp_path / "other")
+    (folder / "loop").symlink_to(folder)
+    assert set(find([folder], tmp_path / "out")) == {"a.png", "b.png"}
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    folder = fill(tmp_path / "in", "a.png", "secret/b.png")
+    scan = os.scandir
+
+    def refuse(path):  # Root may read anything.
+        if str(path).endswith("secret"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(InputError, match="secret: this folder may not be read"):
+        find([folder], tmp_path / "out")
+
+
+def test_what_stands_in_the_way_of_one_result_stops_no_other(tmp_path):
+    fill(tmp_path / "in", "a.png", "b.png", f"{'c' * 210}.png")
+    (tmp_path / "out" / "a.png").mkdir(parents=True)
+    done = run_here(*command(tmp_path, f"--suffix={'_' * 50}"))
+    assert done.returncode == 1 and "File name too long" in done.stderr
+    done = run_here(*command(tmp_path))
+    assert done.returncode == 1 and "a.png: is a folder; move it away" in done.stderr
+    assert (tmp_path / "out" / "b.png").is_file()
+
+
+def test_a_failure_to_write_is_told_of_the_picture_that_it_was(tmp_path, monkeypatch):
+    fill(tmp_path / "in", "a.png", "b.png", "c.png", "d.png")
+    save = saving.save_picture
+
+    def fail(path, *arguments):
+        if path.name in ("b.png", "d.png"):
+            raise MemoryError
+        save(path, *arguments)
+
+    monkeypatch.setattr(saving, "save_picture", fail)
+    done = run_here(*command(tmp_path))
+    assert done.returncode == 1 and "Upscaled 2 of 4 pictures" in done.stdout
+    for name in ("b.png", "d.png"):
+        assert f"{name}: out of memory" in done.stderr
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"a.png", "c.png"}
+
+
+def test_turned_ways_are_averaged_and_narrow_tiles_taken(tmp_path):
+    fill(tmp_path / "in", "a.png")
+    prefix = Keeper(make_small().roots(), tmp_path / "run", 1).save(0)
+    results = {}
+    for name, *more in (
+        ("plain",),
+        ("tiles", "--tile_size=3"),
+        ("narrow", "--tile_size=3", "--tile_overlap=0"),
+        ("mean", "--self_ensemble"),
+        ("mean_in_tiles", "--self_ensemble", "--tile_size=3"),
+    ):
+        succeed_here(
+            *("test.py", f"--restore_path={prefix}", "--scale=2", *more),
+            *(f"--input_path={tmp_path / 'in'}", f"--output_path={tmp_path / name}"),
+        )
+        results[name] = load_image(tmp_path / name / "a.png").astype(int)
+
+    def differ(one, other):
+        return np.abs(results[one] - results[other]).max()
+
+    assert differ("plain", "tiles") <= 1 and differ("mean", "mean_in_tiles") <= 1
+    assert differ("plain", "narrow") > 1 and differ("plain", "mean") > 1

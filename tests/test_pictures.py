@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from imaging.files import load_image
@@ -19,6 +20,7 @@ from tests.kinds_of_pictures import (
     WIDTH_TAG,
     draw,
     draw_deep,
+    make_exif,
 )
 from tests.pictures import draw_picture
 from tests.scripts import fail_here, run_here, succeed_here
@@ -246,6 +248,111 @@ def test_a_damaged_profile_or_exif_loses_no_picture(tmp_path):
     Image.fromarray(draw()).save(tmp_path / "b.jpg", exif=b"Exif\0\0II*\0\xff\xff")
     said = upscale(tmp_path, tmp_path / "SR")
     assert "Upscaled 2 of 2 pictures by 2." in said
+
+
+def write_tiff(path, pixels, **options):
+    tifffile.imwrite(path, pixels, metadata=None, **options)
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_tiffs_that_are_stored_otherwise_show_the_same(tmp_path, depth):
+    most = np.iinfo(depth).max
+    rgb = draw_deep() if depth == np.uint16 else draw()
+    alpha = np.linspace(most // 3, most, WIDTH)[None, :, None].repeat(HEIGHT, 0)
+    multiplied = np.concatenate([rgb * (alpha / most), alpha], -1).astype(depth)
+    planes = np.moveaxis(rgb, -1, 0)
+    write_tiff(tmp_path / "white.tif", most - rgb[..., 0], photometric="miniswhite")
+    options = {"photometric": "rgb", "planarconfig": "separate"}
+    write_tiff(tmp_path / "apart.tif", planes, **options)
+    write_tiff(tmp_path / "packed.tif", planes, **options, compression="zlib")
+    options = {"photometric": "rgb", "extrasamples": ["assocalpha"]}
+    write_tiff(tmp_path / "multiplied.tif", multiplied, **options)
+    expected = {
+        "white.tif": rgb[..., :1],
+        **dict.fromkeys(("apart.tif", "packed.tif", "multiplied.tif"), rgb),
+    }
+    for name, pixels in expected.items():
+        loaded = load_picture(tmp_path / name).pixels
+        assert loaded.dtype == depth and loaded.shape == pixels.shape, name
+        off = np.abs(loaded.astype(float) - pixels).max()
+        # What was multiplied by alpha has lost something.
+        assert off <= (4 if name == "multiplied.tif" else 0), name
+
+
+def test_16_bits_of_cmyk_are_refused_with_a_line(tmp_path):
+    pixels = np.zeros((9, 8, 4), np.uint16)
+    write_tiff(tmp_path / "a.tif", pixels, photometric="separated")
+    done = upscale(tmp_path, tmp_path / "SR", command=run_here)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "a.tif: holds other colours than grey and RGB in 16 bits" in done.stderr
+
+
+def move_exif_to_the_end(path):
+    """Moves the chunk of a PNG that holds its EXIF behind the pixels."""
+    data = path.read_bytes()
+    start = data.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(data[start : start + 4], "big")
+    last = data.index(b"IEND") - 4
+    path.write_bytes(data[:start] + data[end:last] + data[start:end] + data[last:])
+
+
+def test_an_orientation_behind_the_pixels_counts_too(tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(draw()).save(path, exif=make_exif(6))
+    move_exif_to_the_end(path)
+    upscale(path, tmp_path / "SR")
+    result = np.asarray(Image.open(tmp_path / "SR" / "a.png"))
+    np.testing.assert_array_equal(result, imresize(np.rot90(draw(), 3), 2))
+
+
+@pytest.mark.parametrize("output_format", ["same", "tiff", "png", "webp"])
+def test_exif_in_any_language_travels(tmp_path, output_format):
+    exif = make_exif()
+    exif[0x8298] = "© Jörg, 東京"
+    Image.fromarray(draw()).save(tmp_path / "a.jpg", exif=exif)
+    upscale(tmp_path, tmp_path / "SR", f"--output_format={output_format}")
+    (result,) = (tmp_path / "SR").iterdir()
+    there = Image.open(result).getexif()
+    assert there[0x010F] == "A maker" and there.get_ifd(EXIF_IFD)
+    source = Image.open(tmp_path / "a.jpg").getexif()[0x8298]
+    assert there[0x8298] == source
+
+
+@pytest.mark.parametrize("dpi", [(0, 0), (1, 1), (1e9, 1e9)])
+@pytest.mark.parametrize("output_format", ["same", "jpg", "png", "bmp"])
+def test_a_resolution_that_cannot_be_is_dropped(tmp_path, dpi, output_format):
+    write_tiff(tmp_path / "a.tif", draw(), resolution=dpi, resolutionunit="INCH")
+    upscale(tmp_path, tmp_path / "SR", f"--output_format={output_format}")
+    (result,) = (tmp_path / "SR").iterdir()
+    # What a format says where nothing is known.
+    assert Image.open(result).info.get("dpi", (1, 1))[0] < 100
+
+
+def test_notes_of_a_maker_that_do_not_fit_are_dropped(tmp_path):
+    exif = make_exif()
+    exif.get_ifd(EXIF_IFD)[0x927C] = b"x" * 100_000
+    Image.fromarray(draw()).save(tmp_path / "a.png", exif=exif)
+    upscale(tmp_path, tmp_path / "SR", "--output_format=jpg")
+    inner = Image.open(tmp_path / "SR" / "a.jpg").getexif().get_ifd(EXIF_IFD)
+    assert inner == {TAKEN_TAG: TAKEN, WIDTH_TAG: 2 * WIDTH}
+
+
+def test_alpha_that_hides_nothing_goes_where_there_is_none(tmp_path):
+    pixels = np.dstack([draw(), np.full((HEIGHT, WIDTH), 255, np.uint8)])
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    upscale(tmp_path, tmp_path / "SR", "--output_format=jpg")
+    assert Image.open(tmp_path / "SR" / "a.jpg").mode == "RGB"
+
+
+def test_bicubic_of_16_bits_does_not_depend_on_tiles(tmp_path):
+    pixels = np.zeros((40, 60), np.uint16)
+    pixels[:, 30:] = draw_deep(1)[:1, :30, 0]
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    results = []
+    for size in ("auto", "8"):
+        upscale(tmp_path / "a.png", tmp_path / size, f"--tile_size={size}")
+        results.append(load_picture(tmp_path / size / "a.png").pixels)
+    np.testing.assert_array_equal(*results)
 
 
 def test_a_gray_profile_does_not_come_with_colours(tmp_path):

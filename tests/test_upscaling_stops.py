@@ -59,7 +59,7 @@ def test_a_second_run_finishes_what_was_stopped(
 
     monkeypatch.setattr(files, "SECONDS_UNTIL_LEFT", 0.0)
     said = succeed_here("test.py", *flags(source, target))
-    assert f"Kept {len(finished)} results" in said
+    assert f"Kept {len(finished)} of {COUNT} results" in said
     assert {path.name for path in target.iterdir()} == {
         f"{index}.png" for index in range(COUNT)
     }
@@ -82,7 +82,7 @@ def test_a_full_disk_ends_the_run_and_leaves_whole_results(tmp_path, source):
     kept = next(line for line in lines if line.startswith("0.png "))
     names = kept.split()
     assert 0 < len(names) < COUNT and not [n for n in names if n.startswith(".")]
-    assert f"Kept {len(names)} results" in done.stdout
+    assert f"Kept {len(names)} of {COUNT} results" in done.stdout
 
 
 def test_a_folder_that_may_not_be_written_to_is_told_before_any_work(tmp_path, source):

@@ -9,10 +9,8 @@ _SHARE = 0.7
 _REST = 300_000_000
 # Tiles of less than this are nearly all margin.
 _LEAST = 250_000_000
-# What may be read ahead or written behind, of all there is.
+# What may be read ahead or written behind, of all there is: a picture and its result.
 _LIGHT = 1 / 16
-# Pillow copies a picture, with four bytes a pixel, while it writes it.
-_COPIES = 2
 
 
 class Budget:
@@ -35,9 +33,15 @@ class Budget:
         Args:
             held: Bytes of the picture and its result, which are kept beside them.
         """
-        light = _COPIES * _LIGHT * self.total
-        return max(_LEAST, self.total - self.used - held - light)
+        return max(_LEAST, self._find_room() - held)
+
+    def has_room(self, held):
+        """Whether tiles of a sensible size are left beside so many bytes."""
+        return self._find_room() - held >= _LEAST
+
+    def _find_room(self):
+        return self.total * (1 - 2 * _LIGHT) - self.used
 
     def is_light(self, held):
         """Whether so many bytes may be kept beside what is being worked on."""
-        return _COPIES * held <= _LIGHT * self.total
+        return held <= _LIGHT * self.total

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from imaging.files import to_8_bits
-from imaging.imresize import imresize
+from imaging.imresize import imresize_part
 from imaging.pictures import make_finish, to_input
 from upscaling.tiles import Tiling, upscale_image
 
@@ -37,10 +37,22 @@ class Enlarger:
         """Pixels that the stages make of a picture of (height, width)."""
         return math.prod(size) * self.factor**2
 
-    def count_bytes(self, pixels):
-        """Bytes of what the stages make of an array, uint8 or uint16 (H, W, C)."""
-        deeper = 1 if self.factor == self.scale else 2 // pixels.dtype.itemsize
-        return pixels.nbytes * self.factor**2 * deeper
+    def count_bytes(self, picture):
+        """Bytes of a picture, of its result, and of the copy of that which is written.
+
+        Args:
+            picture: `imaging.pictures.Picture`.
+        """
+        arrays = [a for a in (picture.pixels, picture.alpha) if a is not None]
+        there = sum(array.nbytes for array in arrays)
+        result = there * self.scale**2
+        # Pillow's copies have four bytes a pixel.
+        copy = max(result, 4 * math.prod(picture.size) * self.scale**2)
+        if self.factor == self.scale:
+            return there + result + copy
+        # What is resized once more is held in 16 bits; the copy comes after it.
+        deeper = 2 // picture.pixels.dtype.itemsize
+        return there + result + max(copy, there * self.factor**2 * deeper)
 
     def find_size(self, size):
         """Height and width of the result for a picture of (height, width)."""
@@ -90,9 +102,29 @@ class Enlarger:
             make_finish(dtype, pixels.shape[-1]),
             advance,
         )
-        if not is_exact:
-            sr = imresize(sr, size=self.find_size(pixels.shape[:2]))
-        return to_8_bits(sr) if pixels.dtype == np.uint8 else sr
+        if is_exact:
+            return sr
+        return _resize(sr, self.find_size(pixels.shape[:2]), pixels.dtype)
+
+
+def _resize(image, size, dtype):
+    """Resizes a band of rows at a time.
+
+    Args:
+        image: uint16 (H, W, C).
+        size: (H', W').
+        dtype: Of the result, uint8 or uint16.
+
+    Returns:
+        (H', W', C).
+    """
+    output = np.empty((*size, image.shape[-1]), dtype)
+    scales = [new / old for new, old in zip(size, image.shape[:2], strict=True)]
+    for top in range(0, size[0], _BAND):
+        rows = top, min(top + _BAND, size[0])
+        band = imresize_part(image, scales, size, rows, (0, size[1]))
+        output[slice(*rows)] = to_8_bits(band) if dtype == np.uint8 else band
+    return output
 
 
 def _keep_near(sr, alpha):

@@ -14,7 +14,7 @@ from imaging.saving import FORMATS, JPEG_QUALITY
 SAME = "same"
 # Where the ending of a source says no format that could be written.
 DEFAULT_ENDING = ".png"
-COMPARISON = "{}.compare.png"
+COMPARISON = ".compare.png"
 
 
 def define_flags():
@@ -28,7 +28,7 @@ def define_flags():
     define_count(
         "jpeg_quality",
         JPEG_QUALITY,
-        "Of JPEG and WebP files, 1 to 100.",
+        "Of JPEG files, and of WebP files unless the picture is lossless, 1 to 100.",
         most=100,
     )
     flags.DEFINE_string(
@@ -40,9 +40,61 @@ def define_flags():
     flags.DEFINE_bool(
         "compare",
         False,
-        "Write beside each result that is made, as NAME.compare.png, crops of the "
+        "Write beside each result that is made, as FILE.compare.png, crops of the "
         "input, bicubic and the result, where the last two differ most.",
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """Where results go and how they are written; see `define_flags`.
+
+    Attributes:
+        folder: Of the results, in which subfolders are kept.
+        output_format: `SAME`, or one of `imaging.saving.FORMATS`.
+        jpeg_quality: 1 to 100.
+        suffix: What comes behind the name of each, before its ending.
+        overwrite: Whether results are made that are there.
+        compare: Whether crops are drawn, too.
+    """
+
+    folder: Path
+    output_format: str = SAME
+    jpeg_quality: int = JPEG_QUALITY
+    suffix: str = ""
+    overwrite: bool = False
+    compare: bool = False
+
+    @classmethod
+    def from_flags(cls, folder):
+        """Takes the values of the flags.
+
+        Raises:
+            InputError: The suffix leads to another folder.
+        """
+        values = flags.FLAGS
+        suffix = values.suffix
+        if Path(f"a{suffix}").name != f"a{suffix}":
+            raise InputError(
+                f"--suffix={suffix}: expected part of a name, not of a path."
+            )
+        return cls(
+            Path(folder),
+            values.output_format,
+            values.jpeg_quality,
+            suffix,
+            values.overwrite,
+            values.compare,
+        )
+
+    def name(self, relative):
+        """The file of a result, by the picture's path below its folder."""
+        ending = relative.suffix
+        if self.output_format != SAME:
+            ending = f".{self.output_format}"
+        elif ending.lower()[1:] not in FORMATS:
+            ending = DEFAULT_ENDING
+        return self.folder / relative.with_name(f"{relative.stem}{self.suffix}{ending}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,34 +111,20 @@ class Job:
 
     def is_done(self):
         """Whether its result is there, from an earlier run."""
-        return self.target.exists()
+        return self.target.is_file()
 
     @property
     def comparison(self):
         """The file that shows crops of both."""
-        return self.target.with_name(COMPARISON.format(self.target.stem))
+        return self.target.with_name(f"{self.target.name}{COMPARISON}")
 
 
-def from_flags(inputs, output):
-    """The jobs as the flags of `define_flags` want them; see `find_jobs`.
-
-    Raises:
-        InputError: The suffix leads to another folder.
-    """
-    suffix = flags.FLAGS.suffix
-    if Path(f"a{suffix}").name != f"a{suffix}":
-        raise InputError(f"--suffix={suffix}: expected part of a name, not of a path.")
-    return find_jobs(inputs, output, suffix, flags.FLAGS.output_format)
-
-
-def find_jobs(inputs, output, suffix="", output_format=SAME):
+def find_jobs(inputs, output):
     """Finds the pictures and names their results.
 
     Args:
         inputs: Files and folders; folders are looked through to the bottom.
-        output: Folder of the results, in which subfolders are kept.
-        suffix: What comes behind the name of each, before its ending.
-        output_format: `SAME`, or one of `imaging.saving.FORMATS`.
+        output: `Output`.
 
     Returns:
         list of Job: Results of an earlier run, which may lie in the same folder, are
@@ -96,31 +134,22 @@ def find_jobs(inputs, output, suffix="", output_format=SAME):
         InputError: There is nothing to do, or two results or a result and a source
             would be one file.
     """
-    output, jobs = Path(output), {}
+    jobs = {}
     for path in map(Path, inputs):
         base = path.parent if path.is_file() else path
         for source in list_pictures(path, "--input_path", deep=True):
-            name = _name_target(source.relative_to(base), suffix, output_format)
-            job = Job(source, output / name)
-            if not _is_within(source, output, base):
+            if not _is_within(source, output.folder, base):
+                job = Job(source, output.name(source.relative_to(base)))
                 jobs.setdefault(os.path.abspath(source), job)
-    jobs = _leave_results_out(jobs, named=set(map(os.path.abspath, inputs)))
+    if output.suffix:
+        jobs = _leave_results_out(jobs, named=set(map(os.path.abspath, inputs)))
     if not jobs:
         raise InputError(
             f"--input_path={name_some(inputs)}: holds nothing but what lies in "
-            f"--output_path={output}; give another folder for the results."
+            f"--output_path={output.folder}; give another folder for the results."
         )
-    _check_targets(jobs, output)
-    return jobs
-
-
-def _name_target(relative, suffix, output_format):
-    ending = relative.suffix
-    if output_format != SAME:
-        ending = f".{output_format}"
-    elif ending.lower()[1:] not in FORMATS:
-        ending = DEFAULT_ENDING
-    return relative.with_name(f"{relative.stem}{suffix}{ending}")
+    _check_targets(list(jobs.values()), output)
+    return list(jobs.values())
 
 
 def _is_within(source, output, base):
@@ -131,30 +160,35 @@ def _is_within(source, output, base):
 
 
 def _leave_results_out(jobs, named):
-    """Leaves out what another job writes, unless it was named itself."""
-    written = {
-        os.path.abspath(path)
-        for job in jobs.values()
-        for path in (job.target, job.comparison)
-        if path != job.source
+    """Leaves out what has another's name and the suffix, unless it was named itself."""
+
+    def strip(path):
+        """Without the ending: a result may have been of another format."""
+        return os.path.splitext(os.path.abspath(path))[0]
+
+    results = {strip(job.target) for job in jobs.values()}
+    results |= {strip(job.comparison) for job in jobs.values()}
+    return {
+        path: job
+        for path, job in jobs.items()
+        if path in named or strip(job.source) not in results
     }
-    return [job for path, job in jobs.items() if path in named or path not in written]
 
 
 def _check_targets(jobs, output):
     """Refuses results that would be written over each other or over a source."""
-    targets, sources = {}, {job.source.resolve() for job in jobs}
+    files, sources = {}, {job.source.resolve() for job in jobs}
     for job in jobs:
-        target = job.target.resolve()
-        if target in sources:
-            raise InputError(
-                f"--output_path={output}: would overwrite {job.target}, which is to be "
-                "upscaled; give another folder, or a --suffix."
-            )
-        targets.setdefault(target, []).append(job)
-    twice = [some[0].target.name for some in targets.values() if len(some) > 1]
+        for path in (job.target, job.comparison)[: 1 + output.compare]:
+            if path.resolve() in sources:
+                raise InputError(
+                    f"--output_path={output.folder}: would overwrite {path}, which is "
+                    "to be upscaled; give another folder, or a --suffix."
+                )
+            files.setdefault(path.resolve(), []).append(path.name)
+    twice = [names[0] for names in files.values() if len(names) > 1]
     if twice:
         raise InputError(
-            f"--output_path={output}: several pictures would be written to "
+            f"--output_path={output.folder}: several pictures would be written to "
             f"{name_some(sorted(twice))}; rename or separate them."
         )

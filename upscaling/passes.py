@@ -6,6 +6,7 @@ others, so these pictures, too, may be of any size, and are never whole as float
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import numpy as np
 
@@ -34,7 +35,7 @@ class Way:
         radius: How many input pixels to each side an output pixel depends on.
     """
 
-    run: callable
+    run: Callable
     radius: float
 
 

@@ -34,6 +34,7 @@ class Stage:
         bytes_kept: Of its output, for each input pixel.
         tells: Whether `run` takes a second argument, a function to be called with
             the share that was done since; for one that takes long.
+        is_raw: Whether a first stage takes tiles as the picture holds them.
     """
 
     run: Callable
@@ -42,6 +43,7 @@ class Stage:
     bytes_per_pixel: float
     bytes_kept: float = 0
     tells: bool = False
+    is_raw: bool = False
 
 
 def make_part(run, radius, index, features):
@@ -183,7 +185,8 @@ class _Run:
 
     def _run_stage(self, level, part, window):
         stage = self.stages[level]
-        tile = (self.prepare(part) if level == 0 else part)[None]
+        is_ready = level > 0 or stage.is_raw
+        tile = (part if is_ready else self.prepare(part))[None]
         pixels = math.prod(each.last - each.first for each in window)
         pixels *= find_scale(self.stages[level:]) ** 2 * self.shares[level]
         if stage.tells:
