@@ -10,6 +10,7 @@ from console.errors import InputError
 from console.progress import say
 from models import tf1_names
 from models.base import Model, check_flags_agree
+from models.compiled import compile_part
 from models.generator import Generator
 from models.generator_settings import FLAG_PREFIX, Architecture
 from training import averages, checkpoints
@@ -146,17 +147,7 @@ class GeneratorModel(Model):
         """See `Model.stages`."""
         parts = self.parts(scale)
         channels = [3] + [self.generator.features] * (len(parts) - 1)
-        return [
-            dataclasses.replace(
-                part,
-                run=tf.function(
-                    part.run,
-                    input_signature=[tf.TensorSpec((None, None, None, count))],
-                    autograph=False,
-                ),
-            )
-            for part, count in zip(parts, channels, strict=True)
-        ]
+        return list(map(compile_part, parts, channels))
 
     def learning_rates(self):
         """See `Model.learning_rates`."""

@@ -6,12 +6,12 @@ import pytest
 from PIL import Image
 
 from console.errors import InputError
-from imaging import saving
 from imaging.files import load_image
 from tests.pictures import draw_picture
 from tests.scripts import fail_here, run_here, succeed_here
 from tests.small import make_small
 from training.keeper import Keeper
+from upscaling import run
 from upscaling.jobs import Output, find_jobs
 
 
@@ -243,14 +243,14 @@ def test_what_stands_in_the_way_of_one_result_stops_no_other(tmp_path):
 
 def test_a_failure_to_write_is_told_of_the_picture_that_it_was(tmp_path, monkeypatch):
     fill(tmp_path / "in", "a.png", "b.png", "c.png", "d.png")
-    save = saving.save_picture
+    save = run.save_picture
 
     def fail(path, *arguments):
         if path.name in ("b.png", "d.png"):
             raise MemoryError
         save(path, *arguments)
 
-    monkeypatch.setattr(saving, "save_picture", fail)
+    monkeypatch.setattr(run, "save_picture", fail)
     done = run_here(*command(tmp_path))
     assert done.returncode == 1 and "Upscaled 2 of 4 pictures" in done.stdout
     for name in ("b.png", "d.png"):

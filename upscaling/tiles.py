@@ -13,13 +13,10 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import tensorflow as tf
 
 from upscaling.cutting import LEAST, choose_sides, cut, find_margins
 
 MEMORY = 2_000_000_000
-
-_EXHAUSTED = (MemoryError, tf.errors.ResourceExhaustedError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +24,8 @@ class Stage:
     """One part of a network.
 
     Attributes:
-        run: From float32 (1, H, W, C) to (1, H * scale, W * scale, D).
+        run: From float32 (1, H, W, C) to (1, H * scale, W * scale, D); may raise
+            `MemoryError`.
         scale: By how much it enlarges.
         radius: How many input pixels to each side an output pixel depends on.
         bytes_per_pixel: Peak memory for each input pixel, roughly.
@@ -178,7 +176,7 @@ class _Run:
             return None
         try:
             return self._run_stage(level, part, window)
-        except _EXHAUSTED as error:
+        except MemoryError as error:
             if not self._shrink(level, size):
                 raise MemoryError("the smallest tiles do not fit") from error
             return None
