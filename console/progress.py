@@ -79,7 +79,7 @@ class Progress:
         self.bar.update(count)
         now = time.monotonic()
         is_due = now - self.last >= SECONDS_BETWEEN_LINES and self.done < self.total
-        if self.bar.disable and is_due:
+        if self.bar.disable and is_due and self.done:
             self.last = now
             left = (now - self.start) / self.done * (self.total - self.done)
             counted = f"{self.done}/{self.total} {self.unit}s"

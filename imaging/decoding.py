@@ -61,7 +61,7 @@ def opened(path):
             ) from None
         except MemoryError:
             raise
-        except Exception:  # As in `_damage_told`.
+        except Exception:  # As in `damage_told`.
             raise _damaged(path, "is not an image that can be read") from None
         check_size(path, *image.size)
         yield image
@@ -85,7 +85,7 @@ def find_size(image, path):
     Raises:
         InputError: The file is damaged.
     """
-    with _damage_told(path):
+    with damage_told(path):
         width, height = image.size
         if image.format == "TIFF":
             # Some versions of Pillow exchange the two by themselves, others do not.
@@ -111,13 +111,15 @@ def decode(image, path, to_the_end=False):
         InputError: The file is damaged, or holds something else: never half a picture.
     """
     _verify(path)
-    with _damage_told(path):
+    with damage_told(path):
         orientation = _read_orientation(image)
         # Once loaded, Pillow forgets how the file stored its pixels.
         is_deep, raw_mode = _is_deep(image), _find_raw_mode(image)
+        tags = dict(image.tag_v2) if image.format == "TIFF" else None
         image.load()
         if is_deep:
-            pixels = decode_deep(path, raw_mode, image)
+            colour = image.info.get("transparency")
+            pixels = decode_deep(path, raw_mode, tags, colour)
         else:
             pixels = _decode_8_bits(image, path)
         if to_the_end and image.format == "PNG":
@@ -130,13 +132,13 @@ def decode(image, path, to_the_end=False):
 
 def _verify(path):
     """Checks the checksums of a PNG, which decoding does not: 1.5% of its time."""
-    with opened(path) as image, _damage_told(path):
+    with opened(path) as image, damage_told(path):
         if image.format == "PNG":
             image.verify()
 
 
 @contextlib.contextmanager
-def _damage_told(path):
+def damage_told(path):
     """Turns what decoders raise for a damaged file into an `InputError`."""
     try:
         yield
@@ -148,7 +150,9 @@ def _damage_told(path):
 
 def _damaged(path, reason):
     """The error for a file that does not hold a whole image."""
-    size = Path(path).stat().st_size
+    size = 0  # Of what cannot even be looked at.
+    with contextlib.suppress(OSError):
+        size = Path(path).stat().st_size
     reason = reason if size else "is empty"
     return InputError(f"{path}: {reason} ({size} bytes); replace or remove it.")
 

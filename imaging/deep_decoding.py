@@ -20,13 +20,14 @@ _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 _APART, _MULTIPLIED = 2, 1
 
 
-def decode_deep(path, raw_mode, image):
+def decode_deep(path, raw_mode, tags=None, transparent=None):
     """Decodes the pixels of a file.
 
     Args:
         path: The file.
         raw_mode: How it stores them, as Pillow calls it.
-        image: Of Pillow, loaded: what its header says.
+        tags: Of a TIFF, from their numbers to what they say; None for a PNG.
+        transparent: The grey or the RGB that stands for transparent; None for none.
 
     Returns:
         uint16 (H, W, C): grey, grey and alpha, RGB, or RGB and alpha, alpha not
@@ -35,12 +36,12 @@ def decode_deep(path, raw_mode, image):
     Raises:
         InputError: It holds other pixels.
     """
-    if image.format == "TIFF":
-        return _decode_tiff(path, raw_mode, image.tag_v2)
+    if tags is not None:
+        return _decode_tiff(path, raw_mode, tags)
     pixels = _decode_by_opencv(path, raw_mode)
-    colour = image.info.get("transparency")
-    if colour is not None and pixels.shape[-1] in (1, 3):
-        opaque = np.any(pixels != np.asarray(colour, np.uint16), axis=-1, keepdims=True)
+    if transparent is not None and pixels.shape[-1] in (1, 3):
+        differs = pixels != np.asarray(transparent, np.uint16)
+        opaque = np.any(differs, axis=-1, keepdims=True)
         pixels = np.concatenate([pixels, opaque.astype(np.uint16) * _MOST], -1)
     return pixels
 

@@ -39,30 +39,32 @@ def list_images(folder, flag=None, expected="a folder of images", deep=False):
     return paths
 
 
-def _walk(folder):
-    """Yields what is in a folder and in all in it, links to folders included.
+def _walk(folder, above=()):
+    """Yields the files of a folder and of all in it, links to folders included.
+
+    Args:
+        folder: The folder.
+        above: What it lies in, without links: one may lead back up.
 
     Raises:
         InputError: One of them may not be read.
     """
-
-    def refuse(error):
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    try:
+        inside = list(os.scandir(folder))
+    except OSError:
         raise InputError(
-            f"{error.filename}: this folder may not be read; change its permissions or "
-            "move it away."
-        )
-
-    been = set()
-    for top, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
-        been.add(os.path.realpath(top))
-        # A link may lead back up.
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".")
-            and os.path.realpath(os.path.join(top, name)) not in been
-        ]
-        yield from (Path(top, name) for name in files)
+            f"{folder}: this folder may not be read; change its permissions or move it "
+            "away."
+        ) from None
+    for entry in inside:
+        # Not `entry.is_dir`, which fails for a link to itself.
+        if os.path.isdir(entry.path) and not entry.name.startswith("."):
+            yield from _walk(entry.path, (*above, real))
+        else:
+            yield Path(entry.path)
 
 
 def _is_image(path):

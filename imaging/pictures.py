@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from console.errors import InputError
 from console.progress import warn
-from imaging.decoding import decode, opened
+from imaging.decoding import damage_told, decode, opened
 from imaging.files import to_integers
 from imaging.metadata import Metadata, read_exif, read_metadata
 
@@ -60,7 +60,7 @@ def load_picture(path):
     Raises:
         InputError: The file is no image, or is damaged.
     """
-    with opened(path) as image:
+    with opened(path) as image, damage_told(path):
         is_lossless = _is_lossless(image, path)
         pages = getattr(image, "n_frames", 1)
         if pages > 1 and image.format not in _WITH_PREVIEWS:
@@ -76,11 +76,18 @@ def load_picture(path):
 
 
 def _is_lossless(image, path):
-    """Whether a file was stored without loss, by what it begins with."""
+    """Whether a file was stored without loss."""
     if image.format != "WEBP":
         return image.format not in ("JPEG", "MPO")
     with open(path, "rb") as file:
-        return b"VP8L" in file.read(256)
+        file.seek(12)
+        # Name and size of each part; the pixels' name says how they are stored.
+        while len(header := file.read(8)) == 8:
+            name, length = header[:4], int.from_bytes(header[4:], "little")
+            if name in (b"VP8L", b"VP8 "):
+                return name == b"VP8L"
+            file.seek(length + length % 2, 1)
+    return False
 
 
 def _fill_hidden(pixels, alpha):

@@ -141,6 +141,10 @@ def _write_with_pillow(file, pixels, picture, kind, quality):
 
 def _write_bmp_with_alpha(file, pixels):
     """By OpenCV: Pillow writes the alpha, but not that it is there."""
-    order = [2, 1, 0, 3] if pixels.shape[-1] == 4 else [0, 0, 0, 1]
-    _, encoded = cv2.imencode(".bmp", pixels[..., order])
+    code = cv2.COLOR_RGBA2BGRA
+    if pixels.shape[-1] == 2:
+        pixels, code = pixels[..., [0, 0, 0, 1]], None
+    _, encoded = cv2.imencode(
+        ".bmp", pixels if code is None else cv2.cvtColor(pixels, code)
+    )
     file.write(encoded)

@@ -10,10 +10,10 @@ import numpy as np
 import tifffile
 from PIL import Image, TiffImagePlugin
 
-from imaging.metadata import EXIF_IFDS, UNWRITABLE
+from imaging.metadata import BYTE_TAGS, EXIF_IFDS, TEXT_TAGS, TIFF_HEADER
 
-# Of a TIFF whose numbers begin with their last byte; an entry's bytes, and its type.
-_TIFF_HEADER, _ENTRY, _LONG = b"II*\0\0\0\0\0", 12, 4
+# Bytes of an entry of a TIFF's table, and the type of a number of four.
+_ENTRY, _LONG = 12, 4
 
 
 def write(file, pixels, metadata):
@@ -28,11 +28,11 @@ def write(file, pixels, metadata):
     if channels == 2 and pixels.dtype == np.uint16:  # Which Pillow does not read.
         pixels, channels = pixels[..., [0, 0, 0, 1]], 4
     exif = metadata.exif or Image.Exif()
-    # ASCII is what the format has; all write and read UTF-8.
+    kinds = dict.fromkeys(TEXT_TAGS, "s") | dict.fromkeys(BYTE_TAGS, "B")
     tags = [
-        (tag, "s", 0, value.encode("utf-8", "replace"), True)
+        (tag, kinds[tag], 0 if kinds[tag] == "s" else len(value), value, True)
         for tag, value in exif.items()
-        if isinstance(value, str)
+        if isinstance(value, bytes)
     ]
     tifffile.imwrite(
         file,
@@ -80,14 +80,10 @@ def _append_exif(file, exif):
 
 
 def _encode(values, tag, start):
-    """An inner part of the EXIF as bytes; None if nothing of it can be written."""
-    part = TiffImagePlugin.ImageFileDirectory_v2(_TIFF_HEADER, group=tag)
-    try:
-        for name, value in values.items():
-            part[name] = value
-        return part.tobytes(start) if len(part) else None
-    except UNWRITABLE:
-        return None
+    """An inner part of the EXIF as bytes; None if there is none."""
+    part = TiffImagePlugin.ImageFileDirectory_v2(TIFF_HEADER, group=tag)
+    part.update(values)
+    return part.tobytes(start) if len(part) else None
 
 
 def _seek_even_end(file):

@@ -209,12 +209,19 @@ def test_each_result_has_its_own_comparison(tmp_path):
     )
 
 
-def test_folders_behind_links_are_looked_into_once(tmp_path):
+def test_folders_behind_links_are_looked_into_and_loops_end(tmp_path):
     folder = fill(tmp_path / "in", "a.png")
     fill(tmp_path / "other", "b.png")
+    fill(folder, "z/deep/c.png")
     (folder / "link").symlink_to(tmp_path / "other")
     (folder / "loop").symlink_to(folder)
-    assert set(find([folder], tmp_path / "out")) == {"a.png", "b.png"}
+    (tmp_path / "other" / "back").symlink_to(folder)
+    (folder / "b").symlink_to(folder / "z" / "deep")
+    (folder / "self.png").symlink_to("self.png")
+    jobs = find_jobs([folder], Output(tmp_path / "out"))
+    names = [str(job.source.relative_to(folder)) for job in jobs]
+    # What a link shows is shown in its own place, too.
+    assert names == ["a.png", "b/c.png", "link/b.png", "self.png", "z/deep/c.png"]
 
 
 def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
@@ -231,6 +238,13 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
         find([folder], tmp_path / "out")
 
 
+def test_results_are_not_mixed_with_pictures_that_nothing_tells_apart(tmp_path):
+    folder = fill(tmp_path, "in/photo.jpg") / "in"
+    with pytest.raises(InputError, match="is where .*photo.jpg lies; .* --suffix"):
+        find([folder], folder, output_format="png")
+    assert find([folder], folder, output_format="png", suffix="_x2")
+
+
 def test_what_stands_in_the_way_of_one_result_stops_no_other(tmp_path):
     fill(tmp_path / "in", "a.png", "b.png", f"{'c' * 210}.png")
     (tmp_path / "out" / "a.png").mkdir(parents=True)
@@ -239,6 +253,10 @@ def test_what_stands_in_the_way_of_one_result_stops_no_other(tmp_path):
     done = run_here(*command(tmp_path))
     assert done.returncode == 1 and "a.png: is a folder; move it away" in done.stderr
     assert (tmp_path / "out" / "b.png").is_file()
+    fill(tmp_path / "in", "sub/d.png")
+    (tmp_path / "out" / "sub").write_text("a file")
+    done = run_here(*command(tmp_path))
+    assert done.returncode == 1 and "sub: File exists" in done.stderr
 
 
 def test_a_failure_to_write_is_told_of_the_picture_that_it_was(tmp_path, monkeypatch):

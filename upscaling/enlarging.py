@@ -46,8 +46,9 @@ class Enlarger:
         arrays = [a for a in (picture.pixels, picture.alpha) if a is not None]
         there = sum(array.nbytes for array in arrays)
         result = there * self.scale**2
-        # Pillow's copies have four bytes a pixel.
+        # Pillow's copies have four bytes a pixel; alpha is put beside the colours.
         copy = max(result, 4 * math.prod(picture.size) * self.scale**2)
+        copy *= len(arrays)
         if self.factor == self.scale:
             return there + result + copy
         # What is resized once more is held in 16 bits; the copy comes after it.

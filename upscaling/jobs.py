@@ -154,9 +154,14 @@ def find_jobs(inputs, output):
 
 def _is_within(source, output, base):
     """Whether a picture is a result: its folder of results lies among the pictures."""
-    output, base = output.resolve(), base.resolve()
+    output, base, source = map(_find_real, (output, base, source))
     is_inside = output != base and output.is_relative_to(base)
-    return is_inside and source.resolve().is_relative_to(output)
+    return is_inside and source.is_relative_to(output)
+
+
+def _find_real(path):
+    """A path without links; unlike `Path.resolve` also one of a link to itself."""
+    return Path(os.path.realpath(path))
 
 
 def _leave_results_out(jobs, named):
@@ -177,15 +182,23 @@ def _leave_results_out(jobs, named):
 
 def _check_targets(jobs, output):
     """Refuses results that would be written over each other or over a source."""
-    files, sources = {}, {job.source.resolve() for job in jobs}
+    files, sources = {}, {_find_real(job.source) for job in jobs}
     for job in jobs:
         for path in (job.target, job.comparison)[: 1 + output.compare]:
-            if path.resolve() in sources:
+            real = _find_real(path)
+            if real in sources:
                 raise InputError(
                     f"--output_path={output.folder}: would overwrite {path}, which is "
                     "to be upscaled; give another folder, or a --suffix."
                 )
-            files.setdefault(path.resolve(), []).append(path.name)
+            files.setdefault(real, []).append(path.name)
+        if not output.suffix and _find_real(job.target.parent) == _find_real(
+            job.source.parent
+        ):
+            raise InputError(
+                f"--output_path={output.folder}: is where {job.source} lies; give "
+                "another folder, or a --suffix that tells results from pictures."
+            )
     twice = [names[0] for names in files.values() if len(names) > 1]
     if twice:
         raise InputError(

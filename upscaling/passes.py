@@ -57,7 +57,7 @@ def make_ensemble(stages, tiling=None):
 
         return Way(run, find_radius(stages))
 
-    return _average(map(make_way, TURNS), find_scale(stages))
+    return _average(map(make_way, TURNS), find_scale(stages), stages[0].is_raw)
 
 
 def make_all_passes(stages, tiling=None):
@@ -88,7 +88,7 @@ def make_all_passes(stages, tiling=None):
         Way(once, radii[4]),
         Way(halved, radii[8] + HALVING_RADIUS),
     ]
-    return _average(ways, SCALE)
+    return _average(ways, SCALE, stages[4][0].is_raw)
 
 
 def make_average(stages, tiling=None):
@@ -141,7 +141,7 @@ def _upscale(stages, x, tiling, tell):
     return upscale_image(stages, x, tiling, advance=lambda count: tell(count / pixels))
 
 
-def _average(ways, scale):
+def _average(ways, scale, is_raw=False):
     """A stage that takes all ways and averages what comes."""
     ways = list(ways)
 
@@ -153,4 +153,5 @@ def _average(ways, scale):
         return total[None]
 
     memory = _PICTURES * _BYTES * scale**2
-    return [Stage(run, scale, max(way.radius for way in ways), memory, 0, tells=True)]
+    radius = max(way.radius for way in ways)
+    return [Stage(run, scale, radius, memory, tells=True, is_raw=is_raw)]

@@ -13,7 +13,10 @@ from imaging.saving import check_fits, save_picture
 from upscaling.pipeline import overlapped
 
 # Of what the system may refuse, what another picture need not meet.
-_ITS_OWN_FAULTS = (errno.ENAMETOOLONG, errno.EISDIR, errno.EINVAL)
+_ITS_OWN_FAULTS = (
+    *(errno.ENAMETOOLONG, errno.EISDIR, errno.EINVAL),
+    *(errno.EEXIST, errno.ENOTDIR, errno.ELOOP),
+)
 
 
 class Run:
