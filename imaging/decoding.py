@@ -6,6 +6,7 @@ person's picture has besides.
 
 import contextlib
 import io
+import logging
 import os
 import warnings
 from pathlib import Path
@@ -20,6 +21,9 @@ from imaging.turns import UPRIGHT, turn
 
 # `imaging.limits` looks at the size, with a line that says it.
 Image.MAX_IMAGE_PIXELS = None
+
+# What it says in its log of a damaged file, a line of ours says, too.
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 # Notes on odd metadata and on large pictures are of no use to anyone here. Not by
 # `catch_warnings`: images are loaded in threads, where it may silence all for good.

@@ -210,7 +210,7 @@ def fuzz(kind, count, folder, seed=0):
     (folder / "out").mkdir()
     target, command = KINDS[kind](folder)
     data = target.read_bytes()
-    _check(run_here(*command), f"{kind}, as it was", folder)
+    assert _check(run_here(*command), f"{kind}, as it was", folder) == 0
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     refused = 0
     for number in range(seed, seed + count):
