@@ -56,6 +56,10 @@ def main():
     if not hasattr(model, "generator"):
         raise InputError(f"{prefix}: holds {model.name}, of which TF1 has no names.")
     layers, optimizers = collect(model, prefix)
+    if model.generator.input_scale != 1:
+        # Which the TF1 code does not have; Adam remembers the weights as they were.
+        model.generator.fold_input_scale()
+        optimizers = []
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export") as folder:
         aside = Path(folder) / target.name

@@ -28,6 +28,9 @@ class Generator(keras.layers.Layer):
         upscale_blocks: Local residual blocks in each residual module of an
             enhanced upscaling module (U).
         rgb_mean: Mean of R, G and B, in [0, 255].
+        input_scale: What the picture without its mean is divided by.
+        block_variance: Variance times fan-in with which the weights of the residual
+            blocks begin; None for the paper's, by how many blocks there are.
         body_dtype: Keras dtype policy of all but the first and the last
             convolution, which stay in float32.
 
@@ -42,6 +45,8 @@ class Generator(keras.layers.Layer):
         shared_blocks=32,
         upscale_blocks=1,
         rgb_mean=(114.4, 111.5, 103.0),
+        input_scale=1.0,
+        block_variance=None,
         body_dtype="float32",
         name="generator",
     ):
@@ -49,14 +54,15 @@ class Generator(keras.layers.Layer):
         super().__init__(dtype="float32", name=name)
         self.scales = tuple(scales)
         self.features, self.shared_blocks = features, shared_blocks
-        self.upscale_blocks = upscale_blocks
+        self.upscale_blocks, self.input_scale = upscale_blocks, input_scale
         doublings = {scale: _doublings(scale) for scale in self.scales}
         blocks = sum(
             START_BLOCKS + 4 * upscale_blocks * count for count in doublings.values()
         )
-        # Small weights keep the sum of so many residual blocks near its input.
-        kinds = {"block_variance": 1e-4 / (blocks + shared_blocks)}
-        kinds["dtype"] = body_dtype
+        if block_variance is None:
+            # Small weights keep the sum of so many residual blocks near its input.
+            block_variance = 1e-4 / (blocks + shared_blocks)
+        kinds = {"block_variance": block_variance, "dtype": body_dtype}
 
         self.mean_shift = MeanShift(rgb_mean, name="mean_shift")
         self.first_conv = make_conv(features, 3, dtype="float32", name="first_conv")
@@ -114,7 +120,10 @@ class Generator(keras.layers.Layer):
         Returns:
             (N, H, W, features), in the dtype of the body.
         """
-        x = self.first_conv(self.mean_shift(lr, sign=-1.0))
+        x = self.mean_shift(lr, sign=-1.0)
+        if self.input_scale != 1:
+            x = x / self.input_scale
+        x = self.first_conv(x)
         for block in self.starts[f"x{scale}"]:
             x = block(x)
         return self.shared(x)
@@ -148,7 +157,19 @@ class Generator(keras.layers.Layer):
         features = self.upscalings[f"x{scale}"][index](features)
         if index + 1 < _doublings(scale):
             return features
-        return self.mean_shift(self.last_convs[f"x{scale}"](features), sign=1.0)
+        picture = self.last_convs[f"x{scale}"](features)
+        if self.input_scale != 1:
+            picture = picture * self.input_scale
+        return self.mean_shift(picture, sign=1.0)
+
+    def fold_input_scale(self):
+        """Makes the network the same one of `input_scale` 1, by its weights alone."""
+        first, scale = self.first_conv.kernel, self.input_scale
+        first.assign(first / scale)
+        for last in self.last_convs.values():
+            last.kernel.assign(last.kernel * scale)
+            last.bias.assign(last.bias * scale)
+        self.input_scale = 1.0
 
     def path_variables(self, scale):
         """Lists the trained variables that one scale uses, always in one order."""

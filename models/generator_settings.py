@@ -13,6 +13,9 @@ from console.progress import warn
 flags.disclaim_key_flags()
 
 FLAG_PREFIX = "eusr_"
+# As in the paper, so that the sum of many blocks is near its input; or as He et al.
+SMALL, HE = "small", "he"
+BLOCK_INITS = (SMALL, HE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +28,8 @@ class Architecture:
         shared_blocks: S, local residual blocks of the shared part.
         upscale_blocks: U, those of each residual module of an upscaling module.
         rgb_mean: Mean of R, G and B of the training images, in [0, 255].
+        input_scale: What the picture without its mean is divided by before the network,
+            and multiplied by after it; the paper's 1 leaves it as it is.
     """
 
     model_scales: tuple = (2, 4, 8)
@@ -32,6 +37,7 @@ class Architecture:
     shared_blocks: int = 32
     upscale_blocks: int = 1
     rgb_mean: tuple = (114.4, 111.5, 103.0)
+    input_scale: float = 1.0
 
     def is_possible(self):
         """Whether there can be such a network, of whatever types the fields are."""
@@ -44,7 +50,8 @@ class Architecture:
             and all(scale > 1 and scale & (scale - 1) == 0 for scale in scales)
             and len(set(scales)) == len(scales) > 0
             and len(mean) == 3
-            and all(type(v) in (int, float) and math.isfinite(v) for v in mean)
+            and all(map(_is_finite, (*mean, self.input_scale)))
+            and self.input_scale > 0
         )
 
     def count_parameters(self):
@@ -69,12 +76,19 @@ class Training:
         learning_rate_decay_steps: Steps between two decays; with `cosine`, the
             steps until the rate is zero.
         learning_rate_schedule: `step` or `cosine`.
+        block_init: How large the weights of the residual blocks begin: one of
+            `BLOCK_INITS`.
     """
 
     learning_rate: float = 1e-4
     learning_rate_decay: float = 0.5
     learning_rate_decay_steps: int = 200_000
     learning_rate_schedule: str = "step"
+    block_init: str = SMALL
+
+
+def _is_finite(value):
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 def define_flags(defaults=Training):
@@ -108,6 +122,20 @@ def define_flags(defaults=Training):
         Architecture.rgb_mean,
         "Mean of R, G and B of the training images, in [0, 255].",
         number=float,
+    )
+    define_float(
+        "eusr_input_scale",
+        Architecture.input_scale,
+        "What the picture without its mean is divided by before the network and "
+        "multiplied by after it; 127.5 makes short trainings faster.",
+        lower_bound=1e-3,
+    )
+    flags.DEFINE_enum(
+        "eusr_block_init",
+        defaults.block_init,
+        BLOCK_INITS,
+        "How large the weights of the residual blocks begin: small, as in the paper, "
+        "or as He et al. say, which makes short trainings faster.",
     )
     define_float(
         "eusr_learning_rate",

@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from console.errors import InputError
 from models.eusr import EUSR
+from models.generator_settings import HE, Training
+from models.opening import open_model
 from tests.small import SMALL, draw_batch, make_small
 from training.keeper import Keeper
 from training.options import StepOptions
@@ -123,3 +125,14 @@ def test_equal_seeds_give_equal_weights():
         keras.utils.set_random_seed(3)
         weights.append(make_small().generator.first_conv.kernel.numpy())
     np.testing.assert_array_equal(*weights)
+
+
+def test_a_checkpoint_carries_what_the_input_is_divided_by(tmp_path):
+    architecture = dataclasses.replace(SMALL, input_scale=127.5)
+    model = EUSR(architecture, Training(block_init=HE))
+    prefix = Keeper(model.roots(), tmp_path, 1).save(0)
+    opened, _ = open_model(None, str(tmp_path))
+    lr = tf.cast(draw_batch(2)[0], tf.float32)
+    np.testing.assert_array_equal(opened.upscale(lr, 2), model.upscale(lr, 2))
+    with pytest.raises(InputError, match=r"--eusr_input_scale=127\.5 \(not 1\.0\)"):
+        make_small().restore(prefix)

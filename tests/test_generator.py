@@ -56,6 +56,37 @@ def test_other_convolutions_start_glorot_uniform(default_generator):
     assert np.all(default_generator.shared.last.bias.numpy() == 0)
 
 
+def test_residual_blocks_may_start_as_he_et_al_say():
+    generator = Generator(features=32, shared_blocks=8, block_variance=2.0)
+    kernels = [block.first.kernel for block in generator.shared.blocks]
+    variance = np.var(np.concatenate([np.ravel(kernel) for kernel in kernels]))
+    assert variance * 9 * 32 == pytest.approx(2.0, rel=0.05)
+
+
+def test_dividing_the_input_is_what_other_weights_could_do():
+    generator = Generator((2, 4), features=4, shared_blocks=1, input_scale=127.5)
+    lr = np.random.default_rng(0).uniform(0, 255, (1, 9, 8, 3)).astype(np.float32)
+    before = {scale: np.asarray(generator(lr, scale=scale)) for scale in (2, 4)}
+    generator.fold_input_scale()
+    assert generator.input_scale == 1
+    for scale, expected in before.items():
+        after = np.asarray(generator(lr, scale=scale))
+        np.testing.assert_allclose(after, expected, rtol=0, atol=1e-3)
+
+
+def test_what_the_network_sees_is_divided():
+    network = {"scales": (2,), "features": 4, "shared_blocks": 1}
+    plain, divided = Generator(**network), Generator(**network, input_scale=100.0)
+    for ours, theirs in zip(divided.weights, plain.weights, strict=True):
+        ours.assign(theirs)
+    lr = np.random.default_rng(0).uniform(0, 255, (1, 9, 8, 3)).astype(np.float32)
+    mean = np.float32(plain.mean_shift.rgb_mean)
+    # Of what is a hundredth as large it makes what it would, a hundred times as large.
+    expected = 100 * (np.asarray(plain((lr - mean) / 100 + mean, scale=2)) - mean)
+    result = np.asarray(divided(lr, scale=2)) - mean
+    np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-2)
+
+
 def test_each_scale_enlarges_by_itself():
     generator = Generator(features=4, shared_blocks=1)
     lr = np.zeros((1, 5, 6, 3), np.float32)

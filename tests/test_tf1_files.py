@@ -1,5 +1,6 @@
 """Checkpoints of the TF1 code: what is written for it is what is read from it."""
 
+import dataclasses
 import os
 
 import numpy as np
@@ -8,8 +9,10 @@ import tensorflow as tf
 
 from models import tf1_names
 from models.eusr import EUSR
+from models.generator_settings import Training
 from tests.four_pass import SMALL, make_four_pass, weigh_only
 from tests.scripts import fail_here, succeed_here
+from tests.small import SMALL as SMALL_EUSR
 from tests.small import draw_batch, make_small
 from training.keeper import Keeper
 from training.options import StepOptions
@@ -60,6 +63,18 @@ def test_weights_and_moments_come_back_to_the_bit(tmp_path, capsys):
     for one in (model, again):
         one.train_step(*draw_batch(2), 2)
     assert same(again.generator.weights, model.generator.weights)
+
+
+def test_a_network_that_divides_its_input_goes_as_one_that_does_not(tmp_path):
+    architecture = dataclasses.replace(SMALL_EUSR, input_scale=127.5)
+    model = train(EUSR(architecture, Training()))
+    prefix = save(model, tmp_path / "run")
+    assert "(weights of " in export(prefix, tmp_path / "tf1" / "model.ckpt-2")
+    again = make_small()
+    again.restore(str(tmp_path / "tf1" / "model.ckpt-2"))
+    lr = tf.cast(draw_batch(2)[0], tf.float32)
+    expected = model.upscale(lr, 2)
+    np.testing.assert_allclose(again.upscale(lr, 2), expected, rtol=0, atol=1e-3)
 
 
 def test_the_names_are_those_of_the_original(tmp_path):
