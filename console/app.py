@@ -35,6 +35,8 @@ def run(main, define_flags, choices=(), paths_flag=None):
             rest = parse(argv)
         except InputError as error:
             sys.exit(f"Error: {error}")
+        except BrokenPipeError:  # Of the help.
+            _end_without_reader()
         # Left alone, absl would raise it to INFO, and libraries would talk.
         if flags.FLAGS["verbosity"].using_default_value:
             flags.FLAGS.verbosity = logging.WARNING
@@ -83,9 +85,7 @@ def tell(main):
     except MemoryError as error:
         sys.exit(f"Error: out of memory ({error}); take smaller batches or pictures.")
     except BrokenPipeError:
-        # `| head` went away; what is still buffered must not raise once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        _end_without_reader()
     except OSError as error:
         if error.errno == errno.ENOSPC:
             error.strerror = "no space left on the disk; make room and run again"
@@ -93,6 +93,16 @@ def tell(main):
             raise
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(f"Error: {where}{error.strerror}.")
+
+
+def _end_without_reader():
+    """Ends where `| head` went away; what is still buffered must not raise once more.
+
+    Raises:
+        SystemExit: Always.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)
 
 
 def require(*names):

@@ -1,6 +1,9 @@
 """What the scripts' command lines take, and what their short help shows."""
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -137,3 +140,16 @@ def test_a_seed_that_numpy_would_refuse_is_refused_with_a_line(script):
     assert (
         "--seed=4294967296: expected a whole number of at least 0 and at most" in line
     )
+
+
+def test_a_help_of_which_only_the_head_is_read_ends_quietly():
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, ROOT / "test.py", "--helpfull"],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")
