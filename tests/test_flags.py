@@ -146,7 +146,7 @@ def test_a_help_of_which_only_the_head_is_read_ends_quietly():
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [sys.executable, ROOT / "test.py", "--helpfull"],
+        [sys.executable, ROOT / "test.py", "--helpshort"],
         stdout=write,
         stderr=subprocess.PIPE,
         text=True,
