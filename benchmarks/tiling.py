@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.network import make_model, take_through
 from benchmarks.rows import Row
-from benchmarks.timing import time_once
+from benchmarks.timing import time_best, time_once
 from console.errors import InputError
 from frozen import graphs
 from imaging.files import to_uint8
@@ -85,13 +85,10 @@ def measure_pictures(settings):
         for index, lr in enumerate(lrs):
             save_picture(f"{folder}/in/{index}.jpg", Picture(to_uint8(lr)))
         graphs.save(make_network(model, (scale,)).graph_def, f"{folder}/model.pb")
-        alone, all_in_all = [], []
-        for _ in range(settings.repeats):
-            alone.append(
-                time_once(lambda: [take_through(stages, lr[None]) for lr in lrs])
-            )
-            all_in_all.append(time_once(lambda: _run_test(folder, scale, settings)))
-    network, script = min(alone), min(all_in_all)
+        network = time_best(
+            lambda: [take_through(stages, lr[None]) for lr in lrs], settings.repeats
+        )
+        script = time_best(lambda: _run_test(folder, scale, settings), settings.repeats)
     yield Row(f"{what}, the network alone", scale=scale, seconds=network)
     yield Row(
         f"{what}, test.py with its start",
