@@ -56,10 +56,10 @@ def main():
     if not hasattr(model, "generator"):
         raise InputError(f"{prefix}: holds {model.name}, of which TF1 has no names.")
     layers, optimizers = collect(model, prefix)
-    if model.generator.input_scale != 1:
-        # Which the TF1 code does not have; Adam remembers the weights as they were.
-        model.generator.fold_input_scale()
-        optimizers = []
+    if not model.generator.is_as_published():
+        # Adam remembers the weights as they were.
+        published = model.generator.make_as_published()
+        layers, optimizers = layers | tf1_names.of_generator(published), []
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export") as folder:
         aside = Path(folder) / target.name

@@ -36,7 +36,7 @@ class EUSR(GeneratorModel):
                 upscales.
             options: A `training.options.StepOptions`; None for the defaults.
         """
-        super().__init__(architecture, options, training)
+        super().__init__(architecture, options)
         if training is not None:
             self.optimizer = self.make_optimizer(
                 training, training.learning_rate, self.generator.trainable_variables

@@ -79,7 +79,7 @@ class FourPassEUSR(GeneratorModel):
         Raises:
             InputError: A predictor is missing or damaged.
         """
-        super().__init__(architecture, options, training)
+        super().__init__(architecture, options)
         self.training, self.predictors = training, {}
         self.discriminator = self.discriminator_optimizer = self.watch = None
         if training is None:

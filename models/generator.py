@@ -5,6 +5,7 @@ super-resolution", CVPR Workshops 2018. Keras only; see `models.layers`.
 """
 
 import keras
+import numpy as np
 
 from models.layers import (
     EnhancedUpscalingModule,
@@ -28,9 +29,8 @@ class Generator(keras.layers.Layer):
         upscale_blocks: Local residual blocks in each residual module of an
             enhanced upscaling module (U).
         rgb_mean: Mean of R, G and B, in [0, 255].
+        start_kernel: Side of the kernels in the blocks that each scale starts with.
         input_scale: What the picture without its mean is divided by.
-        block_variance: Variance times fan-in with which the weights of the residual
-            blocks begin; None for the paper's, by how many blocks there are.
         body_dtype: Keras dtype policy of all but the first and the last
             convolution, which stay in float32.
 
@@ -45,8 +45,8 @@ class Generator(keras.layers.Layer):
         shared_blocks=32,
         upscale_blocks=1,
         rgb_mean=(114.4, 111.5, 103.0),
+        start_kernel=START_KERNEL,
         input_scale=1.0,
-        block_variance=None,
         body_dtype="float32",
         name="generator",
     ):
@@ -54,14 +54,14 @@ class Generator(keras.layers.Layer):
         super().__init__(dtype="float32", name=name)
         self.scales = tuple(scales)
         self.features, self.shared_blocks = features, shared_blocks
-        self.upscale_blocks, self.input_scale = upscale_blocks, input_scale
+        self.upscale_blocks, self.start_kernel = upscale_blocks, start_kernel
+        self.input_scale = input_scale
         doublings = {scale: _doublings(scale) for scale in self.scales}
         blocks = sum(
             START_BLOCKS + 4 * upscale_blocks * count for count in doublings.values()
         )
-        if block_variance is None:
-            # Small weights keep the sum of so many residual blocks near its input.
-            block_variance = 1e-4 / (blocks + shared_blocks)
+        # Small weights keep the sum of so many residual blocks near its input.
+        block_variance = 1e-4 / (blocks + shared_blocks)
         kinds = {"block_variance": block_variance, "dtype": body_dtype}
 
         self.mean_shift = MeanShift(rgb_mean, name="mean_shift")
@@ -73,7 +73,7 @@ class Generator(keras.layers.Layer):
             key = f"x{scale}"
             self.starts[key] = [
                 LocalResidualBlock(
-                    features, START_KERNEL, name=f"{key}_start{index}", **kinds
+                    features, start_kernel, name=f"{key}_start{index}", **kinds
                 )
                 for index in range(START_BLOCKS)
             ]
@@ -162,14 +162,29 @@ class Generator(keras.layers.Layer):
             picture = picture * self.input_scale
         return self.mean_shift(picture, sign=1.0)
 
-    def fold_input_scale(self):
-        """Makes the network the same one of `input_scale` 1, by its weights alone."""
-        first, scale = self.first_conv.kernel, self.input_scale
-        first.assign(first / scale)
-        for last in self.last_convs.values():
-            last.kernel.assign(last.kernel * scale)
-            last.bias.assign(last.bias * scale)
-        self.input_scale = 1.0
+    def is_as_published(self):
+        """Whether it has what the paper's network has, whatever its sizes."""
+        return self.input_scale == 1 and self.start_kernel == START_KERNEL
+
+    def make_as_published(self):
+        """Makes the network of the paper's shape that does the same by other weights.
+
+        Returns:
+            Generator: `input_scale` 1, and kernels with a border of zeros where a
+            `start_kernel` is smaller than the paper's.
+        """
+        sizes = (self.scales, self.features, self.shared_blocks, self.upscale_blocks)
+        other = Generator(*sizes)
+        for ours, theirs in zip(self.weights, other.weights, strict=True):
+            margins = [
+                (t - o) // 2 for o, t in zip(ours.shape, theirs.shape, strict=True)
+            ]
+            theirs.assign(np.pad(ours.numpy(), [(m, m) for m in margins]))
+        other.first_conv.kernel.assign(other.first_conv.kernel / self.input_scale)
+        for last in other.last_convs.values():
+            for variable in last.weights:
+                variable.assign(variable * self.input_scale)
+        return other
 
     def path_variables(self, scale):
         """Lists the trained variables that one scale uses, always in one order."""
@@ -178,7 +193,7 @@ class Generator(keras.layers.Layer):
 
     def trunk_radius(self):
         """How many LR pixels to each side a pixel of the trunk's output depends on."""
-        start = START_BLOCKS * 2 * (START_KERNEL // 2)
+        start = START_BLOCKS * 2 * (self.start_kernel // 2)
         return 1 + start + 2 * self.shared_blocks + 1
 
     def double_radii(self, scale):

@@ -12,7 +12,7 @@ from models import tf1_names
 from models.base import Model, check_flags_agree
 from models.compiled import compile_part
 from models.generator import Generator
-from models.generator_settings import FLAG_PREFIX, HE, Architecture
+from models.generator_settings import FLAG_PREFIX, Architecture
 from training import averages, checkpoints
 from training.index_files import check_fits
 from training.optimizer import GuardedAdam, Schedule
@@ -34,31 +34,29 @@ class GeneratorModel(Model):
             that only upscales.
     """
 
-    def __init__(self, architecture, options=None, training=None):
+    def __init__(self, architecture, options=None):
         """Makes the network.
 
         Args:
             architecture: An `Architecture`.
             options: A `StepOptions`; None for the defaults.
-            training: A `Training`, which says how weights begin; None for the defaults.
         """
         self.options = options or StepOptions()
         super().__init__(dataclasses.asdict(architecture), self.options)
         self.architecture = architecture
         self.scales = tuple(architecture.model_scales)
-        self.generator = self._make_generator(architecture, training)
+        self.generator = self._make_generator(architecture)
         self.average = self.optimizer = None
 
-    def _make_generator(self, architecture, training=None):
-        is_he = training is not None and training.block_init == HE
+    def _make_generator(self, architecture):
         return Generator(
             scales=self.scales,
             features=architecture.conv_features,
             shared_blocks=architecture.shared_blocks,
             upscale_blocks=architecture.upscale_blocks,
             rgb_mean=architecture.rgb_mean,
+            start_kernel=architecture.start_kernel,
             input_scale=architecture.input_scale,
-            block_variance=2.0 if is_he else None,
             body_dtype=POLICIES[self.options.precision],
         )
 
@@ -277,6 +275,7 @@ def _read_architecture(prefix, arguments):
         }
     )
     # Older ones do not say what they could not be.
+    fields.setdefault("start_kernel", 5)
     fields.setdefault("input_scale", 1.0)
     try:
         architecture = Architecture(**fields)

@@ -13,9 +13,8 @@ from console.progress import warn
 flags.disclaim_key_flags()
 
 FLAG_PREFIX = "eusr_"
-# As in the paper, so that the sum of many blocks is near its input; or as He et al.
-SMALL, HE = "small", "he"
-BLOCK_INITS = (SMALL, HE)
+# The paper's is the larger; a smaller one is that with zeros around it.
+START_KERNELS = (3, 5)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +27,8 @@ class Architecture:
         shared_blocks: S, local residual blocks of the shared part.
         upscale_blocks: U, those of each residual module of an upscaling module.
         rgb_mean: Mean of R, G and B of the training images, in [0, 255].
+        start_kernel: Side of the kernels in the two blocks that each scale starts with,
+            one of `START_KERNELS`.
         input_scale: What the picture without its mean is divided by before the network,
             and multiplied by after it; the paper's 1 leaves it as it is.
     """
@@ -37,6 +38,7 @@ class Architecture:
     shared_blocks: int = 32
     upscale_blocks: int = 1
     rgb_mean: tuple = (114.4, 111.5, 103.0)
+    start_kernel: int = 5
     input_scale: float = 1.0
 
     def is_possible(self):
@@ -44,7 +46,12 @@ class Architecture:
         scales, mean = self.model_scales, self.rgb_mean
         if not (isinstance(scales, tuple) and isinstance(mean, tuple)):
             return False
-        counts = (self.conv_features, self.shared_blocks, self.upscale_blocks)
+        counts = (
+            self.conv_features,
+            self.shared_blocks,
+            self.upscale_blocks,
+            self.start_kernel,
+        )
         return (
             all(type(count) is int and count > 0 for count in (*counts, *scales))
             and all(scale > 1 and scale & (scale - 1) == 0 for scale in scales)
@@ -52,6 +59,7 @@ class Architecture:
             and len(mean) == 3
             and all(map(_is_finite, (*mean, self.input_scale)))
             and self.input_scale > 0
+            and self.start_kernel in START_KERNELS
         )
 
     def count_parameters(self):
@@ -60,7 +68,7 @@ class Architecture:
         inner = (9 * features + 1) * features
         count = (9 * 3 + 1) * features + (2 * self.shared_blocks + 1) * inner
         for scale in self.model_scales:
-            count += 4 * (25 * features + 1) * features
+            count += 4 * (self.start_kernel**2 * features + 1) * features
             count += modules * (scale.bit_length() - 1) * inner
             count += (9 * features + 1) * 3
         return count
@@ -76,15 +84,12 @@ class Training:
         learning_rate_decay_steps: Steps between two decays; with `cosine`, the
             steps until the rate is zero.
         learning_rate_schedule: `step` or `cosine`.
-        block_init: How large the weights of the residual blocks begin: one of
-            `BLOCK_INITS`.
     """
 
     learning_rate: float = 1e-4
     learning_rate_decay: float = 0.5
     learning_rate_decay_steps: int = 200_000
     learning_rate_schedule: str = "step"
-    block_init: str = SMALL
 
 
 def _is_finite(value):
@@ -123,19 +128,18 @@ def define_flags(defaults=Training):
         "Mean of R, G and B of the training images, in [0, 255].",
         number=float,
     )
+    define_count(
+        "eusr_start_kernel",
+        Architecture.start_kernel,
+        "Side of the kernels in the two blocks that each scale starts with: the "
+        "paper's 5, or 3, which is faster.",
+    )
     define_float(
         "eusr_input_scale",
         Architecture.input_scale,
         "What the picture without its mean is divided by before the network and "
         "multiplied by after it; 127.5 makes short trainings faster.",
         lower_bound=1e-3,
-    )
-    flags.DEFINE_enum(
-        "eusr_block_init",
-        defaults.block_init,
-        BLOCK_INITS,
-        "How large the weights of the residual blocks begin: small, as in the paper, "
-        "or as He et al. say, which makes short trainings faster.",
     )
     define_float(
         "eusr_learning_rate",
@@ -179,6 +183,11 @@ def architecture_from_flags():
         raise InputError(
             f"--eusr_model_scales={','.join(map(str, scales))}: expected some of "
             "2, 4, 8, 16, each once."
+        )
+    if architecture.start_kernel not in START_KERNELS:
+        raise InputError(
+            f"--eusr_start_kernel={architecture.start_kernel}: expected "
+            f"{' or '.join(map(str, START_KERNELS))}."
         )
     if len(architecture.rgb_mean) != 3:
         raise InputError("--eusr_rgb_mean takes three numbers, for R, G and B.")

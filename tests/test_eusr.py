@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from console.errors import InputError
 from models.eusr import EUSR
-from models.generator_settings import HE, Training
+from models.generator_settings import Training
 from models.opening import open_model
 from tests.small import SMALL, draw_batch, make_small
 from training.keeper import Keeper
@@ -127,12 +127,14 @@ def test_equal_seeds_give_equal_weights():
     np.testing.assert_array_equal(*weights)
 
 
-def test_a_checkpoint_carries_what_the_input_is_divided_by(tmp_path):
-    architecture = dataclasses.replace(SMALL, input_scale=127.5)
-    model = EUSR(architecture, Training(block_init=HE))
+def test_a_checkpoint_carries_input_scale_and_start_kernel(tmp_path):
+    architecture = dataclasses.replace(SMALL, input_scale=127.5, start_kernel=3)
+    model = EUSR(architecture, Training())
     prefix = Keeper(model.roots(), tmp_path, 1).save(0)
     opened, _ = open_model(None, str(tmp_path))
     lr = tf.cast(draw_batch(2)[0], tf.float32)
     np.testing.assert_array_equal(opened.upscale(lr, 2), model.upscale(lr, 2))
-    with pytest.raises(InputError, match=r"--eusr_input_scale=127\.5 \(not 1\.0\)"):
+    with pytest.raises(InputError) as raised:
         make_small().restore(prefix)
+    assert "--eusr_input_scale=127.5 (not 1.0)" in str(raised.value)
+    assert "--eusr_start_kernel=3 (not 5)" in str(raised.value)

@@ -56,22 +56,17 @@ def test_other_convolutions_start_glorot_uniform(default_generator):
     assert np.all(default_generator.shared.last.bias.numpy() == 0)
 
 
-def test_residual_blocks_may_start_as_he_et_al_say():
-    generator = Generator(features=32, shared_blocks=8, block_variance=2.0)
-    kernels = [block.first.kernel for block in generator.shared.blocks]
-    variance = np.var(np.concatenate([np.ravel(kernel) for kernel in kernels]))
-    assert variance * 9 * 32 == pytest.approx(2.0, rel=0.05)
-
-
-def test_dividing_the_input_is_what_other_weights_could_do():
-    generator = Generator((2, 4), features=4, shared_blocks=1, input_scale=127.5)
+def test_the_published_network_can_do_the_same_by_other_weights():
+    generator = Generator(
+        (2, 4), features=4, shared_blocks=1, start_kernel=3, input_scale=127.5
+    )
     lr = np.random.default_rng(0).uniform(0, 255, (1, 9, 8, 3)).astype(np.float32)
-    before = {scale: np.asarray(generator(lr, scale=scale)) for scale in (2, 4)}
-    generator.fold_input_scale()
-    assert generator.input_scale == 1
-    for scale, expected in before.items():
-        after = np.asarray(generator(lr, scale=scale))
-        np.testing.assert_allclose(after, expected, rtol=0, atol=1e-3)
+    published = generator.make_as_published()
+    assert published.is_as_published() and not generator.is_as_published()
+    for scale in generator.scales:
+        expected = np.asarray(generator(lr, scale=scale))
+        result = np.asarray(published(lr, scale=scale))
+        np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-3)
 
 
 def test_what_the_network_sees_is_divided():
@@ -94,8 +89,15 @@ def test_each_scale_enlarges_by_itself():
         assert generator(lr, scale=scale).shape == (1, 5 * scale, 6 * scale, 3)
 
 
-def test_a_pixel_reaches_as_far_as_the_radius_and_no_further():
-    generator = Generator(scales=(2,), features=2, shared_blocks=1, rgb_mean=(0, 0, 0))
+@pytest.mark.parametrize("start_kernel", [3, 5])
+def test_a_pixel_reaches_as_far_as_the_radius_and_no_further(start_kernel):
+    generator = Generator(
+        (2,),
+        features=2,
+        shared_blocks=1,
+        rgb_mean=(0, 0, 0),
+        start_kernel=start_kernel,
+    )
     for variable in generator.trainable_variables:
         # Nothing cancels and nothing is rounded away beside something larger.
         variable.assign(np.full(variable.shape, 0.1 * (len(variable.shape) == 4)))
@@ -164,6 +166,7 @@ def test_another_keras_backend_gives_the_same_picture_without_tensorflow(tmp_pat
         Architecture(),
         Architecture((2,), 8, 3, 2),
         Architecture((4, 16), 5, 1, 1),
+        Architecture((2, 4), 6, 2, 1, start_kernel=3),
     ],
 )
 def test_parameters_are_counted_without_a_network(architecture):
@@ -172,5 +175,6 @@ def test_parameters_are_counted_without_a_network(architecture):
         architecture.conv_features,
         architecture.shared_blocks,
         architecture.upscale_blocks,
+        start_kernel=architecture.start_kernel,
     )
     assert architecture.count_parameters() == count(generator.trainable_variables)
