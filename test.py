@@ -1,10 +1,14 @@
 r"""Upscales pictures.
 
+    python test.py --input_path=photo.jpg --output_path=SR --scale=4
     python test.py --model_name=model.pb --input_path=LR --output_path=SR --scale=4
     python test.py --restore_path=train --output_path=large --scale=2.5 holiday/*.jpg
 
-Takes pictures and folders of pictures, of any kind and size, and writes the same kind.
+Takes pictures and folders of pictures, of any kind and size, and writes the same kind;
+with the weights that ship, a frozen file or a checkpoint.
 """
+
+from pathlib import Path
 
 from absl import flags
 
@@ -30,13 +34,20 @@ MODEL = Choice(
     "model",
     MODELS,
     None,
-    "A model to take in place of a .pb file, with --restore_path.",
+    "The model, where it is not a .pb file; a checkpoint knows its own.",
 )
+# What freeze.py writes if nothing else is said, and the TF1 code read.
+FROZEN = "model.pb"
 
 
 def define_flags():
     """Declares the flags."""
-    define_path("model_name", "model.pb", "The .pb file that freeze.py wrote.")
+    define_path(
+        "model_name",
+        None,
+        "The .pb file that freeze.py wrote. If neither it nor a checkpoint is given, "
+        "the weights that ship.",
+    )
     opening.define_flags()
     define_precision()
     define_paths(
@@ -72,19 +83,21 @@ def main():
 
 
 def _open_from_flags():
-    """The frozen file, or the model where one is asked for."""
-    if FLAGS.model is None and FLAGS.restore_path is None:
+    """The frozen file where one is named, or else a checkpoint."""
+    if FLAGS.model_name is not None:
+        if FLAGS.model is not None or FLAGS.restore_path is not None:
+            raise InputError(
+                "--model_name is a .pb file; give it, or --restore_path and --model, "
+                "not both."
+            )
         if FLAGS["precision"].present:
             raise InputError(
                 "--precision is for a checkpoint, with --restore_path; a .pb file "
                 "computes as it was frozen. Leave it out."
             )
         return Upscaler(FLAGS.model_name)
-    if FLAGS["model_name"].present:
-        raise InputError(
-            "--model_name is a .pb file; give it, or --restore_path and --model, not "
-            "both."
-        )
+    if FLAGS.restore_path is None and Path(FROZEN).exists():
+        say(f"{FROZEN} is here but was not named: --model_name={FROZEN} would take it.")
     options = StepOptions(precision=FLAGS.precision)
     devices.warn_if_slow(options.precision)
     model, _ = opening.open_from_flags(FLAGS.model, options)

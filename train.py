@@ -21,6 +21,7 @@ from console.flags import (
     define_numbers,
     define_path,
     define_seed,
+    take_missing,
 )
 from console.progress import say, warn
 from dataloaders import PAIRED
@@ -145,13 +146,14 @@ def _train(team, device, settings, options):
         batch_size=FLAGS.batch_size,
         seed=FLAGS.seed,
     )
+    before = {} if FLAGS.restart else run_folder.read_before(folder)
+    _take_architecture(model_class, before)
     arguments = collect_values(
         LoopSettings, StepOptions, opening, judging, model_class, loader_class
     )
     # Which may have two names.
     arguments |= {"dataloader": loader_class.__name__, "data_set": loader.describe()}
     arguments["scales"] = list(scales)
-    before = {} if FLAGS.restart else run_folder.read_before(folder)
 
     keras.utils.set_random_seed(FLAGS.seed)
     with team.strategy.scope():
@@ -191,6 +193,23 @@ def _train(team, device, settings, options):
         f"--logdir={folder}"
     )
     return loop.run(begin)
+
+
+def _take_architecture(model_class, before):
+    """Makes flags of the network that were not given those of what is gone on from.
+
+    Args:
+        model_class: What is trained.
+        before: The arguments of the run's last start; empty for a new one.
+    """
+    known, source = before, f"the run in {FLAGS.train_path}"
+    is_start = not before and FLAGS.restore_path is not None
+    if is_start and FLAGS.restore_target in (None, "generator"):
+        source = checkpoints.find(FLAGS.restore_path)
+        known = model_class.read_architecture(source)
+    taken = take_missing(model_class.architecture_flags, known)
+    if taken:
+        say(f"The network is that of {source}: {' '.join(taken)}.")
 
 
 def _make_validation(model, loader_class, scales):

@@ -3,7 +3,7 @@ r"""Measures a model: PSNR, SSIM and RMSE beside bicubic's, for each image and s
     python validate.py --model=eusr --scales=2,4,8 --restore_path=train \
         --data_input_path=LR --data_truth_path=HR --report=report.html
 
-`--model=bicubic` needs no checkpoint.
+Without a checkpoint the weights that ship are measured; `--model=bicubic` needs none.
 """
 
 from pathlib import Path

@@ -36,7 +36,7 @@ def measure(settings):
         flops = sum(count_flops(model.generator, scale)) * PICTURE**2
         with tempfile.TemporaryDirectory() as folder:
             runs = {"the model here": _make_run(model, scale)}
-            runs |= _make_exports(model, scale, Path(folder))
+            runs |= make_exports(model, scale, Path(folder))
             yield from _measure(runs, lr.astype(np.float32), flops, scale, settings)
 
 
@@ -44,11 +44,21 @@ def _make_run(model, scale):
     return functools.partial(take_through, model.stages(scale))
 
 
-def _make_exports(model, scale, folder):
-    """From the name of a format to what runs its file."""
+def make_exports(model, scale, folder, formats=tuple(FORMATS)):
+    """Writes a network for other programs; says which cannot be written here.
+
+    Args:
+        model: A `models.base.Model`.
+        scale: Upscaling factor.
+        folder: Path to write to.
+        formats: Names of `FORMATS`.
+
+    Returns:
+        dict: From the name of a format to what runs its file, on float32 (N, H, W, 3).
+    """
     network = make_network(model, (scale,))
     runs = {}
-    for name in FORMATS:
+    for name in formats:
         file_format = load(FORMATS, name, "--format")
         try:
             file_format.check_needs(f"the row of {name}")

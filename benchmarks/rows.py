@@ -21,9 +21,10 @@ class Row:
         images_per_second: How many images it does in a second.
         waiting_share: Share of the time spent waiting, in [0, 1].
         times_whole: How many times as long as the picture in one piece it takes.
+        times_bicubic: How many times as long as bicubic it takes.
         largest_difference: From that, in grey levels.
         share_of_network: How near it comes to the speed of its network alone.
-        seconds_per_output_megapixel: Of upscaling; in the JSON only.
+        seconds_per_output_megapixel: Of upscaling, per 10^6 pixels of the result.
     """
 
     what: str
@@ -38,6 +39,7 @@ class Row:
     images_per_second: float | None = None
     waiting_share: float | None = None
     times_whole: float | None = None
+    times_bicubic: float | None = None
     largest_difference: float | None = None
     share_of_network: float | None = None
     seconds_per_output_megapixel: float | None = None
@@ -82,8 +84,10 @@ COLUMNS = {
     "images_per_second": ("images/s", "{:.1f}".format),
     "waiting_share": ("waiting", "{:.2%}".format),
     "times_whole": ("vs whole", "{:.2f}x".format),
+    "times_bicubic": ("vs bicubic", "{:.1f}x".format),
     "largest_difference": ("difference", "{:.1g}".format),
     "share_of_network": ("of network", "{:.1%}".format),
+    "seconds_per_output_megapixel": ("s/megapixel out", "{:.2f}".format),
 }
 NEED_TITLES = {
     "images/s",
@@ -94,8 +98,10 @@ NEED_TITLES = {
     "memory",
     "waiting",
     "vs whole",
+    "vs bicubic",
     "difference",
     "of network",
+    "s/megapixel out",
 }
 
 

@@ -28,6 +28,11 @@ class Settings:
     shared_blocks: int = Architecture.shared_blocks
     cuda_device: str = "0"
 
+    @property
+    def on_gpu(self):
+        """Whether a GPU is measured, where there is one."""
+        return self.cuda_device != "-1"
+
     @classmethod
     def define_flags(cls):
         """Declares the flags of the same names."""

@@ -33,6 +33,7 @@ with quiet.imports():
         memory,
         network,
         predictor,
+        shipped,
         start,
         tiling,
     )
@@ -50,6 +51,7 @@ SECTIONS = {
     "tiles": tiling.measure_tiles,
     "pictures": tiling.measure_pictures,
     "exports": exports.measure,
+    "shipped": shipped.measure,
     "four_pass": four_pass.measure,
     "memory": memory.measure,
     "input": loading.measure,

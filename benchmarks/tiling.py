@@ -88,7 +88,12 @@ def measure_pictures(settings):
         network = time_best(
             lambda: [take_through(stages, lr[None]) for lr in lrs], settings.repeats
         )
-        script = time_best(lambda: _run_test(folder, scale, settings), settings.repeats)
+        command = (
+            *(f"--model_name={folder}/model.pb", f"--use_gpu={settings.on_gpu}"),
+            *(f"--input_path={folder}/in", f"--output_path={folder}/out"),
+            f"--scale={scale}",
+        )
+        script = time_best(lambda: run_test(*command), settings.repeats)
     yield Row(f"{what}, the network alone", scale=scale, seconds=network)
     yield Row(
         f"{what}, test.py with its start",
@@ -98,12 +103,13 @@ def measure_pictures(settings):
     )
 
 
-def _run_test(folder, scale, settings):
-    command = [
-        *(sys.executable, TEST, f"--model_name={folder}/model.pb", "--overwrite"),
-        *(f"--input_path={folder}/in", f"--output_path={folder}/out"),
-        *(f"--scale={scale}", f"--use_gpu={settings.cuda_device != '-1'}"),
-    ]
+def run_test(*flags):
+    """Runs test.py, whatever results are there.
+
+    Raises:
+        InputError: It failed; with what it said.
+    """
+    command = [sys.executable, TEST, "--overwrite", *flags]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise InputError(f"test.py ended with {done.returncode}: {done.stderr.strip()}")

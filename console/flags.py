@@ -203,6 +203,28 @@ def from_flags(settings, prefix=""):
     return settings(**values)
 
 
+def take_missing(names, known):
+    """Gives flags that were not given the values that are known of them.
+
+    Args:
+        names: Of the flags.
+        known: From a flag's name to its value, as `collect_values` returns them; may
+            lack some.
+
+    Returns:
+        list of str: The flags whose values are others now, as one would give them.
+    """
+    taken = []
+    for name in names:
+        flag, value = flags.FLAGS[name], known.get(name)
+        value = tuple(value) if isinstance(value, list) else value
+        if flag.present or value in (None, flag.value):
+            continue
+        flag.value = value
+        taken.append(flag.serialize())
+    return taken
+
+
 def collect_values(*owners):
     """The values of all flags that the script and some others declared, for JSON.
 

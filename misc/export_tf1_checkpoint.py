@@ -8,9 +8,7 @@ of an EUSR; of a 4PP-EUSR both networks go, as in its own checkpoints. The files
 read back and compared before they are called done.
 """
 
-import os
 import sys
-import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,18 +18,17 @@ from absl import flags  # noqa: E402
 
 from console import app, quiet  # noqa: E402
 from console.errors import InputError  # noqa: E402
-from console.files import check_target  # noqa: E402
 from console.flags import define_path  # noqa: E402
 from console.progress import say  # noqa: E402
 
 with quiet.imports():
+    from misc import exporting
     from models import opening, tf1_names
     from models.discriminator import Discriminator
     from models.generator_settings import Training
     from training import checkpoints, devices
 
 FLAGS = flags.FLAGS
-PARTS = (".data-00000-of-00001", ".index")
 
 
 def define_flags():
@@ -46,9 +43,7 @@ def main():
     """Opens, writes, reads back."""
     app.require("restore_path", "output_path")
     devices.choose("-1")
-    target = Path(FLAGS.output_path)
-    for part in PARTS:
-        check_target(f"{target}{part}", "--output_path")
+    exporting.check_prefix(FLAGS.output_path, "--output_path")
     prefix = checkpoints.find(FLAGS.restore_path)
     if tf1_names.is_tf1(prefix):
         raise InputError(f"{prefix}: has the names of the TensorFlow 1 code already.")
@@ -60,18 +55,14 @@ def main():
         # Adam remembers the weights as they were.
         published = model.generator.make_as_published()
         layers, optimizers = layers | tf1_names.of_generator(published), []
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export") as folder:
-        aside = Path(folder) / target.name
+    with exporting.written_whole(FLAGS.output_path) as aside:
         tf1_names.write(aside, layers, optimizers)
         tf1_names.check_same(aside, layers, optimizers)
-        # Without an index there is no checkpoint: the old one's goes first, the new
-        # one's comes last.
-        Path(f"{target}.index").unlink(missing_ok=True)
-        for part in PARTS:
-            os.replace(f"{aside}{part}", f"{target}{part}")
     what = "weights" if not optimizers else "weights and Adam's moments"
-    say(f"Wrote {target} ({what} of {len(layers)} layers); read back, it is the same.")
+    say(
+        f"Wrote {FLAGS.output_path} ({what} of {len(layers)} layers); read back, it is "
+        "the same."
+    )
 
 
 def collect(model, prefix):

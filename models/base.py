@@ -18,6 +18,7 @@ class Model:
         needs_checkpoint: False for one that has nothing to learn.
         flag_defaults: From flags that are not its own to their defaults with it.
         may_change: Names of its flags that a run may change when it goes on.
+        architecture_flags: Names of its flags that say what the network is made from.
         advice_for_scratch: What a run that starts from nothing is warned of; None for
             nothing.
         scales: The upscaling factors that it can do.
@@ -31,6 +32,7 @@ class Model:
     needs_checkpoint = True
     flag_defaults = {}
     may_change = ()
+    architecture_flags = ()
     advice_for_scratch = None
     scales = ()
     trained_scales = None
@@ -71,6 +73,18 @@ class Model:
             arguments: As `training.checkpoints.describe` returns them; None for a
                 checkpoint that another program wrote.
             options: `training.options.StepOptions`; None for the defaults.
+        """
+        raise InputError(f"--model={cls.name} has no checkpoints.")
+
+    @classmethod
+    def read_architecture(cls, prefix):
+        """Reads what the network of a checkpoint was made from.
+
+        Args:
+            prefix: The checkpoint, as `training.checkpoints.find` returns it.
+
+        Returns:
+            dict: From a name of `architecture_flags` to the value that fits it.
         """
         raise InputError(f"--model={cls.name} has no checkpoints.")
 

@@ -5,7 +5,6 @@ super-resolution", CVPR Workshops 2018. Keras only; see `models.layers`.
 """
 
 import keras
-import numpy as np
 
 from models.layers import (
     EnhancedUpscalingModule,
@@ -179,7 +178,7 @@ class Generator(keras.layers.Layer):
             margins = [
                 (t - o) // 2 for o, t in zip(ours.shape, theirs.shape, strict=True)
             ]
-            theirs.assign(np.pad(ours.numpy(), [(m, m) for m in margins]))
+            theirs.assign(keras.ops.pad(ours, [(m, m) for m in margins]))
         other.first_conv.kernel.assign(other.first_conv.kernel / self.input_scale)
         for last in other.last_convs.values():
             for variable in last.weights:

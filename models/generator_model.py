@@ -34,6 +34,10 @@ class GeneratorModel(Model):
             that only upscales.
     """
 
+    architecture_flags = tuple(
+        f"{FLAG_PREFIX}{field.name}" for field in dataclasses.fields(Architecture)
+    )
+
     def __init__(self, architecture, options=None):
         """Makes the network.
 
@@ -121,6 +125,12 @@ class GeneratorModel(Model):
         if arguments is None and mean in flags.FLAGS and flags.FLAGS[mean].present:
             fields["rgb_mean"] = flags.FLAGS[mean].value
         return cls(Architecture(**fields), options=options)
+
+    @classmethod
+    def read_architecture(cls, prefix):
+        """See `Model.read_architecture`; checkpoints of the TF1 code are read too."""
+        fields = _read_architecture(prefix, checkpoints.describe(prefix))
+        return {f"{FLAG_PREFIX}{name}": value for name, value in fields.items()}
 
     def parts(self, scale):
         """See `Model.parts`: with the averaged weights, where there are some."""

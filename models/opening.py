@@ -6,13 +6,21 @@ from console.choices import load
 from console.errors import InputError
 from console.flags import define_path
 from console.progress import say
-from models import MODELS
+from models import MODELS, shipped
 from training import checkpoints
+
+# Where neither flag nor checkpoint says it.
+DEFAULT = "eusr"
 
 
 def define_flags():
     """Declares the flags of which checkpoint to open and what to take from it."""
-    define_path("restore_path", None, "The checkpoint; a folder means its newest.")
+    define_path(
+        "restore_path",
+        None,
+        "The checkpoint; a folder means its newest. If not given, the one that ships "
+        "in pretrained/.",
+    )
     flags.DEFINE_string("restore_target", None, "Only part of it to restore.")
     define_use_ema()
 
@@ -27,8 +35,17 @@ def define_use_ema():
 
 
 def open_from_flags(name, options=None):
-    """Opens what the flags of `define_flags` say; see `open_model`."""
+    """Opens what the flags of `define_flags` say; see `open_model`.
+
+    Where they name no checkpoint and the model needs one, --restore_path becomes that
+    of the weights that ship.
+    """
     values = flags.FLAGS
+    if values.restore_path is None:
+        name = name or DEFAULT
+        if load(MODELS, name, "--model").needs_checkpoint:
+            values.restore_path = shipped.find(name)
+            say(f"Using the weights that ship: {values.restore_path}.")
     return open_model(
         name,
         values.restore_path,
@@ -58,14 +75,7 @@ def open_model(
         InputError: There is no such model or checkpoint, or they do not fit.
     """
     if restore_path is None:
-        model_class = load(MODELS, name or "eusr", "--model")
-        if model_class.needs_checkpoint:
-            raise InputError(
-                f"--model={model_class.name} needs trained weights: give "
-                "--restore_path=CHECKPOINT, for example train/model.ckpt-1000 or the "
-                "folder train/."
-            )
-        return model_class.from_flags(), None
+        return load(MODELS, name, "--model").from_flags(), None
     prefix = checkpoints.find(restore_path)
     arguments = checkpoints.describe(prefix)
     stored = arguments["model"] if arguments else None
@@ -74,7 +84,7 @@ def open_model(
             f"--model={name}, but {prefix} holds {stored}. Leave --model out or say "
             f"--model={stored}."
         )
-    model = load(MODELS, name or stored or "eusr", "--model").from_checkpoint(
+    model = load(MODELS, name or stored or DEFAULT, "--model").from_checkpoint(
         prefix, arguments, options
     )
     model.restore(prefix, restore_target, use_ema=use_ema)

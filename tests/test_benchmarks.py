@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from benchmarks import four_pass, predictor, tiling
+from benchmarks import four_pass, predictor, shipped, tiling
 from benchmarks.network import PATCH, count_flops
 from benchmarks.rows import Row, to_table
 from benchmarks.settings import Settings
@@ -231,6 +231,21 @@ def test_a_script_that_fails_is_told(monkeypatch, tmp_path):
     monkeypatch.setattr(tiling, "SIZE", (32, 48))
     with pytest.raises(InputError, match=r"test\.py ended with 2: .*none\.py"):
         list(tiling.measure_pictures(SMALL_SETTINGS))
+
+
+def test_the_weights_that_ship_are_held_against_bicubic(monkeypatch):
+    monkeypatch.setattr(shipped, "SIZE", (32, 48))
+    rows = {row.what: row for row in shipped.measure(SMALL_SETTINGS)}
+    bicubic = rows["48x32, bicubic"]
+    assert {what.partition(", ")[2] for what in rows} == {
+        *("bicubic", "EUSR, float32", "EUSR, bfloat16", "EUSR, onnxruntime"),
+        "EUSR, test.py with its start",
+    }
+    for row in rows.values():
+        assert row.times_bicubic == pytest.approx(row.seconds / bicubic.seconds)
+        assert row.seconds_per_output_megapixel == pytest.approx(
+            row.seconds / (64 * 96 / 1e6)
+        )
 
 
 def test_the_memory_of_a_large_picture_is_that_of_the_script(monkeypatch):

@@ -16,6 +16,7 @@ SCRIPTS = [
     *(f"misc/sample_{name}.py" for name in ("images", "scores")),
     *(f"misc/{name}.py" for name in ("demo", "draw_tradeoff", "tour")),
     "misc/export_tf1_checkpoint.py",
+    "misc/export_weights.py",
     *(f"score_predictors/{n}.py" for n in ("train", "evaluate", "freeze", "predict")),
 ]
 FOLDERS = (
@@ -35,6 +36,7 @@ NEEDED = {
     "misc/demo.py": "output_path",
     "misc/draw_tradeoff.py": "train_path start_report output_path",
     "misc/export_tf1_checkpoint.py": "restore_path output_path",
+    "misc/export_weights.py": "restore_path output_path",
     "misc/tour.py": "output_path",
     "misc/sample_images.py": "output_path",
     "misc/sample_scores.py": "input_path output_path",
