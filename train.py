@@ -102,6 +102,12 @@ def define_flags():
         "validate_input_path", None, "Their LR images; made from HR if not given."
     )
     with only_in_helpfull(but=("max_steps", "save_freq")):
+        define_numbers(
+            "scale_weights",
+            None,
+            "How often each of --scales is drawn, relative to the others, for example "
+            "2,2,1; equally if not given.",
+        )
         LoopSettings.define_flags()
         StepOptions.define_flags()
         opening.define_use_ema()
@@ -145,6 +151,7 @@ def _train(team, device, settings, options):
         lr_patch_size=FLAGS.input_patch_size,
         batch_size=FLAGS.batch_size,
         seed=FLAGS.seed,
+        scale_weights=_read_scale_weights(scales),
     )
     before = {} if FLAGS.restart else run_folder.read_before(folder)
     _take_architecture(model_class, before)
@@ -193,6 +200,21 @@ def _train(team, device, settings, options):
         f"--logdir={folder}"
     )
     return loop.run(begin)
+
+
+def _read_scale_weights(scales):
+    """How often each scale is drawn.
+
+    Raises:
+        InputError: The numbers do not fit the scales.
+    """
+    weights = FLAGS.scale_weights
+    if weights is not None and (len(weights) != len(scales) or min(weights) < 1):
+        raise InputError(
+            f"--scale_weights={','.join(map(str, weights))}: expected a whole number "
+            f"above 0 for each of --scales={','.join(map(str, scales))}."
+        )
+    return weights
 
 
 def _take_architecture(model_class, before):

@@ -38,6 +38,7 @@ class DIV2K(PairedLoader):
         batch_size=None,
         seed=0,
         flag_prefix="--data",
+        scale_weights=None,
     ):
         """Makes the loader that the flags describe.
 
@@ -48,6 +49,7 @@ class DIV2K(PairedLoader):
             seed: Of all that is drawn.
             flag_prefix: What the flags of the two folders begin with: `--validate`
                 for the images of another script's flags.
+            scale_weights: How often each scale is drawn; None for equally.
         """
         values = flags.FLAGS
         prefix = flag_prefix.removeprefix("--")
@@ -56,6 +58,7 @@ class DIV2K(PairedLoader):
                 truth_path=values[f"{prefix}_truth_path"].value,
                 input_path=values[f"{prefix}_input_path"].value,
                 scales=tuple(scales),
+                scale_weights=scale_weights,
                 lr_patch_size=lr_patch_size,
                 batch_size=batch_size,
                 seed=seed,

@@ -44,6 +44,8 @@ class PairedSettings:
         truth_path: Folder of the HR images.
         input_path: Folder with `x2/`, `x4/`, ... of LR images; None makes them.
         scales: Scales to draw.
+        scale_weights: How often each of them is drawn, relative to the others, whole
+            numbers; None for equally.
         lr_patch_size: Side of the LR patches; None for whole pictures only.
         batch_size: Patches in a batch.
         seed: Of all that is drawn.
@@ -55,6 +57,7 @@ class PairedSettings:
     truth_path: str
     input_path: str | None
     scales: tuple
+    scale_weights: tuple | None = None
     lr_patch_size: int | None = None
     batch_size: int | None = None
     seed: int = 0
@@ -70,6 +73,11 @@ class PairedLoader:
         """Takes the settings; `prepare` looks at the images."""
         self.settings = settings
         self.scales = tuple(settings.scales)
+        weights = settings.scale_weights or (1,) * len(self.scales)
+        # Each scale as often as it is to be drawn.
+        self.urn = [
+            s for s, w in zip(self.scales, weights, strict=True) for _ in range(w)
+        ]
         self.images, self.hr, self.lr, self.usable = [], None, {}, {}
 
     @property
@@ -242,7 +250,7 @@ class PairedLoader:
 
     def _draw_scale(self, random):
         """Draws the scale: the first thing drawn in a step, so that it is cheap."""
-        return self.scales[random.integers(len(self.scales))]
+        return self.urn[random.integers(len(self.urn))]
 
     def batch(self, step, scale=None, share=slice(None)):
         """Draws the batch of one step.

@@ -147,6 +147,18 @@ def test_every_scale_is_drawn(tmp_path):
     assert set(drawn) == {2, 4}
 
 
+def test_scales_are_drawn_as_often_as_their_weights_say(tmp_path):
+    write_pictures(tmp_path / "HR", [(40, 50)])
+    loader = make_loader(tmp_path, scale_weights=(4, 1))
+    drawn = [loader.scale_of(step) for step in range(500)]
+    assert 360 < drawn.count(2) < 440
+    assert loader.batch(0).scale == drawn[0]
+    equal = make_loader(tmp_path, scale_weights=(3, 3))
+    plain = make_loader(tmp_path)
+    steps = range(50)
+    assert [equal.scale_of(s) for s in steps] == [plain.scale_of(s) for s in steps]
+
+
 def test_an_image_of_exactly_the_patchs_size_is_drawn_whole(tmp_path):
     loader = write_codes(tmp_path, SIDE * 2, SIDE * 2, (2,))
     assert loader.batch(0).hr.shape == (4, SIDE * 2, SIDE * 2, 3)

@@ -347,6 +347,11 @@ def mistakes(road, folder):
             [f"{truth}{hr}", *to, "--scales=8"],
             "--scales=8: eusr does 2, 4",
         ),
+        "a weight for no scale": (
+            train,
+            [f"{truth}{hr}", *to, "--scales=2", "--scale_weights=2,1"],
+            "a whole number above 0 for each of --scales=2.",
+        ),
         "a file as run folder": (
             train,
             [f"{truth}{hr}", *to, f"--train_path={folder}/file/run"],
