@@ -10,11 +10,13 @@ import scipy.io
 
 from imaging.files import load_image, save_image
 from imaging.imresize import imresize
+from imaging.pictures import Picture
+from imaging.saving import save_picture
 from metrics.niqe import FEATURES
 from misc import road
 from score_predictors import weight_files
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
-from tests.pictures import write_pictures
+from tests.pictures import draw_picture, write_pictures
 from tests.scored_data import write_ava, write_tid2013
 from tests.scripts import ROOT, fail_here, run, run_here, succeed, succeed_here
 from training import devices
@@ -81,7 +83,7 @@ def choose_ranges(script, flags):
     return RANGES[names[0]]
 
 
-@pytest.mark.parametrize(("document", "count"), [("README.md", 6), ("TRAINING.md", 38)])
+@pytest.mark.parametrize(("document", "count"), [("README.md", 7), ("TRAINING.md", 38)])
 def test_the_commands_of_a_document_run_in_their_order(
     tmp_path, monkeypatch, document, count
 ):
@@ -91,6 +93,7 @@ def test_the_commands_of_a_document_run_in_their_order(
     assert len(commands) == count
     make_data(tmp_path)
     (tmp_path / "pretrained").symlink_to(ROOT / "pretrained")
+    save_picture(tmp_path / "photo.jpg", Picture(draw_picture(18, 20)))
     # The first start of each of README's scripts is a user's; TRAINING's others are
     # started so by their own tests.
     started = {s for s, *_ in commands} if document == "TRAINING.md" else set()
