@@ -55,7 +55,7 @@ def main():
         # Adam remembers the weights as they were.
         published = model.generator.make_as_published()
         layers, optimizers = layers | tf1_names.of_generator(published), []
-    with exporting.written_whole(FLAGS.output_path) as aside:
+    with exporting.written_checkpoint(FLAGS.output_path) as aside:
         tf1_names.write(aside, layers, optimizers)
         tf1_names.check_same(aside, layers, optimizers)
     what = "weights" if not optimizers else "weights and Adam's moments"

@@ -53,7 +53,7 @@ def main():
     if not hasattr(model, "generator"):
         raise InputError(f"{FLAGS.restore_path}: holds {model.name}, not a generator.")
     model.state.step.assign(step)
-    with exporting.written_whole(FLAGS.output_path) as aside:
+    with exporting.written_checkpoint(FLAGS.output_path) as aside:
         tf.train.Checkpoint(**model.roots()).write(aside)
         _check_same(aside, model.generator.weights)
     files = [Path(f"{FLAGS.output_path}{part}") for part in exporting.PARTS]

@@ -27,7 +27,7 @@ def check_prefix(path, flag):
 
 
 @contextlib.contextmanager
-def written_whole(path):
+def written_checkpoint(path):
     """Yields a prefix to write a checkpoint to, and moves it once all is written.
 
     Args:
