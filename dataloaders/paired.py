@@ -2,19 +2,17 @@
 
 import dataclasses
 import hashlib
-from pathlib import Path
 
 import numpy as np
 
 from console.errors import InputError, name_some
 from console.machine import free_memory
-from console.progress import say, to_size, warn
-from dataloaders import cache
+from console.progress import to_size, warn
 from dataloaders.checked import find_broken
-from dataloaders.pairs import check_measurable, find_pairs
+from dataloaders.pairs import WholePairs, check_measurable, find_pairs
 from dataloaders.patches import VARIANTS, turn_into
+from dataloaders.pixels import open_pixels
 from imaging.files import load_image
-from imaging.imresize import make_lr
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,26 +42,26 @@ class PairedSettings:
         truth_path: Folder of the HR images.
         input_path: Folder with `x2/`, `x4/`, ... of LR images; None makes them.
         scales: Scales to draw.
-        scale_weights: How often each of them is drawn, relative to the others, whole
-            numbers; None for equally.
         lr_patch_size: Side of the LR patches; None for whole pictures only.
         batch_size: Patches in a batch.
         seed: Of all that is drawn.
         cache_path: Folder of the caches; None for the user's.
         in_memory: Whether the decoded images are kept in memory.
         flag_prefix: What the flags that gave the folders begin with, for messages.
+        scale_weights: How often each of the scales is drawn, relative to the others,
+            whole numbers; None for equally.
     """
 
     truth_path: str
     input_path: str | None
     scales: tuple
-    scale_weights: tuple | None = None
     lr_patch_size: int | None = None
     batch_size: int | None = None
     seed: int = 0
     cache_path: str | None = None
     in_memory: bool = False
     flag_prefix: str = "--data"
+    scale_weights: tuple | None = None
 
 
 class PairedLoader:
@@ -145,16 +143,7 @@ class PairedLoader:
         self._look()
         self._check_batch()
         self.usable = {s: self._find_usable(s) for s in self.scales}
-        folder = Path(self.settings.cache_path or cache.default_folder())
-        hr_plan = self._plan_hr(folder)
-        lr_plans = {scale: self._plan_lr(folder, scale) for scale in self.scales}
-        plans = [hr_plan, *lr_plans.values()]
-        if all(plan.is_made() for plan in plans):
-            say(f"{len(self.images)} images, cached in {folder}")
-        cache.check_room(plans)
-        self.hr = self._open(hr_plan)
-        # LR images that are made from HR read it from its cache.
-        self.lr = {scale: self._open(plan) for scale, plan in lr_plans.items()}
+        self.hr, self.lr = open_pixels(self.images, self.settings)
 
     def _check_batch(self):
         """Refuses a batch that memory could not hold a few of.
@@ -173,36 +162,6 @@ class PairedLoader:
                 f"{to_size(needed)}, training with them many times as much, and "
                 f"{to_size(free)} of memory are free; give less."
             )
-
-    def _plan_hr(self, folder):
-        paths = [pair.hr_path for pair in self.images]
-        return cache.Plan(
-            folder / cache.name_cache(self.settings.truth_path),
-            cache.describe_sources(paths),
-            [(*pair.hr_size, 3) for pair in self.images],
-            lambda index: load_image(paths[index]),
-        )
-
-    def _plan_lr(self, folder, scale):
-        """The LR images of one scale, from files or made from HR."""
-        shapes = [(*pair.lr_sizes[scale], 3) for pair in self.images]
-        if self.settings.input_path is None:
-            return cache.Plan(
-                folder / cache.name_cache(self.settings.truth_path, f"-x{scale}"),
-                cache.describe_sources([pair.hr_path for pair in self.images]),
-                shapes,
-                lambda index: make_lr(self.hr[index], scale),
-            )
-        paths = [pair.lr_paths[scale] for pair in self.images]
-        return cache.Plan(
-            folder / cache.name_cache(paths[0].parent),
-            cache.describe_sources(paths),
-            shapes,
-            lambda index: load_image(paths[index]),
-        )
-
-    def _open(self, plan):
-        return cache.open_cache(plan, self.settings.in_memory)
 
     def _find_usable(self, scale):
         """Indices of the images that a patch of one scale fits into."""
@@ -352,25 +311,3 @@ class PairedLoader:
                     f"too small for x{scale}; remove it or leave out x{scale}."
                 )
         return WholePairs(pairs, scale)
-
-
-class WholePairs:
-    """Whole pictures, straight from their files."""
-
-    def __init__(self, pairs, scale):
-        """Takes what `dataloaders.pairs.find_pairs` found."""
-        self.found, self.scale = pairs, scale
-
-    def __len__(self):
-        """How many pictures there are."""
-        return len(self.found)
-
-    def __iter__(self):
-        """Yields (name, lr, hr): a str and two uint8 (H, W, 3) arrays."""
-        for pair in self.found:
-            hr = load_image(pair.hr_path)
-            if self.scale in pair.lr_paths:
-                lr = load_image(pair.lr_paths[self.scale])
-            else:
-                lr = make_lr(hr, self.scale)
-            yield pair.name, lr, hr

@@ -4,7 +4,8 @@ import dataclasses
 from pathlib import Path
 
 from console.errors import InputError, name_some
-from imaging.files import read_size
+from imaging.files import load_image, read_size
+from imaging.imresize import make_lr
 from imaging.listing import list_images
 from metrics.full_reference import WINDOW
 from metrics.niqe import BLOCK, is_large_enough
@@ -186,3 +187,25 @@ def check_measurable(pairs, scales, shave_size, flag, with_niqe=False):
             f"{needed} needed ({shave_size} are shaved at each border)"
             f"{f', as are {more}' if more else ''}. Remove it, or shave less."
         )
+
+
+class WholePairs:
+    """Whole pictures, straight from their files."""
+
+    def __init__(self, pairs, scale):
+        """Takes what `find_pairs` found."""
+        self.found, self.scale = pairs, scale
+
+    def __len__(self):
+        """How many pictures there are."""
+        return len(self.found)
+
+    def __iter__(self):
+        """Yields (name, lr, hr): a str and two uint8 (H, W, 3) arrays."""
+        for pair in self.found:
+            hr = load_image(pair.hr_path)
+            if self.scale in pair.lr_paths:
+                lr = load_image(pair.lr_paths[self.scale])
+            else:
+                lr = make_lr(hr, self.scale)
+            yield pair.name, lr, hr
