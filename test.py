@@ -84,8 +84,9 @@ def main():
 
 def _open_from_flags():
     """The frozen file where one is named, or else a checkpoint."""
+    is_named = FLAGS.model is not None or FLAGS.restore_path is not None
     if FLAGS.model_name is not None:
-        if FLAGS.model is not None or FLAGS.restore_path is not None:
+        if is_named:
             raise InputError(
                 "--model_name is a .pb file; give it, or --restore_path and --model, "
                 "not both."
@@ -96,7 +97,7 @@ def _open_from_flags():
                 "computes as it was frozen. Leave it out."
             )
         return Upscaler(FLAGS.model_name)
-    if FLAGS.restore_path is None and Path(FROZEN).exists():
+    if not is_named and Path(FROZEN).exists():
         say(f"{FROZEN} is here but was not named: --model_name={FROZEN} would take it.")
     options = StepOptions(precision=FLAGS.precision)
     devices.warn_if_slow(options.precision)

@@ -21,7 +21,6 @@ from console.flags import (
     define_numbers,
     define_path,
     define_seed,
-    take_missing,
 )
 from console.progress import say, warn
 from dataloaders import PAIRED
@@ -38,6 +37,7 @@ with quiet.imports():
     from training.replicas import make_team
 
 FLAGS = flags.FLAGS
+MOST_WEIGHT = 100
 MODEL = Choice("model", MODELS, "eusr", "The model to train.", not_offered=BASELINES)
 DATALOADER = Choice("dataloader", PAIRED, "div2k", "The loader of the images.")
 
@@ -145,7 +145,8 @@ def _train(team, device, settings, options):
     if not model_class.needs_checkpoint:
         raise InputError(f"--model={model_class.name} has nothing to train.")
     loader_class = DATALOADER.load(FLAGS.dataloader)
-    scales = FLAGS.scales or model_class.default_scales
+    _take_architecture(model_class, folder)
+    scales = FLAGS.scales or model_class.list_trained_scales()
     loader = loader_class.from_flags(
         scales=scales,
         lr_patch_size=FLAGS.input_patch_size,
@@ -153,14 +154,13 @@ def _train(team, device, settings, options):
         seed=FLAGS.seed,
         scale_weights=_read_scale_weights(scales),
     )
-    before = {} if FLAGS.restart else run_folder.read_before(folder)
-    _take_architecture(model_class, before)
     arguments = collect_values(
         LoopSettings, StepOptions, opening, judging, model_class, loader_class
     )
     # Which may have two names.
     arguments |= {"dataloader": loader_class.__name__, "data_set": loader.describe()}
     arguments["scales"] = list(scales)
+    before = {} if FLAGS.restart else run_folder.read_before(folder)
 
     keras.utils.set_random_seed(FLAGS.seed)
     with team.strategy.scope():
@@ -209,29 +209,31 @@ def _read_scale_weights(scales):
         InputError: The numbers do not fit the scales.
     """
     weights = FLAGS.scale_weights
-    if weights is not None and (len(weights) != len(scales) or min(weights) < 1):
+    if weights is None:
+        return None
+    are_fit = all(1 <= weight <= MOST_WEIGHT for weight in weights)
+    if len(weights) != len(scales) or not are_fit:
         raise InputError(
-            f"--scale_weights={','.join(map(str, weights))}: expected a whole number "
-            f"above 0 for each of --scales={','.join(map(str, scales))}."
+            f"--scale_weights={','.join(map(str, weights))}: expected for each of "
+            f"--scales={','.join(map(str, scales))} a whole number from 1 to "
+            f"{MOST_WEIGHT}."
         )
     return weights
 
 
-def _take_architecture(model_class, before):
+def _take_architecture(model_class, folder):
     """Makes flags of the network that were not given those of what is gone on from.
 
     Args:
         model_class: What is trained.
-        before: The arguments of the run's last start; empty for a new one.
+        folder: The run's folder: if it holds checkpoints, it is gone on from these,
+            and otherwise from --restore_path.
     """
-    known, source = before, f"the run in {FLAGS.train_path}"
-    is_start = not before and FLAGS.restore_path is not None
-    if is_start and FLAGS.restore_target in (None, "generator"):
-        source = checkpoints.find(FLAGS.restore_path)
-        known = model_class.read_architecture(source)
-    taken = take_missing(model_class.architecture_flags, known)
-    if taken:
-        say(f"The network is that of {source}: {' '.join(taken)}.")
+    saved = [] if FLAGS.restart else checkpoints.list_checkpoints(folder)
+    takes_network = FLAGS.restore_target in (None, "generator")
+    if not saved and FLAGS.restore_path is not None and takes_network:
+        saved = [checkpoints.find(FLAGS.restore_path)]
+    run_folder.take_architecture(model_class, saved)
 
 
 def _make_validation(model, loader_class, scales):

@@ -39,7 +39,7 @@ def measure(settings):
         )[0]
         for precision in ("float32", "bfloat16")
     }
-    for scale in settings.scales:
+    for scale in models["float32"].find_scales(settings.scales):
         lr = tiling.draw(*(side * SCALE // scale for side in SIZE))
         with tempfile.TemporaryDirectory() as folder:
             runs = {"bicubic": functools.partial(imresize, to_uint8(lr), scale)}

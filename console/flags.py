@@ -208,20 +208,17 @@ def take_missing(names, known):
 
     Args:
         names: Of the flags.
-        known: From a flag's name to its value, as `collect_values` returns them; may
-            lack some.
+        known: From a flag's name to a value that fits it; may lack some.
 
     Returns:
         list of str: The flags whose values are others now, as one would give them.
     """
     taken = []
     for name in names:
-        flag, value = flags.FLAGS[name], known.get(name)
-        value = tuple(value) if isinstance(value, list) else value
-        if flag.present or value in (None, flag.value):
-            continue
-        flag.value = value
-        taken.append(flag.serialize())
+        flag = flags.FLAGS[name]
+        if name in known and not flag.present and known[name] != flag.value:
+            flag.value = known[name]
+            taken.append(flag.serialize())
     return taken
 
 

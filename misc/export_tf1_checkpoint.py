@@ -33,7 +33,7 @@ FLAGS = flags.FLAGS
 
 def define_flags():
     """Declares the flags."""
-    opening.define_flags()
+    opening.define_flags(has_default=False)
     define_path(
         "output_path", None, "What its files' names begin with: tf1/model.ckpt-1000."
     )
@@ -43,8 +43,8 @@ def main():
     """Opens, writes, reads back."""
     app.require("restore_path", "output_path")
     devices.choose("-1")
-    exporting.check_prefix(FLAGS.output_path, "--output_path")
     prefix = checkpoints.find(FLAGS.restore_path)
+    exporting.check_prefix(FLAGS.output_path, "--output_path", prefix)
     if tf1_names.is_tf1(prefix):
         raise InputError(f"{prefix}: has the names of the TensorFlow 1 code already.")
     model, _ = opening.open_from_flags(None)

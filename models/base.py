@@ -65,6 +65,11 @@ class Model:
         raise NotImplementedError
 
     @classmethod
+    def list_trained_scales(cls):
+        """The scales that the flags' model is trained at where nobody says which."""
+        return cls.default_scales
+
+    @classmethod
     def from_checkpoint(cls, prefix, arguments, options=None):
         """Makes the model that a checkpoint holds, its weights not yet restored.
 

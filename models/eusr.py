@@ -53,6 +53,11 @@ class EUSR(GeneratorModel):
         """See `Model.from_flags`."""
         return cls(architecture_from_flags(), training_from_flags(), options)
 
+    @classmethod
+    def list_trained_scales(cls):
+        """See `Model.list_trained_scales`: all that the network has paths for."""
+        return architecture_from_flags().model_scales
+
     def train_step(self, lr, hr, scale):
         """See `Model.train_step`: mean absolute error, Adam."""
         lr, hr = tf.cast(lr, tf.float32), tf.cast(hr, tf.float32)

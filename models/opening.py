@@ -13,14 +13,16 @@ from training import checkpoints
 DEFAULT = "eusr"
 
 
-def define_flags():
-    """Declares the flags of which checkpoint to open and what to take from it."""
-    define_path(
-        "restore_path",
-        None,
-        "The checkpoint; a folder means its newest. If not given, the one that ships "
-        "in pretrained/.",
-    )
+def define_flags(has_default=True):
+    """Declares the flags of which checkpoint to open and what to take from it.
+
+    Args:
+        has_default: Whether the script does with the weights that ship.
+    """
+    text = "The checkpoint; a folder means its newest."
+    if has_default:
+        text += " If not given, the one that ships in pretrained/."
+    define_path("restore_path", None, text)
     flags.DEFINE_string("restore_target", None, "Only part of it to restore.")
     define_use_ema()
 

@@ -5,6 +5,8 @@ from pathlib import Path
 from console.errors import InputError
 from training import checkpoints
 
+# Models whose weights ship.
+NAMES = ("eusr",)
 FOLDER = Path(__file__).resolve().parents[1] / "pretrained"
 
 
@@ -21,15 +23,13 @@ def find(name):
     Raises:
         InputError: There are none of this model, or they were removed.
     """
-    folder = FOLDER / name
-    found = checkpoints.list_checkpoints(folder)
+    found = checkpoints.list_checkpoints(FOLDER / name)
     if not found:
-        there = sorted(path.name for path in FOLDER.glob("*/") if path.is_dir())
-        some = f"of {' and '.join(there)} only" if there else "of no model"
+        ship = "; those that ship are gone" if name in NAMES else ", and none ship"
         raise InputError(
-            f"--model={name} needs trained weights: give --restore_path=CHECKPOINT, "
-            "for example train/model.ckpt-1000 or the folder train/. "
-            f"({FOLDER} has weights {some}.)"
+            f"--model={name} needs trained weights{ship} ({FOLDER / name}). Give "
+            "--restore_path=CHECKPOINT, for example train/model.ckpt-1000 or the "
+            "folder train/."
         )
     prefix = found[-1]
     here = Path.cwd()

@@ -1,5 +1,6 @@
 """Every command that README and TRAINING show is run, on small pictures."""
 
+import itertools
 import re
 import shlex
 import subprocess
@@ -9,7 +10,7 @@ import pytest
 import scipy.io
 
 from imaging.files import load_image, save_image
-from imaging.imresize import imresize
+from imaging.imresize import make_lr
 from imaging.pictures import Picture
 from imaging.saving import save_picture
 from metrics.niqe import FEATURES
@@ -56,7 +57,13 @@ def read_commands(document):
 
 def make_data(folder):
     """Small pictures where the documents have DIV2K and the others."""
-    names = ("DIV2K/train/HR", "DIV2K/valid/HR", "BSDS500/train", "Kodak24/HR")
+    names = (
+        "DIV2K/train/HR",
+        "DIV2K/valid/HR",
+        "BSDS500/train",
+        "Kodak24/HR",
+        "Set5/HR",
+    )
     for name in names:
         write_pictures(folder / name, [(72, 80), (64, 68)])
     # Large enough for NIQE.
@@ -68,11 +75,11 @@ def make_data(folder):
     write_tid2013(folder / "TID2013")
     network = MobileNetV2(Settings(alpha=0.35, weights="none")).network
     weight_files.save(folder / "imagenet.h5", network, {})
-    for index in range(2):
-        hr = load_image(folder / "B100" / "HR" / f"{index}.png")
-        for scale in (2, 4):
-            lr = folder / "B100" / "LR" / f"x{scale}" / f"{index}x{scale}.png"
-            save_image(lr, imresize(hr, 1 / scale))
+    for name, scales in (("B100", (2, 4)), ("Set5", (2, 4, 8))):
+        for index, scale in itertools.product(range(2), scales):
+            hr = load_image(folder / name / "HR" / f"{index}.png")
+            lr = folder / name / "LR" / f"x{scale}" / f"{index}x{scale}.png"
+            save_image(lr, make_lr(hr, scale))
 
 
 def choose_ranges(script, flags):
@@ -83,7 +90,9 @@ def choose_ranges(script, flags):
     return RANGES[names[0]]
 
 
-@pytest.mark.parametrize(("document", "count"), [("README.md", 7), ("TRAINING.md", 38)])
+@pytest.mark.parametrize(
+    ("document", "count"), [("README.md", 10), ("TRAINING.md", 38)]
+)
 def test_the_commands_of_a_document_run_in_their_order(
     tmp_path, monkeypatch, document, count
 ):

@@ -350,7 +350,7 @@ def mistakes(road, folder):
         "a weight for no scale": (
             train,
             [f"{truth}{hr}", *to, "--scales=2", "--scale_weights=2,1"],
-            "a whole number above 0 for each of --scales=2.",
+            "for each of --scales=2 a whole number from 1 to 100.",
         ),
         "a file as run folder": (
             train,

@@ -10,6 +10,7 @@ import pytest
 from imaging.files import load_image, save_image
 from models import shipped
 from tests.scripts import ROOT, fail_here, succeed_here
+from tests.small import SMALL_FLAGS
 from training import checkpoints
 
 FOLDER = ROOT / "pretrained"
@@ -123,40 +124,90 @@ def test_they_are_frozen_where_no_checkpoint_is_named(drawn, tmp_path):
     assert target.stat().st_size < 8e6
 
 
-def test_a_model_whose_weights_do_not_ship_says_what_to_give(tmp_path, monkeypatch):
+def test_weights_that_are_not_there_are_told_from_those_that_never_were(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(shipped, "FOLDER", tmp_path)
-    line = fail_here("validate.py", "--model=eusr", "--data_truth_path=HR")
-    assert "--model=eusr needs trained weights: give --restore_path=CHECKPOINT" in line
-    assert f"({tmp_path} has weights of no model.)" in line
+    (tmp_path / "eusr").mkdir()  # As where only the files were removed.
+    line = fail_here("test.py", f"--input_path={ROOT / 'docs'}")
+    assert "needs trained weights; those that ship are gone" in line
+    line = fail_here("validate.py", "--model=4pp_eusr", "--data_truth_path=HR")
+    assert "--model=4pp_eusr needs trained weights, and none ship" in line
+    assert "Give --restore_path=CHECKPOINT" in line
+
+
+def read_features():
+    return checkpoints.describe(shipped.find("eusr"))["architecture"]["conv_features"]
 
 
 def test_training_goes_on_from_them_without_naming_their_network(drawn, tmp_path):
-    flags = (
-        *(f"--data_truth_path={drawn / 'HR'}", f"--train_path={tmp_path / 'run'}"),
-        *(f"--cache_path={tmp_path}", "--scales=2", "--input_patch_size=8"),
-        *("--batch_size=1", "--eusr_learning_rate=1e-6"),
-    )
+    run, features = tmp_path / "run", read_features()
+    flags = (*name_training(drawn, tmp_path), f"--train_path={run}", "--scales=2")
     start = (EUSR, "--restore_target=generator", "--max_steps=1")
+    # What a run left that was killed before its first checkpoint says nothing.
+    run.mkdir()
+    (run / "arguments.json").write_text('{"eusr_conv_features": 4}')
     said = succeed_here("train.py", *flags, *start)
     assert f"The network is that of {FOLDER}/eusr/model.ckpt-" in said
-    architecture = checkpoints.describe(shipped.find("eusr"))["architecture"]
-    features = f"--eusr_conv_features={architecture['conv_features']}"
-    assert features in said
-    # The run knows by itself; a flag that is given still counts.
+    assert f"--eusr_conv_features={features}" in said
+    # The run knows by itself; a flag that is given counts.
     said = succeed_here("train.py", *flags, "--max_steps=2")
-    assert f"The network is that of the run in {tmp_path / 'run'}: " in said
-    more = (*flags, "--max_steps=3", "--eusr_conv_features=7")
-    line = fail_here("train.py", *more)
-    assert f"--eusr_conv_features was {architecture['conv_features']} and is 7" in line
-    # Nothing is lost on the way from the first weights to a file to hand on.
-    target = tmp_path / "out" / "model.ckpt-2"
-    said = succeed_here(
-        "misc/export_weights.py",
-        *(f"--restore_path={tmp_path / 'run'}", f"--output_path={target}"),
+    assert f"The network is that of {run}/model.ckpt-1: " in said
+    line = fail_here("train.py", *flags, "--max_steps=3", "--eusr_conv_features=7")
+    assert f"--eusr_conv_features was {features} and is 7" in line
+    arguments = json.loads((run / "arguments.json").read_text())
+    damaged = json.dumps(arguments | {"eusr_conv_features": "x"})
+    (run / "arguments.json").write_text(damaged)
+    line = fail_here("train.py", *flags, "--max_steps=3")
+    assert f"--eusr_conv_features was x and is {features}" in line
+
+
+def name_training(drawn, tmp_path):
+    return (
+        *(f"--data_truth_path={drawn / 'HR'}", f"--cache_path={tmp_path}"),
+        *("--input_patch_size=8", "--batch_size=1", "--eusr_learning_rate=1e-6"),
     )
-    assert "step 2" in said and "read back, it is the same" in said
+
+
+def test_a_network_of_fewer_scales_is_trained_at_these(drawn, tmp_path):
+    flags = (*name_training(drawn, tmp_path), "--log_freq=1")
+    succeed_here(
+        *("train.py", *flags, *SMALL_FLAGS, "--max_steps=1"),
+        f"--train_path={tmp_path / 'first'}",
+    )
+    said = succeed_here(
+        *("train.py", *flags, "--max_steps=6", "--scale_weights=1,50"),
+        *(f"--train_path={tmp_path / 'next'}", "--restore_target=generator"),
+        f"--restore_path={tmp_path / 'first'}",
+    )
+    assert "--eusr_model_scales=2,4" in said and "Training eusr at x2, x4 on" in said
+    assert said.count("  x4  loss") >= 5
+
+
+def test_weights_are_handed_on_without_their_training(drawn, tmp_path):
+    run, target = tmp_path / "run", tmp_path / "out" / "model.ckpt-1"
+    succeed_here(
+        *("train.py", *name_training(drawn, tmp_path), f"--train_path={run}"),
+        *(EUSR, "--restore_target=generator", "--scales=2", "--max_steps=1"),
+    )
+    export = ("misc/export_weights.py", f"--restore_path={run}")
+    said = succeed_here(*export, f"--output_path={target}")
+    assert "step 1" in said and "read back, it is the same" in said
+    assert sorted(path.name for path in target.parent.iterdir()) == [
+        "model.ckpt-1.data-00000-of-00001",
+        "model.ckpt-1.index",
+    ]
     assert checkpoints.list_roots(target) == {"generator", "state"}
     reader, first = map(checkpoints.open_reader, (target, shipped.find("eusr")))
     name = "generator/first_conv/kernel/.ATTRIBUTES/VARIABLE_VALUE"
     moved = np.abs(reader.get_tensor(name) - first.get_tensor(name)).max()
     assert 0 < moved < 1e-5
+    # The run itself is not written over, and weights alone are no run.
+    for place, said in (
+        (run / "model.ckpt-1", "is the checkpoint that is read"),
+        (run, "is a folder; name the checkpoint in it, for example"),
+    ):
+        assert said in fail_here(*export, f"--output_path={place}")
+    flags = (*name_training(drawn, tmp_path), f"--train_path={target.parent}")
+    line = fail_here("train.py", *flags, "--scales=2", "--max_steps=2")
+    assert "holds weights alone, and nothing of a run to go on with" in line

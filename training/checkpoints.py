@@ -11,6 +11,7 @@ import json
 import logging
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from console.errors import InputError, first_line, name_some
@@ -245,7 +246,26 @@ def _list_variables(tree, path):
         yield path, tree
         return
     for name, inner in tree._trackable_children().items():
+        if isinstance(inner, tf.train.experimental.PythonState):
+            continue
         yield from _list_variables(inner, f"{path}/{name}")
+
+
+def check_same(prefix, roots):
+    """Compares the variables of a checkpoint with those that it was written from.
+
+    Args:
+        prefix: The checkpoint.
+        roots: From a root's name to its tree.
+
+    Raises:
+        RuntimeError: One differs.
+    """
+    reader = open_reader(prefix)
+    for root, tree in roots.items():
+        for name, variable in _list_variables(tree, root):
+            if not np.array_equal(reader.get_tensor(f"{name}{_VALUE}"), variable):
+                raise RuntimeError(f"{name} of {prefix} is not what was written.")
 
 
 class _Partial(logging.Filter):

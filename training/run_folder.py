@@ -5,6 +5,7 @@ import itertools
 from pathlib import Path
 
 from console.errors import InputError
+from console.flags import take_missing
 from console.progress import say, warn
 from training import checkpoints
 
@@ -92,15 +93,19 @@ def restore_newest(model, folder, named=None, elsewhere=None):
     saved = checkpoints.list_checkpoints(folder)
     for prefix in reversed(saved):
         try:
-            if "state" not in checkpoints.list_roots(prefix):
+            stored = checkpoints.list_roots(prefix)
+            if "state" not in stored:
+                what = "was written by another program, whose run cannot go on here"
+            elif not any(root.endswith("optimizer") for root in stored):
+                what = "holds weights alone, and nothing of a run to go on with"
+            else:
+                what = None
+            if what is not None:
                 advice = elsewhere or (
-                    "Give another --train_path, and "
-                    f"--restore_path={prefix} to start from its weights."
+                    f"Give another --train_path, and --restore_path={prefix} "
+                    "--restore_target=generator to start from its weights."
                 )
-                raise ForeignError(
-                    f"{named}: {prefix.name} was written by another program, whose run "
-                    f"cannot go on here. {advice}"
-                )
+                raise ForeignError(f"{named}: {prefix.name} {what}. {advice}")
             model.restore(str(prefix), resume=True)
             return str(prefix)
         except ForeignError:
@@ -113,6 +118,23 @@ def restore_newest(model, folder, named=None, elsewhere=None):
             "--restart begins anew and keeps them aside."
         )
     return None
+
+
+def take_architecture(model_class, prefixes):
+    """Gives flags of the network that were not given the values of a checkpoint.
+
+    Args:
+        model_class: A `models.base.Model`.
+        prefixes: Checkpoints, the newest last: the newest that can be read is taken.
+    """
+    for prefix in reversed(prefixes):
+        # Others are told of where the weights are read, which goes back like this.
+        with contextlib.suppress(InputError):
+            known = model_class.read_architecture(str(prefix))
+            taken = take_missing(model_class.architecture_flags, known)
+            if taken:
+                say(f"The network is that of {prefix}: {' '.join(taken)}.")
+            return
 
 
 def set_aside(folder):
