@@ -63,6 +63,7 @@ def make_data(folder):
         "BSDS500/train",
         "Kodak24/HR",
         "Set5/HR",
+        "images",
     )
     for name in names:
         write_pictures(folder / name, [(72, 80), (64, 68)])
@@ -90,8 +91,11 @@ def choose_ranges(script, flags):
     return RANGES[names[0]]
 
 
+CARD = "pretrained/README.md"
+
+
 @pytest.mark.parametrize(
-    ("document", "count"), [("README.md", 10), ("TRAINING.md", 38)]
+    ("document", "count"), [("README.md", 10), ("TRAINING.md", 38), (CARD, 2)]
 )
 def test_the_commands_of_a_document_run_in_their_order(
     tmp_path, monkeypatch, document, count
@@ -105,7 +109,7 @@ def test_the_commands_of_a_document_run_in_their_order(
     save_picture(tmp_path / "photo.jpg", Picture(draw_picture(18, 20)))
     # The first start of each of README's scripts is a user's; TRAINING's others are
     # started so by their own tests.
-    started = {s for s, *_ in commands} if document == "TRAINING.md" else set()
+    started = set() if document == "README.md" else {s for s, *_ in commands}
     for script, *flags in commands:
         for shown, there in LAST_STEP.items():
             flags = [flag.replace(shown, there) for flag in flags]
@@ -115,6 +119,9 @@ def test_the_commands_of_a_document_run_in_their_order(
         command = run_here if script in started else run
         succeed(ROOT / script, *flags, *smaller, cwd=tmp_path, command=command)
         started.add(script)
+    if document == CARD:
+        assert (tmp_path / "train" / "out" / "model.ckpt-40000.index").is_file()
+        return
     pictures = [path.name for path in (tmp_path / "SR").glob("*.png")]
     assert sorted(pictures) == ["0.png", "1.png"]
     assert load_image(tmp_path / "SR" / "0.png").shape == (72, 80, 3)
@@ -135,7 +142,7 @@ def test_flags_that_a_document_names_exist():
     for name in ("speed", "large_picture"):
         helps[name] = run_here(f"benchmarks/{name}.py", "--helpfull").stdout
     known = set(re.findall(r"--(?:\[no\])?(\w+)", "".join(helps.values())))
-    for document in ("README.md", "TRAINING.md"):
+    for document in ("README.md", "TRAINING.md", CARD):
         named = re.findall(r"--(\w+)(?![\w*])", (ROOT / document).read_text())
         unknown = {name.removeprefix("no") for name in named} - known - {"logdir"}
         assert unknown - {name.removeprefix("no") for name in known} == set()
