@@ -76,6 +76,9 @@ def define_flags():
         "train_path", "./train/", "Folder of checkpoints and TensorBoard's files."
     )
     define_float("sleep_ratio", 0.05, "Does nothing; kept for old commands.")
+    define_numbers(
+        "scale_weights", None, "How often each of --scales is drawn, such as 2,2,1."
+    )
     define_path(
         "restore_path",
         None,
@@ -102,12 +105,6 @@ def define_flags():
         "validate_input_path", None, "Their LR images; made from HR if not given."
     )
     with only_in_helpfull(but=("max_steps", "save_freq")):
-        define_numbers(
-            "scale_weights",
-            None,
-            "How often each of --scales is drawn, relative to the others, for example "
-            "2,2,1; equally if not given.",
-        )
         LoopSettings.define_flags()
         StepOptions.define_flags()
         opening.define_use_ema()
