@@ -37,6 +37,7 @@ with quiet.imports():
     from training.replicas import make_team
 
 FLAGS = flags.FLAGS
+# A loader holds every scale as often as its weight says.
 MOST_WEIGHT = 100
 MODEL = Choice("model", MODELS, "eusr", "The model to train.", not_offered=BASELINES)
 DATALOADER = Choice("dataloader", PAIRED, "div2k", "The loader of the images.")

@@ -18,7 +18,6 @@ from absl import flags  # noqa: E402
 
 from console import app, quiet  # noqa: E402
 from console.errors import InputError  # noqa: E402
-from console.flags import define_path  # noqa: E402
 from console.progress import say  # noqa: E402
 
 with quiet.imports():
@@ -26,25 +25,19 @@ with quiet.imports():
     from models import opening, tf1_names
     from models.discriminator import Discriminator
     from models.generator_settings import Training
-    from training import checkpoints, devices
+    from training import checkpoints
 
 FLAGS = flags.FLAGS
 
 
 def define_flags():
     """Declares the flags."""
-    opening.define_flags(has_default=False)
-    define_path(
-        "output_path", None, "What its files' names begin with: tf1/model.ckpt-1000."
-    )
+    exporting.define_flags("tf1/model.ckpt-1000")
 
 
 def main():
     """Opens, writes, reads back."""
-    app.require("restore_path", "output_path")
-    devices.choose("-1")
-    prefix = checkpoints.find(FLAGS.restore_path)
-    exporting.check_prefix(FLAGS.output_path, "--output_path", prefix)
+    prefix = exporting.begin()
     if tf1_names.is_tf1(prefix):
         raise InputError(f"{prefix}: has the names of the TensorFlow 1 code already.")
     model, _ = opening.open_from_flags(None)

@@ -19,7 +19,6 @@ sys.path[0] = str(ROOT)
 from absl import flags  # noqa: E402
 
 from console import app, quiet  # noqa: E402
-from console.flags import define_path  # noqa: E402
 from console.progress import say, to_size  # noqa: E402
 
 with quiet.imports():
@@ -27,27 +26,19 @@ with quiet.imports():
 
     from misc import exporting
     from models import opening
-    from training import checkpoints, devices
+    from training import checkpoints
 
 FLAGS = flags.FLAGS
 
 
 def define_flags():
     """Declares the flags."""
-    opening.define_flags(has_default=False)
-    define_path(
-        "output_path",
-        None,
-        "What its files' names begin with: pretrained/eusr/model.ckpt-1000.",
-    )
+    exporting.define_flags("pretrained/eusr/model.ckpt-1000")
 
 
 def main():
     """Opens, writes, reads back."""
-    app.require("restore_path", "output_path")
-    devices.choose("-1")
-    prefix = checkpoints.find(FLAGS.restore_path)
-    exporting.check_prefix(FLAGS.output_path, "--output_path", prefix)
+    exporting.begin()
     model, step = opening.open_from_flags(None)
     model.state.step.assign(step)
     with exporting.written_checkpoint(FLAGS.output_path) as aside:

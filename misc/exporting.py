@@ -5,27 +5,53 @@ import os
 import tempfile
 from pathlib import Path
 
+from absl import flags
+
+from console import app
 from console.errors import InputError
 from console.files import check_target
-from training import checkpoints
+from console.flags import define_path
+from models import opening
+from training import checkpoints, devices
 
 # A checkpoint's files, in the order in which they take their places: without an index
 # there is no checkpoint.
 PARTS = (".data-00000-of-00001", ".index")
 
 
-def check_prefix(path, flag, source):
-    """Refuses what the files of a checkpoint cannot be named by.
+def define_flags(example):
+    """Declares which checkpoint to read and where to write.
 
     Args:
-        path: What their names are to begin with.
-        flag: What gave it, for the message.
-        source: The checkpoint that is read.
+        example: Of --output_path, for the help.
+    """
+    opening.define_flags(has_default=False)
+    define_path("output_path", None, f"What its files' names begin with: {example}.")
+
+
+def begin():
+    """Looks at the flags before anything is read or written.
+
+    Returns:
+        str: The checkpoint to read.
+
+    Raises:
+        InputError: A flag is missing or wrong.
+    """
+    app.require("restore_path", "output_path")
+    devices.choose("-1")
+    source = checkpoints.find(flags.FLAGS.restore_path)
+    _check_target(flags.FLAGS.output_path, source)
+    return source
+
+
+def _check_target(path, source):
+    """Refuses what the files of a checkpoint cannot be named by.
 
     Raises:
         InputError: They cannot be written there, or are those that are read.
     """
-    path = Path(path)
+    path, flag = Path(path), "--output_path"
     if path.is_dir() or path.name in ("", ".."):
         raise InputError(
             f"{flag}={path} is a folder; name the checkpoint in it, for example "

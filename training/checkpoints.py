@@ -246,8 +246,6 @@ def _list_variables(tree, path):
         yield path, tree
         return
     for name, inner in tree._trackable_children().items():
-        if isinstance(inner, tf.train.experimental.PythonState):
-            continue
         yield from _list_variables(inner, f"{path}/{name}")
 
 
