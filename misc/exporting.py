@@ -5,10 +5,11 @@ import os
 import tempfile
 from pathlib import Path
 
+import tensorflow as tf
 from absl import flags
 
-from console import app
-from console.errors import InputError
+from console import app, quiet
+from console.errors import InputError, as_os_error
 from console.files import check_target
 from console.flags import define_path
 from models import opening
@@ -75,12 +76,20 @@ def written_checkpoint(path):
 
     Yields:
         Path: Of the same name, in a folder that is removed in the end.
+
+    Raises:
+        OSError: The disk is full or read-only; what was there stays.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export") as folder:
         aside = Path(folder) / target.name
-        yield aside
+        try:
+            # TensorFlow's own lines about a full disk would stand before ours.
+            with quiet.descriptor_caught():
+                yield aside
+        except tf.errors.OpError as error:
+            raise as_os_error(error, target) from None
         Path(f"{target}{PARTS[-1]}").unlink(missing_ok=True)
         for part in PARTS:
             os.replace(f"{aside}{part}", f"{target}{part}")

@@ -138,7 +138,7 @@ def define_flags(defaults=Training):
         "eusr_input_scale",
         Architecture.input_scale,
         "What the picture without its mean is divided by before the network and "
-        "multiplied by after it; 127.5 makes short trainings faster.",
+        "multiplied by after it, for example 127.5.",
         lower_bound=1e-3,
     )
     define_float(

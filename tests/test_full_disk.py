@@ -1,5 +1,6 @@
 """Training on a disk that is too small, or that may not be written to."""
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -84,3 +85,19 @@ def test_weights_that_do_not_fit_get_a_line_and_leave_nothing(tmp_path):
     assert len(lines) == 2 and done.stdout == ""
     for line in lines:
         assert line.startswith(f"Error: {disk / 'a.h5'}: no space left on the disk")
+
+
+@pytest.mark.parametrize("name", ["export_weights", "export_tf1_checkpoint"])
+def test_an_export_that_does_not_fit_leaves_a_line_and_nothing_else(tmp_path, name):
+    disk = tmp_path / "disk"
+    export = (
+        *(sys.executable, str(ROOT / "misc" / f"{name}.py")),
+        f"--restore_path={ROOT / 'pretrained' / 'eusr'}",
+        f"--output_path={disk / 'model.ckpt-1'}",
+    )
+    both = f"{shlex.join(export)}; ls -A {disk}"
+    done = on_disk("size=1m", disk, ["sh", "-c", both])
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 2 and done.stdout == ""
+    for line in lines:
+        assert line.startswith(f"Error: {disk}/model.ckpt-1: no space left on the disk")
