@@ -34,7 +34,7 @@ def succeed(script, *arguments, command=run, **options):
     """Runs a script that has to end well and to say nothing on stderr."""
     done = command(script, *arguments, **options)
     assert done.returncode == 0, done.stderr + done.stdout
-    assert done.stderr == ""
+    assert done.stderr == "", done.stderr
     return done.stdout
 
 
