@@ -20,7 +20,7 @@ from absl import flags
 
 from models import reduction, tf1_names
 from models.discriminator import Discriminator
-from models.four_pass_losses import differentiate_losses
+from models.four_pass_losses import Shift, differentiate_losses
 from models.four_pass_settings import (
     SCALE,
     FourPassTraining,
@@ -168,6 +168,7 @@ class FourPassEUSR(GeneratorModel):
             tf.concat(estimates, axis=0),
             hr,
             loss_scale / replicas,
+            Shift.at(self.state.step, self.training.judge_shift),
         )
         values = {name: value / replicas for name, value in values.items()}
         asked = tf.split(asked, len(estimates), axis=0)

@@ -6,6 +6,8 @@ add in an order that varies from run to run, and prepare for second derivatives 
 predictors, which takes longer to trace than all the rest.
 """
 
+import dataclasses
+
 import tensorflow as tf
 
 from models.losses import (
@@ -16,7 +18,46 @@ from models.losses import (
 )
 
 
-def differentiate_losses(training, discriminator, predictors, sr, hr, factor):
+@dataclasses.dataclass(frozen=True)
+class Shift:
+    """Moves patches round their edges.
+
+    Discriminator and predictors halve the size by convolutions that treat odd pixels
+    unlike even ones, and patches begin where a pixel of LR does. Unmoved, the same
+    pixels of each enlarged one are the odd ones always, and the generator learns to
+    please with a grid of two pixels. A random shift hides from the judges which is
+    which.
+
+    Attributes:
+        by: int32 (2,), pixels down and right; None for none.
+    """
+
+    by: tf.Tensor | None = None
+
+    @classmethod
+    def at(cls, step, most):
+        """Draws that of a training step, always the same one.
+
+        Args:
+            step: int64 scalar.
+            most: Pixels at most; 0 for no shift.
+        """
+        if not most:
+            return cls()
+        seed = tf.stack([tf.zeros_like(step), step])
+        by = tf.random.stateless_uniform((2,), seed, 0, most + 1, tf.int32)
+        return cls(by)
+
+    def there(self, images):
+        """Moves float32 (N, H, W, C)."""
+        return images if self.by is None else tf.roll(images, self.by, (1, 2))
+
+    def back(self, images):
+        """Undoes `there`."""
+        return images if self.by is None else tf.roll(images, -self.by, (1, 2))
+
+
+def differentiate_losses(training, discriminator, predictors, sr, hr, factor, shift):
     """Losses of a weight, their gradients, and what else is worth a curve.
 
     Args:
@@ -27,6 +68,7 @@ def differentiate_losses(training, discriminator, predictors, sr, hr, factor):
         hr: float32 (N, H, W, 3).
         factor: What losses are multiplied by before they are differentiated, float32
             scalar.
+        shift: `Shift` of what discriminator and predictors see.
 
     Returns:
         values: dict from a name to a float32 scalar; `loss` is the weighted sum that
@@ -44,6 +86,7 @@ def differentiate_losses(training, discriminator, predictors, sr, hr, factor):
             losses.append(training.weight_lr * values["reconstruction"])
             scaled = losses[-1] * factor
         gradients.append(tape.gradient(scaled, sr))
+    sr, hr = shift.there(sr), shift.there(hr)
     if training.weight_lg:
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(sr)
@@ -51,7 +94,7 @@ def differentiate_losses(training, discriminator, predictors, sr, hr, factor):
             losses.append(training.weight_lg * judged["adversarial"])
             scaled = losses[-1] * factor
             scaled_other = judged["discriminator"] * factor
-        gradients.append(tape.gradient(scaled, sr))
+        gradients.append(shift.back(tape.gradient(scaled, sr)))
         variables = [v.value for v in discriminator.trainable_variables]
         of_discriminator = tape.gradient(scaled_other, variables)
         values |= judged
@@ -63,7 +106,7 @@ def differentiate_losses(training, discriminator, predictors, sr, hr, factor):
             predicted, loss = _predict(training, predictors, kinds, sr, hr)
             losses.append(loss)
             scaled = loss * factor
-        gradients.append(tape.gradient(scaled, sr))
+        gradients.append(shift.back(tape.gradient(scaled, sr)))
         values |= predicted
     return {"loss": _sum(losses)} | values, _sum(gradients), of_discriminator
 

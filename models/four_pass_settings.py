@@ -5,7 +5,7 @@ import dataclasses
 from absl import flags
 
 from console.errors import InputError
-from console.flags import define_float, define_numbers, define_path
+from console.flags import define_count, define_float, define_numbers, define_path
 from models import reduction
 from models.generator_settings import FLAG_PREFIX, Training
 from models.predictors import KINDS, open_predictors
@@ -35,6 +35,8 @@ class FourPassTraining(Training):
         subjective_nima_path: The frozen predictor trained on TID2013.
         passes: The estimates that are trained, by the scale of their last pass.
         x8_reduction: How the x8 estimate is halved; see `models.reduction.halve`.
+        judge_shift: By how many pixels at most a patch is moved before discriminator
+            and predictors see it; see `models.four_pass_losses.Shift`.
     """
 
     learning_rate: float = 1e-5
@@ -50,6 +52,7 @@ class FourPassTraining(Training):
     subjective_nima_path: str | None = None
     passes: tuple = PASSES
     x8_reduction: str = reduction.ANTIALIAS
+    judge_shift: int = 0
 
 
 def define_four_pass_flags():
@@ -94,6 +97,14 @@ def define_four_pass_flags():
         list(reduction.REDUCTIONS),
         "How the x8 estimate is halved: as MATLAB does, or as the TF1 code did, "
         "which moves the image by half of its pixel.",
+    )
+    define_count(
+        "eusr_judge_shift",
+        defaults.judge_shift,
+        "Pixels by which patches are moved at most, round their edges and at random, "
+        "before discriminator and predictors see them. With 3 none of these learns "
+        "where the enlarged pixel's grid lies.",
+        least=0,
     )
 
 

@@ -56,8 +56,10 @@ def test_no_more_than_two_gradients_meet_in_one_sum(options, paths, batch):
 
 
 def test_xla_computes_the_same(paths, batch):
-    plain = take_step(make_four_pass(**paths), batch)
-    compiled = take_step(make_four_pass(StepOptions(jit_compile=True), **paths), batch)
+    training = paths | {"judge_shift": 3}
+    plain = take_step(make_four_pass(**training), batch)
+    options = StepOptions(jit_compile=True)
+    compiled = take_step(make_four_pass(options, **training), batch)
     assert compiled == pytest.approx(plain, rel=1e-3)
 
 
@@ -87,12 +89,13 @@ def test_a_step_that_is_not_finite_moves_neither_network(paths, batch):
 
 def test_a_run_in_two_parts_ends_as_one_that_ran_through(tmp_path, paths, batch):
     options = StepOptions(ema_decay=0.9)
-    whole = make_four_pass(options, **paths)
+    training = paths | {"judge_shift": 3}
+    whole = make_four_pass(options, **training)
     take_step(whole, batch, steps=3)
-    first = make_four_pass(options, **paths)
+    first = make_four_pass(options, **training)
     take_step(first, batch, steps=2)
     prefix = Keeper(first.roots(), tmp_path, 1).save(2)
-    again = make_four_pass(options, **paths)
+    again = make_four_pass(options, **training)
     again.generator.first_conv.bias.assign_add(tf.ones((4,)))
     again.restore(prefix, resume=True)
     take_step(again, batch)
