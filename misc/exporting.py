@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -83,13 +84,19 @@ def written_checkpoint(path):
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export") as folder:
-        aside = Path(folder) / target.name
+        aside, said = Path(folder) / target.name, []
         try:
-            # TensorFlow's own lines about a full disk would stand before ours.
-            with quiet.descriptor_caught():
-                yield aside
+            with quiet.descriptor_caught() as lines:
+                try:
+                    yield aside
+                finally:
+                    said = lines()
         except tf.errors.OpError as error:
+            said = []  # TensorFlow's own lines about it would stand before ours.
             raise as_os_error(error, target) from None
+        finally:
+            for line in said:
+                print(line, file=sys.stderr)
         Path(f"{target}{PARTS[-1]}").unlink(missing_ok=True)
         for part in PARTS:
             os.replace(f"{aside}{part}", f"{target}{part}")
