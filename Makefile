@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 .PHONY: help demo tour test lint benchmark clean
 
 help:
-	@echo "make demo   enlarges photographs with the weights that ship, then fine-tunes them"
+	@echo "make demo   enlarges photographs with the weights that ship, then fine-tunes EUSR"
 	@echo "make tour   the whole road to 4PP-EUSR, likewise"
 	@echo "make test   all tests"
 	@echo "make lint   style"

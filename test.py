@@ -1,11 +1,12 @@
 r"""Upscales pictures.
 
     python test.py --input_path=photo.jpg --output_path=SR --scale=4
+    python test.py --model=4pp_eusr --input_path=photo.jpg --output_path=SR --scale=4
     python test.py --model_name=model.pb --input_path=LR --output_path=SR --scale=4
     python test.py --restore_path=train --output_path=large --scale=2.5 holiday/*.jpg
 
 Takes pictures and folders of pictures, of any kind and size, and writes the same kind;
-with the weights that ship, a frozen file or a checkpoint.
+with the weights that ship (EUSR's, or those of --model), a frozen file or a checkpoint.
 """
 
 from pathlib import Path
@@ -46,7 +47,7 @@ def define_flags():
         "model_name",
         None,
         "The .pb file that freeze.py wrote. If neither it nor a checkpoint is given, "
-        "the weights that ship.",
+        "the weights that ship: EUSR's, or those of --model.",
     )
     opening.define_flags()
     define_precision()

@@ -1,9 +1,10 @@
-"""Enlarges a photograph with the weights that ship, then fine-tunes them.
+"""Enlarges a photograph with the weights that ship, then fine-tunes EUSR.
 
 What `make demo` runs. Each stage is the command that a user would type, and is printed
 before it runs.
 """
 
+import itertools
 import json
 import sys
 import time
@@ -68,24 +69,26 @@ def enlarge(folder):
         folder: The demo's; `comparison.png` is written to it.
     """
     start = time.monotonic()
-    for scale in SCALES:
+    for scale, model in itertools.product(SCALES, road.TITLES):
         road.run(
             "test.py",
+            # EUSR is what is taken where no model is named.
+            *([] if model == "eusr" else [f"--model={model}"]),
             f"--input_path={folder}/validate/LR/x{scale}",
-            f"--output_path={folder}/SR/x{scale}",
+            f"--output_path={folder}/SR/{model}_x{scale}",
             f"--scale={scale}",
         )
     seconds = time.monotonic() - start
-    rows = [
-        compare(folder, f"LR/x{scale}", scale, {"EUSR": f"SR/x{scale}"})
-        for scale in SCALES
-    ]
+    rows = []
+    for scale in SCALES:
+        titles = {title: f"SR/{model}_x{scale}" for model, title in road.TITLES.items()}
+        rows.append(compare(folder, f"LR/x{scale}", scale, titles))
     road.draw(rows, folder / "comparison.png")
     say(f"\nEnlarged in {to_clock(seconds)}: look at {folder}/comparison.png.")
 
 
 def fine_tune(folder, steps):
-    """Goes on with the weights that ship, for LR images of another kind.
+    """Goes on with the EUSR that ships, for LR images of another kind.
 
     They come from OpenCV, which leaves out the antialiasing.
 
@@ -177,7 +180,7 @@ def tell(folder, before, after, seconds):
 
     Args:
         folder: The demo's.
-        before: What was measured of the weights that ship, of a report.
+        before: What was measured of the EUSR that ships, of a report.
         after: Likewise of the fine-tuned ones.
         seconds: What it all took.
 
@@ -186,12 +189,12 @@ def tell(folder, before, after, seconds):
     """
     measured = {
         "bicubic": before["bicubic"],
-        "the weights that ship": before,
+        "the EUSR that ships": before,
         "fine-tuned for such": after,
     }
     psnr = {name: values["average"]["psnr_y"] for name, values in measured.items()}
     told = ", ".join(f"{name} {value:.2f} dB" for name, value in psnr.items())
-    gain = psnr["fine-tuned for such"] - psnr["the weights that ship"]
+    gain = psnr["fine-tuned for such"] - psnr["the EUSR that ships"]
     say(
         f"\nDone in {to_clock(seconds)}. psnr_y of photographs that OpenCV made "
         f"x{SCALE} smaller:\n  {told}\n\n"

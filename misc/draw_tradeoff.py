@@ -132,8 +132,8 @@ def draw(points, baseline, path):
     axes.plot(psnr, niqe, "-", color="0.7", zorder=1)
     shown = axes.scatter(psnr, niqe, c=steps, cmap="viridis", zorder=2)
     figure.colorbar(shown, label="step")
-    # Away from the curve, which runs down and to the left.
-    for index, offset in {0: (6, 6), len(steps) - 1: (-6, -14)}.items():
+    # Away from the curve, which runs down and to the left, and may turn up in the end.
+    for index, offset in {0: (6, 6), len(steps) - 1: (-20, 8)}.items():
         axes.annotate(
             f"step {steps[index]}",
             (psnr[index], niqe[index]),

@@ -18,6 +18,9 @@ from console.progress import say  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# What a model is called in pictures.
+TITLES = {"eusr": "EUSR", "4pp_eusr": "4PP-EUSR"}
+
 # File that says that a folder is the demo's own.
 MARKER = ".made_by_demo"
 

@@ -164,7 +164,7 @@ def draw(folder, tour):
         hr = load_image(folder / "validate" / "HR" / f"{name}.png")
         lr = load_image(folder / "validate" / "LR" / f"x{SCALE}" / f"{name}.png")
         pictures = {"bicubic": imresize(lr, int(SCALE))}
-        for model, title in (("eusr", "EUSR"), ("4pp_eusr", "4PP-EUSR")):
+        for model, title in road.TITLES.items():
             path = tour / "SR" / model / f"x{SCALE}" / f"{name}.png"
             pictures[f"{title} (tour)"] = load_image(path)
         height, width = pictures["bicubic"].shape[:2]

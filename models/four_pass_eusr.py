@@ -123,7 +123,8 @@ class FourPassEUSR(GeneratorModel):
         says and what the predictors say.
         """
         lr, hr = tf.cast(lr, tf.float32), tf.cast(hr, tf.float32)
-        differentiate = functools.partial(self._differentiate, lr, hr)
+        shift = Shift.at(self.state.step, self.training.judge_shift)
+        differentiate = functools.partial(self._differentiate, lr, hr, shift)
         if self.options.jit_compile:
             differentiate = tf.function(
                 differentiate, autograph=False, jit_compile=True
@@ -144,7 +145,7 @@ class FourPassEUSR(GeneratorModel):
             self.watch.record(values["discriminator/accuracy"])
         return values
 
-    def _differentiate(self, lr, hr, loss_scale):
+    def _differentiate(self, lr, hr, shift, loss_scale):
         """Losses and gradients of both networks, from one forward pass.
 
         Each pass has a tape of its own: what the losses say about its estimate is
@@ -168,7 +169,7 @@ class FourPassEUSR(GeneratorModel):
             tf.concat(estimates, axis=0),
             hr,
             loss_scale / replicas,
-            Shift.at(self.state.step, self.training.judge_shift),
+            shift,
         )
         values = {name: value / replicas for name, value in values.items()}
         asked = tf.split(asked, len(estimates), axis=0)

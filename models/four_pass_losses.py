@@ -18,15 +18,18 @@ from models.losses import (
 )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Shift:
-    """Moves patches round their edges.
+    """Moves patches round their edges, as discriminator and predictors see them.
 
-    Discriminator and predictors halve the size by convolutions that treat odd pixels
-    unlike even ones, and patches begin where a pixel of LR does. Unmoved, the same
-    pixels of each enlarged one are the odd ones always, and the generator learns to
-    please with a grid of two pixels. A random shift hides from the judges which is
-    which.
+    Each pixel of LR becomes a square of 4 x 4, and patches begin at a square's corner.
+    The judges halve the size by convolutions that treat odd pixels unlike even ones;
+    unmoved, they always see the same pixels of a square at odd places, and the
+    generator may learn to please them by that. A random shift hides from them where
+    the squares lie.
+
+    One step has one shift for all patches, estimates and truth alike; so the seam that
+    it makes in a patch is in both.
 
     Attributes:
         by: int32 (2,), pixels down and right; None for none.
@@ -36,7 +39,7 @@ class Shift:
 
     @classmethod
     def at(cls, step, most):
-        """Draws that of a training step, always the same one.
+        """Draws that of a training step: the same in each run and on each device.
 
         Args:
             step: int64 scalar.
@@ -86,15 +89,15 @@ def differentiate_losses(training, discriminator, predictors, sr, hr, factor, sh
             losses.append(training.weight_lr * values["reconstruction"])
             scaled = losses[-1] * factor
         gradients.append(tape.gradient(scaled, sr))
-    sr, hr = shift.there(sr), shift.there(hr)
+    seen_sr, seen_hr = shift.there(sr), shift.there(hr)
     if training.weight_lg:
         with tf.GradientTape(persistent=True) as tape:
-            tape.watch(sr)
-            judged = _judge(discriminator, sr, hr)
+            tape.watch(seen_sr)
+            judged = _judge(discriminator, seen_sr, seen_hr)
             losses.append(training.weight_lg * judged["adversarial"])
             scaled = losses[-1] * factor
             scaled_other = judged["discriminator"] * factor
-        gradients.append(shift.back(tape.gradient(scaled, sr)))
+        gradients.append(shift.back(tape.gradient(scaled, seen_sr)))
         variables = [v.value for v in discriminator.trainable_variables]
         of_discriminator = tape.gradient(scaled_other, variables)
         values |= judged
@@ -102,11 +105,11 @@ def differentiate_losses(training, discriminator, predictors, sr, hr, factor, sh
     for network in {id(one.network): one for one in predictors.values()}.values():
         kinds = [k for k, one in predictors.items() if one.network is network.network]
         with tf.GradientTape() as tape:
-            tape.watch(sr)
-            predicted, loss = _predict(training, predictors, kinds, sr, hr)
+            tape.watch(seen_sr)
+            predicted, loss = _predict(training, predictors, kinds, seen_sr, seen_hr)
             losses.append(loss)
             scaled = loss * factor
-        gradients.append(shift.back(tape.gradient(scaled, sr)))
+        gradients.append(shift.back(tape.gradient(scaled, seen_sr)))
         values |= predicted
     return {"loss": _sum(losses)} | values, _sum(gradients), of_discriminator
 

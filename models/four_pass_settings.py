@@ -102,9 +102,10 @@ def define_four_pass_flags():
         "eusr_judge_shift",
         defaults.judge_shift,
         "Pixels by which patches are moved at most, round their edges and at random, "
-        "before discriminator and predictors see them. With 3 none of these learns "
-        "where the enlarged pixel's grid lies.",
+        "before discriminator and predictors see them. 3, one less than the scale, "
+        "hides from them where the grid of enlarged pixels lies.",
         least=0,
+        most=31,
     )
 
 

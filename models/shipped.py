@@ -5,8 +5,6 @@ from pathlib import Path
 from console.errors import InputError
 from training import checkpoints
 
-# Models whose weights ship.
-NAMES = ("eusr",)
 FOLDER = Path(__file__).resolve().parents[1] / "pretrained"
 
 
@@ -21,14 +19,13 @@ def find(name):
         which is shorter in what is printed.
 
     Raises:
-        InputError: There are none of this model, or they were removed.
+        InputError: None of this model ship, or they were removed.
     """
     found = checkpoints.list_checkpoints(FOLDER / name)
     if not found:
-        ship = "; those that ship are gone" if name in NAMES else ", and none ship"
         raise InputError(
-            f"--model={name} needs trained weights{ship} ({FOLDER / name}). Give "
-            "--restore_path=CHECKPOINT, for example train/model.ckpt-1000 or the "
+            f"--model={name} needs trained weights, and none are in {FOLDER / name}. "
+            "Give --restore_path=CHECKPOINT, for example train/model.ckpt-1000 or the "
             "folder train/."
         )
     prefix = found[-1]

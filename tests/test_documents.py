@@ -4,6 +4,7 @@ import itertools
 import re
 import shlex
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,12 +16,13 @@ from imaging.pictures import Picture
 from imaging.saving import save_picture
 from metrics.niqe import FEATURES
 from misc import road
+from models import shipped
 from score_predictors import weight_files
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from tests.pictures import draw_picture, write_pictures
 from tests.scored_data import write_ava, write_tid2013
 from tests.scripts import ROOT, fail_here, run, run_here, succeed, succeed_here
-from training import devices
+from training import checkpoints, devices
 
 # What makes a command small; the last of two equal flags counts.
 SMALL_NETWORK = ["--eusr_conv_features=4", "--eusr_shared_blocks=1"]
@@ -95,7 +97,7 @@ CARD = "pretrained/README.md"
 
 
 @pytest.mark.parametrize(
-    ("document", "count"), [("README.md", 10), ("TRAINING.md", 38), (CARD, 2)]
+    ("document", "count"), [("README.md", 10), ("TRAINING.md", 34), (CARD, 7)]
 )
 def test_the_commands_of_a_document_run_in_their_order(
     tmp_path, monkeypatch, document, count
@@ -106,6 +108,9 @@ def test_the_commands_of_a_document_run_in_their_order(
     assert len(commands) == count
     make_data(tmp_path)
     (tmp_path / "pretrained").symlink_to(ROOT / "pretrained")
+    if document == CARD:  # It has a predictor that commands of TRAINING make.
+        flags = ("--restore_path=imagenet.h5", "--output_path=train/kodak.pb")
+        succeed_here("score_predictors/freeze.py", *flags, cwd=tmp_path)
     save_picture(tmp_path / "photo.jpg", Picture(draw_picture(18, 20)))
     # The first start of each of README's scripts is a user's; TRAINING's others are
     # started so by their own tests.
@@ -120,7 +125,11 @@ def test_the_commands_of_a_document_run_in_their_order(
         succeed(ROOT / script, *flags, *smaller, cwd=tmp_path, command=command)
         started.add(script)
     if document == CARD:
-        assert (tmp_path / "train" / "out" / "model.ckpt-40000.index").is_file()
+        for model in ("eusr", "4pp_eusr"):
+            written = (
+                tmp_path / "train" / "out" / model / Path(shipped.find(model)).name
+            )
+            assert checkpoints.describe(written)["model"] == model
         return
     pictures = [path.name for path in (tmp_path / "SR").glob("*.png")]
     assert sorted(pictures) == ["0.png", "1.png"]
@@ -149,7 +158,10 @@ def test_flags_that_a_document_names_exist():
 
 
 def test_what_the_documents_commands_read_and_write_here_is_ignored_by_git():
-    commands = [*read_commands("README.md"), *read_commands("TRAINING.md")]
+    documents = ("README.md", "TRAINING.md", CARD)
+    commands = [
+        command for document in documents for command in read_commands(document)
+    ]
     words = [word.partition("=") for command in commands for word in command]
     paths = {p for flag, _, p in words if flag.endswith("_path") or flag == "--report"}
     paths = {path for path in paths if not path.startswith("pretrained/")}
@@ -171,8 +183,13 @@ def test_the_demo_walks_the_road_and_does_not_praise_a_poor_result(
     monkeypatch.setattr(road, "run", succeed_here)
     line = fail_here("misc/demo.py", f"--output_path={tmp_path}", "--steps=1")
     assert "less than the expected 2.0 dB" in line
-    for name in ("comparison.png", "fine_tuned.png", "model.pb", "SR/x4/chelsea.png"):
+    for name in ("comparison.png", "fine_tuned.png", "model.pb"):
         assert (tmp_path / name).is_file()
+    of_eusr, of_4pp_eusr = (
+        load_image(tmp_path / "SR" / f"{model}_x4" / "chelsea.png")
+        for model in ("eusr", "4pp_eusr")
+    )
+    assert 0.5 < np.abs(of_eusr.astype(float) - of_4pp_eusr).mean() < 5
 
 
 def test_the_demo_trains_and_validates_on_different_photographs(tmp_path):

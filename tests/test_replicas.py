@@ -88,6 +88,7 @@ def test_two_devices_do_what_one_does(images, alone, tmp_path):
 def test_two_devices_train_both_networks_of_4pp_eusr_as_one_does(images, tmp_path):
     # Two passes are enough for a sum of gradients.
     more = {"four_pass": {**write_predictors(tmp_path), "passes": [2, 4]}}
+    more["four_pass"]["judge_shift"] = 3
     folders = [tmp_path / "one", tmp_path / "two"]
     for folder, devices in zip(folders, (0, 2), strict=True):
         folder.mkdir()

@@ -357,11 +357,6 @@ def mistakes(road, folder):
             [f"{truth}{hr}", *to, f"--train_path={folder}/file/run"],
             "is a file, not a folder",
         ),
-        "no weights": (
-            validate,
-            [f"{truth}{hr}", "--model=4pp_eusr"],
-            "needs trained weights",
-        ),
         "no checkpoint": (
             validate,
             [f"{truth}{hr}", f"--restore_path={road.run}/model.ckpt-9"],

@@ -13,6 +13,7 @@ from tests.scripts import ROOT, fail_here, succeed_here
 from tests.small import SMALL_FLAGS
 from training import checkpoints
 
+MODELS = ("eusr", "4pp_eusr")
 FOLDER = ROOT / "pretrained"
 CARD = (FOLDER / "README.md").read_text()
 EUSR = f"--restore_path={FOLDER / 'eusr'}"
@@ -46,8 +47,12 @@ def draw_shapes(side=192):
 
 def read_stated(column):
     """What the card states of the drawn picture, from a scale to a number."""
-    rows = re.findall(r"^\| x(\d) \|(.*)\|$", CARD.partition("draw_shapes")[2], re.M)
-    return {scale: float(cells.split("|")[column]) for scale, cells in rows}
+    title, table = CARD.partition("draw_shapes")[2].split("\n| --- ", 1)
+    titles = title.splitlines()[-1].removeprefix("| ").removesuffix(" |").split(" | ")
+    column = titles.index(column)
+    rows = re.findall(r"^\| (x\d.*) \|$", table, re.M)
+    cells = [row.split(" | ") for row in rows]
+    return {row[0].removeprefix("x"): float(row[column]) for row in cells}
 
 
 @pytest.fixture(scope="module")
@@ -69,39 +74,50 @@ def test_the_files_are_those_of_the_checksums():
     assert sum(path.stat().st_size for path in files) <= 8e6
 
 
-def test_they_carry_the_network_and_nothing_of_the_run():
-    prefix = shipped.find("eusr")
+@pytest.mark.parametrize("model", MODELS)
+def test_they_carry_the_network_and_nothing_of_the_run(model):
+    prefix = shipped.find(model)
     assert checkpoints.list_roots(prefix) == {"generator", "state"}
     arguments = checkpoints.describe(prefix)
     assert sorted(arguments) == ["architecture", "model"]
+    assert arguments["model"] == model
     assert checkpoints.read_step(prefix) == checkpoints.step_of(prefix) > 0
 
 
-def test_they_give_the_stated_psnr(drawn):
-    report = drawn / "report.json"
+@pytest.mark.parametrize("model", MODELS)
+def test_they_give_the_stated_psnr(drawn, tmp_path, model):
+    report = tmp_path / "report.json"
+    flags = () if model == "eusr" else (f"--model={model}",)
     said = succeed_here(
         "validate.py",
+        *(*flags, "--scales=2,4,8"),
         *(f"--data_truth_path={drawn / 'HR'}", f"--report_path={report}"),
     )
-    assert "Using the weights that ship: pretrained/eusr/model.ckpt-" in said
+    assert f"Using the weights that ship: pretrained/{model}/model.ckpt-" in said
     measured = json.loads(report.read_text())
-    assert measured["restore_path"] == shipped.find("eusr")
+    assert measured["restore_path"] == shipped.find(model)
     assert measured["shave_size"] == 4
-    for column, name in enumerate(("bicubic", "ours")):
+    for column in ("bicubic", f"`{model}`"):
         stated = read_stated(column)
         assert sorted(stated) == ["2", "4", "8"]
         for scale, psnr in stated.items():
             values = measured["scales"][scale]
-            values = values["bicubic"] if name == "bicubic" else values
+            values = values["bicubic"] if column == "bicubic" else values
             assert values["average"]["psnr_y"] == pytest.approx(psnr, abs=0.002)
 
 
-def test_a_picture_is_enlarged_where_no_model_is_named(drawn, tmp_path):
-    flags = (f"--input_path={drawn / 'HR'}", "--scale=3")
-    said = succeed_here("test.py", *flags, f"--output_path={tmp_path / 'SR'}")
-    assert "Using the weights that ship: pretrained/eusr/model.ckpt-" in said
-    named = (EUSR, f"--output_path={tmp_path / 'named'}")
-    assert "that ship" not in succeed_here("test.py", *flags, *named)
+@pytest.mark.parametrize(
+    ("model", "flags"), [("eusr", ()), ("4pp_eusr", ("--model=4pp_eusr",))]
+)
+def test_a_picture_is_enlarged_where_no_weights_are_named(
+    drawn, tmp_path, model, flags
+):
+    paths = (f"--input_path={drawn / 'HR'}", "--scale=3")
+    target = f"--output_path={tmp_path / 'SR'}"
+    said = succeed_here("test.py", *flags, *paths, target)
+    assert f"Using the weights that ship: pretrained/{model}/model.ckpt-" in said
+    named = (f"--restore_path={FOLDER / model}", f"--output_path={tmp_path / 'named'}")
+    assert "that ship" not in succeed_here("test.py", *paths, *named)
     pictures = [load_image(tmp_path / name / "shapes.png") for name in ("SR", "named")]
     assert pictures[0].shape == (576, 576, 3)
     np.testing.assert_array_equal(*pictures)
@@ -124,15 +140,21 @@ def test_they_are_frozen_where_no_checkpoint_is_named(drawn, tmp_path):
     assert target.stat().st_size < 8e6
 
 
-def test_weights_that_are_not_there_are_told_from_those_that_never_were(
-    tmp_path, monkeypatch
+@pytest.mark.parametrize(
+    ("script", "flags", "model"),
+    [
+        ("test.py", (f"--input_path={ROOT / 'docs'}",), "eusr"),
+        ("validate.py", ("--model=4pp_eusr", "--data_truth_path=HR"), "4pp_eusr"),
+    ],
+)
+def test_weights_that_are_not_there_are_asked_for(
+    tmp_path, monkeypatch, script, flags, model
 ):
     monkeypatch.setattr(shipped, "FOLDER", tmp_path)
     (tmp_path / "eusr").mkdir()  # As where only the files were removed.
-    line = fail_here("test.py", f"--input_path={ROOT / 'docs'}")
-    assert "needs trained weights; those that ship are gone" in line
-    line = fail_here("validate.py", "--model=4pp_eusr", "--data_truth_path=HR")
-    assert "--model=4pp_eusr needs trained weights, and none ship" in line
+    line = fail_here(script, *flags)
+    where = tmp_path / model
+    assert f"--model={model} needs trained weights, and none are in {where}." in line
     assert "Give --restore_path=CHECKPOINT" in line
 
 
