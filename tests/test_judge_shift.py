@@ -69,18 +69,6 @@ def test_judges_see_moved_pictures_and_their_gradient_comes_back(
         assert float(value) == pytest.approx(float(expected[name]), rel=1e-5), name
 
 
-@pytest.mark.parametrize("field", ["lr", "lg", "lar", "lsr"])
-def test_what_judges_say_depends_on_the_shift_and_the_error_does_not(
-    field, paths, pictures
-):
-    model = make_four_pass(**weigh_only(field), **paths)
-    plain, moved = (
-        differentiate(model, *pictures, Shift(by))[1][0]
-        for by in (None, tf.constant(BY))
-    )
-    assert np.array_equal(plain, moved) == (field == "lr")
-
-
 def test_a_training_step_takes_the_shift_of_its_number(paths):
     batch = draw_batch(4)
     plain = take_step(make_four_pass(**paths), batch)
