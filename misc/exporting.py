@@ -2,19 +2,18 @@
 
 import contextlib
 import os
-import sys
 import tempfile
 from pathlib import Path
 
-import tensorflow as tf
 from absl import flags
 
-from console import app, quiet
-from console.errors import InputError, as_os_error
+from console import app
+from console.errors import InputError
 from console.files import check_target
 from console.flags import define_path
 from models import opening
 from training import checkpoints, devices
+from training.keeper import writing
 
 # A checkpoint's files, in the order in which they take their places: without an index
 # there is no checkpoint.
@@ -84,19 +83,9 @@ def written_checkpoint(path):
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export") as folder:
-        aside, said = Path(folder) / target.name, []
-        try:
-            with quiet.descriptor_caught() as lines:
-                try:
-                    yield aside
-                finally:
-                    said = lines()
-        except tf.errors.OpError as error:
-            said = []  # TensorFlow's own lines about it would stand before ours.
-            raise as_os_error(error, target) from None
-        finally:
-            for line in said:
-                print(line, file=sys.stderr)
+        aside = Path(folder) / target.name
+        with writing(target):
+            yield aside
         Path(f"{target}{PARTS[-1]}").unlink(missing_ok=True)
         for part in PARTS:
             os.replace(f"{aside}{part}", f"{target}{part}")

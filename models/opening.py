@@ -21,7 +21,7 @@ def define_flags(has_default=True):
     """
     text = "The checkpoint; a folder means its newest."
     if has_default:
-        text += " If not given, the one of the model that ships in pretrained/."
+        text += " If not given, the model's own in pretrained/."
     define_path("restore_path", None, text)
     flags.DEFINE_string("restore_target", None, "Only part of it to restore.")
     define_use_ema()

@@ -1,5 +1,6 @@
 """Writes a run's checkpoints and keeps the last few of them."""
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -11,6 +12,25 @@ from console import quiet
 from console.errors import as_os_error
 from console.files import written_whole
 from training import checkpoints
+
+
+@contextlib.contextmanager
+def writing(path):
+    """Turns what TensorFlow raises about a full disk into what Python would.
+
+    TensorFlow's own lines about it, which would stand before ours, are dropped.
+
+    Args:
+        path: What is written, for the message.
+
+    Raises:
+        OSError: The disk is full or read-only.
+    """
+    try:
+        with quiet.descriptor_caught():
+            yield
+    except tf.errors.OpError as error:
+        raise as_os_error(error, path) from None
 
 
 class Keeper:
@@ -41,14 +61,13 @@ class Keeper:
             OSError: The disk is full or read-only; older checkpoints stay.
         """
         try:
-            # TensorFlow's own lines about a full disk would stand before ours.
-            with quiet.descriptor_caught():
+            with writing(self.folder):
                 return self.manager.save(checkpoint_number=step)
-        except tf.errors.OpError as error:
+        except OSError:
             self._remove_leftovers()
             for part in self.folder.glob(f"{checkpoints.PREFIX}-{step}.*"):
                 part.unlink()
-            raise as_os_error(error, self.folder) from None
+            raise
 
     @staticmethod
     def _mend_list(folder):
