@@ -14,14 +14,7 @@ from console import app, quiet
 from console.choices import Choice, only_in_helpfull
 from console.errors import InputError
 from console.files import check_target
-from console.flags import (
-    collect_values,
-    define_count,
-    define_float,
-    define_numbers,
-    define_path,
-    define_seed,
-)
+from console.flags import collect_values, define_count, define_float
 from console.progress import say, warn
 from dataloaders import PAIRED
 from models import BASELINES, MODELS
@@ -32,13 +25,13 @@ with quiet.imports():
     from models import judging, opening
     from models.measuring import BASELINE, SHAVE_SIZE, Validation
     from training import checkpoints, devices, run_folder
+    from training.arguments import ARGUMENTS, check_same_run, write_arguments
     from training.loop import Loop, LoopSettings
     from training.options import StepOptions
     from training.replicas import make_team
+    from training.run_flags import define_run_flags, read_scale_weights
 
 FLAGS = flags.FLAGS
-# A loader holds every scale as often as its weight says.
-MOST_WEIGHT = 100
 MODEL = Choice("model", MODELS, "eusr", "The model to train.", not_offered=BASELINES)
 DATALOADER = Choice("dataloader", PAIRED, "div2k", "The loader of the images.")
 
@@ -63,29 +56,11 @@ MAY_CHANGE_SAID = (
 
 def define_flags():
     """Declares the flags that are neither the model's nor the loader's."""
-    define_count("batch_size", 16, "Patches in a training step.")
-    define_count("input_patch_size", 48, "Side of the LR patches, in LR pixels.")
-    define_numbers(
-        "scales",
-        None,
-        "Scales to train, of which each step draws one; all if not given.",
-    )
+    define_run_flags()
     flags.DEFINE_string(
         "cuda_device", "0", "GPU to train on; -1 for the CPU, as without any GPU."
     )
-    define_path(
-        "train_path", "./train/", "Folder of checkpoints and TensorBoard's files."
-    )
     define_float("sleep_ratio", 0.05, "Does nothing; kept for old commands.")
-    define_numbers(
-        "scale_weights", None, "How often each of --scales is drawn, such as 2,2,1."
-    )
-    define_path(
-        "restore_path",
-        None,
-        "Checkpoint that a new run starts from; a folder means its newest. A "
-        "--train_path that holds a run goes on with it instead.",
-    )
     flags.DEFINE_string(
         "restore_target", None, "Part of it to restore, for example generator."
     )
@@ -97,13 +72,6 @@ def define_flags():
         None,
         "Step to start at, for the learning rate and the data; 0 for a new run.",
         least=0,
-    )
-    define_seed()
-    define_path(
-        "validate_truth_path", None, "HR images to measure the model on meanwhile."
-    )
-    define_path(
-        "validate_input_path", None, "Their LR images; made from HR if not given."
     )
     with only_in_helpfull(but=("max_steps", "save_freq")):
         LoopSettings.define_flags()
@@ -150,7 +118,7 @@ def _train(team, device, settings, options):
         lr_patch_size=FLAGS.input_patch_size,
         batch_size=FLAGS.batch_size,
         seed=FLAGS.seed,
-        scale_weights=_read_scale_weights(scales),
+        scale_weights=read_scale_weights(scales),
     )
     arguments = collect_values(
         LoopSettings, StepOptions, opening, judging, model_class, loader_class
@@ -167,7 +135,7 @@ def _train(team, device, settings, options):
     # Once all flags are known to be right: it says what changes from here on.
     if not FLAGS.restart and checkpoints.list_checkpoints(folder):
         said = (*MAY_CHANGE_SAID, *model_class.may_change)
-        run_folder.check_same_run(folder, before, arguments, MAY_CHANGE, said)
+        check_same_run(folder, before, arguments, MAY_CHANGE, said)
     is_set_back = _restore(model, folder, before)
     model.state.arguments.values["run"] = arguments
     if model.step >= settings.max_steps:
@@ -189,7 +157,7 @@ def _train(team, device, settings, options):
                 say(f"The checkpoints of later steps are now in {aside}.")
             # So that the step that was asked for counts once, whatever comes.
             loop.save()
-        checkpoints.write_arguments(folder / checkpoints.ARGUMENTS, arguments)
+        write_arguments(folder / ARGUMENTS, arguments)
 
     named = ", ".join(f"x{scale}" for scale in scales)
     say(
@@ -198,25 +166,6 @@ def _train(team, device, settings, options):
         f"--logdir={folder}"
     )
     return loop.run(begin)
-
-
-def _read_scale_weights(scales):
-    """How often each scale is drawn.
-
-    Raises:
-        InputError: The numbers do not fit the scales.
-    """
-    weights = FLAGS.scale_weights
-    if weights is None:
-        return None
-    are_fit = all(1 <= weight <= MOST_WEIGHT for weight in weights)
-    if len(weights) != len(scales) or not are_fit:
-        raise InputError(
-            f"--scale_weights={','.join(map(str, weights))}: expected for each of "
-            f"--scales={','.join(map(str, scales))} a whole number from 1 to "
-            f"{MOST_WEIGHT}."
-        )
-    return weights
 
 
 def _take_architecture(model_class, folder):

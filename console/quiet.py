@@ -22,6 +22,10 @@ NOISE = re.compile(
 )
 
 
+# What Keras runs on, whatever the user's other projects do: a script that trains by
+# other steps than TensorFlow's sets it before it imports anything of Keras.
+backend = "tensorflow"
+
 # What a shell expects of a program that Ctrl-C ended.
 INTERRUPTED = 130
 
@@ -32,8 +36,7 @@ def set_up():
     # several workers TensorFlow tells the loss of one in twenty lines; we take one.
     level = "3" if os.environ.get("TF_CONFIG") else "1"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", level)
-    # Whatever the user's other projects run on, the training steps are TensorFlow's.
-    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ["KERAS_BACKEND"] = backend
     _give_matplotlib_a_folder()
 
 
@@ -106,7 +109,7 @@ def imports():
             try:
                 yield
                 # Looking for devices is part of starting up, and as talkative.
-                if "tensorflow" in sys.modules:
+                if sys.modules.get("tensorflow") is not None:
                     sys.modules["tensorflow"].config.list_physical_devices()
             except KeyboardInterrupt:
                 sys.exit(INTERRUPTED)

@@ -42,12 +42,16 @@ def begin():
     app.require("restore_path", "output_path")
     devices.choose("-1")
     source = checkpoints.find(flags.FLAGS.restore_path)
-    _check_target(flags.FLAGS.output_path, source)
+    check_target_prefix(flags.FLAGS.output_path, source)
     return source
 
 
-def _check_target(path, source):
+def check_target_prefix(path, source=None):
     """Refuses what the files of a checkpoint cannot be named by.
+
+    Args:
+        path: The value of --output_path.
+        source: The checkpoint that is read; None if none is.
 
     Raises:
         InputError: They cannot be written there, or are those that are read.
@@ -58,7 +62,7 @@ def _check_target(path, source):
             f"{flag}={path} is a folder; name the checkpoint in it, for example "
             f"{path / checkpoints.PREFIX}-1000."
         )
-    if path.resolve() == Path(source).resolve():
+    if source is not None and path.resolve() == Path(source).resolve():
         raise InputError(
             f"{flag}={path} is the checkpoint that is read, and would lose what is not "
             "written; give another."

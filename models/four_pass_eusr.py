@@ -27,7 +27,7 @@ from models.four_pass_settings import (
     apply_disable_multipass,
     check_passes,
     define_four_pass_flags,
-    load_predictors,
+    list_predictors,
 )
 from models.generator_model import GeneratorModel
 from models.generator_settings import (
@@ -36,6 +36,7 @@ from models.generator_settings import (
     define_flags,
     training_from_flags,
 )
+from models.predictors import open_predictors
 from models.watching import DiscriminatorWatch
 from training import checkpoints
 from training.optimizer import minimize_together
@@ -84,7 +85,7 @@ class FourPassEUSR(GeneratorModel):
         self.discriminator = self.discriminator_optimizer = self.watch = None
         if training is None:
             return
-        self.predictors = load_predictors(training)
+        self.predictors = open_predictors(list_predictors(training))
         self.variables = self._list_variables()
         self.optimizer = self.make_optimizer(
             training, training.learning_rate, self.generator.trainable_variables

@@ -8,13 +8,18 @@ from console.errors import InputError
 from console.flags import define_count, define_float, define_numbers, define_path
 from models import reduction
 from models.generator_settings import FLAG_PREFIX, Training
-from models.predictors import KINDS, open_predictors
 
 # Its flags count as those of the model that declares them.
 flags.disclaim_key_flags()
 
 SCALE = 4
 PASSES = (2, 4, 8)
+
+FROZEN = "a .pb file of score_predictors/freeze.py or of the TF1 code"
+
+# What pictures are judged for: the data set that a predictor of it is trained on, and
+# the lowest score that people could give there, which the TF1 code's files do not say.
+KINDS = {"aesthetic": ("AVA", 1), "subjective": ("TID2013", 0)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,8 +60,12 @@ class FourPassTraining(Training):
     judge_shift: int = 0
 
 
-def define_four_pass_flags():
-    """Declares the flags of what 4PP-EUSR adds to EUSR."""
+def define_four_pass_flags(file=FROZEN):
+    """Declares the flags of what 4PP-EUSR adds to EUSR.
+
+    Args:
+        file: What a predictor's file is.
+    """
     defaults = FourPassTraining
     define_float(
         "eusr_learning_rate_discriminator",
@@ -82,8 +91,7 @@ def define_four_pass_flags():
         define_path(
             f"eusr_{name}_nima_path",
             None,
-            f"The predictor trained on {data}, a .pb file of "
-            "score_predictors/freeze.py or of the TF1 code.",
+            f"The predictor trained on {data}, {file}.",
         )
     define_numbers(
         "eusr_passes",
@@ -151,11 +159,18 @@ def check_passes(passes, scales):
         )
 
 
-def load_predictors(training):
-    """The predictors that losses of a weight ask for.
+def list_predictors(training, file=FROZEN):
+    """Lists the predictors that losses of a weight ask for.
+
+    Args:
+        training: A `FourPassTraining`.
+        file: What such a file is, for messages.
+
+    Returns:
+        dict: From one of `KINDS` to a path and the flag that gave it.
 
     Raises:
-        InputError: One is not given, missing or damaged, or no loss has a weight.
+        InputError: One is not given, or no loss has a weight.
     """
     fields = [f for f in dataclasses.fields(training) if f.name.startswith("weight_")]
     if not any(getattr(training, field.name) for field in fields):
@@ -172,8 +187,8 @@ def load_predictors(training):
         if path is None:
             zeros = " ".join(f"--{FLAG_PREFIX}{weight}=0" for weight in weights)
             raise InputError(
-                f"{flag} must be given: the predictor trained on {data}, a .pb file of "
-                f"score_predictors/freeze.py or of the TF1 code. Without it: {zeros}."
+                f"{flag} must be given: the predictor trained on {data}, {file}. "
+                f"Without it: {zeros}."
             )
         files[name] = path, flag
-    return open_predictors(files)
+    return files

@@ -87,6 +87,20 @@ class Generator(keras.layers.Layer):
             )
         self.build()
 
+    @classmethod
+    def from_architecture(cls, architecture, body_dtype="float32"):
+        """Makes the network of a `models.generator_settings.Architecture`."""
+        return cls(
+            scales=architecture.model_scales,
+            features=architecture.conv_features,
+            shared_blocks=architecture.shared_blocks,
+            upscale_blocks=architecture.upscale_blocks,
+            rgb_mean=architecture.rgb_mean,
+            start_kernel=architecture.start_kernel,
+            input_scale=architecture.input_scale,
+            body_dtype=body_dtype,
+        )
+
     def build(self, input_shape=None):
         """Makes the weights of every scale, whatever the input."""
         self.mean_shift.build()

@@ -12,11 +12,16 @@ from models import tf1_names
 from models.base import Model, check_flags_agree
 from models.compiled import compile_part
 from models.generator import Generator
-from models.generator_settings import FLAG_PREFIX, Architecture
+from models.generator_settings import (
+    ARCHITECTURE_FLAGS,
+    FLAG_PREFIX,
+    Architecture,
+)
 from training import averages, checkpoints
 from training.index_files import check_fits
-from training.optimizer import GuardedAdam, Schedule
+from training.optimizer import GuardedAdam
 from training.options import POLICIES, StepOptions
+from training.schedule import Schedule
 from upscaling.tiles import make_part
 
 
@@ -34,9 +39,7 @@ class GeneratorModel(Model):
             that only upscales.
     """
 
-    architecture_flags = tuple(
-        f"{FLAG_PREFIX}{field.name}" for field in dataclasses.fields(Architecture)
-    )
+    architecture_flags = ARCHITECTURE_FLAGS
 
     def __init__(self, architecture, options=None):
         """Makes the network.
@@ -53,16 +56,8 @@ class GeneratorModel(Model):
         self.average = self.optimizer = None
 
     def _make_generator(self, architecture):
-        return Generator(
-            scales=self.scales,
-            features=architecture.conv_features,
-            shared_blocks=architecture.shared_blocks,
-            upscale_blocks=architecture.upscale_blocks,
-            rgb_mean=architecture.rgb_mean,
-            start_kernel=architecture.start_kernel,
-            input_scale=architecture.input_scale,
-            body_dtype=POLICIES[self.options.precision],
-        )
+        policy = POLICIES[self.options.precision]
+        return Generator.from_architecture(architecture, policy)
 
     def start_average(self):
         """Begins the running average of the weights, if one is to be kept."""

@@ -74,6 +74,12 @@ class Architecture:
         return count
 
 
+# Names of the flags of its fields.
+ARCHITECTURE_FLAGS = tuple(
+    f"{FLAG_PREFIX}{field.name}" for field in dataclasses.fields(Architecture)
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class Training:
     """How it is trained.

@@ -8,8 +8,9 @@ from console.flags import define_path
 from console.progress import warn
 from imaging.crops import centre_patch
 from metrics.niqe import NIQE
+from models.four_pass_settings import KINDS
 from models.measuring import BEST_METRICS
-from models.predictors import KINDS, open_predictors
+from models.predictors import open_predictors
 
 NIQE_FLAG = "niqe_model_path"
 

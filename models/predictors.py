@@ -6,14 +6,11 @@ import tensorflow as tf
 
 from console.errors import InputError
 from frozen.predictor import FrozenPredictor, to_input
+from models.four_pass_settings import KINDS
 
 # The scale that losses count on, whichever scores people gave (AVA's 1 to 10, TID2013's
 # 0 to 9): that of the original code.
 FIRST_SCORE = 1
-
-# What pictures are judged for: the data set that a predictor of it is trained on, and
-# the lowest score that people could give there, which the TF1 code's files do not say.
-KINDS = {"aesthetic": ("AVA", 1), "subjective": ("TID2013", 0)}
 
 
 class ScorePredictor:

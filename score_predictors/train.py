@@ -32,6 +32,7 @@ with quiet.imports():
     from score_predictors.run_files import RunFiles
     from score_predictors.trainer import SCHEDULES, Trainer
     from training import checkpoints, devices, run_folder
+    from training.arguments import check_same_run, write_arguments
 
 FLAGS = flags.FLAGS
 MODEL = Choice("model", PREDICTORS, "mobilenetv2", "The network to train.")
@@ -92,7 +93,7 @@ def main():
         "data_set": loader.describe(),
         "architecture": predictor.architecture(),
     }
-    run_folder.check_same_run(
+    check_same_run(
         files.weights,
         before,
         arguments,
@@ -133,7 +134,7 @@ def main():
         )
         return None
     trainer.state.arguments.values["run"] = arguments
-    checkpoints.write_arguments(files.arguments, arguments)
+    write_arguments(files.arguments, arguments)
     counts = loader.count()
     say(
         f"Training {predictor.name} on {device} on {counts['train']:,} pictures, "

@@ -17,8 +17,9 @@ from score_predictors.predicting import NotFiniteError, make_predict, predict_pa
 from training import checkpoints, run_folder
 from training.ahead import Ahead
 from training.keeper import Keeper
-from training.optimizer import GuardedAdam, Schedule
+from training.optimizer import GuardedAdam
 from training.options import StepOptions
+from training.schedule import Schedule
 from training.state import State
 from training.stopping import StopRequest
 from training.summaries import Writer
@@ -27,7 +28,7 @@ from training.summaries import Writer
 # one, which may take less than its save.
 SAVE_SECONDS, EPOCH_SAVE_SECONDS = 600.0, 10.0
 SAVES_KEPT = 2
-# From what a user says to a kind of `training.optimizer.Schedule`.
+# From what a user says to a kind of `training.schedule.Schedule`.
 SCHEDULES = {"constant": "step", "cosine": "cosine"}
 # Steps between two looks at whether all is finite, for which the host has to wait.
 CHECK_STEPS = 50

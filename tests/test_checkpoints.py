@@ -15,6 +15,7 @@ from models.generator_settings import Architecture
 from models.opening import open_model
 from tests.small import SMALL, draw_batch, make_small
 from training import checkpoints, index_files, run_folder
+from training.arguments import ARGUMENTS, read_arguments, write_arguments
 from training.keeper import Keeper
 
 ARGUMENTS_NAME = "state/arguments/.ATTRIBUTES/py_state"
@@ -167,7 +168,7 @@ def test_arguments_are_in_the_checkpoints_too(tmp_path):
     model.state.arguments.values["run"] = {"seed": 5}
     Keeper(model.roots(), tmp_path, 2).save(1)
     assert run_folder.read_before(tmp_path) == {"seed": 5}
-    checkpoints.write_arguments(tmp_path / checkpoints.ARGUMENTS, {"seed": 6})
+    write_arguments(tmp_path / ARGUMENTS, {"seed": 6})
     assert run_folder.read_before(tmp_path) == {"seed": 6}
 
 
@@ -192,13 +193,13 @@ def test_a_run_behind_a_link_is_set_aside_and_the_link_stays(tmp_path):
 
 
 def test_damaged_arguments_are_named(tmp_path):
-    path = tmp_path / checkpoints.ARGUMENTS
-    assert checkpoints.read_arguments(path) == {}
-    checkpoints.write_arguments(path, {"a": 1})
-    assert checkpoints.read_arguments(path) == {"a": 1}
+    path = tmp_path / ARGUMENTS
+    assert read_arguments(path) == {}
+    write_arguments(path, {"a": 1})
+    assert read_arguments(path) == {"a": 1}
     (tmp_path / "arguments.json").write_text("{")
     with pytest.raises(InputError, match=r"arguments\.json: damaged"):
-        checkpoints.read_arguments(path)
+        read_arguments(path)
 
 
 def test_a_path_that_is_no_checkpoint_is_told_what_is_expected(trained, tmp_path):

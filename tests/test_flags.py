@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from console.flags import FloatParser, NumbersParser
-from tests.scripts import ROOT, fail_here, run_here
+from tests.scripts import ROOT, fail_here, run, run_here
 
 SCRIPTS = [
     *("train.py", "validate.py", "test.py", "freeze.py"),
@@ -16,12 +16,12 @@ SCRIPTS = [
     *(f"misc/sample_{name}.py" for name in ("images", "scores")),
     *(f"misc/{name}.py" for name in ("demo", "draw_tradeoff", "tour")),
     "misc/export_tf1_checkpoint.py",
-    "misc/export_weights.py",
+    *("misc/export_weights.py", "misc/import_weights.py", "misc/train_jax.py"),
     *(f"score_predictors/{n}.py" for n in ("train", "evaluate", "freeze", "predict")),
 ]
 FOLDERS = (
     *("misc", "score_predictors", "dataloaders", "models", "training", "reports"),
-    *("imaging", "upscaling"),
+    *("imaging", "upscaling", "misc/jax_training"),
 )
 
 # What a script can hardly be run without, and what says where it reads and writes.
@@ -37,6 +37,9 @@ NEEDED = {
     "misc/draw_tradeoff.py": "train_path start_report output_path",
     "misc/export_tf1_checkpoint.py": "restore_path output_path",
     "misc/export_weights.py": "restore_path output_path",
+    "misc/import_weights.py": "input_path output_path",
+    "misc/train_jax.py": "data_truth_path data_input_path train_path model scales "
+    "max_steps max_seconds",
     "misc/tour.py": "output_path",
     "misc/sample_images.py": "output_path",
     "misc/sample_scores.py": "input_path output_path",
@@ -47,9 +50,14 @@ NEEDED = {
 }
 
 
+def start(script, *arguments):
+    """Runs a script; in this process Keras runs on TensorFlow, and on nothing else."""
+    return (run if "jax" in script else run_here)(script, *arguments)
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_the_short_help_shows_what_a_script_cannot_be_run_without(script):
-    said = run_here(script, "--helpshort").stdout
+    said = start(script, "--helpshort").stdout
     for name in NEEDED[script].split():
         assert f"  --{name}:" in said, name
 
@@ -116,7 +124,7 @@ def test_a_mistake_in_a_flag_is_told_in_our_words(flag, said):
 def test_no_path_may_be_empty(script):
     paths = [n for n in NEEDED[script].split() if n.endswith("_path")]
     for name in paths:
-        line = run_here(script, f"--{name}=").stderr
+        line = start(script, f"--{name}=").stderr
         assert f"--{name}=: expected a path, found nothing" in line
 
 

@@ -4,8 +4,8 @@ import tensorflow as tf
 
 from tests.small import draw_batch, make_small
 from training.keeper import Keeper
-from training.optimizer import Schedule
 from training.options import StepOptions
+from training.schedule import Schedule
 
 
 def rates(schedule, *steps):

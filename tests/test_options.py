@@ -15,7 +15,8 @@ from models.bicubic import Bicubic
 from models.measuring import SHAVE_SIZE, Validation, average, measure_scale
 from tests.pictures import write_pictures
 from tests.small import draw_batch, make_small
-from training import checkpoints, devices, run_folder
+from training import checkpoints, devices
+from training.arguments import check_same_run
 from training.keeper import Keeper
 from training.loop import Loop, LoopSettings
 from training.options import StepOptions
@@ -306,11 +307,11 @@ def test_the_best_checkpoint_is_kept(loader, tmp_path, capsys):
 def test_what_may_change_with_a_word_and_what_may_not(tmp_path, capsys):
     before = {"rate": 1.0, "seed": 0, "log": 1}
     changed = {"rate": 2.0, "seed": 0, "log": 2}
-    run_folder.check_same_run(tmp_path, before, changed, ("log",), ("rate",))
+    check_same_run(tmp_path, before, changed, ("log",), ("rate",))
     assert capsys.readouterr().out == "From here on: --rate was 1.0 and is 2.0.\n"
     changed |= {"seed": 1, "data_set": "other"}
     with pytest.raises(InputError, match="--seed was 0 and is 1") as caught:
-        run_folder.check_same_run(tmp_path, before, changed, ("log",), ("rate",))
+        check_same_run(tmp_path, before, changed, ("log",), ("rate",))
     assert "rate" not in str(caught.value)
 
 

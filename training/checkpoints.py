@@ -15,12 +15,10 @@ import numpy as np
 import tensorflow as tf
 
 from console.errors import InputError, first_line, name_some
-from console.files import written_whole
 from console.kinds import tell_misfit
 from training.index_files import check_claims
 
 PREFIX = "model.ckpt"
-ARGUMENTS = "arguments.json"
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
@@ -282,28 +280,3 @@ class _Partial(logging.Filter):
 
 
 tf.get_logger().addFilter(_Partial())
-
-
-def write_arguments(path, arguments):
-    """Writes what a run was started with, for people and for a resume."""
-    with written_whole(path) as aside:
-        aside.write_text(json.dumps(arguments, indent=2, sort_keys=True) + "\n")
-
-
-def read_arguments(path):
-    """Reads what a run was last started with; empty where there is no file.
-
-    Raises:
-        InputError: It is there but damaged.
-    """
-    path = Path(path)
-    if not path.exists():
-        return {}
-    try:
-        arguments = json.loads(path.read_text())
-        if isinstance(arguments, dict):
-            return arguments
-        error = "no JSON object"
-    except ValueError as raised:
-        error = raised
-    raise InputError(f"{path}: damaged ({error}); restore or remove it.")

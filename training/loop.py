@@ -17,11 +17,12 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from console.errors import InputError, name_some
-from console.flags import define_count, from_flags
+from console.flags import define_count
 from console.progress import say, to_clock, warn
 from training.ahead import Ahead
 from training.checkpoints import list_checkpoints, step_of
 from training.keeper import Keeper
+from training.options import RunLength
 from training.replicas import Agreement, Team
 from training.stopping import StopRequest
 from training.summaries import Summaries
@@ -31,49 +32,24 @@ BEST = "best"
 
 
 @dataclasses.dataclass(frozen=True)
-class LoopSettings:
+class LoopSettings(RunLength):
     """How long, and how often.
 
     Attributes:
-        max_steps: Steps in all, those of earlier starts included.
-        log_freq: Steps between two lines.
         summary_freq: Steps between two entries in TensorBoard.
-        save_freq: Steps between two checkpoints; the last step is always saved.
-        save_max_keep: How many checkpoints are kept.
-        validate_freq: Steps between two validations.
     """
 
-    max_steps: int = 1_000_000
-    log_freq: int = 10
     summary_freq: int = 200
-    save_freq: int = 50_000
-    save_max_keep: int = 100
-    validate_freq: int = 5_000
 
     @classmethod
     def define_flags(cls):
         """Declares the flags of the same names."""
-        define_count("max_steps", cls.max_steps, "Training steps in all.")
-        define_count("log_freq", cls.log_freq, "Steps between two lines.")
+        super().define_flags()
         define_count(
             "summary_freq",
             cls.summary_freq,
             "Steps between two entries in TensorBoard.",
         )
-        define_count("save_freq", cls.save_freq, "Steps between two checkpoints.")
-        define_count(
-            "save_max_keep", cls.save_max_keep, "How many checkpoints are kept."
-        )
-        define_count(
-            "validate_freq",
-            cls.validate_freq,
-            "Steps between two validations, with --validate_truth_path.",
-        )
-
-    @classmethod
-    def from_flags(cls):
-        """Takes the values of the flags."""
-        return from_flags(cls)
 
 
 class Pace:

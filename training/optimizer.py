@@ -1,52 +1,11 @@
 """Adam that never applies a gradient that is not finite, and what belongs to it."""
 
 import dataclasses
-import math
 
 import keras
 import tensorflow as tf
 
 from training.replicas import sum_over_replicas
-
-
-@dataclasses.dataclass(frozen=True)
-class Schedule:
-    """How a learning rate falls.
-
-    Attributes:
-        start: The rate at step 0.
-        decay: Factor of each decay of the `step` kind.
-        decay_steps: Steps between two decays; with `cosine`, the steps until the
-            rate is zero.
-        kind: `step` or `cosine`.
-        warmup_steps: Steps in which it rises from 0, on top of all that.
-    """
-
-    start: float
-    decay: float = 0.5
-    decay_steps: int = 200_000
-    kind: str = "step"
-    warmup_steps: int = 0
-
-    def at(self, step):
-        """The rate of a step.
-
-        Args:
-            step: Integer scalar tensor, steps done before.
-
-        Returns:
-            float32 scalar tensor.
-        """
-        step = tf.cast(step, tf.float32)
-        share = step / self.decay_steps
-        if self.kind == "cosine":
-            fall = 0.5 * (1.0 + tf.cos(math.pi * tf.minimum(share, 1.0)))
-        else:
-            fall = self.decay ** tf.floor(share)
-        rise = 1.0
-        if self.warmup_steps:
-            rise = tf.minimum((step + 1.0) / self.warmup_steps, 1.0)
-        return self.start * fall * rise
 
 
 class FollowStep(keras.optimizers.schedules.LearningRateSchedule):

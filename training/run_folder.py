@@ -8,35 +8,7 @@ from console.errors import InputError
 from console.flags import take_missing
 from console.progress import say, warn
 from training import checkpoints
-
-
-def check_same_run(run, before, arguments, may_change, may_change_said=()):
-    """Refuses to go on with a run under other arguments than it was started with.
-
-    Args:
-        run: Where the run is, for the message.
-        before: Its arguments at its last start; empty where they are not known.
-        arguments: From a flag's name to its value, as of this start.
-        may_change: Names of those that may differ.
-        may_change_said: Names of those that may differ, with a line that says so.
-
-    Raises:
-        InputError: Another argument differs; all that differ are named.
-    """
-    differing = {
-        name: f"{_name_argument(name)} was {before[name]} and is {arguments[name]}"
-        for name in sorted(set(before) & set(arguments) - set(may_change))
-        if before[name] != arguments[name]
-    }
-    said = [differing.pop(name) for name in may_change_said if name in differing]
-    if differing:
-        raise InputError(
-            f"{run} holds a run that was started differently: "
-            f"{'; '.join(differing.values())}. Start with the same flags to go on with "
-            "it, give another --train_path, or begin anew with --restart."
-        )
-    if said:
-        say(f"From here on: {'; '.join(said)}.")
+from training.arguments import ARGUMENTS, read_arguments
 
 
 def read_before(folder, path=None):
@@ -53,8 +25,8 @@ def read_before(folder, path=None):
     Raises:
         InputError: The file of arguments is damaged.
     """
-    path = path or Path(folder) / checkpoints.ARGUMENTS
-    before = checkpoints.read_arguments(path)
+    path = path or Path(folder) / ARGUMENTS
+    before = read_arguments(path)
     for prefix in reversed(checkpoints.list_checkpoints(folder)):
         if before:
             break
@@ -62,10 +34,6 @@ def read_before(folder, path=None):
         with contextlib.suppress(InputError):
             before = (checkpoints.describe(str(prefix)) or {}).get("run", {})
     return before
-
-
-def _name_argument(name):
-    return "the data set" if name == "data_set" else f"--{name}"
 
 
 class ForeignError(InputError):

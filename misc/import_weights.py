@@ -1,0 +1,170 @@
+r"""Makes a checkpoint of what `misc/train_jax.py` wrote, and the other way round.
+
+    python misc/import_weights.py --input_path=weights-50000.npz \
+        --output_path=train/big/model.ckpt-50000
+    python misc/import_weights.py --input_path=pretrained/eusr \
+        --output_path=start/weights-40000.npz
+
+`validate.py`, `test.py`, `freeze.py` and `train.py --restore_path` take the checkpoint,
+`misc/train_jax.py --restore_path` the other. Of a run's folder the newest is taken;
+pieces are put together. Moments of Adam are left behind.
+"""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[0] = str(ROOT)
+
+from absl import flags  # noqa: E402
+
+from console import app, quiet  # noqa: E402
+from console.choices import load  # noqa: E402
+from console.errors import InputError  # noqa: E402
+from console.files import check_target  # noqa: E402
+from console.flags import define_path  # noqa: E402
+from console.progress import say  # noqa: E402
+
+with quiet.imports():
+    import tensorflow as tf
+
+    from misc import exporting
+    from misc.jax_training import archives
+    from models import MODELS, opening
+    from models.discriminator import Discriminator
+    from models.generator import Generator
+    from models.generator_settings import Architecture
+    from training import checkpoints, devices
+    from training.options import StepOptions
+    from training.state import State
+
+FLAGS = flags.FLAGS
+FLAG = "--input_path"
+ENDING = ".npz"
+
+
+def define_flags():
+    """Declares the flags."""
+    define_path(
+        "input_path",
+        None,
+        "weights-<step>.npz, one of its pieces or a run's folder; or a checkpoint.",
+    )
+    define_path(
+        "output_path",
+        None,
+        "What the checkpoint's files begin with, for example train/model.ckpt-50000; "
+        f"or, of a checkpoint, a name that ends in {ENDING}.",
+    )
+    flags.DEFINE_bool(
+        "half_precision", False, f"Store 16 bits for each weight in {ENDING}."
+    )
+
+
+def main():
+    """Converts one into the other."""
+    app.require("input_path", "output_path")
+    devices.choose("-1")
+    if FLAGS.output_path.endswith(ENDING):
+        return _export()
+    if FLAGS.half_precision:
+        raise InputError(f"--half_precision is for files that end in {ENDING}.")
+    return _import()
+
+
+def _export():
+    """Writes a checkpoint's weights as an archive."""
+    prefix = checkpoints.find(FLAGS.input_path, FLAG)
+    check_target(FLAGS.output_path, "--output_path")
+    model, step = opening.open_model(None, prefix)
+    roots = {"generator": model.generator}
+    if "discriminator" in checkpoints.list_roots(prefix):
+        roots["discriminator"] = Discriminator()
+        tree = checkpoints.to_tree(roots["discriminator"].weights)
+        checkpoints.restore(prefix, {"discriminator": tree})
+    arrays = {
+        f"{root}/{name}": variable.numpy()
+        for root, layer in roots.items()
+        for name, variable in _by_name(layer).items()
+    }
+    if FLAGS.half_precision:
+        arrays = {name: archives.to_half(array) for name, array in arrays.items()}
+    arguments = {
+        "model": model.name,
+        "architecture": dataclasses.asdict(model.architecture),
+        "step": step,
+    }
+    archives.write(FLAGS.output_path, arrays, arguments)
+    say(f"Wrote {FLAGS.output_path}: {', '.join(roots)} of step {step}.")
+
+
+def _import():
+    """Writes an archive's weights as a checkpoint, reads it back and compares."""
+    path = archives.find(FLAGS.input_path, FLAG)
+    exporting.check_target_prefix(FLAGS.output_path)
+    arrays, arguments = archives.read(path, FLAG)
+    layers, architecture = _make_layers(path, arrays, arguments)
+    found = {root: {} for root in layers}
+    for name, array in arrays.items():
+        root, _, rest = name.partition("/")
+        found.setdefault(root, {})[rest] = array
+    for root, layer in layers.items():
+        variables = _by_name(layer)
+        archives.check_fits(path, FLAG, found[root], variables)
+        for name, variable in variables.items():
+            variable.assign(found[root][name])
+    kept = {**arguments, "architecture": architecture}
+    kept.pop("step", None)
+    state = State(kept, StepOptions())
+    step = archives.step_of(path) or arguments.get("step") or 0
+    state.step.assign(step)
+    roots = {r: checkpoints.to_tree(layer.weights) for r, layer in layers.items()}
+    roots["state"] = state.tree()
+    with exporting.written_checkpoint(FLAGS.output_path) as aside:
+        tf.train.Checkpoint(**roots).write(aside)
+        checkpoints.check_same(aside, roots)
+    say(f"Wrote {FLAGS.output_path}: {', '.join(layers)} of step {step}.")
+
+
+def _make_layers(path, arrays, arguments):
+    """Makes the networks that an archive holds.
+
+    Returns:
+        dict: From a root's name to a Keras layer; and the architecture, a dict.
+
+    Raises:
+        InputError: It does not say what it holds, or holds no network.
+    """
+    fields = arguments.get("architecture")
+    try:
+        load(MODELS, arguments.get("model"), "--model")
+        fields = {n: tuple(v) if isinstance(v, list) else v for n, v in fields.items()}
+        architecture = Architecture(**fields)
+        is_possible = architecture.is_possible()
+    except (AttributeError, InputError, TypeError):
+        is_possible = False
+    if not is_possible:
+        raise InputError(
+            f"{FLAG}={path}: does not say of which model and network its weights are; "
+            "expected a file of misc/train_jax.py."
+        )
+    roots = {name.partition("/")[0] for name in arrays} & set(archives.ROOTS)
+    make = {
+        "generator": lambda: Generator.from_architecture(architecture),
+        "ema": lambda: Generator.from_architecture(architecture),
+        "discriminator": Discriminator,
+    }
+    layers = {root: make[root]() for root in archives.ROOTS if root in roots}
+    if "generator" not in layers:
+        raise InputError(f"{FLAG}={path}: holds no generator; use another file.")
+    return layers, dataclasses.asdict(architecture)
+
+
+def _by_name(layer):
+    """A layer's variables by the names that checkpoints use."""
+    return {variable.path.partition("/")[2]: variable for variable in layer.weights}
+
+
+if __name__ == "__main__":
+    app.run(main, define_flags)

@@ -1,0 +1,87 @@
+"""EUSR under JAX: see `models.eusr`, whose losses and steps these are."""
+
+import dataclasses
+
+import jax
+
+from console.flags import from_flags
+from misc.jax_training.network import Network, name_of
+from models import generator_settings
+from models.generator import Generator
+from models.generator_settings import ARCHITECTURE_FLAGS, FLAG_PREFIX, Training
+from models.losses import mean_absolute_error
+from training.options import POLICIES
+
+
+class EUSR:
+    """One network for x2, x4 and x8, trained on one scale at a time.
+
+    Attributes:
+        name: Its name in the registry.
+        flag_defaults: From flags that are not its own to their defaults with it.
+        architecture: `models.generator_settings.Architecture`.
+        networks: From a root's name in checkpoints to a `Network`.
+        rates: From the same to the learning rate at step 0.
+        training: `models.generator_settings.Training`.
+        may_change: Names of its flags that a run may change when it goes on.
+    """
+
+    name = "eusr"
+    flag_defaults = {}
+    architecture_flags = ARCHITECTURE_FLAGS
+    trained_scales = None
+    settings = Training
+    may_change = tuple(f"{FLAG_PREFIX}{f.name}" for f in dataclasses.fields(Training))
+
+    def __init__(self, architecture, training, options):
+        """Makes the network.
+
+        Args:
+            architecture: An `Architecture`.
+            training: One of `settings`.
+            options: `training.options.BasicOptions`.
+        """
+        self.architecture, self.training = architecture, training
+        self.scales = tuple(architecture.model_scales)
+        self.generator = Network(
+            Generator.from_architecture(architecture, POLICIES[options.precision])
+        )
+        self.networks = {"generator": self.generator}
+        self.rates = {"generator": training.learning_rate}
+
+    @classmethod
+    def define_flags(cls):
+        """Declares the flags of the network and of its learning rate."""
+        generator_settings.define_flags(cls.settings)
+
+    @classmethod
+    def from_flags(cls, options):
+        """Makes the model that the flags describe."""
+        architecture = generator_settings.architecture_from_flags()
+        return cls(architecture, from_flags(cls.settings, FLAG_PREFIX), options)
+
+    def differentiate(self, scale, state, lr, hr, step):
+        """Losses and gradients of a batch.
+
+        Args:
+            scale: Upscaling factor, a Python int.
+            state: See `misc.jax_training.steps.start_state`.
+            lr: float32 (N, P, P, 3), RGB in [0, 255].
+            hr: float32 (N, P * scale, P * scale, 3), the same places.
+            step: int32 scalar.
+
+        Returns:
+            values: dict from a name to a float32 scalar; `loss` is minimised.
+            gradients: For each network that is trained a dict from a weight's name to
+                its gradient; of those that the scale does not use there is none.
+        """
+        weights = state["generator"]
+        path = [name_of(v) for v in self.generator.layer.path_variables(scale)]
+
+        def measure(moving):
+            sr = self.generator(weights | moving, lr, scale=scale)
+            return mean_absolute_error(sr, hr)
+
+        moving = {name: weights[name] for name in path}
+        loss, gradients = jax.value_and_grad(measure)(moving)
+        return {"loss": loss}, {"generator": gradients}

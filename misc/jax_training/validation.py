@@ -1,0 +1,114 @@
+"""Measures the network while it is trained, on the CPU beside the accelerator."""
+
+import functools
+import threading
+
+import jax
+
+from misc.jax_training.network import Network
+from models.generator import Generator
+from models.measuring import SHAVE_SIZE, average, measure_scale
+from upscaling.tiles import make_part
+
+
+class Upscaler:
+    """A generator as `models.measuring` takes pictures through it, in float32."""
+
+    def __init__(self, architecture, device):
+        """Makes the network.
+
+        Args:
+            architecture: A `models.generator_settings.Architecture`.
+            device: The JAX device that it runs on.
+        """
+        self.network = Network(Generator.from_architecture(architecture))
+        self.device, self.weights = device, None
+        self.runs = {}
+
+    def take(self, weights):
+        """Takes the weights that pictures go through from now on."""
+        self.weights = jax.device_put(weights, self.device)
+
+    def stages(self, scale):
+        """See `models.base.Model.stages`."""
+        generator = self.network.layer
+        radii = (generator.trunk_radius(), *generator.double_radii(scale))
+        parts = [("trunk", {"scale": scale})]
+        parts += [
+            ("double", {"scale": scale, "index": index})
+            for index in range(len(radii) - 1)
+        ]
+        return [
+            make_part(self._run(*part), radius, index, generator.features)
+            for index, (part, radius) in enumerate(zip(parts, radii, strict=True))
+        ]
+
+    def _run(self, method, options):
+        key = (method, *options.items())
+        if key not in self.runs:
+            call = functools.partial(self.network, method=method, **options)
+            self.runs[key] = jax.jit(call)
+        return lambda x: self.runs[key](self.weights, jax.device_put(x, self.device))
+
+
+class Validation:
+    """Measures psnr_y of whole pictures now and then.
+
+    Beside an accelerator it runs in a thread, on the CPU, where no compilation for each
+    size of picture holds the training up.
+    """
+
+    def __init__(self, architecture, loader):
+        """Takes what is measured.
+
+        Args:
+            architecture: A `models.generator_settings.Architecture`.
+            loader: A `dataloaders.paired.PairedLoader`.
+        """
+        self.is_beside = jax.default_backend() != "cpu"
+        self.upscaler = Upscaler(architecture, jax.local_devices(backend="cpu")[0])
+        self.loader = loader
+        self.thread = self.result = self.error = None
+
+    def begin(self, step, weights):
+        """Measures weights; `collect` has what came out.
+
+        Args:
+            step: That they are of.
+            weights: From a name to an array, on any device.
+        """
+        self.upscaler.take(jax.device_get(weights))
+        self.thread = threading.Thread(target=self._measure, args=(step,), daemon=True)
+        self.thread.start()
+        if not self.is_beside:
+            self.thread.join()
+
+    def _measure(self, step):
+        try:
+            values = {}
+            for scale in self.loader.scales:
+                (images,) = measure_scale(
+                    [self.upscaler], self.loader, scale, SHAVE_SIZE
+                )
+                values[scale] = average(images)["psnr_y"]
+            self.result = step, values
+        except BaseException as error:  # For the main thread to raise.
+            self.error = error
+
+    def collect(self, wait=False):
+        """What the last measurement found, once.
+
+        Args:
+            wait: Whether to wait for one that is under way.
+
+        Returns:
+            (step, dict from a scale to psnr_y in dB); None if there is nothing new.
+        """
+        if self.thread is None or (self.thread.is_alive() and not wait):
+            return None
+        self.thread.join()
+        self.thread = None
+        if self.error is not None:
+            raise self.error
+        result, self.result = self.result, None
+        return result

@@ -1,0 +1,196 @@
+r"""Trains EUSR or 4PP-EUSR under JAX, where TensorFlow does not reach.
+
+    python misc/train_jax.py --data_truth_path=HR --train_path=train/jax \
+        --precision=bfloat16 --ema_decay=0.999 --max_seconds=32400
+
+The same command on the same --train_path goes on where it was stopped.
+`misc/import_weights.py` makes checkpoints of what it writes.
+"""
+
+import random
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[0] = str(ROOT)
+
+from absl import flags  # noqa: E402
+
+from console import app, quiet  # noqa: E402
+
+quiet.backend = "jax"
+
+from console.choices import Choice, only_in_helpfull  # noqa: E402
+from console.errors import InputError  # noqa: E402
+from console.files import check_target  # noqa: E402
+from console.flags import collect_values, take_missing  # noqa: E402
+from console.progress import say  # noqa: E402
+from dataloaders import PAIRED  # noqa: E402
+from misc.jax_training import MODELS  # noqa: E402
+from models.generator_settings import FLAG_PREFIX  # noqa: E402
+from training.options import BasicOptions  # noqa: E402
+from training.run_flags import define_run_flags, read_scale_weights  # noqa: E402
+
+with quiet.imports():
+    from misc.jax_training import archives, loop
+    from misc.jax_training.loop import Loop, Settings
+    from misc.jax_training.steps import Stepper, start_state
+    from misc.jax_training.validation import Validation
+    from models.measuring import SHAVE_SIZE
+    from training.arguments import ARGUMENTS, check_same_run, write_arguments
+
+FLAGS = flags.FLAGS
+PRECISIONS = ("float32", "bfloat16")
+MODEL = Choice("model", MODELS, "eusr", "The model to train.")
+DATALOADER = Choice("dataloader", PAIRED, "div2k", "The loader of the images.")
+
+# As in train.py: what may differ between two starts without a word, and with one.
+MAY_CHANGE = (
+    *("max_steps", "max_seconds", "log_freq", "save_freq", "save_seconds"),
+    *("save_max_keep", "validate_freq", "validate_truth_path", "validate_input_path"),
+    *("half_precision", "max_file_megabytes", "restore_path"),
+    *("train_path", "cache_path", "data_cached", "data_truth_path", "data_input_path"),
+)
+MAY_CHANGE_SAID = (
+    *("precision", "ema_decay", "gradient_clip_norm", "learning_rate_warmup_steps"),
+)
+
+
+def define_flags():
+    """Declares the flags that are neither the model's nor the loader's."""
+    define_run_flags()
+    with only_in_helpfull(but=("max_steps", "max_seconds", "save_seconds")):
+        Settings.define_flags()
+        flags.DEFINE_bool(
+            "half_precision", False, "Store 16 bits for each weight in place of 32."
+        )
+        BasicOptions.define_flags(PRECISIONS)
+
+
+def main():
+    """Trains the model that the flags describe."""
+    options, settings = BasicOptions.from_flags(), Settings.from_flags()
+    folder = Path(FLAGS.train_path)
+    check_target(folder, "--train_path", is_folder=True)
+    model_class = MODEL.load(FLAGS.model)
+    loader_class = DATALOADER.load(FLAGS.dataloader)
+    _take_architecture(model_class, folder)
+    # What Keras draws its seeds from; its own function would import TensorFlow.
+    random.seed(FLAGS.seed)
+    model = model_class.from_flags(options)
+    scales = FLAGS.scales or model.trained_scales or model.scales
+    app.check_scales(scales, model, does=model.trained_scales)
+    loader = loader_class.from_flags(
+        scales=scales,
+        lr_patch_size=FLAGS.input_patch_size,
+        batch_size=FLAGS.batch_size,
+        seed=FLAGS.seed,
+        scale_weights=read_scale_weights(scales),
+    )
+    stepper = Stepper(model, options, model.training, settings.steps_per_call)
+    _check_shares(settings, stepper)
+    arguments = _collect(model, loader, loader_class, scales)
+    step, seconds, state = _begin(model, options, folder, arguments)
+    if step >= settings.max_steps or seconds >= (settings.max_seconds or float("inf")):
+        say(f"Nothing to do: step {step} of {settings.max_steps}, {seconds:.0f} s.")
+        return None
+    validation = _make_validation(model, loader_class, scales)
+    loader.prepare()
+    write_arguments(folder / ARGUMENTS, arguments["run"])
+    devices = stepper.mesh.devices
+    named = ", ".join(f"x{scale}" for scale in scales)
+    say(
+        f"Training {model.name} at {named} on {devices.size} x "
+        f"{devices.flat[0].device_kind} from step {step} in {folder}"
+    )
+    run = Loop(stepper, state, loader, folder, settings, arguments)
+    return run.run(step, seconds, validation, loop.read_log(folder / loop.LOG, step))
+
+
+def _take_architecture(model_class, folder):
+    """Gives flags of the network that were not given those of what is gone on from.
+
+    Args:
+        model_class: What is trained.
+        folder: The run's: if it holds one, it is gone on from, else --restore_path.
+    """
+    if archives.list_steps(folder, archives.STATE):
+        path = archives.find(folder, "--train_path")
+    elif FLAGS.restore_path is not None:
+        path = archives.find(FLAGS.restore_path, "--restore_path")
+    else:
+        return
+    architecture = archives.read(path, "--restore_path")[1].get("architecture", {})
+    known = {
+        f"{FLAG_PREFIX}{name}": tuple(value) if isinstance(value, list) else value
+        for name, value in architecture.items()
+    }
+    taken = take_missing(model_class.architecture_flags, known)
+    if taken:
+        say(f"The network is that of {path}: {' '.join(taken)}.")
+
+
+def _check_shares(settings, stepper):
+    """Refuses batches that the devices cannot share, and steps that fit no call.
+
+    Raises:
+        InputError: With what would do.
+    """
+    devices = stepper.mesh.size
+    if FLAGS.batch_size % devices:
+        raise InputError(
+            f"--batch_size={FLAGS.batch_size}: cannot be shared by {devices} devices; "
+            "give a multiple."
+        )
+    if settings.max_steps % settings.steps_per_call:
+        raise InputError(
+            f"--max_steps={settings.max_steps} is no multiple of "
+            f"--steps_per_call={settings.steps_per_call}."
+        )
+
+
+def _collect(model, loader, loader_class, scales):
+    """What the run is started with: for its files, and to compare when it goes on."""
+    run = collect_values(loop, BasicOptions, type(model), loader_class)
+    run |= {"dataloader": loader_class.__name__, "data_set": loader.describe()}
+    run["scales"] = list(scales)
+    return {"model": model.name, "architecture": vars(model.architecture), "run": run}
+
+
+def _begin(model, options, folder, arguments):
+    """Goes on with a run, or starts one from --restore_path or from scratch.
+
+    Returns:
+        step, seconds, state.
+    """
+    found = archives.read_newest(folder)
+    fresh = start_state(model, options)
+    if found is not None:
+        step, state, before = found
+        said = (*MAY_CHANGE_SAID, *model.may_change)
+        check_same_run(folder, before["run"], arguments["run"], MAY_CHANGE, said, None)
+        seconds = float(state.pop("seconds"))
+        say(f"Going on from step {step} of {folder}.")
+        return step, seconds, archives.take_state(fresh, state, folder)
+    if FLAGS.restore_path is not None:
+        path = archives.find(FLAGS.restore_path, "--restore_path")
+        arrays, _ = archives.read(path, "--restore_path")
+        say(f"Starting from the weights of {path}.")
+        return 0, 0.0, archives.take_weights(fresh, arrays, path)
+    return 0, 0.0, fresh
+
+
+def _make_validation(model, loader_class, scales):
+    """What measures the model meanwhile; None if nothing is to be measured."""
+    if FLAGS.validate_truth_path is None:
+        if FLAGS.validate_input_path is not None:
+            raise InputError("--validate_input_path needs --validate_truth_path, too.")
+        return None
+    loader = loader_class.from_flags(scales=scales, flag_prefix="--validate")
+    loader.check_whole(SHAVE_SIZE)
+    say(f"Validating on {len(loader.images)} images of {FLAGS.validate_truth_path}.")
+    return Validation(model.architecture, loader)
+
+
+if __name__ == "__main__":
+    app.run(main, define_flags, (MODEL, DATALOADER))

@@ -1,0 +1,308 @@
+"""Training under JAX: the same steps as train.py's, and files that come home."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from console.errors import InputError
+from misc.jax_training import archives
+from models.four_pass_eusr import FourPassEUSR
+from models.four_pass_settings import FourPassTraining
+from score_predictors import weight_files
+from score_predictors.mobilenetv2 import MobileNetV2, Settings
+from tests.four_pass import SMALL
+from tests.pictures import write_pictures
+from tests.scripts import ROOT, fail_here, run_here, succeed_here
+from training.keeper import Keeper
+
+pytest.importorskip("jax", reason="JAX is missing")
+pytest.importorskip("optax", reason="optax, of requirements-jax.txt, is missing")
+
+SMALL_FLAGS = ("--eusr_conv_features=4", "--eusr_shared_blocks=1")
+
+# Starts a script where whatever imports TensorFlow fails.
+WITHOUT_TENSORFLOW = """
+import runpy, sys
+sys.modules["tensorflow"] = None
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def start_jax(*arguments, environment=None):
+    """Starts `misc/train_jax.py` as a process of its own, without TensorFlow."""
+    return subprocess.Popen(
+        [sys.executable, "-c", WITHOUT_TENSORFLOW, ROOT / "misc" / "train_jax.py"]
+        + [str(argument) for argument in arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def train_jax(*arguments, status=0, **options):
+    """Runs it to its end; returns what it said on stdout, or in an error's line."""
+    process = start_jax(*arguments, **options)
+    said, complained = process.communicate(timeout=300)
+    assert process.returncode == status, complained + said
+    assert "Traceback" not in complained
+    return complained.strip() if status == 1 else said
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("jax")
+    write_pictures(folder / "HR", [(72, 80), (80, 72), (90, 96)])
+    write_pictures(folder / "valid", [(40, 48), (48, 40)])
+    return folder
+
+
+def flags_of(folder, name, **more):
+    values = {
+        "data_truth_path": folder / "HR",
+        "cache_path": folder / "cache",
+        "train_path": folder / name,
+        "batch_size": 2,
+        "input_patch_size": 8,
+        "log_freq": 1,
+        **more,
+    }
+    return [*SMALL_FLAGS, *(f"--{flag}={value}" for flag, value in values.items())]
+
+
+def read_losses(said, names):
+    """Of each step the values of some losses, in the log of either script."""
+    lines = [line.split() for line in said.splitlines() if line.startswith("step ")]
+    return [[float(line[line.index(n) + 1]) for n in names] for line in lines]
+
+
+def make_predictor(path):
+    """A MobileNetV2 of random weights that says something about each picture."""
+    predictor = MobileNetV2(Settings(alpha=0.35, weights="none"))
+    draw = np.random.default_rng(1)
+    for weight in predictor.network.weights:
+        if weight.path.endswith("moving_variance"):
+            weight.assign(draw.uniform(0.5, 1.5, weight.shape))
+        elif weight.path.endswith(("moving_mean", "beta")):
+            weight.assign(draw.normal(0, 0.1, weight.shape))
+    weight_files.save(path, predictor.network, {"alpha": 0.35, "first_score": 0})
+    frozen = path.with_suffix(".pb")
+    flags = (f"--restore_path={path}", f"--output_path={frozen}")
+    succeed_here("score_predictors/freeze.py", *flags)
+    return path, frozen
+
+
+def start_weights(folder):
+    """A checkpoint at step 0, weights with life in them, and the same as archive."""
+    training = FourPassTraining(
+        **{f"weight_l{kind}": 0.0 for kind in ("as", "ar", "ss", "sr")}
+    )
+    model = FourPassEUSR(SMALL, training)
+    draw = np.random.default_rng(2)
+    for variable in model.generator.trainable_variables:
+        variable.assign_add(draw.normal(0, 0.02, variable.shape))
+    prefix = Keeper(model.roots(), folder / "start", 1).save(0)
+    archive = folder / "start-0.npz"
+    flags = (f"--input_path={prefix}", f"--output_path={archive}")
+    said = succeed_here("misc/import_weights.py", *flags)
+    assert "generator, discriminator" in said
+    return prefix, archive
+
+
+@pytest.mark.parametrize("name", ["eusr", "4pp_eusr"])
+def test_steps_are_those_of_train_py(folder, name):
+    prefix, archive = start_weights(folder)
+    names, more = ["loss", "gradient_norm"], {"seed": 3}
+    if name == "4pp_eusr":
+        weights, frozen = make_predictor(folder / "predictor.h5")
+        names += ["reconstruction", "adversarial", "discriminator"]
+        names += [f"{k}_{w}" for k in ("aesthetic", "subjective") for w in ("score",)]
+        names += ["subjective_representation"]
+    flags = {"max_steps": 5, "ema_decay": 0.9, "model": name, **more}
+    ours, theirs = dict(flags), dict(flags)
+    if name == "4pp_eusr":
+        for kind in ("aesthetic", "subjective"):
+            theirs[f"eusr_{kind}_nima_path"] = frozen
+            ours[f"eusr_{kind}_nima_path"] = weights
+    there, here = f"{name}_tensorflow", f"{name}_jax"
+    said = succeed_here(
+        "train.py",
+        *flags_of(folder, there, **theirs, restore_path=prefix),
+        *(() if name == "4pp_eusr" else ("--restore_target=generator",)),
+    )
+    said_here = train_jax(*flags_of(folder, here, **ours, restore_path=archive))
+    np.testing.assert_allclose(
+        read_losses(said_here, names), read_losses(said, names), rtol=1e-4, atol=1e-4
+    )
+    arrays, _ = archives.read(archives.find(folder / here, "--a"), "--a")
+    reader = tf.train.load_checkpoint(str(folder / there))
+    start, _ = archives.read(archive, "--a")
+    moved = 0
+    for key, array in arrays.items():
+        expected = reader.get_tensor(f"{key}/.ATTRIBUTES/VARIABLE_VALUE")
+        np.testing.assert_allclose(array, expected, atol=1e-4, err_msg=key)
+        moved += key in start and not np.array_equal(array, start[key])
+    assert moved > 20 and any(key.startswith("ema/") for key in arrays)
+
+
+@pytest.fixture(scope="module")
+def stopped(folder):
+    """A run of 20 steps in small half-precision files, stopped and gone on with."""
+    flags = flags_of(
+        folder,
+        "run",
+        scales="2,4",
+        eusr_model_scales="2,4",
+        max_steps=100_000,
+        save_freq=1_000_000,
+        ema_decay=0.9,
+        max_file_megabytes=1,
+        eusr_conv_features=32,
+        validate_truth_path=folder / "valid",
+    )
+    flags += ["--half_precision", "--eusr_learning_rate=1e-3"]
+    process = start_jax(*flags)
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith("step 12/"):
+            process.send_signal(signal.SIGTERM)
+    assert process.wait() == 128 + signal.SIGTERM, process.stderr.read()
+    step = archives.list_steps(folder / "run", archives.STATE)[-1]
+    end = step + 20
+    flags = [flag for flag in flags if not flag.startswith("--max_steps")]
+    said = train_jax(*flags, f"--max_steps={end}")
+    return "".join(lines), said, step, end
+
+
+def test_a_run_stops_and_goes_on_without_tensorflow(folder, stopped):
+    first, said, step, end = stopped
+    assert f"Stopped by SIGTERM after step {step}" in first
+    assert f"Going on from step {step} of" in said
+    assert f"step {step + 1}/{end}" in said and f"step {step}/{end}" not in said
+    pieces = sorted(path.name for path in (folder / "run").glob(f"weights-{end}.*"))
+    assert pieces[0] == f"weights-{end}.npz.1of{len(pieces)}" and len(pieces) > 1
+    assert all(path.stat().st_size <= 1e6 for path in (folder / "run").glob("*.npz*"))
+    with open(folder / "run" / "log.csv") as file:
+        rows = [row for row in csv.DictReader(file) if row["loss"]]
+    assert [int(row["step"]) for row in rows] == list(range(1, end + 1))
+    arguments = json.loads((folder / "run" / "arguments.json").read_text())
+    assert arguments["half_precision"] and arguments["eusr_conv_features"] == 32
+
+
+def test_what_comes_home_measures_as_it_did_there(folder, stopped):
+    _, said, _, end = stopped
+    line = next(
+        line for line in said.splitlines() if f"validated at step {end}" in line
+    )
+    there = dict(zip(("x2", "x4"), map(float, line.split()[6::2]), strict=True))
+    succeed_here(
+        "misc/import_weights.py",
+        f"--input_path={folder / 'run'}",
+        f"--output_path={folder / 'home' / 'model.ckpt-7'}",
+    )
+    report = folder / "report.json"
+    succeed_here(
+        "validate.py",
+        f"--restore_path={folder / 'home'}",
+        "--scales=2,4",
+        f"--data_truth_path={folder / 'valid'}",
+        f"--report_path={report}",
+    )
+    home = json.loads(report.read_text())["scales"]
+    for scale, value in there.items():
+        assert home[scale[1:]]["average"]["psnr_y"] == pytest.approx(value, abs=0.01)
+
+
+def test_a_deadline_lets_the_rate_fall_to_zero_on_two_devices(folder):
+    environment = {
+        **os.environ,
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+    }
+    start = time.monotonic()
+    said = train_jax(
+        *flags_of(folder, "late", scales=2, eusr_model_scales=2, steps_per_call=2),
+        *("--max_seconds=12", "--eusr_learning_rate_schedule=cosine"),
+        environment=environment,
+    )
+    assert "on 2 x cpu" in said
+    assert time.monotonic() - start < 120
+    with open(folder / "late" / "log.csv") as file:
+        rates = [float(row["learning_rate"]) for row in csv.DictReader(file)]
+    assert rates[0] > 2e-5 and rates[-1] < 2e-6
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_with_its_step_and_images(folder):
+    flags = flags_of(folder, "far", scales=2, eusr_model_scales=2, max_steps=30)
+    line = train_jax(*flags, "--eusr_learning_rate=1e30", status=1)
+    assert "the loss or a gradient of step" in line and "is not finite" in line
+    assert "0.png" in line or "1.png" in line or "2.png" in line
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("--max_steps=5", "--max_steps=5 is no multiple of --steps_per_call=2"),
+        ("--scales=3", "--scales=3: eusr does 2, 4, 8"),
+        ("--restore_path=none.npz", "--restore_path=none.npz: no such file"),
+        ("--deterministic", "--deterministic is not a flag of this script"),
+        ("--precision=float16", "should be one of <float32|bfloat16>"),
+    ],
+)
+def test_wrong_flags_get_one_line(folder, flag, said):
+    line = train_jax(*flags_of(folder, "w", steps_per_call=2), flag, status=1)
+    assert said in line and "\n" not in line
+
+
+def write_archive(path, **arrays):
+    arrays = arrays or {"generator/a": np.arange(600_000, dtype=np.float32)}
+    return archives.write(path, arrays, {"model": "eusr"}, most_bytes=1_000_000)
+
+
+def test_a_missing_piece_and_a_cut_file_are_told(tmp_path):
+    path = tmp_path / "weights-3.npz"
+    pieces = write_archive(path)
+    assert [piece.name[-4:] for piece in pieces] == ["1of3", "2of3", "3of3"]
+    found = archives.find(pieces[1], "--a")
+    arrays, arguments = archives.read(found, "--a")
+    assert arguments == {"model": "eusr"} and arrays["generator/a"].shape == (600_000,)
+    pieces[1].unlink()
+    with pytest.raises(InputError, match="2of3 is missing"):
+        archives.read(path, "--a")
+    path.write_bytes(pieces[0].read_bytes())
+    with pytest.raises(InputError, match="cannot be read as weights"):
+        archives.read(path, "--a")
+
+
+def test_pieces_of_before_do_not_stay(tmp_path):
+    path = tmp_path / "weights-3.npz"
+    write_archive(path)
+    (whole,) = write_archive(path, **{"generator/a": np.zeros(3, np.float32)})
+    assert list(tmp_path.iterdir()) == [whole]
+
+
+def test_weights_that_do_not_fit_are_refused_with_the_line_of_a_checkpoint(tmp_path):
+    path = tmp_path / "weights-3.npz"
+    arguments = {"model": "eusr", "architecture": {"conv_features": 4}}
+    archives.write(path, {"generator/first_conv/bias": np.zeros(5)}, arguments)
+    flags = (f"--input_path={path}", f"--output_path={tmp_path / 'model.ckpt-3'}")
+    line = fail_here("misc/import_weights.py", *flags)
+    assert "does not fit this model, which differs in" in line
+    archives.write(path, {"generator/a": np.zeros(5)}, {"model": "other"})
+    line = fail_here("misc/import_weights.py", *flags)
+    assert "does not say of which model and network" in line
+    path.write_bytes(b"nothing")
+    assert "cannot be read as weights" in fail_here("misc/import_weights.py", *flags)
+    assert run_here("misc/import_weights.py").returncode == 1
+    assert list(tmp_path.iterdir()) == [path]
