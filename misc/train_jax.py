@@ -19,19 +19,23 @@ from absl import flags  # noqa: E402
 from console import app, quiet  # noqa: E402
 
 quiet.backend = "jax"
+# Keras would import it for some seconds, where it is installed, and use nothing of it.
+sys.modules["tensorflow"] = None
 
 from console.choices import Choice, only_in_helpfull  # noqa: E402
 from console.errors import InputError  # noqa: E402
 from console.files import check_target  # noqa: E402
 from console.flags import collect_values, take_missing  # noqa: E402
 from console.progress import say  # noqa: E402
-from dataloaders import PAIRED  # noqa: E402
+from dataloaders import PAIRED, cache  # noqa: E402
 from misc.jax_training import MODELS  # noqa: E402
 from models.generator_settings import FLAG_PREFIX  # noqa: E402
 from training.options import BasicOptions  # noqa: E402
 from training.run_flags import define_run_flags, read_scale_weights  # noqa: E402
 
 with quiet.imports():
+    import jax
+
     from misc.jax_training import archives, loop
     from misc.jax_training.loop import Loop, Settings
     from misc.jax_training.steps import Stepper, start_state
@@ -87,6 +91,7 @@ def main():
         seed=FLAGS.seed,
         scale_weights=read_scale_weights(scales),
     )
+    _remember_compilations()
     stepper = Stepper(model, options, model.training, settings.steps_per_call)
     _check_shares(settings, stepper)
     arguments = _collect(model, loader, loader_class, scales)
@@ -105,6 +110,16 @@ def main():
     )
     run = Loop(stepper, state, loader, folder, settings, arguments)
     return run.run(step, seconds, validation, loop.read_log(folder / loop.LOG, step))
+
+
+def _remember_compilations():
+    """Keeps what was compiled for an accelerator beside the cached pixels.
+
+    There it takes a minute or two, and a run that goes on needs the very same.
+    """
+    if jax.default_backend() != "cpu":
+        folder = Path(FLAGS.cache_path or cache.default_folder()) / "jax"
+        jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
 def _take_architecture(model_class, folder):

@@ -26,6 +26,9 @@ from training.keeper import Keeper
 pytest.importorskip("jax", reason="JAX is missing")
 pytest.importorskip("optax", reason="optax, of requirements-jax.txt, is missing")
 
+# Compiles faster, to slower code.
+QUICK = "--xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true"
+
 SMALL_FLAGS = ("--eusr_conv_features=4", "--eusr_shared_blocks=1")
 
 # Starts a script where whatever imports TensorFlow fails.
@@ -37,7 +40,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def start_jax(*arguments, environment=None):
+def start_jax(*arguments, more_flags=""):
     """Starts `misc/train_jax.py` as a process of its own, without TensorFlow."""
     return subprocess.Popen(
         [sys.executable, "-c", WITHOUT_TENSORFLOW, ROOT / "misc" / "train_jax.py"]
@@ -46,7 +49,7 @@ def start_jax(*arguments, environment=None):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment,
+        env={**os.environ, "XLA_FLAGS": f"{QUICK} {more_flags}"},
     )
 
 
@@ -161,8 +164,8 @@ def stopped(folder):
     flags = flags_of(
         folder,
         "run",
-        scales="2,4",
-        eusr_model_scales="2,4",
+        scales=2,
+        eusr_model_scales=2,
         max_steps=100_000,
         save_freq=1_000_000,
         ema_decay=0.9,
@@ -205,7 +208,7 @@ def test_what_comes_home_measures_as_it_did_there(folder, stopped):
     line = next(
         line for line in said.splitlines() if f"validated at step {end}" in line
     )
-    there = dict(zip(("x2", "x4"), map(float, line.split()[6::2]), strict=True))
+    there = float(line.split()[-1])
     succeed_here(
         "misc/import_weights.py",
         f"--input_path={folder / 'run'}",
@@ -215,25 +218,20 @@ def test_what_comes_home_measures_as_it_did_there(folder, stopped):
     succeed_here(
         "validate.py",
         f"--restore_path={folder / 'home'}",
-        "--scales=2,4",
+        "--scales=2",
         f"--data_truth_path={folder / 'valid'}",
         f"--report_path={report}",
     )
     home = json.loads(report.read_text())["scales"]
-    for scale, value in there.items():
-        assert home[scale[1:]]["average"]["psnr_y"] == pytest.approx(value, abs=0.01)
+    assert home["2"]["average"]["psnr_y"] == pytest.approx(there, abs=0.01)
 
 
 def test_a_deadline_lets_the_rate_fall_to_zero_on_two_devices(folder):
-    environment = {
-        **os.environ,
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
-    }
     start = time.monotonic()
     said = train_jax(
         *flags_of(folder, "late", scales=2, eusr_model_scales=2, steps_per_call=2),
-        *("--max_seconds=12", "--eusr_learning_rate_schedule=cosine"),
-        environment=environment,
+        *("--max_seconds=8", "--eusr_learning_rate_schedule=cosine"),
+        more_flags="--xla_force_host_platform_device_count=2",
     )
     assert "on 2 x cpu" in said
     assert time.monotonic() - start < 120
@@ -247,15 +245,13 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_its_step_and_images(folder
     flags = flags_of(folder, "far", scales=2, eusr_model_scales=2, max_steps=30)
     line = train_jax(*flags, "--eusr_learning_rate=1e30", status=1)
     assert "the loss or a gradient of step" in line and "is not finite" in line
-    assert "0.png" in line or "1.png" in line or "2.png" in line
+    assert any(f"images {name}" in line for name in "012")
 
 
 @pytest.mark.parametrize(
     ("flag", "said"),
     [
         ("--max_steps=5", "--max_steps=5 is no multiple of --steps_per_call=2"),
-        ("--scales=3", "--scales=3: eusr does 2, 4, 8"),
-        ("--restore_path=none.npz", "--restore_path=none.npz: no such file"),
         ("--deterministic", "--deterministic is not a flag of this script"),
         ("--precision=float16", "should be one of <float32|bfloat16>"),
     ],

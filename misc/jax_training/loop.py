@@ -22,8 +22,9 @@ from training.stopping import StopRequest
 
 # Calls that may be under way on the device: one computes while the next one waits.
 IN_FLIGHT = 2
-# Calls that are timed at each scale before the training, after one to warm up.
-TIMED = 3
+# Calls that are timed at each scale before the training, the first one to warm up;
+# fewer where a call takes long.
+TIMED, TIMED_SECONDS = 4, 1.0
 WORKERS = 4
 
 
@@ -180,12 +181,12 @@ class Loop:
         """Seconds of a call, on a copy of the state."""
         state = jax.tree.map(lambda array: array.copy(), self.state)
         times = []
-        for _ in range(1 + TIMED):
+        while len(times) < TIMED and sum(times) < TIMED_SECONDS:
             start = time.monotonic()
             state, values = compiled(state, *batch, np.int32(0), np.float32(0))
             jax.block_until_ready((state, values))
             times.append(time.monotonic() - start)
-        return min(times[1:])
+        return min(times)
 
     def _train(self, batches, stop, bar):
         unit, flying = self.settings.steps_per_call, collections.deque()
