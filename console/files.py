@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import hashlib
+import io
 import os
 import secrets
 import shutil
@@ -48,6 +49,65 @@ def written_whole(path):
         raise
     finally:
         _remove(aside)
+
+
+class _WithoutDescriptor(io.RawIOBase):
+    """A file whose descriptor libraries cannot find.
+
+    Given one, Pillow writes to it in C and ignores how much of it the system took: on
+    a disk that fills up, a picture would be cut off without an error.
+    """
+
+    def __init__(self, file):
+        self._file = file
+
+    def readable(self):
+        return True
+
+    def writable(self):
+        return True
+
+    def seekable(self):
+        return True
+
+    def readinto(self, buffer):
+        return self._file.readinto(buffer)
+
+    def write(self, data):
+        return self._file.write(data)
+
+    def seek(self, offset, whence=io.SEEK_SET):
+        return self._file.seek(offset, whence)
+
+    def tell(self):
+        return self._file.tell()
+
+    def truncate(self, size=None):
+        return self._file.truncate(size)
+
+    def flush(self):
+        self._file.flush()
+
+
+@contextlib.contextmanager
+def opened_whole(path):
+    """Yields an open file for a library to write `path` to, whole or not at all.
+
+    What a killed process has left of the same file is removed.
+
+    Args:
+        path: The file to be; its folder is made when missing.
+
+    Yields:
+        A binary file for reading and writing, without a descriptor.
+
+    Raises:
+        OSError: Writing failed; the error names `path`.
+    """
+    remove_leftovers(path)
+    with written_whole(path) as aside, open(aside, "w+b") as file:
+        lock(file)
+        yield _WithoutDescriptor(file)
 
 
 def _replace(aside, path):

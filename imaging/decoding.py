@@ -25,6 +25,13 @@ Image.MAX_IMAGE_PIXELS = None
 # What it says in its log of a damaged file, a line of ours says, too.
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
+# What files may be, as Pillow calls it, whatever their names end in. Not all that it
+# knows: of some it makes pictures by running them (PostScript, by Ghostscript).
+FORMATS = (
+    *("PNG", "JPEG", "TIFF", "BMP", "DIB", "WEBP", "GIF", "AVIF", "JPEG2000"),
+    *("ICO", "ICNS", "TGA", "PPM", "PCX", "SGI", "PSD", "QOI"),
+)
+
 # Notes on odd metadata and on large pictures are of no use to anyone here. Not by
 # `catch_warnings`: images are loaded in threads, where it may silence all for good.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -56,7 +63,7 @@ def opened(path):
             # Opened by name, Pillow maps some TIFFs into memory and scrambles those
             # whose orientation exchanges rows and columns.
             file = stack.enter_context(open(path, "rb"))
-            image = stack.enter_context(Image.open(file))
+            image = stack.enter_context(Image.open(file, formats=FORMATS))
         except FileNotFoundError:
             raise InputError(f"{path}: {_say_missing(Path(path))}.") from None
         except PermissionError:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from console.files import written_whole
+from console.files import opened_whole
 from console.progress import warn
 from imaging.decoding import decode, find_size, opened
 
@@ -92,8 +92,8 @@ def save_image(path, image):
     """
     path = Path(path)
     options = {".png": {"compress_level": PNG_COMPRESSION}, ".bmp": {}}[path.suffix]
-    with written_whole(path) as aside:
-        Image.fromarray(image).save(aside, format=path.suffix[1:], **options)
+    with opened_whole(path) as file:
+        Image.fromarray(image).save(file, format=path.suffix[1:], **options)
 
 
 def to_rgb(pixels):

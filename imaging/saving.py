@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from console.errors import InputError
-from console.files import lock, remove_leftovers, written_whole
+from console.files import opened_whole
 from imaging import deep_png, tiff
 from imaging.files import PNG_COMPRESSION, to_8_bits
 
@@ -103,9 +103,7 @@ def save_picture(path, picture, quality=JPEG_QUALITY):
     is_deep = pixels.dtype == np.uint16
     if is_deep and not kind.is_deep:
         pixels, is_deep = to_8_bits(pixels), False
-    remove_leftovers(path)
-    with written_whole(path) as aside, open(aside, "w+b") as file:
-        lock(file)
+    with opened_whole(path) as file:
         if kind is TIFF:
             tiff.write(file, pixels, picture.metadata)
         elif kind is BMP and pixels.shape[-1] in (2, 4):

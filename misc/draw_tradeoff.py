@@ -18,7 +18,7 @@ from absl import flags  # noqa: E402
 
 from console import app, quiet  # noqa: E402
 from console.errors import InputError  # noqa: E402
-from console.files import check_target, written_whole  # noqa: E402
+from console.files import check_target, opened_whole  # noqa: E402
 from console.flags import define_count, define_path  # noqa: E402
 from console.progress import say  # noqa: E402
 
@@ -153,8 +153,8 @@ def draw(points, baseline, path):
     axes.margins(0.15)  # Room for the labels.
     axes.grid(alpha=0.3)
     figure.tight_layout()
-    with written_whole(path) as aside:
-        figure.savefig(aside, format="png", dpi=100)
+    with opened_whole(path) as file:
+        figure.savefig(file, format="png", dpi=100)
     plt.close(figure)
 
 

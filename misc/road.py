@@ -13,7 +13,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
 from console.errors import InputError  # noqa: E402
-from console.files import check_target, written_whole  # noqa: E402
+from console.files import check_target, opened_whole  # noqa: E402
 from console.progress import say  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -109,6 +109,6 @@ def draw(rows, path):
             axes.set_title(title, fontsize=11)
             axes.axis("off")
     figure.tight_layout()
-    with written_whole(path) as aside:
-        figure.savefig(aside, dpi=80)
+    with opened_whole(path) as file:
+        figure.savefig(file, format="png", dpi=80)
     plt.close(figure)

@@ -18,7 +18,7 @@ from absl import flags  # noqa: E402
 from console import app, quiet  # noqa: E402
 from console.choices import Choice  # noqa: E402
 from console.errors import InputError  # noqa: E402
-from console.files import check_target, written_whole  # noqa: E402
+from console.files import check_target, opened_whole, written_whole  # noqa: E402
 from console.flags import define_count, define_path  # noqa: E402
 from console.progress import say, warn  # noqa: E402
 from dataloaders import SCORED  # noqa: E402
@@ -210,8 +210,8 @@ def draw_scatter(images, path):
     axes.set(xlabel="mean score of people", ylabel="predicted mean score")
     axes.set_aspect("equal")
     figure.tight_layout()
-    with written_whole(path) as aside:
-        figure.savefig(aside, dpi=120, format="png")
+    with opened_whole(path) as file:
+        figure.savefig(file, dpi=120, format="png")
     plt.close(figure)
 
 

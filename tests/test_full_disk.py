@@ -101,3 +101,40 @@ def test_an_export_that_does_not_fit_leaves_a_line_and_nothing_else(tmp_path, na
     assert len(lines) == 2 and done.stdout == ""
     for line in lines:
         assert line.startswith(f"Error: {disk}/model.ckpt-1: no space left on the disk")
+
+
+# On a disk of 8 kB; what writes them is the same for a picture of any size.
+PICTURES = """
+import sys
+from pathlib import Path
+import numpy as np
+from console import app
+from imaging.files import save_image
+from imaging.pictures import Picture
+from imaging.saving import FORMATS, save_picture
+noise = np.random.default_rng(0).integers(0, 256, (90, 90, 3), np.uint8)
+for name in (*FORMATS, "alpha.bmp", "deep.png", "plain.png", "plain.bmp"):
+    path = Path(sys.argv[1]) / f"a.{name}"
+    alpha = noise[..., :1] if "alpha" in name else None
+    pixels = noise.astype(np.uint16) * 257 if "deep" in name else noise
+    try:
+        if "plain" in name:
+            app.tell(lambda: save_image(path, noise))
+        else:
+            app.tell(lambda: save_picture(path, Picture(pixels, alpha)))
+    except SystemExit as error:
+        print(name, error)
+print(list(Path(sys.argv[1]).iterdir()))
+"""
+
+
+def test_a_picture_of_no_kind_is_cut_off_by_a_full_disk(tmp_path):
+    disk = tmp_path / "disk"
+    done = on_disk("size=8k", disk, [sys.executable, "-c", PICTURES, str(disk)])
+    assert done.stderr == ""
+    # Twice, and each time nothing is left behind.
+    lines = done.stdout.splitlines()
+    told = [line for line in lines if line != "[]"]
+    assert len(told) == 2 * 11 and lines.count("[]") == 2
+    for line in told:
+        assert "no space left on the disk; make room and run again" in line

@@ -276,9 +276,9 @@ def test_nothing_is_left_behind_when_writing_fails(tmp_path, monkeypatch):
     old = draw_picture(5, 5)
     save_image(tmp_path / "a.png", old)
 
-    def fail(self, path, **_):
-        path.write_bytes(b"half")
-        raise OSError(28, "No space left on device", str(path))
+    def fail(self, file, **_):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", fail)
     with pytest.raises(OSError, match="No space left"):

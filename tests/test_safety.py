@@ -1,4 +1,6 @@
-"""Frozen graphs are programs: those that do more than compute are refused."""
+"""Frozen graphs and pictures that are programs: refused before any of it runs."""
+
+import os
 
 import numpy as np
 import pytest
@@ -8,6 +10,8 @@ from console.errors import InputError
 from frozen import graphs
 from frozen.safety import PURE
 from frozen.upscaler import Upscaler
+from imaging.files import load_image, read_size
+from imaging.pictures import load_picture
 from models.exporting import make_network
 from tests.pictures import write_pictures
 from tests.scripts import fail_here
@@ -142,3 +146,20 @@ def test_what_is_let_in_exists_and_has_no_name_that_says_more():
 def test_files_of_the_tf1_code_are_let_in(name):
     path = SHARED / "reference" / "tf1" / name
     assert graphs.read(path, "--model_name").node
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.eps", "a.png"])
+def test_a_program_that_is_called_a_picture_is_not_run(tmp_path, monkeypatch, name):
+    mark, ghostscript = tmp_path / "mark", tmp_path / "bin" / "gs"
+    ghostscript.parent.mkdir()
+    ghostscript.write_text(f"#!/bin/sh\ntouch {mark}\n")
+    ghostscript.chmod(0o755)
+    monkeypatch.setenv("PATH", str(ghostscript.parent), prepend=os.pathsep)
+    picture = tmp_path / name
+    picture.write_text(
+        "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\nshowpage\n"
+    )
+    for read in (load_image, load_picture, read_size):
+        with pytest.raises(InputError, match="is not an image that can be read"):
+            read(picture)
+    assert not mark.exists()
