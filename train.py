@@ -6,6 +6,7 @@ r"""Trains a model.
 The same command on the same --train_path goes on where it was stopped.
 """
 
+import contextlib
 from pathlib import Path
 
 from absl import flags
@@ -15,6 +16,7 @@ from console.choices import Choice, only_in_helpfull
 from console.errors import InputError
 from console.files import check_target
 from console.flags import collect_values, define_count, define_float
+from console.locks import Lock
 from console.progress import say, warn
 from dataloaders import PAIRED
 from models import BASELINES, MODELS
@@ -42,6 +44,7 @@ MAY_CHANGE = (
     *("validate_freq", "validate_truth_path", "validate_input_path"),
     *("best_metric", "niqe_model_path"),
     *("restore_path", "restore_target", "use_ema", "global_step", "restart"),
+    "first_restore_path",
     *("train_path", "cache_path", "data_cached", "data_truth_path", "data_input_path"),
     *("cuda_device", "jit_compile", "skip_nonfinite", "sleep_ratio"),
 )
@@ -88,15 +91,24 @@ def main():
         devices.make_deterministic()
     devices.warn_if_slow(options.precision)
     team = make_team()
-    with team.watching():
-        return _train(team, device, settings, options)
+    folder = Path(FLAGS.train_path)
+    check_target(folder, "--train_path", is_folder=True)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(team.watching())
+        # Of several workers, one writes.
+        lock = Lock(folder, f"--train_path={folder}") if team.is_chief else None
+        if lock is not None:
+            stack.enter_context(lock)
+        return _train(team, folder, lock, device, settings, options)
 
 
-def _train(team, device, settings, options):
+def _train(team, folder, lock, device, settings, options):
     """Trains, once it is known who does.
 
     Args:
         team: `training.replicas.Team`.
+        folder: The run's.
+        lock: `console.locks.Lock` of it; None for a worker that does not write.
         device: What the devices are called.
         settings: `LoopSettings`.
         options: `StepOptions`.
@@ -105,8 +117,6 @@ def _train(team, device, settings, options):
         None, or the exit status that a signal asks for.
     """
     team.check_batch_size(FLAGS.batch_size)
-    folder = Path(FLAGS.train_path)
-    check_target(folder, "--train_path", is_folder=True)
     model_class = MODEL.load(FLAGS.model)
     if not model_class.needs_checkpoint:
         raise InputError(f"--model={model_class.name} has nothing to train.")
@@ -136,7 +146,10 @@ def _train(team, device, settings, options):
     if not FLAGS.restart and checkpoints.list_checkpoints(folder):
         said = (*MAY_CHANGE_SAID, *model_class.may_change)
         check_same_run(folder, before, arguments, MAY_CHANGE, said)
-    is_set_back = _restore(model, folder, before)
+    goes_back = _restore(model, folder, before)
+    # A later start may give none, and the command of the first one still goes on.
+    first = arguments["restore_path"] if not before else before.get("restore_path")
+    arguments["first_restore_path"] = before.get("first_restore_path", first)
     model.state.arguments.values["run"] = arguments
     if model.step >= settings.max_steps:
         say(f"Nothing to do: step {model.step} of --max_steps={settings.max_steps}.")
@@ -147,16 +160,19 @@ def _train(team, device, settings, options):
     if team.is_chief and FLAGS.restart:
         aside = run_folder.set_aside(folder)
         if aside is not None:
+            lock.follow(aside)
             say(f"The run in {folder} is now in {aside}.")
     loop = Loop(model, loader, folder, settings, team, validation)
 
     def begin():
-        if is_set_back:
-            aside = run_folder.set_later_aside(folder, model.step)
+        if goes_back is not None:
+            aside = run_folder.set_later_aside(folder, model.step, goes_back)
             if aside is not None:
-                say(f"The checkpoints of later steps are now in {aside}.")
+                say(f"The checkpoints that come after it are now in {aside}.")
             # So that the step that was asked for counts once, whatever comes.
-            loop.save()
+            saved = map(checkpoints.step_of, checkpoints.list_checkpoints(folder))
+            if model.step not in saved:
+                loop.save()
         write_arguments(folder / ARGUMENTS, arguments)
 
     named = ", ".join(f"x{scale}" for scale in scales)
@@ -220,11 +236,24 @@ def _restore(model, folder, before):
         before: The arguments of the run's last start; empty for a new one.
 
     Returns:
-        bool: Whether --global_step set the step of a run that goes on.
+        str: Of a run that goes back, the checkpoint in its folder that it goes back to,
+        or "" where the state is no checkpoint's; None for any other.
+
+    Raises:
+        InputError: --restore_path is that of another run than the one in the folder.
     """
-    newest = None if FLAGS.restart else run_folder.restore_newest(model, folder)
+    newest = back = None
+    if not FLAGS.restart and checkpoints.list_checkpoints(folder):
+        back = run_folder.find_return(folder, FLAGS.restore_path, before)
+        if back is not None and FLAGS.restore_target is not None:
+            raise InputError(
+                f"--restore_path={FLAGS.restore_path} is a checkpoint of the run in "
+                f"--train_path={folder}, which goes back to it with all that it holds: "
+                "leave --restore_target out, or give another --train_path."
+            )
+        newest = run_folder.restore_newest(model, folder, only=back)
     if newest is not None:
-        say(f"Going on with {newest}.")
+        say(f"Going {'on with' if back is None else 'back to'} {newest}.")
     elif FLAGS.restore_path is not None:
         prefix = checkpoints.find(FLAGS.restore_path)
         model.restore(prefix, FLAGS.restore_target, use_ema=FLAGS.use_ema)
@@ -237,9 +266,11 @@ def _restore(model, folder, before):
     # The same command must go on from where it is, not from where it once began.
     is_new = newest is None or FLAGS.global_step != before.get("global_step")
     if FLAGS.global_step is not None and is_new:
+        is_other = model.step != FLAGS.global_step
         model.state.step.assign(FLAGS.global_step)
-        return newest is not None
-    return False
+        if newest is not None and is_other:
+            return ""
+    return back
 
 
 if __name__ == "__main__":

@@ -84,6 +84,9 @@ def read_validations(folder, scale):
         whole_entries = tf.data.TFRecordDataset(str(path)).ignore_errors()
         for record in whole_entries.as_numpy_iterator():
             event = tf.compat.v1.Event.FromString(record)
+            if event.HasField("session_log"):
+                # What came later belongs to a start that was gone back from.
+                points = {s: point for s, point in points.items() if s < event.step}
             for value in event.summary.value:
                 name = value.tag.removeprefix("validation/")
                 if name in COLUMNS and name != value.tag:

@@ -30,11 +30,10 @@ with quiet.imports():
     import tensorflow as tf
 
     from misc import exporting
-    from misc.jax_training import archives
+    from misc.jax_training import archives, run_files
     from models import MODELS, opening
     from models.discriminator import Discriminator
     from models.generator import Generator
-    from models.generator_settings import Architecture
     from training import checkpoints, devices
     from training.options import StepOptions
     from training.state import State
@@ -63,7 +62,7 @@ def define_flags():
 
 
 def main():
-    """Converts one into the other."""
+    """Converts one into the other: the ending of --output_path says which."""
     app.require("input_path", "output_path")
     devices.choose("-1")
     if FLAGS.output_path.endswith(ENDING):
@@ -89,7 +88,7 @@ def _export():
         for name, variable in _by_name(layer).items()
     }
     if FLAGS.half_precision:
-        arrays = {name: archives.to_half(array) for name, array in arrays.items()}
+        arrays = {name: run_files.to_half(array) for name, array in arrays.items()}
     arguments = {
         "model": model.name,
         "architecture": dataclasses.asdict(model.architecture),
@@ -101,9 +100,8 @@ def _export():
 
 def _import():
     """Writes an archive's weights as a checkpoint, reads it back and compares."""
-    path = archives.find(FLAGS.input_path, FLAG)
     exporting.check_target_prefix(FLAGS.output_path)
-    arrays, arguments = archives.read(path, FLAG)
+    path, arrays, arguments = run_files.read_weights(FLAGS.input_path, FLAG)
     layers, architecture = _make_layers(path, arrays, arguments)
     found = {root: {} for root in layers}
     for name, array in arrays.items():
@@ -117,14 +115,14 @@ def _import():
     kept = {**arguments, "architecture": architecture}
     kept.pop("step", None)
     state = State(kept, StepOptions())
-    step = archives.step_of(path) or arguments.get("step") or 0
-    state.step.assign(step)
+    step = archives.step_of(path)
+    state.step.assign(step or 0)
     roots = {r: checkpoints.to_tree(layer.weights) for r, layer in layers.items()}
     roots["state"] = state.tree()
     with exporting.written_checkpoint(FLAGS.output_path) as aside:
         tf.train.Checkpoint(**roots).write(aside)
         checkpoints.check_same(aside, roots)
-    say(f"Wrote {FLAGS.output_path}: {', '.join(layers)} of step {step}.")
+    say(f"Wrote {FLAGS.output_path}: {', '.join(layers)} of step {step or 0}.")
 
 
 def _make_layers(path, arrays, arguments):
@@ -136,26 +134,15 @@ def _make_layers(path, arrays, arguments):
     Raises:
         InputError: It does not say what it holds, or holds no network.
     """
-    fields = arguments.get("architecture")
-    try:
-        load(MODELS, arguments.get("model"), "--model")
-        fields = {n: tuple(v) if isinstance(v, list) else v for n, v in fields.items()}
-        architecture = Architecture(**fields)
-        is_possible = architecture.is_possible()
-    except (AttributeError, InputError, TypeError):
-        is_possible = False
-    if not is_possible:
-        raise InputError(
-            f"{FLAG}={path}: does not say of which model and network its weights are; "
-            "expected a file of misc/train_jax.py."
-        )
-    roots = {name.partition("/")[0] for name in arrays} & set(archives.ROOTS)
+    load(MODELS, str(arguments.get("model")), f"{FLAG}={path}: its model")
+    architecture = archives.read_architecture(path, FLAG, arguments)
+    roots = {name.partition("/")[0] for name in arrays} & set(run_files.ROOTS)
     make = {
         "generator": lambda: Generator.from_architecture(architecture),
         "ema": lambda: Generator.from_architecture(architecture),
         "discriminator": Discriminator,
     }
-    layers = {root: make[root]() for root in archives.ROOTS if root in roots}
+    layers = {root: make[root]() for root in run_files.ROOTS if root in roots}
     if "generator" not in layers:
         raise InputError(f"{FLAG}={path}: holds no generator; use another file.")
     return layers, dataclasses.asdict(architecture)

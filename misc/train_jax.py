@@ -26,6 +26,7 @@ from console.choices import Choice, only_in_helpfull  # noqa: E402
 from console.errors import InputError  # noqa: E402
 from console.files import check_target  # noqa: E402
 from console.flags import collect_values, take_missing  # noqa: E402
+from console.locks import Lock  # noqa: E402
 from console.progress import say  # noqa: E402
 from dataloaders import PAIRED, cache  # noqa: E402
 from misc.jax_training import MODELS  # noqa: E402
@@ -36,8 +37,9 @@ from training.run_flags import define_run_flags, read_scale_weights  # noqa: E40
 with quiet.imports():
     import jax
 
-    from misc.jax_training import archives, loop
-    from misc.jax_training.loop import Loop, Settings
+    from misc.jax_training import archives, log, run_files
+    from misc.jax_training.loop import Loop
+    from misc.jax_training.settings import Settings
     from misc.jax_training.steps import Stepper, start_state
     from misc.jax_training.validation import Validation
     from models.measuring import SHAVE_SIZE
@@ -65,9 +67,6 @@ def define_flags():
     define_run_flags()
     with only_in_helpfull(but=("max_steps", "max_seconds", "save_seconds")):
         Settings.define_flags()
-        flags.DEFINE_bool(
-            "half_precision", False, "Store 16 bits for each weight in place of 32."
-        )
         BasicOptions.define_flags(PRECISIONS)
 
 
@@ -76,9 +75,30 @@ def main():
     options, settings = BasicOptions.from_flags(), Settings.from_flags()
     folder = Path(FLAGS.train_path)
     check_target(folder, "--train_path", is_folder=True)
+    check_target(folder / log.NAME, "--train_path")
+    with Lock(folder, f"--train_path={folder}"):
+        return _train(folder, options, settings)
+
+
+def _train(folder, options, settings):
+    """Trains, once nobody else writes to the folder.
+
+    Args:
+        folder: The run's.
+        options: `training.options.BasicOptions`.
+        settings: `misc.jax_training.settings.Settings`.
+
+    Returns:
+        None, or the exit status that a signal asks for.
+    """
     model_class = MODEL.load(FLAGS.model)
     loader_class = DATALOADER.load(FLAGS.dataloader)
-    _take_architecture(model_class, folder)
+    found = run_files.read_newest(folder)
+    start = None
+    if found is None and FLAGS.restore_path is not None:
+        start = run_files.read_weights(FLAGS.restore_path, "--restore_path")
+    _take_architecture(model_class, folder, found, start)
+    _check_schedule()
     # What Keras draws its seeds from; its own function would import TensorFlow.
     random.seed(FLAGS.seed)
     model = model_class.from_flags(options)
@@ -93,9 +113,20 @@ def main():
     )
     _remember_compilations()
     stepper = Stepper(model, options, model.training, settings.steps_per_call)
-    _check_shares(settings, stepper)
+    _check_shares(stepper)
     arguments = _collect(model, loader, loader_class, scales)
-    step, seconds, state = _begin(model, options, folder, arguments)
+    step, seconds, state = 0, 0.0, start_state(model, options)
+    if found is not None:
+        step, stored, before = found
+        said = (*MAY_CHANGE_SAID, *model.may_change)
+        check_same_run(folder, before["run"], arguments["run"], MAY_CHANGE, said, None)
+        say(f"Going on from step {step} of {folder}.")
+        seconds = float(stored.pop("seconds"))
+        state = run_files.take_state(state, stored, folder)
+    elif start is not None:
+        path, arrays, _ = start
+        say(f"Starting from the weights of {path}.")
+        state = run_files.take_weights(state, arrays, path)
     if step >= settings.max_steps or seconds >= (settings.max_seconds or float("inf")):
         say(f"Nothing to do: step {step} of {settings.max_steps}, {seconds:.0f} s.")
         return None
@@ -109,7 +140,7 @@ def main():
         f"{devices.flat[0].device_kind} from step {step} in {folder}"
     )
     run = Loop(stepper, state, loader, folder, settings, arguments)
-    return run.run(step, seconds, validation, loop.read_log(folder / loop.LOG, step))
+    return run.run(step, seconds, validation, log.read(folder, step))
 
 
 def _remember_compilations():
@@ -122,31 +153,43 @@ def _remember_compilations():
         jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
-def _take_architecture(model_class, folder):
+def _take_architecture(model_class, folder, found, start):
     """Gives flags of the network that were not given those of what is gone on from.
 
     Args:
         model_class: What is trained.
-        folder: The run's: if it holds one, it is gone on from, else --restore_path.
+        folder: The run's.
+        found: As `run_files.read_newest` returns it.
+        start: As `run_files.read_weights` returns it; None for a run from scratch.
     """
-    if archives.list_steps(folder, archives.STATE):
-        path = archives.find(folder, "--train_path")
-    elif FLAGS.restore_path is not None:
-        path = archives.find(FLAGS.restore_path, "--restore_path")
-    else:
+    if found is None and start is None:
         return
-    architecture = archives.read(path, "--restore_path")[1].get("architecture", {})
-    known = {
-        f"{FLAG_PREFIX}{name}": tuple(value) if isinstance(value, list) else value
-        for name, value in architecture.items()
-    }
+    path, _, arguments = (folder, *found[1:]) if found is not None else start
+    flag = "--restore_path" if found is None else "--train_path"
+    fields = vars(archives.read_architecture(path, flag, arguments))
+    known = {f"{FLAG_PREFIX}{name}": value for name, value in fields.items()}
     taken = take_missing(model_class.architecture_flags, known)
     if taken:
         say(f"The network is that of {path}: {' '.join(taken)}.")
 
 
-def _check_shares(settings, stepper):
-    """Refuses batches that the devices cannot share, and steps that fit no call.
+def _check_schedule():
+    """Refuses a fall of the learning rate that follows both the steps and the time.
+
+    Raises:
+        InputError: With what to give.
+    """
+    is_cosine = FLAGS.eusr_learning_rate_schedule == "cosine"
+    given = FLAGS["eusr_learning_rate_decay_steps"].present
+    if is_cosine and given and FLAGS.max_seconds is not None:
+        raise InputError(
+            "--eusr_learning_rate_decay_steps and --max_seconds both say when the "
+            "cosine ends; give one of them."
+        )
+
+
+def _check_shares(stepper):
+    """Refuses batches that the devices cannot share.
 
     Raises:
         InputError: With what would do.
@@ -157,42 +200,14 @@ def _check_shares(settings, stepper):
             f"--batch_size={FLAGS.batch_size}: cannot be shared by {devices} devices; "
             "give a multiple."
         )
-    if settings.max_steps % settings.steps_per_call:
-        raise InputError(
-            f"--max_steps={settings.max_steps} is no multiple of "
-            f"--steps_per_call={settings.steps_per_call}."
-        )
 
 
 def _collect(model, loader, loader_class, scales):
     """What the run is started with: for its files, and to compare when it goes on."""
-    run = collect_values(loop, BasicOptions, type(model), loader_class)
+    run = collect_values(BasicOptions, type(model), loader_class)
     run |= {"dataloader": loader_class.__name__, "data_set": loader.describe()}
     run["scales"] = list(scales)
     return {"model": model.name, "architecture": vars(model.architecture), "run": run}
-
-
-def _begin(model, options, folder, arguments):
-    """Goes on with a run, or starts one from --restore_path or from scratch.
-
-    Returns:
-        step, seconds, state.
-    """
-    found = archives.read_newest(folder)
-    fresh = start_state(model, options)
-    if found is not None:
-        step, state, before = found
-        said = (*MAY_CHANGE_SAID, *model.may_change)
-        check_same_run(folder, before["run"], arguments["run"], MAY_CHANGE, said, None)
-        seconds = float(state.pop("seconds"))
-        say(f"Going on from step {step} of {folder}.")
-        return step, seconds, archives.take_state(fresh, state, folder)
-    if FLAGS.restore_path is not None:
-        path = archives.find(FLAGS.restore_path, "--restore_path")
-        arrays, _ = archives.read(path, "--restore_path")
-        say(f"Starting from the weights of {path}.")
-        return 0, 0.0, archives.take_weights(fresh, arrays, path)
-    return 0, 0.0, fresh
 
 
 def _make_validation(model, loader_class, scales):

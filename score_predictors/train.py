@@ -22,6 +22,7 @@ from console.flags import (  # noqa: E402
     define_path,
     define_seed,
 )
+from console.locks import Lock  # noqa: E402
 from console.progress import say  # noqa: E402
 from dataloaders import SCORED  # noqa: E402
 from score_predictors import PREDICTORS  # noqa: E402
@@ -76,6 +77,21 @@ def main():
     device = devices.choose(FLAGS.cuda_device)
     files = RunFiles(FLAGS.train_path, FLAGS.weight_filename)
     files.check()
+    name = f"--weight_filename={FLAGS.weight_filename}"
+    with Lock(files.folder, name, f".{files.stem}.lock"):
+        return _train(files, device)
+
+
+def _train(files, device):
+    """Trains, once nobody else writes the same files.
+
+    Args:
+        files: `score_predictors.run_files.RunFiles`.
+        device: What the devices are called.
+
+    Returns:
+        None, or the exit status that a signal asks for.
+    """
     predictor_class = MODEL.load(FLAGS.model)
     loader_class = DATALOADER.load(FLAGS.dataloader)
     loader = loader_class.from_flags(

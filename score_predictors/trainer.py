@@ -126,6 +126,7 @@ class Trainer:
         self.saved = self._position()
         if taken is not None:
             self.has_state, self.saved_at = True, time.monotonic()
+            self.writer.step = self.epoch
             say(f"Going on with {taken}.")
         before, now = self.history.pictures, self.loader.count()
         if taken is not None and before != now:

@@ -176,10 +176,10 @@ def test_later_checkpoints_are_set_aside_whole(tmp_path):
     keeper = Keeper(make_small().roots(), tmp_path, 9)
     for step in (1, 2, 3):
         keeper.save(step)
-    aside = run_folder.set_later_aside(tmp_path, 1)
+    aside = run_folder.set_later_aside(tmp_path, 1, tmp_path / "model.ckpt-1")
     assert checkpoints.list_checkpoints(tmp_path) == [tmp_path / "model.ckpt-1"]
     assert len(checkpoints.list_checkpoints(aside)) == 2
-    assert run_folder.set_later_aside(tmp_path, 1) is None
+    assert run_folder.set_later_aside(tmp_path, 2) is None
 
 
 def test_a_run_behind_a_link_is_set_aside_and_the_link_stays(tmp_path):

@@ -1,3 +1,4 @@
+import itertools
 import os
 import signal
 import subprocess
@@ -8,6 +9,9 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorboard.backend.event_processing.plugin_event_accumulator import (
+    EventAccumulator,
+)
 
 from dataloaders.paired import PairedLoader, PairedSettings
 from tests.pictures import write_pictures
@@ -51,10 +55,14 @@ def test_it_logs_and_saves_and_always_saves_the_last_step(loader, tmp_path, caps
 def test_tensorboard_gets_a_run_for_each_scale(loader, tmp_path):
     run(loader, tmp_path / "run", max_steps=8, summary_freq=1)
     tags = {}
+
+    def iterate(file):
+        return tf.compat.v1.train.summary_iterator(str(file))
+
     for scale in (2, 4):
         files = list((tmp_path / "run" / f"x{scale}").glob("events*"))
-        assert len(files) == 1
-        for event in tf.compat.v1.train.summary_iterator(str(files[0])):
+        assert len(files) == 2  # One says where the session started.
+        for event in itertools.chain(*map(iterate, files)):
             for value in event.summary.value:
                 tags.setdefault(value.tag, set()).add((scale, event.step))
     assert set(tags) == {
@@ -63,6 +71,27 @@ def test_tensorboard_gets_a_run_for_each_scale(loader, tmp_path):
     }
     drawn = {(loader.scale_of(step), step + 1) for step in range(8)}
     assert all(where == drawn for where in tags.values())
+
+
+def test_tensorboard_forgets_what_a_killed_run_wrote_beyond_its_checkpoint(
+    loader, tmp_path
+):
+    for first, end in ((0, 8), (3, 6)):
+        model = make_small()
+        model.state.step.assign(first)
+        settings = LoopSettings(max_steps=end, summary_freq=1)
+        Loop(model, loader, tmp_path, settings).run()
+        time.sleep(1)  # The files' names tell seconds, and their order.
+    steps = []
+    for scale in (2, 4):
+        shown = EventAccumulator(str(tmp_path / f"x{scale}")).Reload()
+        steps += [event.step for event in shown.Tensors("loss")]
+    assert sorted(steps) == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_first_step_is_shown(loader, tmp_path):
+    run(loader, tmp_path, max_steps=2, summary_freq=100)
+    assert len(list(tmp_path.glob("x*"))) == 1
 
 
 def test_a_run_in_two_parts_ends_as_one_that_ran_through(loader, tmp_path):

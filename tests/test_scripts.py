@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from imaging.files import load_image, save_image
@@ -107,6 +108,56 @@ def test_a_global_step_counts_once(tmp_path):
     said = road.train("--global_step=50", "--max_steps=52")
     assert "from step 50 to 52" in said and "later.old1" in said
     assert "from step 52 to 54" in road.train("--global_step=50", "--max_steps=54")
+
+
+def test_a_run_goes_back_to_a_checkpoint_of_its_own_and_loses_none(tmp_path):
+    road = Road(tmp_path)
+    road.train("--max_steps=2", "--save_freq=1", "--eusr_learning_rate=1e-2")
+
+    def digests(folder):
+        files = sorted(folder.glob("model.ckpt-*.data*"))
+        return {f.name.partition(".data")[0]: f.read_bytes() for f in files}
+
+    first = digests(road.run)
+    back = ["--eusr_learning_rate=1e-2", f"--restore_path={road.run}/model.ckpt-1"]
+    back += ["--global_step=1", "--save_freq=1"]
+    said = road.train(*back, "--max_steps=3")
+    assert f"Going back to {road.run}/model.ckpt-1." in said
+    assert "from step 1 to 3" in said
+    assert digests(road.run / "later.old1") == {"model.ckpt-2": first["model.ckpt-2"]}
+    now = digests(road.run)
+    assert list(now) == ["model.ckpt-1", "model.ckpt-2", "model.ckpt-3"]
+    assert now["model.ckpt-1"] == first["model.ckpt-1"]
+    # Adam and the place in the data went back, too; only the arguments differ.
+    names = [f"{road.run}/{x}model.ckpt-2" for x in ("", "later.old1/")]
+    ours, theirs = map(tf.train.load_checkpoint, names)
+    for name in ours.get_variable_to_shape_map():
+        if name.endswith("VARIABLE_VALUE") and "save_counter" not in name:
+            same = np.array_equal(ours.get_tensor(name), theirs.get_tensor(name))
+            assert same, name
+    assert "from step 3 to 4" in road.train(*back, "--max_steps=4")
+    # A step that is not that of the newest is written beside nothing genuine.
+    said = road.train("--global_step=3", "--max_steps=4", "--eusr_learning_rate=1e-2")
+    assert set(digests(road.run / "later.old2")) == {"model.ckpt-3", "model.ckpt-4"}
+
+
+def test_a_run_that_starts_elsewhere_is_not_put_into_the_folder_of_another(
+    road, tmp_path
+):
+    other = Road(tmp_path)
+    start = f"--restore_path={road.run}"
+    other.train("--max_steps=1", start)
+    assert "from step 1 to 2" in other.train("--max_steps=2")
+    # As at the first start, which is no longer the last.
+    assert "from step 2 to 3" in other.train("--max_steps=3", start)
+    elsewhere = f"--restore_path={road.run}/model.ckpt-3"
+    line = other.train("--max_steps=4", elsewhere, command=fail_here)
+    assert f"--train_path={other.run} holds a run that did not start from it" in line
+    assert "give another --train_path" in line
+    own = f"--restore_path={other.run}/model.ckpt-1"
+    target = "--restore_target=generator"
+    line = other.train("--max_steps=4", own, target, command=fail_here)
+    assert "leave --restore_target out" in line
 
 
 @needs_shared

@@ -21,7 +21,7 @@ def run(tmp_path):
         scalars = {f"validation/{name}": value for name, value in values.items()}
         writer.write(step, scalars | {"loss": 1.0, "niqe": 99.0})
     writer.close()
-    (path,) = (tmp_path / "run" / "x4").glob("events*")
+    (path,) = (tmp_path / "run" / "x4").glob("events*[0-9].v2")
     path.write_bytes(path.read_bytes() + b"half an entry")  # As a kill leaves it.
     return tmp_path / "run"
 

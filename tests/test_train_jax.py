@@ -11,9 +11,13 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorboard.backend.event_processing.plugin_event_accumulator import (
+    EventAccumulator,
+)
+from tensorboard.util.tensor_util import make_ndarray
 
 from console.errors import InputError
-from misc.jax_training import archives
+from misc.jax_training import archives, log, run_files
 from models.four_pass_eusr import FourPassEUSR
 from models.four_pass_settings import FourPassTraining
 from score_predictors import weight_files
@@ -83,21 +87,20 @@ def flags_of(folder, name, **more):
     return [*SMALL_FLAGS, *(f"--{flag}={value}" for flag, value in values.items())]
 
 
-def read_losses(said, names):
-    """Of each step the values of some losses, in the log of either script."""
-    lines = [line.split() for line in said.splitlines() if line.startswith("step ")]
-    return [[float(line[line.index(n) + 1]) for n in names] for line in lines]
-
-
 def make_predictor(path):
-    """A MobileNetV2 of random weights that says something about each picture."""
-    predictor = MobileNetV2(Settings(alpha=0.35, weights="none"))
+    """A MobileNetV2 that says something of its own about each picture.
+
+    With random weights and the statistics of some noise; without these all pictures
+    look alike to it.
+    """
+    predictor = MobileNetV2(Settings(alpha=0.35, weights="none", bn_momentum=0.0))
     draw = np.random.default_rng(1)
-    for weight in predictor.network.weights:
-        if weight.path.endswith("moving_variance"):
-            weight.assign(draw.uniform(0.5, 1.5, weight.shape))
-        elif weight.path.endswith(("moving_mean", "beta")):
-            weight.assign(draw.normal(0, 0.1, weight.shape))
+    noise = draw.uniform(-1, 1, (8, 32, 32, 3)).astype(np.float32)
+    predictor.network(noise, training=True)
+    # As large as those of a trained one.
+    last = predictor.network.get_layer("Conv_1_bn").gamma
+    last.assign(last * 0.1)
+    predictor.head.kernel.assign(draw.normal(0, 0.05, predictor.head.kernel.shape))
     weight_files.save(path, predictor.network, {"alpha": 0.35, "first_score": 0})
     frozen = path.with_suffix(".pb")
     flags = (f"--restore_path={path}", f"--output_path={frozen}")
@@ -125,29 +128,41 @@ def start_weights(folder):
 @pytest.mark.parametrize("name", ["eusr", "4pp_eusr"])
 def test_steps_are_those_of_train_py(folder, name):
     prefix, archive = start_weights(folder)
-    names, more = ["loss", "gradient_norm"], {"seed": 3}
+    # Its first five steps are at x8, x4, x2, x2 and x4.
+    flags = {"max_steps": 5, "ema_decay": 0.9, "model": name, "seed": 4}
+    ours, theirs, whole = dict(flags), dict(flags), ["--restore_target=generator"]
     if name == "4pp_eusr":
         weights, frozen = make_predictor(folder / "predictor.h5")
-        names += ["reconstruction", "adversarial", "discriminator"]
-        names += [f"{k}_{w}" for k in ("aesthetic", "subjective") for w in ("score",)]
-        names += ["subjective_representation"]
-    flags = {"max_steps": 5, "ema_decay": 0.9, "model": name, **more}
-    ours, theirs = dict(flags), dict(flags)
-    if name == "4pp_eusr":
+        whole = []
         for kind in ("aesthetic", "subjective"):
             theirs[f"eusr_{kind}_nima_path"] = frozen
             ours[f"eusr_{kind}_nima_path"] = weights
     there, here = f"{name}_tensorflow", f"{name}_jax"
-    said = succeed_here(
-        "train.py",
-        *flags_of(folder, there, **theirs, restore_path=prefix),
-        *(() if name == "4pp_eusr" else ("--restore_target=generator",)),
-    )
-    said_here = train_jax(*flags_of(folder, here, **ours, restore_path=archive))
-    np.testing.assert_allclose(
-        read_losses(said_here, names), read_losses(said, names), rtol=1e-4, atol=1e-4
-    )
-    arrays, _ = archives.read(archives.find(folder / here, "--a"), "--a")
+    theirs = flags_of(folder, there, **theirs, summary_freq=1, restore_path=prefix)
+    succeed_here("train.py", *theirs, *whole)
+    said = train_jax(*flags_of(folder, here, **ours, restore_path=archive))
+    rows = log.read(folder / here, 5)
+    drawn = [row["scale"] for row in rows]
+    assert drawn == ([4] * 5 if name == "4pp_eusr" else [8, 4, 2, 2, 4]), said
+    for scale in set(drawn):
+        curves = EventAccumulator(str(folder / there / f"x{scale}")).Reload()
+        for row in (row for row in rows if row["scale"] == scale):
+            for tag in set(row) & set(curves.Tags()["tensors"]):
+                (value,) = (
+                    float(make_ndarray(event.tensor_proto))
+                    for event in curves.Tensors(tag)
+                    if event.step == row["step"]
+                )
+                rel = 1e-3 if tag.endswith("gradient_norm") else 1e-4
+                assert row[tag] == pytest.approx(value, rel=rel), (tag, row["step"])
+    if name == "4pp_eusr":
+        names = {"reconstruction", "adversarial", "discriminator"}
+        for kind in ("aesthetic", "subjective"):
+            names |= {f"{kind}_score", f"{kind}_representation"}
+            # The predictor tells estimates from truth.
+            assert all(abs(r[f"{kind}/sr"] - r[f"{kind}/hr"]) > 1e-3 for r in rows)
+        assert names <= set(rows[0]) & set(curves.Tags()["tensors"])
+    _, arrays, _ = run_files.read_weights(folder / here, "--a")
     reader = tf.train.load_checkpoint(str(folder / there))
     start, _ = archives.read(archive, "--a")
     moved = 0
@@ -252,12 +267,18 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_its_step_and_images(folder
     ("flag", "said"),
     [
         ("--max_steps=5", "--max_steps=5 is no multiple of --steps_per_call=2"),
+        (
+            "--eusr_learning_rate_decay_steps=5",
+            "--eusr_learning_rate_decay_steps and --max_seconds both say when",
+        ),
         ("--deterministic", "--deterministic is not a flag of this script"),
         ("--precision=float16", "should be one of <float32|bfloat16>"),
     ],
 )
 def test_wrong_flags_get_one_line(folder, flag, said):
-    line = train_jax(*flags_of(folder, "w", steps_per_call=2), flag, status=1)
+    time = ("--max_seconds=9", "--eusr_learning_rate_schedule=cosine")
+    flags = flags_of(folder, "w", steps_per_call=2)
+    line = train_jax(*flags, *time, flag, status=1)
     assert said in line and "\n" not in line
 
 
@@ -270,14 +291,14 @@ def test_a_missing_piece_and_a_cut_file_are_told(tmp_path):
     path = tmp_path / "weights-3.npz"
     pieces = write_archive(path)
     assert [piece.name[-4:] for piece in pieces] == ["1of3", "2of3", "3of3"]
-    found = archives.find(pieces[1], "--a")
+    (found,) = archives.find(pieces[1], "--a")
     arrays, arguments = archives.read(found, "--a")
     assert arguments == {"model": "eusr"} and arrays["generator/a"].shape == (600_000,)
     pieces[1].unlink()
     with pytest.raises(InputError, match="2of3 is missing"):
         archives.read(path, "--a")
     path.write_bytes(pieces[0].read_bytes())
-    with pytest.raises(InputError, match="cannot be read as weights"):
+    with pytest.raises(InputError, match="cannot be read as a file like"):
         archives.read(path, "--a")
 
 
@@ -297,8 +318,72 @@ def test_weights_that_do_not_fit_are_refused_with_the_line_of_a_checkpoint(tmp_p
     assert "does not fit this model, which differs in" in line
     archives.write(path, {"generator/a": np.zeros(5)}, {"model": "other"})
     line = fail_here("misc/import_weights.py", *flags)
-    assert "does not say of which model and network" in line
+    assert "its model=other does not exist" in line
+    archives.write(path, {"generator/a": np.zeros(5)}, {"model": "eusr"})
+    line = fail_here("misc/import_weights.py", *flags)
+    assert "does not say of which network its weights are" in line
     path.write_bytes(b"nothing")
-    assert "cannot be read as weights" in fail_here("misc/import_weights.py", *flags)
+    assert "cannot be read as a file like" in fail_here(
+        "misc/import_weights.py", *flags
+    )
     assert run_here("misc/import_weights.py").returncode == 1
     assert list(tmp_path.iterdir()) == [path]
+
+
+def write_save(folder, step, kinds=(archives.STATE, archives.WEIGHTS)):
+    """Files of a run whose only weight is the step."""
+    arrays = {
+        archives.STATE: {"seconds": np.float64(3), "first_bad_step": np.int32(-1)},
+        archives.WEIGHTS: {"generator/a": np.full((2, 2), step, np.float32)},
+    }
+    for kind in kinds:
+        path = archives.name_archive(folder, kind, step)
+        archives.write(path, arrays[kind], {"model": "eusr", "run": {}})
+
+
+def test_what_a_kill_has_cut_off_is_neither_gone_on_with_nor_kept(tmp_path, capsys):
+    for step in (4, 8):
+        write_save(tmp_path, step)
+    write_save(tmp_path, 12, kinds=[archives.STATE])
+    (tmp_path / "weights-16.npz.1of2").write_bytes(b"half")
+    step, state, _ = run_files.read_newest(tmp_path)
+    assert step == 8 and state["generator"]["a"][0, 0] == 8
+    assert capsys.readouterr().err == ""
+    path, _, _ = run_files.read_weights(tmp_path, "--a")
+    assert path.name == "weights-8.npz"
+    assert "2of2 is missing" in capsys.readouterr().err
+    run_files.remove_old(tmp_path, 1)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["state-8.npz", "weights-8.npz"]
+
+
+def test_weights_alone_are_no_run_to_begin_over(tmp_path):
+    write_save(tmp_path, 8, kinds=[archives.WEIGHTS])
+    with pytest.raises(InputError, match="no state-8.npz to go on from"):
+        run_files.read_newest(tmp_path)
+
+
+def test_what_does_not_fit_16_bits_keeps_32():
+    kernel = np.full((2, 2), 1e9, np.float32)
+    assert run_files.to_half(kernel).dtype == np.float32
+    assert run_files.to_half(kernel / 1e9).dtype == np.float16
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a,b\n1", "step,loss\n1,2,3\nx,y\n", "step\n\xff"]
+)
+def test_a_damaged_log_is_begun_anew(tmp_path, capsys, text):
+    (tmp_path / log.NAME).write_bytes(text.encode("latin-1"))
+    assert log.read(tmp_path, 5) == []
+    assert text == "" or "is damaged; a new one is begun" in capsys.readouterr().err
+    rows = [{"step": 2, "loss": 0.5}, {"step": 4, "psnr_y_x2": 30.25}]
+    log.write(tmp_path, rows)
+    assert log.read(tmp_path, 5) == rows and log.read(tmp_path, 3) == rows[:1]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04rest", b"\x93NUMPY", b"x" * 99])
+def test_foreign_files_get_a_line(tmp_path, content):
+    path = tmp_path / "weights-3.npz"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="cannot be read as a file like"):
+        archives.read(path, "--a")

@@ -24,11 +24,9 @@ from training.checkpoints import list_checkpoints, step_of
 from training.keeper import Keeper
 from training.options import RunLength
 from training.replicas import Agreement, Team
+from training.run_folder import BEST
 from training.stopping import StopRequest
 from training.summaries import Summaries
-
-# Folder, within a run's, of its best checkpoint.
-BEST = "best"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +107,7 @@ class Loop:
             roots = model.roots()
             self.keeper = Keeper(roots, folder, settings.save_max_keep)
             self.keeper_of_best = Keeper(roots, self.folder / BEST, 1)
-        self.summaries = Summaries(folder)
+        self.summaries = Summaries(folder, model.step)
         self.pace = Pace()
         self.steps_of_scale = {}
         self.agreement = Agreement(self.team)
@@ -181,7 +179,9 @@ class Loop:
             self.pace.add(self.pace.last, batches.waited - waited)
         if self.team.is_chief and is_log:
             self._log(done, batch.scale, losses)
-        if self.team.is_chief and done % self.settings.summary_freq == 0:
+        # The first one shows at once that all is as it should be.
+        is_due = done == 1 or done % self.settings.summary_freq == 0
+        if self.team.is_chief and is_due:
             self._summarise(done, batch, losses)
         # Before the save, so that a checkpoint knows the best that it has to beat.
         if self._is_validation_due(done) and not self.agreement.is_to_stop:

@@ -2,8 +2,10 @@
 
 import contextlib
 import itertools
+import os
 from pathlib import Path
 
+from console import locks
 from console.errors import InputError
 from console.flags import take_missing
 from console.progress import say, warn
@@ -36,11 +38,45 @@ def read_before(folder, path=None):
     return before
 
 
+# Folder, within a run's, of its best checkpoint.
+BEST = "best"
+
+
 class ForeignError(InputError):
     """A checkpoint that is whole, but not of a run of this program."""
 
 
-def restore_newest(model, folder, named=None, elsewhere=None):
+def find_return(folder, path, before):
+    """Finds the checkpoint that a run is to go back to.
+
+    Args:
+        folder: Of the run's checkpoints.
+        path: The value of --restore_path.
+        before: The run's arguments at its last start.
+
+    Returns:
+        str: One of the run's own; None where it goes on from its newest, for the path
+        is not given, or is that of its first or its last start.
+
+    Raises:
+        InputError: The path means something else, or nothing.
+    """
+    starts = (before.get("restore_path"), before.get("first_restore_path"))
+    known = {Path(start).absolute() for start in starts if start is not None}
+    if path is None or Path(path).absolute() in known:
+        return None
+    prefix = checkpoints.find(path)
+    # Where the run keeps its best, too.
+    if Path(folder).resolve() in Path(prefix).resolve().parents[:2]:
+        return prefix
+    raise InputError(
+        f"--restore_path={path}: --train_path={folder} holds a run that did not start "
+        "from it. Leave --restore_path out to go on with the run, or give another "
+        "--train_path to start one from there."
+    )
+
+
+def restore_newest(model, folder, named=None, elsewhere=None, only=None):
     """Goes on with the newest checkpoint of a run that is whole.
 
     Args:
@@ -50,6 +86,7 @@ def restore_newest(model, folder, named=None, elsewhere=None):
             `--train_path`.
         elsewhere: What to do where the run is another program's; None for another
             `--train_path` that starts from its weights.
+        only: The checkpoint to take, whatever the newest is; None for the newest.
 
     Returns:
         str: The checkpoint that was taken; None if the folder holds none.
@@ -58,7 +95,7 @@ def restore_newest(model, folder, named=None, elsewhere=None):
         InputError: There are checkpoints, but none of them can be read.
     """
     named = named or f"--train_path={folder}"
-    saved = checkpoints.list_checkpoints(folder)
+    saved = checkpoints.list_checkpoints(folder) if only is None else [Path(only)]
     for prefix in reversed(saved):
         try:
             stored = checkpoints.list_roots(prefix)
@@ -79,6 +116,8 @@ def restore_newest(model, folder, named=None, elsewhere=None):
         except ForeignError:
             raise
         except InputError as error:
+            if only is not None:
+                raise
             warn(f"{error} Trying the one before.")
     if saved:
         raise InputError(
@@ -116,7 +155,7 @@ def set_aside(folder):
     """
     # Where it is a link, what it leads to is renamed, and the link stays.
     folder = Path(folder).resolve()
-    if not folder.exists():
+    if not folder.exists() or not set(os.listdir(folder)) - {locks.NAME}:
         return None
     if folder == Path.cwd() or folder in Path.cwd().parents:
         raise InputError(
@@ -130,12 +169,13 @@ def set_aside(folder):
     return aside
 
 
-def set_later_aside(folder, step):
-    """Moves the checkpoints of later steps away, so that a run can go on before them.
+def set_later_aside(folder, step, kept=""):
+    """Moves checkpoints away that a run would write over or go on from.
 
     Args:
         folder: The run's folder.
-        step: Checkpoints of higher steps are moved.
+        step: Where the run is; checkpoints of this step and of later ones are moved.
+        kept: The one that stays, if it is that of the step.
 
     Returns:
         Path: The folder, within the run's, where they are now; None if there were
@@ -144,16 +184,19 @@ def set_later_aside(folder, step):
     folder = Path(folder)
     later = [
         prefix
-        for prefix in checkpoints.list_checkpoints(folder)
-        if checkpoints.step_of(prefix) > step
+        for place in (folder, folder / BEST)
+        for prefix in checkpoints.list_checkpoints(place)
+        if checkpoints.step_of(prefix) >= step
+        and prefix.resolve() != Path(kept).resolve()
     ]
     if not later:
         return None
     names = (folder / f"later.old{number}" for number in itertools.count(1))
     aside = next(path for path in names if not path.exists())
-    aside.mkdir()
     # From the newest on: whatever is left after a kill is a run that can go on.
-    for prefix in reversed(later):
-        for part in sorted(folder.glob(f"{prefix.name}.*"), reverse=True):
-            part.rename(aside / part.name)
+    for prefix in sorted(later, key=checkpoints.step_of, reverse=True):
+        target = aside / prefix.parent.relative_to(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        for part in sorted(prefix.parent.glob(f"{prefix.name}.*"), reverse=True):
+            part.rename(target / part.name)
     return aside

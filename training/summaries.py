@@ -1,9 +1,12 @@
 """What TensorBoard shows of a run: one run for each scale."""
 
 import contextlib
+import os
+import time
 from pathlib import Path
 
 import tensorflow as tf
+from tensorflow.core.util import event_pb2
 
 from console import quiet
 from console.errors import first_line
@@ -15,13 +18,15 @@ PICTURES = 3
 class Summaries:
     """Writes scalars and pictures to `<folder>/x2`, `<folder>/x4`, ..."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, step=0):
         """Opens no file yet: that happens with the first thing written.
 
         Args:
             folder: The run's folder, what `tensorboard --logdir` is given.
+            step: Steps done before; what an earlier start wrote of later ones is no
+                longer shown.
         """
-        self.folder, self.writers = Path(folder), {}
+        self.folder, self.step, self.writers = Path(folder), step, {}
 
     def write(self, step, scale, scalars, pictures):
         """Writes one step of one scale.
@@ -60,7 +65,7 @@ class Summaries:
 
     def _write(self, step, scale, scalars, pictures):
         if scale not in self.writers:
-            self.writers[scale] = Writer(self.folder / f"x{scale}")
+            self.writers[scale] = Writer(self.folder / f"x{scale}", self.step)
         self.writers[scale].write(step, scalars, pictures)
 
     def close(self):
@@ -72,13 +77,14 @@ class Summaries:
 class Writer:
     """Writes what TensorBoard shows as one run."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, step=0):
         """Opens no file yet.
 
         Args:
             folder: Of the files.
+            step: See `Summaries`.
         """
-        self.folder = Path(folder)
+        self.folder, self.step = Path(folder), step
         self.writer, self.is_failing = None, False
 
     def write(self, step, scalars, pictures=None):
@@ -106,6 +112,7 @@ class Writer:
 
     def _try_to_write(self, step, scalars, pictures):
         if self.writer is None:
+            self._forget_later()
             self.writer = tf.summary.create_file_writer(str(self.folder))
         with self.writer.as_default(step=step):
             for tag, value in scalars.items():
@@ -113,6 +120,25 @@ class Writer:
             for tag, several in pictures.items():
                 tf.summary.image(tag, several, max_outputs=len(several))
         self.writer.flush()
+
+    def _forget_later(self):
+        """Makes TensorBoard drop what an earlier start wrote of later steps.
+
+        That is what it does at the start of each session but the first; TensorFlow 2
+        has no function that writes one.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        event = event_pb2.Event(
+            wall_time=time.time(), step=self.step + 1, session_log=start
+        )
+        name = f"events.out.tfevents.{int(time.time())}.{os.getpid()}.start.v2"
+        with tf.io.TFRecordWriter(str(self.folder / name)) as file:
+            version = event_pb2.Event(
+                wall_time=time.time(), file_version="brain.Event:2"
+            )
+            file.write(version.SerializeToString())
+            file.write(event.SerializeToString())
 
     def close(self):
         """Closes the file."""

@@ -2,7 +2,7 @@
 
 import collections
 import concurrent.futures
-import dataclasses
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -12,12 +12,10 @@ import numpy as np
 from tqdm import tqdm
 
 from console.errors import InputError, name_some
-from console.files import written_whole
-from console.flags import define_count, from_flags
 from console.progress import say, to_clock
-from misc.jax_training import archives
+from misc.jax_training import log, run_files
+from misc.jax_training.steps import count_work
 from training.ahead import Ahead
-from training.options import RunLength
 from training.stopping import StopRequest
 
 # Calls that may be under way on the device: one computes while the next one waits.
@@ -26,54 +24,6 @@ IN_FLIGHT = 2
 # fewer where a call takes long.
 TIMED, TIMED_SECONDS = 4, 1.0
 WORKERS = 4
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings(RunLength):
-    """How long, how often, and how it is stored.
-
-    Attributes:
-        max_seconds: Seconds in all, those of earlier starts included; None for any.
-        save_seconds: Seconds between two saves; None for none but those by step.
-        steps_per_call: Steps of one scale that are handed to the device at once.
-        half_precision: Whether files hold 16 bits.
-        max_file_megabytes: Of a file; None for any.
-    """
-
-    max_seconds: int | None = None
-    save_seconds: int | None = None
-    steps_per_call: int = 1
-    half_precision: bool = False
-    max_file_megabytes: int | None = None
-
-    @classmethod
-    def define_flags(cls):
-        """Declares the flags of the same names, but for the switch."""
-        super().define_flags()
-        define_count(
-            "max_seconds",
-            cls.max_seconds,
-            "Seconds to train at most, compilation included. The schedule 'cosine' "
-            "then follows the share of them that is spent, so that the learning rate "
-            "ends at zero however fast the device is.",
-        )
-        define_count("save_seconds", cls.save_seconds, "Seconds between two saves.")
-        define_count(
-            "steps_per_call",
-            cls.steps_per_call,
-            "Steps of one scale that are handed to the device at once: faster where a "
-            "step is short.",
-        )
-        define_count(
-            "max_file_megabytes",
-            cls.max_file_megabytes,
-            "Cut files that are larger into numbered pieces.",
-        )
-
-    @classmethod
-    def from_flags(cls):
-        """Takes the values of the flags."""
-        return from_flags(cls)
 
 
 class Loop:
@@ -87,14 +37,14 @@ class Loop:
             state: Nested dicts of arrays, on the host or a device.
             loader: A `dataloaders.paired.PairedLoader`, prepared.
             folder: The run's.
-            settings: `Settings`.
+            settings: `misc.jax_training.settings.Settings`.
             arguments: What the run was started with, for its files.
         """
         self.stepper, self.loader, self.settings = stepper, loader, settings
         self.folder, self.arguments = Path(folder), arguments
         self.state = stepper.place(state)
         self.steps_of_scale = {}
-        self.saved = None
+        self.saved = self.stop = None
 
     def run(self, step, seconds=0.0, validation=None, rows=()):
         """Trains until the last step, the deadline or a signal.
@@ -111,9 +61,11 @@ class Loop:
         self.start = time.monotonic() - seconds
         self.last_save, self.step, self.rows = self.seconds(), step, list(rows)
         self.validation, self.validated = validation, None
+        # Seconds that were spent on other things than training.
+        self.aside = 0.0
         unit, end = self.settings.steps_per_call, self.settings.max_steps
         with (
-            StopRequest() as stop,
+            StopRequest() as self.stop,
             Ahead(self._make, step // unit, -(-end // unit), WORKERS) as batches,
             tqdm(
                 initial=step,
@@ -124,15 +76,18 @@ class Loop:
             ) as bar,
         ):
             self._compile()
-            self._train(batches, stop, bar)
-            self._validate(wait=True)
+            self._train(batches, bar)
             self.save()
-        if stop.signal is not None and not self._is_over():
+            if not self._is_asked_to_stop():
+                self._validate(wait=True)
+                log.write(self.folder, self.rows)
+        if self._is_asked_to_stop() and not self._is_over():
+            asked = self.stop.signal
             say(
-                f"Stopped by {stop.signal.name} after step {self.step}; the same "
-                "command goes on from there."
+                f"Stopped by {asked.name} after step {self.step}; the same command "
+                "goes on from there."
             )
-            return 128 + stop.signal
+            return 128 + asked
         return None
 
     def seconds(self):
@@ -143,6 +98,9 @@ class Loop:
         most = self.settings.max_seconds
         is_late = most is not None and self.seconds() >= most
         return is_late or self.step >= self.settings.max_steps
+
+    def _is_asked_to_stop(self):
+        return self.stop.signal is not None
 
     def _make(self, index):
         """Draws the batches of one call, on the devices: scale, lr, hr."""
@@ -166,7 +124,7 @@ class Loop:
             start = time.monotonic()
             lowered = self.stepper.lower(scale, self.state, *batches[scale])
             compiled = lowered.compile()
-            return compiled, _count_work(lowered), time.monotonic() - start
+            return compiled, count_work(lowered), time.monotonic() - start
 
         with concurrent.futures.ThreadPoolExecutor() as pool:
             found = dict(zip(batches, pool.map(compile_one, batches), strict=True))
@@ -188,10 +146,11 @@ class Loop:
             times.append(time.monotonic() - start)
         return min(times)
 
-    def _train(self, batches, stop, bar):
+    def _train(self, batches, bar):
         unit, flying = self.settings.steps_per_call, collections.deque()
-        logged, since, waited = self.step, time.monotonic(), batches.waited
-        while not self._is_over() and stop.signal is None:
+        logged, since, waited = self.step, self._time_of_training(), batches.waited
+        is_over = self._is_over()
+        while not is_over and not self._is_asked_to_stop():
             scale, lr, hr = batches.get()
             before, share = self.step, np.float32(self._share())
             self.state, values = self.steps_of_scale[scale](
@@ -202,21 +161,31 @@ class Loop:
             flying.append(values["loss"])
             if len(flying) > IN_FLIGHT:
                 flying.popleft().block_until_ready()
-            if self._is_due(before, self.settings.log_freq) or self._is_over():
+            is_over = self._is_over()
+            if is_over or self._is_due(before, self.settings.log_freq):
                 values = {name: float(value) for name, value in values.items()}
                 self._check_finite()
-                spent = time.monotonic() - since
-                self._log(
-                    scale,
-                    values,
-                    spent / (self.step - logged),
-                    (batches.waited - waited) / spent,
-                )
-                logged, since, waited = self.step, time.monotonic(), batches.waited
-            self._save_if_due(before)
-            if self._is_due(before, self.settings.validate_freq):
-                self._validate()
-            self._collect()
+                spent = self._time_of_training() - since
+                waiting = (batches.waited - waited) / spent
+                self._log(scale, values, spent / (self.step - logged), waiting)
+                logged, since = self.step, self._time_of_training()
+                waited = batches.waited
+            with self._put_aside():
+                self._save_if_due(before)
+                if not is_over and self._is_due(before, self.settings.validate_freq):
+                    self._validate()
+                self._collect()
+
+    def _time_of_training(self):
+        """Seconds without those that were spent on other things, from any moment on."""
+        return time.monotonic() - self.aside
+
+    @contextlib.contextmanager
+    def _put_aside(self):
+        """Leaves what is done inside out of the time of a step."""
+        start = time.monotonic()
+        yield
+        self.aside += time.monotonic() - start
 
     def _share(self):
         """How much of the rate's fall is done; -1 where it follows the step."""
@@ -236,9 +205,8 @@ class Loop:
         # JAX sorts what is in a dict.
         values = {"loss": values.pop("loss")} | values
         row = {"step": self.step, "scale": scale, "seconds": self.seconds()}
-        self.rows.append(
-            row | {"step_seconds": each, "waiting_share": waiting} | values
-        )
+        row |= {"step_seconds": each, "waiting_share": waiting}
+        self.rows.append(row | values)
         numbers = "  ".join(
             f"{name} {value:.4f}"
             for name, value in values.items()
@@ -264,14 +232,14 @@ class Loop:
             return
         unit = self.settings.steps_per_call
         batch = self.loader.batch(step, self.loader.scale_of(step // unit * unit))
-        steps = [
-            s for s in archives.list_steps(self.folder, archives.STATE) if s <= step
-        ]
+        good = [saved for saved in run_files.list_saved(self.folder) if saved <= step]
+        last = "Nothing has been saved yet"
+        if good:
+            last = f"The last good files are those of step {good[-1]}"
         raise InputError(
             f"the loss or a gradient of step {step + 1} (x{batch.scale}, images "
-            f"{name_some(batch.names, 99)}) is not finite. The last good files are "
-            f"those of step {steps[-1] if steps else 'none'}. Lower the learning rate, "
-            "or give --gradient_clip_norm."
+            f"{name_some(batch.names, 99)}) is not finite. {last}. Lower the learning "
+            "rate, or give --gradient_clip_norm."
         )
 
     def save(self):
@@ -282,7 +250,9 @@ class Loop:
         settings = self.settings
         most = settings.max_file_megabytes
         seconds = np.float64(self.seconds())
-        (first, *_) = archives.write_run(
+        # First: what it has beyond the others is passed over when going on.
+        log.write(self.folder, self.rows)
+        (first, *_) = run_files.write(
             self.folder,
             self.step,
             jax.device_get(self.state) | {"seconds": seconds},
@@ -290,24 +260,34 @@ class Loop:
             settings.half_precision,
             most and most * 1_000_000,
         )
-        write_log(self.folder / LOG, self.rows)
-        archives.remove_old(self.folder, settings.save_max_keep)
+        run_files.remove_old(self.folder, settings.save_max_keep)
         self.saved, self.last_save = self.step, self.seconds()
         say(f"Saved {first}")
 
     def _validate(self, wait=False):
-        """Measures the weights, averaged where they are; collects what is done."""
+        """Measures the weights, averaged where they are; collects what is done.
+
+        Args:
+            wait: Whether to wait for the values; if not, and an earlier measurement is
+                still under way beside the training, this one is left out.
+        """
         if self.validation is None:
             return
-        self._collect(wait=True)
-        if self.validated != self.step:
+        self._collect(wait)
+        if self.validation.is_busy():
+            say(f"No validation at step {self.step}: the last one is still under way.")
+        elif self.validated != self.step:
             self.validated = self.step
             weights = self.state.get("ema", self.state["generator"])
-            self.validation.begin(self.step, weights)
-        self._collect(wait)
+            self.validation.begin(self.step, weights, self._is_asked_to_stop)
+            self._collect(wait)
 
     def _collect(self, wait=False):
-        found = self.validation and self.validation.collect(wait)
+        try:
+            found = self.validation and self.validation.collect(wait)
+        except InputError:
+            self.save()  # The images are at fault, not what was trained.
+            raise
         if not found:
             return
         step, values = found
@@ -315,42 +295,3 @@ class Loop:
         self.rows.append(row | {f"psnr_y_x{s}": value for s, value in values.items()})
         text = "  ".join(f"x{scale} {value:.3f}" for scale, value in values.items())
         say(f"validated at step {step}  psnr_y {text}")
-
-
-LOG = "log.csv"
-
-
-def write_log(path, rows):
-    """Writes rows as CSV, whole or not at all; a column is there if a row has it."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    lines = [names] + [[row.get(name, "") for name in names] for row in rows]
-    text = "".join(f"{','.join(map(_to_text, line))}\n" for line in lines)
-    with written_whole(path) as aside:
-        aside.write_text(text)
-
-
-def _to_text(value):
-    return f"{value:.8g}" if isinstance(value, float) else str(value)
-
-
-def read_log(path, step):
-    """Reads the rows of a log up to a step; none where there is no log."""
-    path = Path(path)
-    if not path.is_file():
-        return []
-    names, *lines = (line.split(",") for line in path.read_text().splitlines())
-    rows = []
-    for line in lines:
-        cells = zip(names, line, strict=True)
-        row = {n: float(c) if "." in c or "e" in c else c for n, c in cells if c}
-        rows.append(row)
-    return [row for row in rows if int(float(row["step"])) <= step]
-
-
-def _count_work(lowered):
-    """Floating-point operations of a step, as XLA counts them; None if it does not.
-
-    It counts the body of a loop once, so this is one step of however many.
-    """
-    found = lowered.cost_analysis()
-    return (found or {}).get("flops")

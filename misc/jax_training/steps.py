@@ -147,6 +147,8 @@ class Stepper:
     def _rate(self, root, step, share):
         schedule = self.schedules[root]
         by_step = schedule.at(step)
+        if schedule.kind != "cosine":
+            return by_step
         return jnp.where(share < 0, by_step, schedule.at(step, share))
 
     def _move(self, weights, moments, gradients, norm, rate):
@@ -173,3 +175,12 @@ class Stepper:
             "velocity": moments["velocity"] | adam.nu,
         }
         return weights | moved, after
+
+
+def count_work(lowered):
+    """Floating-point operations of a step, as XLA counts them; None if it does not.
+
+    It counts the body of a loop once, so this is one step of however many.
+    """
+    found = lowered.cost_analysis()
+    return (found or {}).get("flops")

@@ -51,15 +51,19 @@ class Upscaler:
         return lambda x: self.runs[key](self.weights, jax.device_put(x, self.device))
 
 
+class _LeftOff(Exception):
+    """A measurement was asked to leave off."""
+
+
 class Validation:
     """Measures psnr_y of whole pictures now and then.
 
     Beside an accelerator it runs in a thread, on the CPU, where no compilation for each
-    size of picture holds the training up.
+    size of picture holds up the training.
     """
 
     def __init__(self, architecture, loader):
-        """Takes what is measured.
+        """Measures nothing yet.
 
         Args:
             architecture: A `models.generator_settings.Architecture`.
@@ -70,28 +74,41 @@ class Validation:
         self.loader = loader
         self.thread = self.result = self.error = None
 
-    def begin(self, step, weights):
+    def begin(self, step, weights, is_to_stop):
         """Measures weights; `collect` has what came out.
 
         Args:
             step: That they are of.
             weights: From a name to an array, on any device.
+            is_to_stop: Asked after each image; says whether to leave off.
         """
         self.upscaler.take(jax.device_get(weights))
-        self.thread = threading.Thread(target=self._measure, args=(step,), daemon=True)
+        self.thread = threading.Thread(
+            target=self._measure, args=(step, is_to_stop), daemon=True
+        )
         self.thread.start()
         if not self.is_beside:
             self.thread.join()
 
-    def _measure(self, step):
+    def is_busy(self):
+        """Whether a measurement is under way."""
+        return self.thread is not None and self.thread.is_alive()
+
+    def _measure(self, step, is_to_stop):
+        def ask(*_):
+            if is_to_stop():
+                raise _LeftOff
+
         try:
             values = {}
             for scale in self.loader.scales:
                 (images,) = measure_scale(
-                    [self.upscaler], self.loader, scale, SHAVE_SIZE
+                    [self.upscaler], self.loader, scale, SHAVE_SIZE, ask
                 )
                 values[scale] = average(images)["psnr_y"]
             self.result = step, values
+        except _LeftOff:
+            pass
         except BaseException as error:  # For the main thread to raise.
             self.error = error
 
@@ -109,6 +126,7 @@ class Validation:
         self.thread.join()
         self.thread = None
         if self.error is not None:
-            raise self.error
+            error, self.error = self.error, None
+            raise error
         result, self.result = self.result, None
         return result

@@ -1,0 +1,57 @@
+"""The table of a run under JAX: losses, step times and what validations found."""
+
+import csv
+import io
+from pathlib import Path
+
+from console.files import written_whole
+from console.progress import warn
+
+NAME = "log.csv"
+
+
+def write(folder, rows):
+    """Writes rows as CSV, whole or not at all; a column is there if a row has it.
+
+    Args:
+        folder: The run's.
+        rows: dicts, from a column to a number.
+    """
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    table = csv.DictWriter(text, names, lineterminator="\n")
+    table.writeheader()
+    table.writerows({n: _to_text(value) for n, value in row.items()} for row in rows)
+    with written_whole(Path(folder) / NAME) as aside:
+        aside.write_text(text.getvalue())
+
+
+def _to_text(value):
+    return f"{value:.8g}" if isinstance(value, float) else value
+
+
+def read(folder, step):
+    """Reads the rows up to a step.
+
+    Args:
+        folder: The run's.
+        step: The last one that counts.
+
+    Returns:
+        list of dict: Empty where there is no log, or with a warning a damaged one.
+    """
+    path = Path(folder) / NAME
+    if not path.exists():
+        return []
+    try:
+        with open(path, newline="") as file:
+            rows = [_to_numbers(row) for row in csv.DictReader(file, strict=True)]
+        return [row for row in rows if row["step"] <= step]
+    except (ValueError, KeyError, TypeError, AttributeError, csv.Error):
+        warn(f"{path}: is damaged; a new one is begun.")
+        return []
+
+
+def _to_numbers(row):
+    whole = ("step", "scale")
+    return {n: int(v) if n in whole else float(v) for n, v in row.items() if v}
