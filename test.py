@@ -66,7 +66,7 @@ def define_flags():
 
 def main():
     """Upscales every picture."""
-    devices.choose("0" if FLAGS.use_gpu else "-1")
+    devices.choose("0" if FLAGS.use_gpu else "-1", "--use_gpu")
     limits.take_flag()
     check_target(FLAGS.output_path, "--output_path", is_folder=True)
     output = jobs.Output.from_flags(FLAGS.output_path)

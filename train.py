@@ -85,7 +85,10 @@ def define_flags():
 
 def main():
     """Trains the model that the flags describe."""
-    device = devices.choose(FLAGS.cuda_device)
+    asked = FLAGS["cuda_device"]
+    device = devices.choose(
+        FLAGS.cuda_device, asked.serialize() if asked.present else None
+    )
     settings, options = LoopSettings.from_flags(), StepOptions.from_flags()
     if options.deterministic:
         devices.make_deterministic()
@@ -145,7 +148,9 @@ def _train(team, folder, lock, device, settings, options):
     # Once all flags are known to be right: it says what changes from here on.
     if not FLAGS.restart and checkpoints.list_checkpoints(folder):
         said = (*MAY_CHANGE_SAID, *model_class.may_change)
-        check_same_run(folder, before, arguments, MAY_CHANGE, said)
+        newest = checkpoints.list_checkpoints(folder)[-1]
+        more = f"--restore_path={newest} --global_step={checkpoints.step_of(newest)}"
+        check_same_run(folder, before, arguments, MAY_CHANGE, said, more=more)
     goes_back = _restore(model, folder, before)
     # A later start may give none, and the command of the first one still goes on.
     first = arguments["restore_path"] if not before else before.get("restore_path")

@@ -66,7 +66,7 @@ def define_flags():
 
 def main():
     """Measures, prints a table, writes report and images."""
-    devices.choose(FLAGS.cuda_device)
+    devices.choose(FLAGS.cuda_device, f"--cuda_device={FLAGS.cuda_device}")
     options = StepOptions(precision=FLAGS.precision)
     devices.warn_if_slow(options.precision)
     model, step = open_from_flags(FLAGS.model, options)

@@ -174,7 +174,8 @@ def _explain(error):
     text = str(error).removeprefix("ERROR:: ").rstrip(".")
     if isinstance(error, flags.UnrecognizedFlagError):
         near = re.search(r"Did you mean: (.*?) ?\?$", text)
-        hint = f" Did you mean --{near[1].replace(' or ', ' or --')}?" if near else ""
+        names = re.sub(r"(, | or )", r"\1--", near[1]) if near else ""
+        hint = f" Did you mean --{names}?" if near else ""
         return (
             f"--{error.flagname} is not a flag of this script, its model or its loader."
             f"{hint} --helpfull lists the flags."

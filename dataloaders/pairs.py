@@ -115,10 +115,12 @@ def _find_folder(input_path, scale, flag):
             "images are made from HR."
         )
     there = sorted(path.name for path in input_path.iterdir() if path.is_dir())
+    scales = [name[1:] for name in there if name[0] in "xX" and name[1:].isdigit()]
+    or_these = f" --scales={','.join(scales)} does without it;" if scales else ""
     raise InputError(
         f"{flag}={input_path}: no folder x{scale} in it (folders there: "
-        f"{name_some(there) or 'none'}). misc/downscale_generator.py makes it; without "
-        "this flag the LR images are made from HR."
+        f"{name_some(there) or 'none'}).{or_these} misc/downscale_generator.py makes "
+        "it; without this flag the LR images are made from HR."
     )
 
 

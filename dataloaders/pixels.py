@@ -56,8 +56,13 @@ def _plan_lr(folder, images, settings, scale, hr):
             lambda index: make_lr(hr[0][index], scale),
         )
     paths = [pair.lr_paths[scale] for pair in images]
+    # Other images may lie in the same folder: HR's, or those of another scale.
+    others = [Path(settings.truth_path)]
+    others += [p.parent for s, p in images[0].lr_paths.items() if s != scale]
+    is_shared = any(paths[0].parent.resolve() == other.resolve() for other in others)
+    suffix = f"-lr-x{scale}" if is_shared else ""
     return cache.Plan(
-        folder / cache.name_cache(paths[0].parent),
+        folder / cache.name_cache(paths[0].parent, suffix),
         cache.describe_sources(paths),
         shapes,
         lambda index: load_image(paths[index]),

@@ -60,7 +60,7 @@ def define_flags():
 def main():
     """Measures, prints a table, writes report and plot."""
     opening.check_flags()
-    devices.choose(FLAGS.cuda_device)
+    devices.choose(FLAGS.cuda_device, f"--cuda_device={FLAGS.cuda_device}")
     for name in ("report_path", "plot_path"):
         if FLAGS[name].value is not None:
             check_target(FLAGS[name].value, f"--{name}")

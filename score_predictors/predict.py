@@ -70,7 +70,7 @@ def main():
     """Scores every picture."""
     app.require("input_path")
     opening.check_flags()
-    devices.choose("0" if FLAGS.use_gpu else "-1")
+    devices.choose("0" if FLAGS.use_gpu else "-1", "--use_gpu")
     limits.take_flag()
     if FLAGS.report_path is not None:
         check_target(FLAGS.report_path, "--report_path")

@@ -74,7 +74,10 @@ def define_flags():
 
 def main():
     """Trains the predictor that the flags describe."""
-    device = devices.choose(FLAGS.cuda_device)
+    asked = FLAGS["cuda_device"]
+    device = devices.choose(
+        FLAGS.cuda_device, asked.serialize() if asked.present else None
+    )
     files = RunFiles(FLAGS.train_path, FLAGS.weight_filename)
     files.check()
     name = f"--weight_filename={FLAGS.weight_filename}"

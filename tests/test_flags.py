@@ -96,6 +96,11 @@ def test_only_what_can_be_trained_is_offered():
             "you mean --batch_size? --helpfull lists the flags.",
         ),
         (
+            "--scale=4",
+            "--scale is not a flag of this script, its model or its loader. Did you "
+            "mean --scale_weights, --scales? --helpfull lists the flags.",
+        ),
+        (
             "--use_ema=maybe",
             "--use_ema=maybe: expected true or false. --helpfull describes the flag.",
         ),

@@ -315,6 +315,27 @@ def test_what_may_change_with_a_word_and_what_may_not(tmp_path, capsys):
     assert "rate" not in str(caught.value)
 
 
+def test_other_scales_are_no_other_data_set(tmp_path):
+    before = {"scales": [4], "data_set": "known by its sizes at x4"}
+    now = {"scales": [2], "data_set": "known by its sizes at x2"}
+    more = "--restore_path=a/model.ckpt-7 --global_step=7"
+    with pytest.raises(InputError) as caught:
+        check_same_run(tmp_path, before, now, (), more=more)
+    assert "--scales was [4] and is [2]. " in str(caught.value)
+    assert "data set" not in str(caught.value)
+    assert f"give another --train_path with {more}" in str(caught.value)
+
+
+@pytest.mark.parametrize("asked_by", [None, "--use_gpu"])
+def test_a_gpu_that_is_asked_for_and_not_there_is_told(monkeypatch, capsys, asked_by):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    assert devices.choose("0", asked_by) == "the CPU"
+    warned = "Warning: --use_gpu: TensorFlow finds no GPU here; running on the CPU.\n"
+    assert capsys.readouterr().err == (warned if asked_by else "")
+    devices.choose("-1", asked_by)
+    assert capsys.readouterr().err == ""
+
+
 def test_the_data_set_is_known_by_its_images_not_its_place(loader, tmp_path):
     def describe(folder, scales=(2, 4)):
         settings = PairedSettings(str(folder), None, scales, 8, 2, 0, str(tmp_path))

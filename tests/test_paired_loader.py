@@ -311,7 +311,7 @@ def test_a_missing_lr_image_is_named(tmp_path):
 
 def test_a_missing_scale_names_the_folders_that_are_there(tmp_path):
     settings = write_pair(tmp_path, (20, 30), (10, 15)) | {"scales": (2, 4)}
-    with pytest.raises(InputError, match=r"no folder x4 .*folders there: x2"):
+    with pytest.raises(InputError, match=r"x4 .*there: x2\).*--scales=2 does"):
         make_loader(tmp_path, **settings)
     with pytest.raises(InputError, match="no such folder"):
         make_loader(tmp_path, input_path=str(tmp_path / "none"))

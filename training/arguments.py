@@ -36,7 +36,7 @@ def read_arguments(path):
 
 
 def check_same_run(
-    run, before, arguments, may_change, may_change_said=(), anew="--restart"
+    run, before, arguments, may_change, may_change_said=(), anew="--restart", more=""
 ):
     """Refuses to go on with a run under other arguments than it was started with.
 
@@ -47,6 +47,7 @@ def check_same_run(
         may_change: Names of those that may differ.
         may_change_said: Names of those that may differ, with a line that says so.
         anew: The flag that begins anew; None where there is none.
+        more: Flags by which another run goes on from where this one is.
 
     Raises:
         InputError: Another argument differs; all that differ are named.
@@ -56,11 +57,13 @@ def check_same_run(
         for name in sorted(set(before) & set(arguments) - set(may_change))
         if before[name] != arguments[name]
     }
+    if "scales" in differing:  # The images are known by their sizes at each.
+        differing.pop("data_set", None)
     said = [differing.pop(name) for name in may_change_said if name in differing]
     if differing:
         ways = [
             "Start with the same flags to go on with it",
-            "give another --train_path",
+            f"give another --train_path{f' with {more}' * bool(more)} to start another",
         ]
         if anew is not None:
             ways.append(f"begin anew with {anew}")

@@ -10,12 +10,14 @@ from console.progress import warn
 BFLOAT16_INSTRUCTIONS = {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"}
 
 
-def choose(cuda_device):
+def choose(cuda_device, asked_by=None):
     """Makes TensorFlow see only the wanted GPUs; without any, it takes the CPU.
 
     Args:
         cuda_device: Indices with commas between them, as in CUDA_VISIBLE_DEVICES;
             `-1` for the CPU.
+        asked_by: The flag by which a person asked for a GPU; None where it is only a
+            default, and the CPU does as well without a word.
 
     Returns:
         str: What it is, for a person: `"the CPU"` or `"GPU 0"`.
@@ -32,6 +34,8 @@ def choose(cuda_device):
             f"--cuda_device={cuda_device}: expected numbers of GPUs such as 0 or 0,1, "
             "or -1 for the CPU."
         ) from None
+    if wanted != [-1] and not gpus and asked_by is not None:
+        warn(f"{asked_by}: TensorFlow finds no GPU here; running on the CPU.")
     if wanted == [-1] or not gpus:
         tf.config.set_visible_devices([], "GPU")
         return "the CPU"

@@ -99,16 +99,18 @@ def restore_newest(model, folder, named=None, elsewhere=None, only=None):
     for prefix in reversed(saved):
         try:
             stored = checkpoints.list_roots(prefix)
+            target = " --restore_target=generator"
             if "state" not in stored:
                 what = "was written by another program, whose run cannot go on here"
+                target = ""  # Of what it holds, Adam's memory may be a part.
             elif not any(root.endswith("optimizer") for root in stored):
                 what = "holds weights alone, and nothing of a run to go on with"
             else:
                 what = None
             if what is not None:
                 advice = elsewhere or (
-                    f"Give another --train_path, and --restore_path={prefix} "
-                    "--restore_target=generator to start from its weights."
+                    f"Give another --train_path, and --restore_path={prefix}{target} "
+                    "to start from it."
                 )
                 raise ForeignError(f"{named}: {prefix.name} {what}. {advice}")
             model.restore(str(prefix), resume=True)
