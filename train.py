@@ -19,6 +19,7 @@ from console.flags import collect_values, define_count, define_float
 from console.locks import Lock
 from console.progress import say, warn
 from dataloaders import PAIRED
+from dataloaders.pairs import warn_of_common
 from models import BASELINES, MODELS
 
 with quiet.imports():
@@ -159,7 +160,7 @@ def _train(team, folder, lock, device, settings, options):
     if model.step >= settings.max_steps:
         say(f"Nothing to do: step {model.step} of --max_steps={settings.max_steps}.")
         return None
-    validation = _make_validation(model, loader_class, scales)
+    validation = _make_validation(model, loader, scales)
     loader.prepare()
 
     if team.is_chief and FLAGS.restart:
@@ -204,8 +205,14 @@ def _take_architecture(model_class, folder):
     run_folder.take_architecture(model_class, saved)
 
 
-def _make_validation(model, loader_class, scales):
-    """What measures the model meanwhile; None if nothing is to be measured."""
+def _make_validation(model, trained, scales):
+    """What measures the model meanwhile; None if nothing is to be measured.
+
+    Args:
+        model: What is measured.
+        trained: The loader of the images that are trained on.
+        scales: At which it is measured.
+    """
     if FLAGS.validate_truth_path is None:
         for name in ("validate_input_path", "niqe_model_path"):
             if FLAGS[name].value is not None:
@@ -218,10 +225,11 @@ def _make_validation(model, loader_class, scales):
         raise InputError(
             f"--best_metric={FLAGS.best_metric} needs --niqe_model_path, too."
         )
-    loader = loader_class.from_flags(scales=scales, flag_prefix="--validate")
+    loader = type(trained).from_flags(scales=scales, flag_prefix="--validate")
     # So that anything wrong is met before the training.
     loader.check_whole(SHAVE_SIZE, with_niqe="niqe" in judges)
     say(f"Validating on {len(loader.images)} images of {FLAGS.validate_truth_path}.")
+    warn_of_common(loader.images, trained.images)
     return Validation(
         model,
         opening.open_model(BASELINE)[0],

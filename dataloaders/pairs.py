@@ -1,9 +1,11 @@
 """Finds the LR images of each HR image and checks that their sizes agree."""
 
 import dataclasses
+import filecmp
 from pathlib import Path
 
 from console.errors import InputError, name_some
+from console.progress import warn
 from imaging.files import load_image, read_size
 from imaging.imresize import make_lr
 from imaging.listing import list_images
@@ -53,6 +55,46 @@ def find_pairs(truth_path, input_path, scales, flag_prefix="--data"):
     pairs = [_make_pair(path, lr_paths) for path in hr_paths.values()]
     _check_sizes(pairs)
     return pairs
+
+
+def find_common(images, others):
+    """Finds images that two sets have in common, whatever these call them.
+
+    Args:
+        images: list of Pair.
+        others: Likewise.
+
+    Returns:
+        list of Pair: Those of `images` whose HR file is also one of `others`: by its
+        path, by a link, or byte for byte.
+    """
+    paths = {pair.hr_path.resolve() for pair in others}
+    by_size = {}
+    for path in paths:
+        by_size.setdefault(path.stat().st_size, []).append(path)
+
+    def is_among(path):
+        same_size = by_size.get(path.stat().st_size, ())
+        return path.resolve() in paths or any(
+            filecmp.cmp(path, other, shallow=False) for other in same_size
+        )
+
+    return [pair for pair in images if is_among(pair.hr_path)]
+
+
+def warn_of_common(images, trained):
+    """Says which of the images that a model is measured on it is trained on, too.
+
+    Args:
+        images: list of Pair.
+        trained: Likewise.
+    """
+    common = [pair.name for pair in find_common(images, trained)]
+    if common:
+        warn(
+            f"{len(common)} of the images to validate on are trained on, too "
+            f"({name_some(common)}): what is measured on them flatters the model."
+        )
 
 
 def _list_by_name(folder, flag):

@@ -29,6 +29,7 @@ from console.flags import collect_values, take_missing  # noqa: E402
 from console.locks import Lock  # noqa: E402
 from console.progress import say  # noqa: E402
 from dataloaders import PAIRED, cache  # noqa: E402
+from dataloaders.pairs import warn_of_common  # noqa: E402
 from misc.jax_training import MODELS  # noqa: E402
 from models.generator_settings import FLAG_PREFIX  # noqa: E402
 from training.options import BasicOptions  # noqa: E402
@@ -130,7 +131,7 @@ def _train(folder, options, settings):
     if step >= settings.max_steps or seconds >= (settings.max_seconds or float("inf")):
         say(f"Nothing to do: step {step} of {settings.max_steps}, {seconds:.0f} s.")
         return None
-    validation = _make_validation(model, loader_class, scales)
+    validation = _make_validation(model, loader, scales)
     loader.prepare()
     write_arguments(folder / ARGUMENTS, arguments["run"])
     devices = stepper.mesh.devices
@@ -210,15 +211,22 @@ def _collect(model, loader, loader_class, scales):
     return {"model": model.name, "architecture": vars(model.architecture), "run": run}
 
 
-def _make_validation(model, loader_class, scales):
-    """What measures the model meanwhile; None if nothing is to be measured."""
+def _make_validation(model, trained, scales):
+    """What measures the model meanwhile; None if nothing is to be measured.
+
+    Args:
+        model: What is measured.
+        trained: The loader of the images that are trained on.
+        scales: At which it is measured.
+    """
     if FLAGS.validate_truth_path is None:
         if FLAGS.validate_input_path is not None:
             raise InputError("--validate_input_path needs --validate_truth_path, too.")
         return None
-    loader = loader_class.from_flags(scales=scales, flag_prefix="--validate")
+    loader = type(trained).from_flags(scales=scales, flag_prefix="--validate")
     loader.check_whole(SHAVE_SIZE)
     say(f"Validating on {len(loader.images)} images of {FLAGS.validate_truth_path}.")
+    warn_of_common(loader.images, trained.images)
     return Validation(model.architecture, loader)
 
 

@@ -13,10 +13,10 @@ def draw_picture(height, width, seed=0):
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
-def write_pictures(folder, sizes):
+def write_pictures(folder, sizes, seed=0):
     """Writes one PNG for each (height, width): `0.png`, `1.png` and so on."""
     folder.mkdir(parents=True, exist_ok=True)
     for index, (height, width) in enumerate(sizes):
-        picture = draw_picture(height, width, index)
+        picture = draw_picture(height, width, seed + index)
         Image.fromarray(picture).save(folder / f"{index}.png")
     return folder

@@ -71,8 +71,8 @@ def make_data(folder):
         "Set5/HR",
         "images",
     )
-    for name in names:
-        write_pictures(folder / name, [(72, 80), (64, 68)])
+    for place, name in enumerate(names):
+        write_pictures(folder / name, [(72, 80), (64, 68)], 10 * place)
     # Large enough for NIQE.
     write_pictures(folder / "B100" / "HR", [(104, 200), (112, 200)])
     (folder / "NIQE").mkdir()

@@ -23,6 +23,7 @@ def road(tmp_path_factory):
     """A folder with pictures, predictors, NIQE's model and a trained EUSR."""
     folder = tmp_path_factory.mktemp("four_pass")
     write_pictures(folder / "HR", SIZES)
+    write_pictures(folder / "valid", SIZES, 10)
     write_predictor(folder / "aesthetic.pb", 0)
     write_predictor(folder / "subjective.pb", 1, first_score=None)
     write_predictor(folder / "fixed.pb", 2, side=32)
@@ -68,7 +69,7 @@ def trained(road):
     """What the training says; its folder is `4pp`."""
     return succeed_here(
         "train.py",
-        *four_pass_flags(road, validate_truth_path=road / "HR", validate_freq=1),
+        *four_pass_flags(road, validate_truth_path=road / "valid", validate_freq=1),
         *(f"--niqe_model_path={road / 'niqe.npz'}", "--best_metric=niqe"),
     )
 

@@ -70,7 +70,7 @@ def train_jax(*arguments, status=0, **options):
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("jax")
     write_pictures(folder / "HR", [(72, 80), (80, 72), (90, 96)])
-    write_pictures(folder / "valid", [(40, 48), (48, 40)])
+    write_pictures(folder / "valid", [(40, 48), (48, 40)], 10)
     return folder
 
 
