@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -69,6 +70,7 @@ def test_of_many_at_once_there_is_never_more_than_one(tmp_path):
             try:
                 with Lock(tmp_path / "run", "--a"):
                     holding += 1
+                    time.sleep(1e-4)  # For another to come in, if it could.
                     most, held = max(most, holding), held + 1
                     holding -= 1
             except InputError:

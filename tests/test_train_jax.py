@@ -352,9 +352,12 @@ def test_what_a_kill_has_cut_off_is_neither_gone_on_with_nor_kept(tmp_path, caps
     path, _, _ = run_files.read_weights(tmp_path, "--a")
     assert path.name == "weights-8.npz"
     assert "2of2 is missing" in capsys.readouterr().err
-    run_files.remove_old(tmp_path, 1)
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["state-8.npz", "weights-8.npz"]
+    write_save(tmp_path, 20)
+    write_save(tmp_path, 18)
+    # As if 20 had been damaged: 18 is the run's newest, and must stay.
+    run_files.remove_old(tmp_path, 1, 18)
+    assert run_files.list_saved(tmp_path) == [18, 20]
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_weights_alone_are_no_run_to_begin_over(tmp_path):

@@ -260,7 +260,7 @@ class Loop:
             settings.half_precision,
             most and most * 1_000_000,
         )
-        run_files.remove_old(self.folder, settings.save_max_keep)
+        run_files.remove_old(self.folder, settings.save_max_keep, self.step)
         self.saved, self.last_save = self.step, self.seconds()
         say(f"Saved {first}")
 

@@ -166,11 +166,19 @@ def read_weights(path, flag):
     return last, *archives.read(last, flag)
 
 
-def remove_old(folder, most):
-    """Keeps the newest few of a run's saves, and nothing that was cut off."""
-    kept = list_saved(folder)[-most:]
+def remove_old(folder, most, step):
+    """Keeps the newest few of a run's saves, and nothing that was cut off.
+
+    Args:
+        folder: The run's.
+        most: How many are kept.
+        step: The one just written. Later ones, which could not be read when the run
+            went on, neither count nor go.
+    """
+    kept = [saved for saved in list_saved(folder) if saved <= step][-most:]
     for kind in (STATE, WEIGHTS):
-        steps = set(archives.list_steps(folder, kind)) - set(kept)
+        there = {s for s in archives.list_steps(folder, kind) if s <= step}
+        steps = there - set(kept)
         files = (archives.list_files(name_archive(folder, kind, s)) for s in steps)
         for file in itertools.chain.from_iterable(files):
             file.unlink()
