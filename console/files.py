@@ -144,20 +144,22 @@ def _name_part(path, token):
 
 
 def lock(file):
-    """Marks an open file as being written, for `remove_leftovers` of other processes.
+    """Marks an open file as being written, for other processes that ask.
 
     The mark goes with the process, however that ends.
 
     Returns:
-        bool: Whether it is marked: not if another has marked it, nor where the system
-        or the file system knows no such thing.
+        bool: Whether it is marked: False if another has marked it, None where the
+        system or the file system knows no such thing.
     """
     try:
         import fcntl
 
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (ImportError, OSError):
+    except BlockingIOError:
         return False
+    except (ImportError, OSError):
+        return None
     return True
 
 

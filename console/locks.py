@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 from console.errors import InputError
+from console.files import lock
 
 NAME = ".lock"
 
@@ -54,7 +55,7 @@ class Lock:
                 file = open(self.path, "a+")
             except FileNotFoundError:  # Another has just removed the empty folder.
                 continue
-            if not _try_to_lock(file):
+            if lock(file) is False:
                 file.seek(0)
                 holder = file.read(200).strip() or "a process that just started"
                 file.close()
@@ -92,21 +93,6 @@ class Lock:
         if self.made:
             with contextlib.suppress(OSError):  # Not empty, as a rule.
                 self.path.parent.rmdir()
-
-
-def _try_to_lock(file):
-    """Whether a file is locked now; also where the system knows no locks."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # Of a file system without locks.
-        return True
-    return True
 
 
 def _is_same(file, path):

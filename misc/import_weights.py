@@ -103,10 +103,7 @@ def _import():
     exporting.check_target_prefix(FLAGS.output_path)
     path, arrays, arguments = run_files.read_weights(FLAGS.input_path, FLAG)
     layers, architecture = _make_layers(path, arrays, arguments)
-    found = {root: {} for root in layers}
-    for name, array in arrays.items():
-        root, _, rest = name.partition("/")
-        found.setdefault(root, {})[rest] = array
+    found = run_files.unflatten(arrays)
     for root, layer in layers.items():
         variables = _by_name(layer)
         archives.check_fits(path, FLAG, found[root], variables)
@@ -150,7 +147,7 @@ def _make_layers(path, arrays, arguments):
 
 def _by_name(layer):
     """A layer's variables by the names that checkpoints use."""
-    return {variable.path.partition("/")[2]: variable for variable in layer.weights}
+    return {archives.name_of(variable): variable for variable in layer.weights}
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ def _train(folder, options, settings):
         scale_weights=read_scale_weights(scales),
     )
     _remember_compilations()
-    stepper = Stepper(model, options, model.training, settings.steps_per_call)
+    stepper = Stepper(model, options, settings.steps_per_call)
     _check_shares(stepper)
     arguments = _collect(model, loader, loader_class, scales)
     step, seconds, state = 0, 0.0, start_state(model, options)

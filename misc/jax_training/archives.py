@@ -29,6 +29,11 @@ _PIECE = re.compile(r"(?P<name>.+\.npz)\.(?P<index>\d{1,4})of(?P<count>\d{1,4})"
 _EXPECTED = f"a file like {WEIGHTS}-1000.npz, written by misc/train_jax.py"
 
 
+def name_of(variable):
+    """What checkpoints call a Keras variable, without the name of its network."""
+    return variable.path.partition("/")[2]
+
+
 def name_archive(folder, kind, step):
     """The path of an archive, whether it is in pieces or not."""
     return Path(folder) / f"{kind}-{step}.npz"

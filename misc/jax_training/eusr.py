@@ -5,7 +5,8 @@ import dataclasses
 import jax
 
 from console.flags import from_flags
-from misc.jax_training.network import Network, name_of
+from misc.jax_training.archives import name_of
+from misc.jax_training.network import Network
 from models import generator_settings
 from models.generator import Generator
 from models.generator_settings import ARCHITECTURE_FLAGS, FLAG_PREFIX, Training
@@ -18,7 +19,6 @@ class EUSR:
 
     Attributes:
         name: Its name in the registry.
-        flag_defaults: From flags that are not its own to their defaults with it.
         architecture: `models.generator_settings.Architecture`.
         networks: From a root's name in checkpoints to a `Network`.
         rates: From the same to the learning rate at step 0.
@@ -27,7 +27,6 @@ class EUSR:
     """
 
     name = "eusr"
-    flag_defaults = {}
     architecture_flags = ARCHITECTURE_FLAGS
     trained_scales = None
     settings = Training

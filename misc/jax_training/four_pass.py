@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 
 from console.flags import from_flags
+from misc.jax_training.archives import name_of
 from misc.jax_training.eusr import EUSR
-from misc.jax_training.network import Network, name_of
+from misc.jax_training.network import Network
 from models import generator_settings, reduction
 from models.discriminator import Discriminator
 from models.four_pass_settings import (

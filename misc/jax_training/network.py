@@ -3,6 +3,8 @@
 import jax.numpy as jnp
 import keras
 
+from misc.jax_training.archives import name_of
+
 
 class Network:
     """A Keras layer, called with weights that are given each time.
@@ -41,8 +43,3 @@ class Network:
         run = self.layer if method is None else getattr(self.layer, method)
         with keras.StatelessScope(state_mapping=mapping):
             return run(*arguments, **options)
-
-
-def name_of(variable):
-    """The name of a Keras variable without that of the network it belongs to."""
-    return variable.path.partition("/")[2]

@@ -54,17 +54,18 @@ class Stepper:
         mesh: The devices; each takes a share of the batch, and all hold the state.
     """
 
-    def __init__(self, model, options, training, steps=1):
+    def __init__(self, model, options, steps=1):
         """Compiles nothing yet.
 
         Args:
             model: Has `networks`, from a root's name to a `Network`, `rates`, from
-                the same to the learning rate at step 0, and `differentiate`.
+                the same to the learning rate at step 0, `training`, a
+                `models.generator_settings.Training`, and `differentiate`.
             options: `training.options.BasicOptions`.
-            training: A `models.generator_settings.Training`.
             steps: How many are taken at a call.
         """
         self.model, self.options, self.steps = model, options, steps
+        training = model.training
         self.schedules = {
             root: Schedule(
                 rate,
