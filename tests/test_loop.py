@@ -19,7 +19,7 @@ from tests.scripts import ROOT
 from tests.small import make_small
 from training.ahead import Ahead
 from training.loop import Loop, LoopSettings
-from training.stopping import StopRequest
+from training.stopping import TOGETHER, StopRequest
 
 
 @pytest.fixture
@@ -161,7 +161,9 @@ def test_the_second_signal_ends_the_process_within_a_step(number):
     )
     process.stdout.readline()
     process.send_signal(number)
-    time.sleep(0.5)
+    time.sleep(0.05)
+    process.send_signal(number)  # As timeout(1) does.
+    time.sleep(2 * TOGETHER)
     assert process.poll() is None
     process.send_signal(number)
     _, complained = process.communicate(timeout=20)

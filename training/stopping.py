@@ -5,8 +5,12 @@ import os
 import signal
 import socket
 import threading
+import time
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Within so many seconds two signals are one request: timeout(1) signals the process
+# and then its group, and a supervisor may signal a process group whose leader does too.
+TOGETHER = 0.5
 
 
 @contextlib.contextmanager
@@ -63,12 +67,14 @@ class StopRequest:
         self.signal = self.signal or signal.Signals(number)
 
     def _watch(self):
-        """Counts the signals that come, and ends the process at the second."""
-        count = 0
+        """Waits for signals, and ends the process at the second request."""
+        first = None
         with self.reader:
             while received := self.reader.recv(1):
-                count += received[0] in SIGNALS
-                if count == 2:
+                if received[0] not in SIGNALS:
+                    continue
+                first = first or time.monotonic()
+                if time.monotonic() - first > TOGETHER:
                     name = signal.Signals(received[0]).name
                     os.write(2, f"Stopped at once by a second {name}.\n".encode())
                     os._exit(128 + received[0])

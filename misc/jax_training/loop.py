@@ -23,7 +23,7 @@ IN_FLIGHT = 2
 # Calls that are timed at each scale before the training, the first one to warm up;
 # fewer where a call takes long.
 TIMED, TIMED_SECONDS = 4, 1.0
-WORKERS = 4
+WORKERS = 6
 
 
 class Loop:
