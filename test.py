@@ -16,7 +16,7 @@ from absl import flags
 from console import app, quiet
 from console.choices import Choice
 from console.errors import InputError
-from console.files import check_target
+from console.files import check_target, identify
 from console.flags import define_path, define_paths
 from console.progress import say
 from imaging import limits
@@ -25,9 +25,10 @@ from upscaling import choosing, jobs
 from upscaling.run import Run
 
 with quiet.imports():
+    from frozen import graphs
     from frozen.upscaler import Upscaler
     from models import opening
-    from training import devices
+    from training import checkpoints, devices
     from training.options import StepOptions, define_precision
 
 FLAGS = flags.FLAGS
@@ -71,20 +72,31 @@ def main():
     check_target(FLAGS.output_path, "--output_path", is_folder=True)
     output = jobs.Output.from_flags(FLAGS.output_path)
     found = jobs.find_jobs(FLAGS.input_path, output)
-    waiting = [job for job in found if output.overwrite or not job.is_done()]
-    if len(waiting) < len(found):
-        kept = f"{len(found) - len(waiting)} of {len(found)} results"
-        say(f"Kept {kept}, which are there; --overwrite makes them anew.")
+    results = jobs.Results(output, _tell_way())
+    waiting = results.find_waiting(found)
+    status = 1 if results.kept else None
     if not waiting:
-        return None
+        return status
     enlarger = choosing.enlarger_from_flags(_open_from_flags())
-    run = Run(waiting, output, enlarger, choosing.Tiler.from_flags())
+    run = Run(waiting, results, enlarger, choosing.Tiler.from_flags())
     run.take()
-    return run.tell()
+    return run.tell() or status
 
 
-def _open_from_flags():
-    """The frozen file where one is named, or else a checkpoint."""
+def _tell_way():
+    """Says with which weights results are made, and how."""
+    _check_flags()
+    if FLAGS.model_name is not None:
+        graphs.check_file(FLAGS.model_name, "--model_name")
+        path = Path(FLAGS.model_name)
+        return choosing.tell_way(identify(path.name, [path]))
+    prefix = opening.find_from_flags(FLAGS.model)
+    weights = FLAGS.model if prefix is None else checkpoints.identify(prefix)
+    return choosing.tell_way(weights, "precision", "restore_target", "use_ema")
+
+
+def _check_flags():
+    """Refuses a frozen file and a checkpoint at once."""
     is_named = FLAGS.model is not None or FLAGS.restore_path is not None
     if FLAGS.model_name is not None:
         if is_named:
@@ -97,9 +109,14 @@ def _open_from_flags():
                 "--precision is for a checkpoint, with --restore_path; a .pb file "
                 "computes as it was frozen. Leave it out."
             )
-        return Upscaler(FLAGS.model_name)
-    if not is_named and Path(FROZEN).exists():
+    elif not is_named and Path(FROZEN).exists():
         say(f"{FROZEN} is here but was not named: --model_name={FROZEN} would take it.")
+
+
+def _open_from_flags():
+    """The frozen file where one is named, or else a checkpoint."""
+    if FLAGS.model_name is not None:
+        return Upscaler(FLAGS.model_name)
     options = StepOptions(precision=FLAGS.precision)
     devices.warn_if_slow(options.precision)
     model, _ = opening.open_from_flags(FLAGS.model, options)

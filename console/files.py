@@ -90,13 +90,14 @@ class _WithoutDescriptor(io.RawIOBase):
 
 
 @contextlib.contextmanager
-def opened_whole(path):
+def opened_whole(path, finish=None):
     """Yields an open file for a library to write `path` to, whole or not at all.
 
     What a killed process has left of the same file is removed.
 
     Args:
         path: The file to be; its folder is made when missing.
+        finish: Called with the path where all is written, before it takes its place.
 
     Yields:
         A binary file for reading and writing, without a descriptor.
@@ -108,6 +109,9 @@ def opened_whole(path):
     with written_whole(path) as aside, open(aside, "w+b") as file:
         lock(file)
         yield _WithoutDescriptor(file)
+        file.flush()
+        if finish is not None:
+            finish(aside)
 
 
 def _replace(aside, path):
@@ -180,6 +184,26 @@ def remove_leftovers(path):
                 with open(part, "r+b") as file:
                     if lock(file):
                         part.unlink()
+
+
+def identify(name, paths):
+    """Names what some files hold, to tell it from what others of that name hold.
+
+    Args:
+        name: What to call it.
+        paths: The files.
+
+    Returns:
+        str: The name, and a digest of all bytes.
+
+    Raises:
+        OSError: One cannot be read.
+    """
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return f"{name} ({digest.hexdigest()[:12]})"
 
 
 def check_target(path, flag, is_folder=False):

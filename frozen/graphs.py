@@ -114,6 +114,17 @@ def save(graph_def, path):
         aside.write_bytes(graph_def.SerializeToString(deterministic=True))
 
 
+def check_file(path, flag, writer="freeze.py"):
+    """Refuses what is no file; as `read`, which looks into it, too."""
+    path = Path(path)
+    if not path.is_file():
+        found = "is a folder" if path.is_dir() else "no such file"
+        raise InputError(
+            f"{flag}={path}: {tell_misfit(path, found)}. Expected a .pb file written "
+            f"by {writer}."
+        )
+
+
 def read(path, flag, writer="freeze.py"):
     """Reads a graph from a file.
 
@@ -129,13 +140,8 @@ def read(path, flag, writer="freeze.py"):
         InputError: There is no such file, it is no frozen graph, or one that does
             more than compute.
     """
+    check_file(path, flag, writer)
     path = Path(path)
-    if not path.is_file():
-        found = "is a folder" if path.is_dir() else "no such file"
-        raise InputError(
-            f"{flag}={path}: {tell_misfit(path, found)}. Expected a .pb file written "
-            f"by {writer}."
-        )
     graph_def = tf.compat.v1.GraphDef()
     try:
         graph_def.ParseFromString(path.read_bytes())

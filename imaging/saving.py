@@ -28,16 +28,18 @@ class Format:
         has_alpha: Whether it can hold transparency.
         is_deep: Whether it can hold 16 bits a channel.
         most: The longest side that it can hold, in pixels; None for any.
+        has_quality: Whether `quality` has a say in it.
     """
 
     name: str
     has_alpha: bool
     is_deep: bool
     most: int | None = None
+    has_quality: bool = False
 
 
 PNG = Format("PNG", has_alpha=True, is_deep=True)
-JPEG = Format("JPEG", has_alpha=False, is_deep=False, most=65_500)
+JPEG = Format("JPEG", has_alpha=False, is_deep=False, most=65_500, has_quality=True)
 TIFF = Format("TIFF", has_alpha=True, is_deep=True)
 BMP = Format("BMP", has_alpha=True, is_deep=False)
 # By the ending of a file's name, as a flag gives it: without the dot.
@@ -45,7 +47,9 @@ FORMATS = {
     "png": PNG,
     "jpg": JPEG,
     "jpeg": JPEG,
-    "webp": Format("WEBP", has_alpha=True, is_deep=False, most=16_383),
+    "webp": Format(
+        "WEBP", has_alpha=True, is_deep=False, most=16_383, has_quality=True
+    ),
     "tif": TIFF,
     "tiff": TIFF,
     "bmp": BMP,
@@ -82,13 +86,14 @@ def check_fits(path, size, has_alpha):
         )
 
 
-def save_picture(path, picture, quality=JPEG_QUALITY):
+def save_picture(path, picture, quality=JPEG_QUALITY, finish=None):
     """Writes a picture, whole or not at all; makes its folder when missing.
 
     Args:
         path: The file; its ending is one of `FORMATS`.
         picture: `imaging.pictures.Picture`.
         quality: 1 to 100, of JPEG, and of WebP unless the picture is lossless.
+        finish: As of `console.files.opened_whole`.
 
     Raises:
         InputError: The format cannot hold it.
@@ -103,7 +108,7 @@ def save_picture(path, picture, quality=JPEG_QUALITY):
     is_deep = pixels.dtype == np.uint16
     if is_deep and not kind.is_deep:
         pixels, is_deep = to_8_bits(pixels), False
-    with opened_whole(path) as file:
+    with opened_whole(path, finish) as file:
         if kind is TIFF:
             tiff.write(file, pixels, picture.metadata)
         elif kind is BMP and pixels.shape[-1] in (2, 4):

@@ -77,6 +77,7 @@ def enlarge(folder):
             f"--input_path={folder}/validate/LR/x{scale}",
             f"--output_path={folder}/SR/{model}_x{scale}",
             f"--scale={scale}",
+            "--overwrite",
         )
     seconds = time.monotonic() - start
     rows = []
@@ -139,6 +140,7 @@ def fine_tune(folder, steps):
             f"--input_path={folder}/validate/LR_cv/x{SCALE}",
             f"--output_path={folder}/SR_cv/{name}",
             f"--scale={SCALE}",
+            "--overwrite",
         )
     titles = {"EUSR": "SR_cv/shipped", "EUSR, fine-tuned": "SR_cv/tuned"}
     row = compare(folder, f"LR_cv/x{SCALE}", SCALE, titles)

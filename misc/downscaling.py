@@ -1,5 +1,6 @@
 """What the downscaling helpers share: pairing files, checks, several processes."""
 
+import collections
 import concurrent.futures
 import contextlib
 import dataclasses
@@ -14,10 +15,10 @@ import numpy as np
 from console.errors import InputError, name_some
 from console.files import check_target
 from console.flags import define_count, define_path
+from console.made import CHANGED, FINISHED, MISSING, UNKNOWN, Made
 from console.progress import say, track
 from imaging.files import alpha_noted, load_image, save_image, warn_of_alpha
 from imaging.listing import list_images
-from misc.made import FINISHED, MAKE, UNKNOWN, Made
 
 
 def define_path_flags():
@@ -85,8 +86,8 @@ def pair_paths(input_path, output_path):
 def downscale_all(jobs, downscale, maker, num_processes=None):
     """Downscales what was not made yet, or was made from what has changed since.
 
-    Files that are there without `misc.made` knowing them are compared with what would
-    be made: the same pixels are kept, and anything else is an error.
+    Files that are there without `console.made` knowing them are compared with what
+    would be made: the same pixels are kept, and anything else is an error.
 
     Args:
         jobs: list of (source, target, scale); a folder holds targets of one scale.
@@ -100,36 +101,39 @@ def downscale_all(jobs, downscale, maker, num_processes=None):
             otherwise; what is finished stays.
     """
     folders = {target.parent: scale for _, target, scale in jobs}
-    made = {
-        folder: Made(folder, f"{maker} at x{scale}")
-        for folder, scale in folders.items()
-    }
-    found = {MAKE: [], UNKNOWN: [], FINISHED: []}
+    makers = {folder: f"{maker} at x{scale}" for folder, scale in folders.items()}
+    made = {folder: Made(folder) for folder in folders}
+    for folder, known in made.items():
+        known.check_makers(makers[folder])
+    found = collections.defaultdict(list)
     for job in jobs:
         source, target, _ = job
-        found[made[target.parent].look(source, target)].append(job)
-    todo = found[UNKNOWN] + found[MAKE]
+        folder = target.parent
+        found[made[folder].look(source, target, makers[folder])].append(job)
+    to_make = found[MISSING] + found[CHANGED]
+    todo = found[UNKNOWN] + to_make
     for folder in dict.fromkeys(target.parent for _, target, _ in todo):
         check_target(folder, "--output_path", is_folder=True)
     count = min(num_processes or os.cpu_count(), max(len(todo), 1))
     broken = []
     with _mapping(count) as map_all:
         # These first, so that nothing is mixed with what somebody else has made.
-        for function, state, what in (
-            (_compare, UNKNOWN, "Comparing"),
-            (_downscale_file, MAKE, "Downscaling"),
+        for function, some, what in (
+            (_compare, found[UNKNOWN], "Comparing"),
+            (_downscale_file, to_make, "Downscaling"),
         ):
-            outcomes = map_all(functools.partial(function, downscale), found[state])
-            broken += _remember(track(outcomes, len(found[state]), what), made)
-    _tell(len(found[MAKE]), len(found[UNKNOWN] + found[FINISHED]), broken, folders)
+            outcomes = map_all(functools.partial(function, downscale), some)
+            broken += _remember(track(outcomes, len(some), what), made, makers)
+    _tell(len(to_make), len(found[UNKNOWN] + found[FINISHED]), broken, folders)
 
 
-def _remember(outcomes, made):
+def _remember(outcomes, made, makers):
     """Remembers what went well.
 
     Args:
         outcomes: Iterable of Outcome.
         made: From a folder to its `Made`.
+        makers: From a folder to what makes its files.
 
     Returns:
         list of Outcome: What did not go well.
@@ -138,19 +142,16 @@ def _remember(outcomes, made):
         InputError: A file that is there holds something else.
     """
     broken = []
-    try:
-        for outcome in outcomes:
-            if outcome.alpha:
-                warn_of_alpha(outcome.alpha)
-            if outcome.is_foreign:
-                raise InputError(outcome.error)
-            if outcome.error:
-                broken.append(outcome)
-            else:
-                made[outcome.target.parent].add(outcome.target)
-    finally:
-        for folder in made.values():
-            folder.write()
+    for outcome in outcomes:
+        if outcome.alpha:
+            warn_of_alpha(outcome.alpha)
+        if outcome.is_foreign:
+            raise InputError(outcome.error)
+        if outcome.error:
+            broken.append(outcome)
+        else:
+            folder = outcome.target.parent
+            made[folder].add(outcome.target, makers[folder])
     return broken
 
 

@@ -36,24 +36,37 @@ def define_use_ema():
     )
 
 
-def open_from_flags(name, options=None):
-    """Opens what the flags of `define_flags` say; see `open_model`.
+def find_from_flags(name):
+    """Finds what the flags of `define_flags` name.
 
     Where they name no checkpoint and the model needs one, --restore_path becomes that
     of the weights that ship.
+
+    Args:
+        name: The model's, or None.
+
+    Returns:
+        str: The checkpoint; None for a model that needs none.
+
+    Raises:
+        InputError: There is no such checkpoint.
     """
     values = flags.FLAGS
     if values.restore_path is None:
         name = name or DEFAULT
-        if load(MODELS, name, "--model").needs_checkpoint:
-            values.restore_path = shipped.find(name)
-            say(f"Using the weights that ship: {values.restore_path}.")
+        if not load(MODELS, name, "--model").needs_checkpoint:
+            return None
+        values.restore_path = shipped.find(name)
+        say(f"Using the weights that ship: {values.restore_path}.")
+    return checkpoints.find(values.restore_path)
+
+
+def open_from_flags(name, options=None):
+    """Opens what `find_from_flags` finds; see `open_model`."""
+    prefix = find_from_flags(name)
+    values = flags.FLAGS
     return open_model(
-        name,
-        values.restore_path,
-        values.restore_target,
-        options=options,
-        use_ema=values.use_ema,
+        name, prefix, values.restore_target, options=options, use_ema=values.use_ema
     )
 
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from console.made import NAME
 from imaging.files import load_image, save_image
 from imaging.imresize import imresize
 from imaging.listing import EXTENSIONS
-from misc.made import NAME
 from tests.pictures import draw_picture, write_pictures
 from tests.scripts import ROOT, fail, run, run_here, succeed
 

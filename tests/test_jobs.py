@@ -1,4 +1,5 @@
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,8 @@ import pytest
 from PIL import Image
 
 from console.errors import InputError
-from imaging.files import load_image
+from console.made import NAME
+from imaging.files import load_image, save_image
 from tests.pictures import draw_picture
 from tests.scripts import fail_here, run_here, succeed_here
 from tests.small import make_small
@@ -111,18 +113,67 @@ def command(folder, *flags):
     )
 
 
-def test_what_is_there_is_kept_and_the_rest_is_done(tmp_path):
-    fill(tmp_path / "in", "a.png", "b.png")
-    kept = fill(tmp_path / "out", "a.png") / "a.png"
-    before = kept.read_bytes()
+def test_what_is_done_is_kept_and_the_rest_is_done(tmp_path):
+    fill(tmp_path / "in", "a.png")
+    succeed_here(*command(tmp_path))
+    kept = tmp_path / "out" / "a.png"
+    before = kept.stat()
+    fill(tmp_path / "in", "sub/b.jpg")
     said = succeed_here(*command(tmp_path))
     assert "Kept 1 of 2 results" in said and "Upscaled 1 of 1 pictures" in said
-    assert kept.read_bytes() == before
-    # All is done: not even a model is asked for.
-    said = succeed_here(*command(tmp_path)[:1], *command(tmp_path)[3:])
+    # However tiles are cut, and whatever number stands for a scale.
+    said = succeed_here(*command(tmp_path, "--tile_size=64", "--scale=2.0"))
     assert "Kept 2 of 2 results" in said and "Upscaled" not in said
+    assert kept.stat() == before
     succeed_here(*command(tmp_path, "--overwrite"))
-    assert kept.read_bytes() != before
+    assert kept.stat() != before
+
+
+def test_what_was_made_otherwise_is_kept_and_told(tmp_path):
+    folder = fill(tmp_path / "in", "a.png", "b.jpg", "c.png")
+    succeed_here(*command(tmp_path))
+    outputs = [tmp_path / "out" / name for name in ("a.png", "b.jpg", "c.png")]
+    before = [path.read_bytes() for path in outputs]
+
+    def tell(*flags):
+        done = run_here(*command(tmp_path, *flags))
+        assert done.returncode == 1 and done.stderr.startswith("Warning: not made")
+        assert [path.read_bytes() for path in outputs] == before
+        return done.stderr
+
+    a, b, c = outputs
+    assert (
+        f"not made: 3 of 3 results. There is already {a} (and 2 more), made by bicubic "
+        "--scale=2 and not by bicubic --scale=4. --overwrite makes"
+    ) in tell("--scale=4")
+    assert "--scale=2 --self_ensemble" in tell("--self_ensemble")
+    # The quality is JPEG's alone.
+    line = tell("--jpeg_quality=50")
+    assert "1 of 3" in line and f"{b}, made by bicubic --scale=2 --jpeg_qual" in line
+    fill(tmp_path / "in", "d.png")
+    os.utime(folder / "a.png", (1, 1))
+    save_image(c, draw_picture(9, 7))
+    before[2] = c.read_bytes()
+    line = tell()
+    assert f"{a}, made before {folder / 'a.png'} changed; and {c}, by a" in line
+    assert (tmp_path / "out" / "d.png").exists()
+
+
+def test_results_are_those_of_weights_not_of_a_place(tmp_path):
+    fill(tmp_path / "in", "a.png")
+    script, _, *flags = command(tmp_path)
+    model = make_small()
+    one, other = (
+        Keeper(model.roots(), tmp_path / name, 1).save(0) for name in ("one", "other")
+    )
+    succeed_here(script, *flags, f"--restore_path={one}")
+    said = succeed_here(script, *flags, f"--restore_path={other}")
+    assert "Kept 1 of 1 results" in said
+    model.generator.weights[0].assign_add(1.0 + 0 * model.generator.weights[0])
+    third = Keeper(model.roots(), tmp_path / "third", 1).save(0)
+    done = run_here(script, *flags, f"--restore_path={third}")
+    assert done.returncode == 1
+    assert re.search(r"made by (\S+ \(\w+\)) .* and not by (?!\1)", done.stderr)
 
 
 def test_a_broken_picture_is_listed_at_the_end(tmp_path):
@@ -138,7 +189,7 @@ def test_a_broken_picture_is_listed_at_the_end(tmp_path):
     assert [line.strip() for line in last[1:]] == [
         str(tmp_path / "in" / name) for name in ("b.png", "d.png")
     ]
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"a.png", "c.png"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"a.png", "c.png", NAME}
 
 
 def test_paths_need_no_flag(tmp_path):
@@ -153,7 +204,7 @@ def test_paths_need_no_flag(tmp_path):
 def test_crops_are_drawn_beside_a_result(tmp_path):
     fill(tmp_path / "in", "a.png")
     succeed_here(*command(tmp_path, "--compare"))
-    names = {path.name for path in (tmp_path / "out").iterdir()}
+    names = {path.name for path in (tmp_path / "out").iterdir()} - {NAME}
     assert names == {"a.png", "a.png.compare.png"}
     with Image.open(tmp_path / "out" / "a.png.compare.png") as image:
         assert image.mode == "RGB" and image.width > 3 * 100
@@ -201,7 +252,7 @@ def test_a_result_of_another_format_is_not_taken_again(tmp_path):
 def test_each_result_has_its_own_comparison(tmp_path):
     fill(tmp_path / "in", "a.png", "a.jpg")
     succeed_here(*command(tmp_path, "--compare"))
-    names = {path.name for path in (tmp_path / "out").iterdir()}
+    names = {path.name for path in (tmp_path / "out").iterdir()} - {NAME}
     assert names == {"a.png", "a.jpg", "a.png.compare.png", "a.jpg.compare.png"}
     fill(tmp_path / "in", "a.jpg.compare.png")
     assert "several pictures would be written to a.jpg.compare.png" in fail_here(
@@ -273,7 +324,7 @@ def test_a_failure_to_write_is_told_of_the_picture_that_it_was(tmp_path, monkeyp
     assert done.returncode == 1 and "Upscaled 2 of 4 pictures" in done.stdout
     for name in ("b.png", "d.png"):
         assert f"{name}: out of memory" in done.stderr
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"a.png", "c.png"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"a.png", "c.png", NAME}
 
 
 def test_turned_ways_are_averaged_and_narrow_tiles_taken(tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from console.made import NAME
 from imaging.files import load_image
 from tests.pictures import write_pictures
 from tests.scripts import ROOT, run_here, succeed
@@ -53,14 +54,15 @@ def test_a_second_run_finishes_what_was_stopped(tmp_path, source, number, status
     for path in finished:
         assert load_image(path).shape == (8 * SIDE, 8 * SIDE, 3)
     if number != signal.SIGKILL:
-        assert len(list(target.iterdir())) == len(finished)
+        assert len(list(target.iterdir())) == len(finished) + 1
 
-    for path in target.glob(".*"):  # Left by the kill, and old enough to go.
+    for path in target.glob(".*.part*"):  # Left by the kill, and old enough to go.
         os.utime(path, (0, 0))
     said = succeed("test.py", *flags(source, target))
     assert f"Kept {len(finished)} of {COUNT} results" in said
     assert {path.name for path in target.iterdir()} == {
-        f"{index}.png" for index in range(COUNT)
+        *(f"{index}.png" for index in range(COUNT)),
+        NAME,
     }
     for path, content in finished.items():
         assert path.read_bytes() == content
@@ -78,8 +80,8 @@ def test_a_full_disk_ends_the_run_and_leaves_whole_results(tmp_path, source):
     assert done.stdout.count("status 1") == 2
     # What the second run lists is what the first one has left: no part of a file.
     lines = done.stdout.splitlines()
-    kept = next(line for line in lines if line.startswith("0.png "))
-    names = kept.split()
+    kept = next(line for line in lines if NAME in line.split())
+    names = set(kept.split()) - {NAME}
     assert 0 < len(names) < COUNT and not [n for n in names if n.startswith(".")]
     assert f"Kept {len(names)} of {COUNT} results" in done.stdout
 
@@ -111,7 +113,7 @@ def test_a_picture_that_does_not_fit_the_memory_is_left_out(tmp_path, monkeypatc
     assert done.returncode == 1
     assert "1.png: out of memory with the smallest tiles" in done.stderr
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"0.png", "2.png"}
+    assert names == {"0.png", "2.png", NAME}
 
 
 def test_reading_is_one_ahead_and_writing_one_behind():

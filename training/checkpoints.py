@@ -7,6 +7,7 @@ TensorFlow 2 reads it by that name.
 """
 
 import contextlib
+import glob
 import json
 import logging
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from console.errors import InputError, first_line, name_some
+from console.files import identify as identify_files
 from console.kinds import tell_misfit
 from training.index_files import check_claims
 
@@ -99,6 +101,13 @@ def list_checkpoints(folder):
         if step.isdigit():
             found.append((int(step), index.with_suffix("")))
     return [prefix for _, prefix in sorted(found)]
+
+
+def identify(prefix):
+    """Names a checkpoint by its files' name and a digest of what they hold."""
+    path = Path(prefix)
+    files = sorted(path.parent.glob(f"{glob.escape(path.name)}.data-*"))
+    return identify_files(path.name, [f"{path}.index", *files])
 
 
 def step_of(prefix):

@@ -16,6 +16,8 @@ AUTO = "auto"
 # What a model may be able to do.
 CANDIDATES = (2, 3, 4, 8, 16)
 GIGABYTE = 1e9
+# Flags that say how a result is computed and not what it is.
+HOW = ("tile_size", "memory_limit")
 
 
 def define_flags():
@@ -62,6 +64,25 @@ def define_flags():
         "free. A picture and its result need what they need, with a warning.",
         lower_bound=1.0,
     )
+
+
+def tell_way(weights, *names):
+    """Says in one line how results are made, to tell those of another run.
+
+    Args:
+        weights: What they are made with.
+        *names: Of flags beside those of `define_flags` that change a result.
+
+    Returns:
+        str: The weights, --scale, and each other flag that is not at its default.
+    """
+    own = (flag.name for flag in flags.FLAGS.flags_by_module_dict()[__name__])
+    changed = [
+        flags.FLAGS[name].serialize()
+        for name in sorted({*own, *names} - {"scale", *HOW})
+        if flags.FLAGS[name].value != flags.FLAGS[name].default
+    ]
+    return " ".join([weights, f"--scale={flags.FLAGS.scale:g}", *changed])
 
 
 def enlarger_from_flags(model):

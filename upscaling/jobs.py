@@ -6,10 +6,12 @@ from pathlib import Path
 
 from absl import flags
 
+from console import made
 from console.errors import InputError, name_some
 from console.flags import define_count
+from console.progress import say, warn
 from imaging.listing import list_pictures
-from imaging.saving import FORMATS, JPEG_QUALITY
+from imaging.saving import FORMATS, JPEG_QUALITY, find_format
 
 SAME = "same"
 # Where the ending of a source says no format that could be written.
@@ -109,14 +111,80 @@ class Job:
     source: Path
     target: Path
 
-    def is_done(self):
-        """Whether its result is there, from an earlier run."""
-        return self.target.is_file()
-
     @property
     def comparison(self):
         """The file that shows crops of both."""
         return self.target.with_name(f"{self.target.name}{COMPARISON}")
+
+
+class Results:
+    """Which results are there, and what made them.
+
+    Attributes:
+        kept: list of Job, those whose result is there but was made otherwise.
+    """
+
+    def __init__(self, output, way):
+        """Reads what earlier runs remembered.
+
+        Args:
+            output: `Output`.
+            way: What makes results now: the weights, and how they are used.
+        """
+        self.output, self.way = output, way
+        self.made, self.kept = made.Made(output.folder), []
+
+    def find_waiting(self, jobs):
+        """Finds what is to be done, and says what is not.
+
+        Args:
+            jobs: list of Job.
+
+        Returns:
+            list of Job: Those without a result, or all if results are overwritten.
+        """
+        by_state = {}
+        for job in jobs:
+            state = self.made.look(job.source, job.target, self._tell_maker(job))
+            by_state.setdefault(state, []).append(job)
+        if self.output.overwrite:
+            return jobs
+        finished = by_state.pop(made.FINISHED, [])
+        waiting = by_state.pop(made.MISSING, [])
+        if finished:
+            say(
+                f"Kept {len(finished)} of {len(jobs)} results, which are there; "
+                "--overwrite makes them anew."
+            )
+        self.kept = [job for some in by_state.values() for job in some]
+        if self.kept:
+            reasons = (self._tell(state, *some) for state, some in by_state.items())
+            warn(
+                f"not made: {len(self.kept)} of {len(jobs)} results. There is already "
+                f"{'; and '.join(reasons)}. --overwrite makes them anew, another "
+                "--output_path or --suffix keeps both."
+            )
+        return waiting
+
+    def add(self, job, written):
+        """Remembers a result; as `console.made.Made.add`."""
+        self.made.add(job.target, self._tell_maker(job), written)
+
+    def _tell_maker(self, job):
+        quality = f" --jpeg_quality={self.output.jpeg_quality}"
+        return f"{self.way}{quality * find_format(job.target).has_quality}"
+
+    def _tell(self, state, job, *others):
+        """Why a result, and others like it, does not count as done."""
+        more = f" (and {len(others)} more)" * bool(others)
+        return {
+            made.UNKNOWN: f"{job.target}{more}, by a program that is not known",
+            made.OTHERWISE: (
+                f"{job.target}{more}, made by {self.made.tell_maker(job.target)} "
+                f"and not by {self._tell_maker(job)}"
+            ),
+            made.CHANGED: f"{job.target}{more}, made before {job.source} changed",
+        }[state]
 
 
 def find_jobs(inputs, output):

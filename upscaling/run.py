@@ -22,16 +22,16 @@ _ITS_OWN_FAULTS = (
 class Run:
     """All pictures on their way to their results."""
 
-    def __init__(self, waiting, output, enlarger, tiler):
+    def __init__(self, waiting, results, enlarger, tiler):
         """Takes what is to be done and with what.
 
         Args:
             waiting: list of `upscaling.jobs.Job`.
-            output: `upscaling.jobs.Output`.
+            results: `upscaling.jobs.Results`.
             enlarger: `upscaling.enlarging.Enlarger`.
             tiler: `upscaling.choosing.Tiler`.
         """
-        self.waiting, self.output = waiting, output
+        self.waiting, self.results = waiting, results
         self.enlarger, self.tiler = enlarger, tiler
         self.sizes = {job: _find_size(job) for job in waiting}
         self.left_out = set()
@@ -82,11 +82,13 @@ class Run:
     def _save(self, job, picture, result):
         """Writes a result and says so."""
         with self._or_left_out(job):
-            if self.output.compare:
+            output = self.results.output
+            if output.compare:
                 # Before the result, with which this picture counts as done.
                 lr, sr = to_rgb(picture.pixels), to_rgb(result.pixels)
                 save_image(job.comparison, draw_comparison(lr, sr, self.enlarger.scale))
-            save_picture(job.target, result, self.output.jpeg_quality)
+            finish = functools.partial(self.results.add, job)
+            save_picture(job.target, result, output.jpeg_quality, finish)
             height, width = picture.size
             say(f"{job.source} ({width}x{height}) -> {job.target}")
 
