@@ -65,8 +65,8 @@ def main():
     devices.choose("-1")
     file_format, target = formats.from_flags()
     model, _ = opening.open_from_flags(FLAGS.model)
-    scales = FLAGS.scales or model.trained_scales or model.scales
-    app.check_scales(scales, model)
+    defaults = model.trained_scales or model.scales
+    scales = opening.choose_scales(model, FLAGS.scales, defaults)
     if len(scales) > 1 and not file_format.holds_scales:
         raise InputError(
             f"--format={FLAGS.format} holds one scale; give one of "

@@ -157,6 +157,7 @@ def _train(team, folder, lock, device, settings, options):
     first = arguments["restore_path"] if not before else before.get("restore_path")
     arguments["first_restore_path"] = before.get("first_restore_path", first)
     model.state.arguments.values["run"] = arguments
+    model.learn(scales)
     if model.step >= settings.max_steps:
         say(f"Nothing to do: step {model.step} of --max_steps={settings.max_steps}.")
         return None

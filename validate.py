@@ -70,8 +70,7 @@ def main():
     options = StepOptions(precision=FLAGS.precision)
     devices.warn_if_slow(options.precision)
     model, step = open_from_flags(FLAGS.model, options)
-    scales = FLAGS.scales or model.default_scales
-    app.check_scales(scales, model)
+    scales = opening.choose_scales(model, FLAGS.scales, model.default_scales)
     if FLAGS.restore_global_step is not None:
         step = FLAGS.restore_global_step
     loader = DATALOADER.load(FLAGS.dataloader).from_flags(scales=scales)

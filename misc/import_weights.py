@@ -35,6 +35,7 @@ with quiet.imports():
     from models.discriminator import Discriminator
     from models.generator import Generator
     from training import checkpoints, devices
+    from training.arguments import LEARNED
     from training.options import StepOptions
     from training.state import State
 
@@ -94,6 +95,8 @@ def _export():
         "architecture": dataclasses.asdict(model.architecture),
         "step": step,
     }
+    if model.learned_scales:
+        arguments[LEARNED] = model.learned_scales
     archives.write(FLAGS.output_path, arrays, arguments)
     say(f"Wrote {FLAGS.output_path}: {', '.join(roots)} of step {step}.")
 

@@ -44,7 +44,13 @@ with quiet.imports():
     from misc.jax_training.steps import Stepper, start_state
     from misc.jax_training.validation import Validation
     from models.measuring import SHAVE_SIZE
-    from training.arguments import ARGUMENTS, check_same_run, write_arguments
+    from training.arguments import (
+        ARGUMENTS,
+        LEARNED,
+        add_learned,
+        check_same_run,
+        write_arguments,
+    )
 
 FLAGS = flags.FLAGS
 PRECISIONS = ("float32", "bfloat16")
@@ -116,6 +122,7 @@ def _train(folder, options, settings):
     stepper = Stepper(model, options, settings.steps_per_call)
     _check_shares(stepper)
     arguments = _collect(model, loader, loader_class, scales)
+    _note_learned(model, scales, arguments, found or start)
     step, seconds, state = 0, 0.0, start_state(model, options)
     if found is not None:
         step, stored, before = found
@@ -209,6 +216,33 @@ def _collect(model, loader, loader_class, scales):
     run |= {"dataloader": loader_class.__name__, "data_set": loader.describe()}
     run["scales"] = list(scales)
     return {"model": model.name, "architecture": vars(model.architecture), "run": run}
+
+
+def _note_learned(model, scales, arguments, origin):
+    """Adds to the arguments at which scales the weights were ever trained.
+
+    Args:
+        model: What is trained.
+        scales: At which.
+        arguments: Of the run's files; changed in place.
+        origin: What is gone on from, whose arguments come last; None for nothing.
+
+    Raises:
+        InputError: A pass goes through a scale that was never trained.
+    """
+    before = () if origin is None else origin[-1].get(LEARNED)
+    passes = getattr(model.training, "passes", None)
+    if passes is not None and before:
+        untrained = [f"x{last}" for last in passes if last not in before]
+        if untrained:
+            raise InputError(
+                f"--restore_path={FLAGS.restore_path}: was never trained at "
+                f"{' and '.join(untrained)}, which a pass goes through; give "
+                f"--eusr_passes={','.join(map(str, before))}, or train it there first."
+            )
+    learned = add_learned(before, passes or scales)
+    if learned is not None:
+        arguments[LEARNED] = learned
 
 
 def _make_validation(model, trained, scales):

@@ -4,6 +4,7 @@ from absl import flags
 
 from console.errors import InputError
 from training import checkpoints
+from training.arguments import LEARNED, add_learned
 from training.state import State
 
 
@@ -24,6 +25,8 @@ class Model:
         scales: The upscaling factors that it can do.
         trained_scales: Those that it can be trained at; None for all of `scales`.
         default_scales: Those meant where nobody says which.
+        learned_scales: Those that its weights were ever trained at, by whatever run;
+            empty for fresh weights, None for weights of which nobody knows.
         state: `training.state.State`: step and arguments; None for a model
             without a checkpoint.
     """
@@ -37,6 +40,7 @@ class Model:
     scales = ()
     trained_scales = None
     default_scales = (2, 4, 8)
+    learned_scales = ()
     state = None
 
     def __init__(self, architecture=None, options=None):
@@ -63,6 +67,31 @@ class Model:
             options: `training.options.StepOptions`; None for the defaults.
         """
         raise NotImplementedError
+
+    @property
+    def usable_scales(self):
+        """Those of `scales` that the weights were trained at, as far as is known."""
+        return tuple(
+            scale
+            for scale in self.scales
+            if not self.learned_scales or scale in self.learned_scales
+        )
+
+    def take_learned(self, arguments):
+        """Remembers at which scales weights were trained that were restored.
+
+        Args:
+            arguments: As `training.checkpoints.describe` returns them.
+        """
+        self.learned_scales = (arguments or {}).get(LEARNED)
+        if self.learned_scales is not None:
+            self.state.arguments.values[LEARNED] = self.learned_scales
+
+    def learn(self, scales):
+        """Remembers at which scales the weights are trained from here on."""
+        self.learned_scales = add_learned(self.learned_scales, scales)
+        if self.learned_scales is not None:
+            self.state.arguments.values[LEARNED] = self.learned_scales
 
     @classmethod
     def list_trained_scales(cls):
@@ -147,8 +176,8 @@ class Model:
         raise NotImplementedError
 
     def find_scales(self, candidates):
-        """Which of some scales it can do, as a list."""
-        return [scale for scale in candidates if scale in self.scales]
+        """Which of some scales it can do and was trained at, as a list."""
+        return [scale for scale in candidates if scale in self.usable_scales]
 
     @staticmethod
     def has_passes():
@@ -220,6 +249,8 @@ class Model:
                 "generator alone, with fresh optimizers, from step 0."
             )
         checkpoints.restore(prefix, roots)
+        if "generator" in roots:
+            self.take_learned(checkpoints.describe(prefix))
         if use_ema and not resume and "ema" in stored and "generator" in roots:
             checkpoints.restore(prefix, {"ema": roots["generator"]})
 

@@ -18,6 +18,7 @@ import functools
 import tensorflow as tf
 from absl import flags
 
+from console.errors import InputError
 from models import reduction, tf1_names
 from models.discriminator import Discriminator
 from models.four_pass_losses import Shift, differentiate_losses
@@ -115,6 +116,29 @@ class FourPassEUSR(GeneratorModel):
         for predictor in model.predictors.values():
             predictor.check_side(flags.FLAGS.input_patch_size, SCALE)
         return model
+
+    def restore(self, prefix, target=None, resume=False, use_ema=True):
+        """See `Model.restore`.
+
+        Raises:
+            InputError: Besides, a pass goes through what was never trained.
+        """
+        super().restore(prefix, target, resume, use_ema)
+        if self.training is None or target not in (None, "generator"):
+            return
+        passes = self.training.passes
+        untrained = [f"x{last}" for last in passes if last not in self.usable_scales]
+        if untrained:
+            usable = ",".join(map(str, self.usable_scales))
+            raise InputError(
+                f"{prefix} was never trained at {' and '.join(untrained)}, which "
+                f"--eusr_passes={','.join(map(str, passes))} goes through. Train it "
+                f"there first, or give --eusr_passes={usable}."
+            )
+
+    def learn(self, scales):
+        """See `Model.learn`: its passes are what is trained."""
+        super().learn(self.training.passes)
 
     def train_step(self, lr, hr, scale):
         """See `Model.train_step`: six losses, two Adams.

@@ -8,7 +8,7 @@ from absl import flags
 
 from console.errors import InputError
 from console.progress import say
-from models import tf1_names
+from models import stored, tf1_names
 from models.base import Model, check_flags_agree
 from models.compiled import compile_part
 from models.generator import Generator
@@ -18,7 +18,6 @@ from models.generator_settings import (
     Architecture,
 )
 from training import averages, checkpoints
-from training.index_files import check_fits
 from training.optimizer import GuardedAdam
 from training.options import POLICIES, StepOptions
 from training.schedule import Schedule
@@ -114,7 +113,7 @@ class GeneratorModel(Model):
     @classmethod
     def from_checkpoint(cls, prefix, arguments, options=None):
         """See `Model.from_checkpoint`; checkpoints of the TF1 code are read too."""
-        fields = _read_architecture(prefix, arguments)
+        fields = stored.read_architecture(prefix, arguments)
         check_flags_agree(prefix, FLAG_PREFIX, fields)
         mean = f"{FLAG_PREFIX}rgb_mean"
         if arguments is None and mean in flags.FLAGS and flags.FLAGS[mean].present:
@@ -124,7 +123,7 @@ class GeneratorModel(Model):
     @classmethod
     def read_architecture(cls, prefix):
         """See `Model.read_architecture`; checkpoints of the TF1 code are read too."""
-        fields = _read_architecture(prefix, checkpoints.describe(prefix))
+        fields = stored.read_architecture(prefix, checkpoints.describe(prefix))
         return {f"{FLAG_PREFIX}{name}": value for name, value in fields.items()}
 
     def parts(self, scale):
@@ -182,14 +181,36 @@ class GeneratorModel(Model):
 
     def restore(self, prefix, target=None, resume=False, use_ema=True):
         """See `Model.restore`; checkpoints of the TF1 code are read too."""
+        new_scales = ()
         if target in (None, "generator"):
-            self._check_architecture(prefix)
+            new_scales = self._check_architecture(prefix, resume)
         if tf1_names.is_tf1(prefix):
             self._restore_tf1(prefix, target)
+            self.take_learned(None)
+        elif new_scales:
+            self._restore_shared(prefix, use_ema, new_scales)
         else:
             super().restore(prefix, target, resume, use_ema)
         if self.average is not None and not (resume and self._has_average(prefix)):
             averages.start(self.average.weights, self.generator.weights)
+
+    def _restore_shared(self, prefix, use_ema, new_scales):
+        """Reads what a network of fewer scales has; the rest begins as new."""
+        root = "generator"
+        if use_ema and "ema" in checkpoints.list_roots(prefix):
+            root = "ema"
+        names = [f"x{scale}" for scale in new_scales]
+        taken = [
+            weight
+            for weight in self.generator.weights
+            if weight.path.split("/")[1].partition("_")[0] not in names
+        ]
+        checkpoints.restore(prefix, {root: checkpoints.to_tree(taken)})
+        self.take_learned(checkpoints.describe(prefix))
+        say(
+            f"The network of {prefix} has no {' and no '.join(names)}: its own parts "
+            "for that begin as new, and so does all beside the generator."
+        )
 
     def _restore_tf1(self, prefix, target):
         layers = self.tf1_layers()
@@ -221,22 +242,27 @@ class GeneratorModel(Model):
             )
         say(f"{text}.")
 
-    def _check_architecture(self, prefix):
+    def _check_architecture(self, prefix, resume):
         """Refuses a checkpoint of another network.
 
         Weights alone would not tell: a deeper network has all that a shallower one
         asks for.
 
+        Returns:
+            list of int: The scales that it has no path for; empty where a run goes on,
+            and for the TF1 code's, which must have all.
+
         Raises:
             InputError: With the flags that fit.
         """
+        may_lack = not resume and not tf1_names.is_tf1(prefix)
         ours = dataclasses.asdict(self.architecture)
-        theirs = _read_architecture(prefix, checkpoints.describe(prefix))
+        theirs = stored.read_architecture(prefix, checkpoints.describe(prefix))
         misfits = [
             f"--{FLAG_PREFIX}{name}={_to_flag(value)} (not {_to_flag(ours[name])})"
             for name, value in theirs.items()
             if not (
-                set(ours[name]) <= set(value)
+                may_lack or set(ours[name]) <= set(value)
                 if name == "model_scales"
                 else value == ours[name]
             )
@@ -246,6 +272,7 @@ class GeneratorModel(Model):
                 f"{prefix} holds another network than the one to be trained: "
                 f"{', '.join(misfits)}. Give these flags, or another checkpoint."
             )
+        return sorted(set(ours["model_scales"]) - set(theirs["model_scales"]))
 
     @staticmethod
     def _has_average(prefix):
@@ -255,46 +282,6 @@ class GeneratorModel(Model):
 def _run_in_float32(function, x):
     """What lies between the parts of a network is float32 at any precision."""
     return tf.cast(function(x), tf.float32)
-
-
-def _read_architecture(prefix, arguments):
-    """Reads what the network of a checkpoint was made from.
-
-    Args:
-        prefix: The checkpoint.
-        arguments: As `training.checkpoints.describe` returns them; None for a
-            checkpoint of the TF1 code.
-
-    Returns:
-        dict: Fields of `Architecture`; the RGB mean is not in files of the TF1 code.
-
-    Raises:
-        InputError: It holds no EUSR.
-    """
-    fields = (
-        tf1_names.read_architecture(prefix)
-        if arguments is None
-        else {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in arguments["architecture"].items()
-        }
-    )
-    # Older ones do not say what they could not be.
-    fields.setdefault("start_kernel", 5)
-    fields.setdefault("input_scale", 1.0)
-    try:
-        architecture = Architecture(**fields)
-    except TypeError:
-        architecture = None
-    is_whole = architecture is not None and architecture.is_possible()
-    if not is_whole:
-        raise InputError(
-            f"{prefix}: cannot be a network of {fields}. It is damaged, or of another "
-            "model; use another one."
-        )
-    # Before such a network is made: what is claimed may be larger than the memory.
-    check_fits(prefix, 4 * architecture.count_parameters())
-    return fields
 
 
 def _to_flag(value):

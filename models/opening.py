@@ -2,6 +2,7 @@
 
 from absl import flags
 
+from console import app
 from console.choices import load
 from console.errors import InputError
 from console.flags import define_path
@@ -68,6 +69,34 @@ def open_from_flags(name, options=None):
     return open_model(
         name, prefix, values.restore_target, options=options, use_ema=values.use_ema
     )
+
+
+def choose_scales(model, given, defaults):
+    """The scales to use a model at.
+
+    Args:
+        model: A `models.base.Model`.
+        given: By --scales; None where it was not given.
+        defaults: What is meant then, as far as the model was trained at it.
+
+    Returns:
+        tuple of int.
+
+    Raises:
+        InputError: The model has no path for a scale, or its weights never learned it.
+    """
+    usable = model.usable_scales
+    if given is None:
+        return tuple(scale for scale in defaults if scale in usable) or usable
+    app.check_scales(given, model)
+    untrained = [f"x{scale}" for scale in given if scale not in usable]
+    if untrained:
+        raise InputError(
+            f"--scales={','.join(map(str, given))}: {flags.FLAGS.restore_path} was "
+            f"never trained at {' and '.join(untrained)}, only at "
+            f"{' and '.join(f'x{scale}' for scale in usable)}."
+        )
+    return given
 
 
 def open_model(

@@ -88,7 +88,6 @@ OTHERS = [
     {"upscale_blocks": 2},
     {"conv_features": 8},
     {"rgb_mean": (0.0, 0.0, 0.0)},
-    {"model_scales": (2, 8)},
 ]
 
 

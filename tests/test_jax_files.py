@@ -116,3 +116,16 @@ def test_foreign_files_get_a_line(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(InputError, match="cannot be read as a file like"):
         archives.read(path, "--a")
+
+
+def test_parts_of_new_scales_begin_as_new(capsys):
+    fresh = {
+        "generator": {name: np.zeros(1) for name in ("first_conv/a", "x2_a", "x4_a")}
+    }
+    arrays = {f"generator/{name}": np.ones(1) for name in ("first_conv/a", "x2_a")}
+    state = run_files.take_weights(fresh, arrays, "a.npz")
+    assert state["generator"] == {"first_conv/a": 1, "x2_a": 1, "x4_a": 0}
+    assert "a.npz has no x4: its own parts" in capsys.readouterr().out
+    del arrays["generator/first_conv/a"]
+    with pytest.raises(InputError, match="first_conv"):
+        run_files.take_weights(fresh, arrays, "a.npz")

@@ -24,6 +24,8 @@ from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from tests.four_pass import SMALL
 from tests.pictures import write_pictures
 from tests.scripts import ROOT, succeed_here
+from training import checkpoints
+from training.arguments import LEARNED
 from training.keeper import Keeper
 
 pytest.importorskip("jax", reason="JAX is missing")
@@ -237,6 +239,8 @@ def test_what_comes_home_measures_as_it_did_there(folder, stopped):
         f"--report_path={report}",
     )
     home = json.loads(report.read_text())["scales"]
+    # What it was trained at came along, too.
+    assert checkpoints.describe(str(folder / "home" / "model.ckpt-7"))[LEARNED] == [2]
     assert home["2"]["average"]["psnr_y"] == pytest.approx(there, abs=0.01)
 
 

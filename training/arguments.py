@@ -8,6 +8,21 @@ from console.files import written_whole
 from console.progress import say
 
 ARGUMENTS = "arguments.json"
+# Of a checkpoint's arguments: the scales that its weights were ever trained at.
+LEARNED = "learned_scales"
+
+
+def add_learned(before, scales):
+    """The scales that weights were ever trained at, with those of a run.
+
+    Args:
+        before: Those of what the run starts from: None where they are not known.
+        scales: The run's.
+
+    Returns:
+        list of int; None where they are not known.
+    """
+    return None if before is None else sorted({*before, *scales})
 
 
 def write_arguments(path, arguments):

@@ -221,8 +221,24 @@ def take_weights(fresh, arrays, path):
     weights = {"generator": read.get("ema", read.get("generator", {}))}
     if "discriminator" in fresh and "discriminator" in read:
         weights["discriminator"] = read["discriminator"]
+    weights["generator"] = _add_scales(fresh["generator"], weights["generator"], path)
     if "ema" in fresh:
         weights["ema"] = weights["generator"]
     wanted = {name: fresh[name] for name in weights}
     archives.check_fits(path, "--restore_path", flatten(weights), flatten(wanted))
     return fresh | weights
+
+
+def _add_scales(fresh, weights, path):
+    """Gives a generator of fewer scales the parts that it has none of, as new."""
+    parts = [{name.partition("_")[0] for name in some} for some in (fresh, weights)]
+    new = sorted(part for part in parts[0] - parts[1] if part[1:].isdigit())
+    if not weights or not new:
+        return weights
+    say(
+        f"The network of {path} has no {' and no '.join(new)}: its own parts for that "
+        "begin as new."
+    )
+    return weights | {
+        name: weight for name, weight in fresh.items() if name.partition("_")[0] in new
+    }
