@@ -3,7 +3,7 @@ r"""Makes a checkpoint of what `misc/train_jax.py` wrote, and the other way roun
     python misc/import_weights.py --input_path=weights-50000.npz \
         --output_path=train/big/model.ckpt-50000
     python misc/import_weights.py --input_path=pretrained/eusr \
-        --output_path=start/weights-40000.npz
+        --output_path=start/weights-106256.npz
 
 `validate.py`, `test.py`, `freeze.py` and `train.py --restore_path` take the checkpoint,
 `misc/train_jax.py --restore_path` the other. Of a run's folder the newest is taken;
