@@ -138,3 +138,81 @@ def test_a_picture_of_no_kind_is_cut_off_by_a_full_disk(tmp_path):
     assert len(told) == 2 * 11 and lines.count("[]") == 2
     for line in told:
         assert "no space left on the disk; make room and run again" in line
+
+
+# On a disk of 40 kB, which none of them fits.
+OTHERS = """
+import sys
+from pathlib import Path
+import numpy as np
+from console import app, quiet
+with quiet.imports():
+    from console import made
+    from dataloaders import cache
+    from misc import draw_tradeoff, road
+    from misc.jax_training import archives
+    from reports.outputs import Outputs
+    from score_predictors.evaluate import draw_scatter
+    from training.arguments import write_arguments
+disk = Path(sys.argv[1])
+noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
+draw = np.random.default_rng(0).uniform(20, 40, (500, 2))
+images = {f"image {n}": {"psnr_y": a, "niqe": b} for n, (a, b) in enumerate(draw)}
+result = {"average": images["image 0"], "images": images}
+report = {"model": "eusr", "step": 1, "shave_size": 4, "restore_path": None}
+report |= {"precision": "float32", "data_truth_path": "HR", "images": 500}
+report |= {"data_input_path": None, "scales": {"4": {**result, "bicubic": result}}}
+known = made.Made(disk)
+
+def write(**names):
+    outputs = {"report_path": None, "csv_path": None, "report": None} | names
+    paths = {n: path and str(disk / path) for n, path in outputs.items()}
+    outputs = Outputs(**paths, report_images=0)
+    outputs.write(report, outputs.make_gallery(1, 500, 4))
+
+def fill_cache():
+    cache.check_room = lambda plans: None  # Another program may fill the disk later.
+    shapes = [noise.shape]
+    cache.open_cache(cache.Plan(disk / "a.pixels", [], shapes, lambda _: noise))
+
+def remember():
+    for path in map(Path, ["a" * 200] * 1000):
+        known.stamps[disk / path] = ["a", 1, 1]
+        known.add(disk / path, "b")
+
+points = {n: {"psnr_y": a, "niqe": b} for n, (a, b) in enumerate(draw)}
+scores = [{"target": a, "predicted": b} for a, b in draw]
+for work in (
+    lambda: write(report_path="a.json"),
+    lambda: write(csv_path="a.csv"),
+    lambda: write(report="a.html"),
+    lambda: draw_tradeoff.draw(points, None, disk / "a.png"),
+    lambda: draw_scatter(scores * 9, disk / "b.png"),
+    lambda: road.draw([{"a": noise, "b": noise}], disk / "c.png"),
+    lambda: archives.write(disk / "w-1.npz", {"a": noise}, {}),
+    lambda: archives.write(disk / "w-1.npz", {"a": noise}, {}, 20_000),
+    lambda: write_arguments(disk / "arguments.json", {"a": "a" * 100_000}),
+    fill_cache,
+    remember,
+):
+    try:
+        print(app.tell(work))
+    except SystemExit as error:
+        print(error, [path.name for path in disk.iterdir()])
+print(len(made.Made(disk).records["a" * 200]) == len(known.records["a" * 200]) > 50)
+known.path.unlink()
+"""
+
+
+def test_no_output_of_any_kind_is_cut_off_by_a_full_disk(tmp_path):
+    disk = tmp_path / "disk"
+    done = on_disk("size=40k", disk, [sys.executable, "-c", OTHERS, str(disk)])
+    assert done.stderr == ""
+    lines = [line for line in done.stdout.splitlines() if "Cach" not in line]
+    assert len(lines) == 2 * 12
+    for *told, memory, is_readable in (lines[:12], lines[12:]):
+        for line in told:
+            assert "no space left on the disk; make room and run again" in line
+            assert line.endswith("[]"), line
+        assert "no space left" in memory and memory.endswith("['.made.jsonl']")
+        assert is_readable == "True"

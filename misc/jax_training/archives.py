@@ -55,9 +55,14 @@ def write(path, arrays, arguments, most_bytes=None):
     names = [f"{path}.{n + 1}of{len(parts)}" for n in range(len(parts))]
     paths = [Path(name) for name in names] if len(parts) > 1 else [Path(path)]
     before = set(list_files(path))
-    for part, target in zip(parts, paths, strict=True):
-        with opened_whole(target) as file:
-            file.write(part)
+    try:
+        for part, target in zip(parts, paths, strict=True):
+            with opened_whole(target) as file:
+                file.write(part)
+    except BaseException:  # Ctrl-C, too: some pieces are of no use.
+        for target in paths:
+            target.unlink(missing_ok=True)
+        raise
     for old in before - set(paths):
         old.unlink()
     return paths
