@@ -101,8 +101,8 @@ def _open_from_flags():
     if not is_named and Path(FROZEN).exists():
         say(f"{FROZEN} is here but was not named: --model_name={FROZEN} would take it.")
     options = StepOptions(precision=FLAGS.precision)
-    devices.warn_if_slow(options.precision)
     model, _ = opening.open_from_flags(FLAGS.model, options)
+    devices.warn_if_slow(options.precision)
     return model
 
 

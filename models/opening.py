@@ -8,6 +8,7 @@ from console.flags import define_path
 from console.progress import say
 from models import MODELS, shipped
 from training import checkpoints
+from training.options import check_heeded
 
 # Where neither flag nor checkpoint says it.
 DEFAULT = "eusr"
@@ -48,13 +49,15 @@ def open_from_flags(name, options=None):
         if load(MODELS, name, "--model").needs_checkpoint:
             values.restore_path = shipped.find(name)
             say(f"Using the weights that ship: {values.restore_path}.")
-    return open_model(
+    model, step = open_model(
         name,
         values.restore_path,
         values.restore_target,
         options=options,
         use_ema=values.use_ema,
     )
+    check_heeded(model)
+    return model, step
 
 
 def open_model(

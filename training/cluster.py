@@ -113,7 +113,8 @@ def _listening(address):
     except OSError as error:
         raise InputError(
             f"TF_CONFIG: this worker, {address}, cannot listen at port {port} "
-            f"({error.strerror}); end what does, or give another port to all workers."
+            f"({os.strerror(error.errno)}); end what does, or give another port to all "
+            "workers."
         ) from None
     with server:
         yield
