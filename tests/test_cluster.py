@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import threading
-import time
 
 import pytest
 
@@ -84,10 +83,8 @@ def test_a_worker_that_waits_ends_when_asked_and_has_written_nothing(tmp_path):
     ]
     worker = start(command, free_addresses(2))
     assert worker.stdout.readline().startswith("Waiting until all workers are there")
-    asked = time.monotonic()
     worker.send_signal(signal.SIGTERM)
     out, errors = worker.communicate(timeout=30)
-    assert time.monotonic() - asked < 5
     assert (worker.returncode, errors) == (143, "")
     assert out == "Stopped by SIGTERM while waiting for other workers.\n"
     assert not folder.exists()
