@@ -118,8 +118,8 @@ def _open_from_flags():
     if FLAGS.model_name is not None:
         return Upscaler(FLAGS.model_name)
     options = StepOptions(precision=FLAGS.precision)
-    devices.warn_if_slow(options.precision)
     model, _ = opening.open_from_flags(FLAGS.model, options)
+    devices.warn_if_slow(options.precision)
     return model
 
 

@@ -30,7 +30,7 @@ with quiet.imports():
     from training import checkpoints, devices, run_folder
     from training.arguments import ARGUMENTS, check_same_run, write_arguments
     from training.loop import Loop, LoopSettings
-    from training.options import StepOptions
+    from training.options import StepOptions, check_heeded
     from training.replicas import make_team
     from training.run_flags import define_run_flags, read_scale_weights
 
@@ -91,6 +91,7 @@ def main():
         FLAGS.cuda_device, asked.serialize() if asked.present else None
     )
     settings, options = LoopSettings.from_flags(), StepOptions.from_flags()
+    check_heeded(MODEL.load(FLAGS.model))
     if options.deterministic:
         devices.make_deterministic()
     devices.warn_if_slow(options.precision)

@@ -68,8 +68,8 @@ def main():
     """Measures, prints a table, writes report and images."""
     devices.choose(FLAGS.cuda_device, f"--cuda_device={FLAGS.cuda_device}")
     options = StepOptions(precision=FLAGS.precision)
-    devices.warn_if_slow(options.precision)
     model, step = open_from_flags(FLAGS.model, options)
+    devices.warn_if_slow(options.precision)
     scales = opening.choose_scales(model, FLAGS.scales, model.default_scales)
     if FLAGS.restore_global_step is not None:
         step = FLAGS.restore_global_step

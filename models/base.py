@@ -20,6 +20,8 @@ class Model:
         flag_defaults: From flags that are not its own to their defaults with it.
         may_change: Names of its flags that a run may change when it goes on.
         architecture_flags: Names of its flags that say what the network is made from.
+        step_options: Names of the fields of `training.options.StepOptions` that its
+            training steps heed; flags of the others are refused.
         advice_for_scratch: What a run that starts from nothing is warned of; None for
             nothing.
         scales: The upscaling factors that it can do.
@@ -36,6 +38,7 @@ class Model:
     flag_defaults = {}
     may_change = ()
     architecture_flags = ()
+    step_options = ()
     advice_for_scratch = None
     scales = ()
     trained_scales = None

@@ -25,6 +25,7 @@ class EUSR(GeneratorModel):
     """One network for x2, x4 and x8, trained on one scale at a time."""
 
     name = "eusr"
+    step_options = (*GeneratorModel.step_options, "jit_compile")
     may_change = tuple(f"{FLAG_PREFIX}{f.name}" for f in dataclasses.fields(Training))
 
     def __init__(self, architecture, training=None, options=None):

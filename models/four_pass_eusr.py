@@ -60,6 +60,7 @@ class FourPassEUSR(GeneratorModel):
     name = "4pp_eusr"
     trained_scales = default_scales = (SCALE,)
     flag_defaults = {"batch_size": 2}
+    step_options = (*GeneratorModel.step_options, "jit_compile")
     may_change = (
         *(f"{FLAG_PREFIX}{f.name}" for f in dataclasses.fields(FourPassTraining)),
         "eusr_disable_multipass",

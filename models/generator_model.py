@@ -12,14 +12,10 @@ from models import stored, tf1_names
 from models.base import Model, check_flags_agree
 from models.compiled import compile_part
 from models.generator import Generator
-from models.generator_settings import (
-    ARCHITECTURE_FLAGS,
-    FLAG_PREFIX,
-    Architecture,
-)
+from models.generator_settings import ARCHITECTURE_FLAGS, FLAG_PREFIX, Architecture
 from training import averages, checkpoints
 from training.optimizer import GuardedAdam
-from training.options import POLICIES, StepOptions
+from training.options import POLICIES, BasicOptions, StepOptions
 from training.schedule import Schedule
 from upscaling.tiles import make_part
 
@@ -39,6 +35,10 @@ class GeneratorModel(Model):
     """
 
     architecture_flags = ARCHITECTURE_FLAGS
+    step_options = (
+        *(f.name for f in dataclasses.fields(BasicOptions)),
+        "skip_nonfinite",
+    )
 
     def __init__(self, architecture, options=None):
         """Makes the network.

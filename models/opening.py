@@ -9,6 +9,7 @@ from console.flags import define_path
 from console.progress import say
 from models import MODELS, shipped
 from training import checkpoints
+from training.options import check_heeded
 
 # Where neither flag nor checkpoint says it.
 DEFAULT = "eusr"
@@ -66,9 +67,11 @@ def open_from_flags(name, options=None):
     """Opens what `find_from_flags` finds; see `open_model`."""
     prefix = find_from_flags(name)
     values = flags.FLAGS
-    return open_model(
+    model, step = open_model(
         name, prefix, values.restore_target, options=options, use_ema=values.use_ema
     )
+    check_heeded(model)
+    return model, step
 
 
 def choose_scales(model, given, defaults):

@@ -1,9 +1,6 @@
 import json
 import os
 import signal
-import socket
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -12,41 +9,12 @@ import pytest
 from console.errors import InputError
 from tests.four_pass import write_predictors
 from tests.pictures import write_pictures
-from tests.scripts import ROOT
 from tests.small import SMALL_FLAGS
+from tests.workers import free_addresses, start
 from training import replicas
 from training.replicas import Team
 
 OPTIONS = {"ema_decay": 0.9, "gradient_clip_norm": 5.0}
-
-
-def free_addresses(count):
-    """Addresses on this machine that nobody listens to."""
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    addresses = ["{}:{}".format(*one.getsockname()) for one in sockets]
-    for one in sockets:
-        one.close()
-    return addresses
-
-
-def start(command, addresses=(), index=0):
-    """Starts a Python program, as one of several workers if there are addresses."""
-    environment = dict(os.environ)
-    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)  # This process' own choice.
-    if addresses:
-        task = {"type": "worker", "index": index}
-        cluster = {"worker": list(addresses)}
-        environment["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})
-    return subprocess.Popen(
-        [sys.executable, *map(str, command)],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +155,11 @@ def test_each_worker_takes_its_part_of_a_batch_by_index():
         "nothing",
         "{}",
         '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
-        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "ps", "index": 0}}',
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": -1}}',
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "chief", "index": 0}}',
+        '{"cluster": {"worker": ["a:1", "b"]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["a:1"], "chief": ["a:1"]}, '
+        '"task": {"type": "worker", "index": 0}}',
         '{"cluster": [], "task": 3}',
     ],
 )

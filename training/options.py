@@ -115,6 +115,30 @@ class StepOptions(BasicOptions):
         )
 
 
+# What a script does for a model, whichever it is.
+FOR_ANY_MODEL = ("deterministic",)
+
+
+def check_heeded(model):
+    """Refuses flags of `StepOptions` that a model does not heed.
+
+    Args:
+        model: A class or its object; has `name` and `step_options`.
+
+    Raises:
+        InputError: The first one that differs from its default.
+    """
+    for field in dataclasses.fields(StepOptions):
+        if field.name in (*FOR_ANY_MODEL, *model.step_options):
+            continue
+        flag = flags.FLAGS[field.name] if field.name in flags.FLAGS else None
+        if flag is not None and flag.value != flag.default:
+            raise InputError(
+                f"{flag.serialize()}: --model={model.name} does nothing with it. "
+                "Leave it out."
+            )
+
+
 @dataclasses.dataclass(frozen=True)
 class RunLength:
     """How long a run is, and how often something is done in it.

@@ -7,17 +7,12 @@ explicitly: losses and gradients are sums over replicas of each one's share.
 
 import collections
 import contextlib
-import json
-import os
-import threading
 
 import tensorflow as tf
 
 from console.errors import InputError
-from console.progress import say
+from training.cluster import read_cluster, wait_for_all
 from training.stopping import joining
-
-SECONDS_BETWEEN_REMINDERS = 60.0
 
 
 def sum_over_replicas(values):
@@ -249,67 +244,15 @@ def make_team():
         Team.
 
     Raises:
-        InputError: TF_CONFIG is damaged.
+        InputError: TF_CONFIG is damaged, or this process is none of its workers.
     """
-    workers = _read_cluster()
+    workers, index = read_cluster()
     if workers:
-        return _join(workers)
+        wait_for_all(workers, index)
+        with joining():
+            strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        return Team(strategy, index, len(workers))
     gpus = tf.config.list_logical_devices("GPU")
     if len(gpus) > 1:
         return Team(tf.distribute.MirroredStrategy([gpu.name for gpu in gpus]))
     return Team()
-
-
-def _join(workers):
-    """Waits for the other workers of TF_CONFIG."""
-    waiting = f"Waiting until all workers are there: {', '.join(workers)}"
-    say(waiting)
-    with joining(), _repeated(waiting):
-        strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    resolver = strategy.cluster_resolver
-    address = resolver.cluster_spec().task_address(resolver.task_type, resolver.task_id)
-    return Team(strategy, workers.index(address), len(workers))
-
-
-@contextlib.contextmanager
-def _repeated(text):
-    """Says something again now and then, for as long as the block takes."""
-    done = threading.Event()
-
-    def repeat():
-        while not done.wait(SECONDS_BETWEEN_REMINDERS):
-            say(text)
-
-    threading.Thread(target=repeat, daemon=True, name="reminder").start()
-    try:
-        yield
-    finally:
-        done.set()
-
-
-def _read_cluster():
-    """Reads the workers from TF_CONFIG.
-
-    Returns:
-        list: Their addresses, the chief's first; None where there is but one.
-
-    Raises:
-        InputError: It is no JSON, or this process' task is not in it.
-    """
-    text = os.environ.get("TF_CONFIG")
-    if not text:
-        return None
-    expected = (
-        'expected {"cluster": {"worker": ["host:port", ...]}, "task": {"type": '
-        '"worker", "index": 0}}.'
-    )
-    try:
-        config = json.loads(text)
-        cluster, task = config["cluster"], config["task"]
-        workers = [*cluster.get("chief", ()), *cluster.get("worker", ())]
-        address = cluster[task["type"]][int(task["index"])]
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        raise InputError(f"TF_CONFIG={text}: {expected}") from None
-    if not isinstance(address, str):
-        raise InputError(f"TF_CONFIG={text}: {expected}")
-    return workers if len(workers) > 1 else None

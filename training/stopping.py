@@ -15,10 +15,11 @@ TOGETHER = 0.5
 
 @contextlib.contextmanager
 def joining():
-    """To be entered while TensorFlow joins a cluster, which may wait long in C++.
+    """To be entered while TensorFlow joins a cluster, in C++ and with Python's lock.
 
-    Python's handlers get no turn there, so Ctrl-C is given back to the system. And
-    TensorFlow takes SIGTERM for a notice of preemption, behind Python's back.
+    It waits there for a worker that was lost since all were there. Python's handlers
+    get no turn then, so Ctrl-C is given back to the system. And TensorFlow takes
+    SIGTERM for a notice of preemption, behind Python's back.
     """
     previous = {number: signal.getsignal(number) for number in SIGNALS}
     if previous[signal.SIGINT] is not signal.SIG_IGN:

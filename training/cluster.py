@@ -1,0 +1,142 @@
+"""The workers that TF_CONFIG names, and the wait until all of them are there."""
+
+import collections
+import contextlib
+import json
+import os
+import socket
+import sys
+import time
+
+from console.errors import InputError
+from console.progress import say
+from training.stopping import StopRequest
+
+TASK_TYPES = ("chief", "worker")
+SECONDS_BETWEEN_REMINDERS = 60.0
+SECONDS_BETWEEN_TRIES = 0.5
+SECONDS_FOR_ANSWER = 2.0
+
+
+def read_cluster():
+    """Reads the workers from TF_CONFIG.
+
+    Returns:
+        workers: Their addresses, the chief's first, a list of str.
+        index: Which of them this process is; both are None where there is but one.
+
+    Raises:
+        InputError: It is no JSON, this process' task is not in it, or is not that of a
+            worker.
+    """
+    text = os.environ.get("TF_CONFIG")
+    if not text:
+        return None, None
+    expected = (
+        'expected {"cluster": {"worker": ["host:port", ...]}, "task": {"type": '
+        '"worker", "index": 0}}.'
+    )
+    try:
+        config = json.loads(text)
+        cluster, task = config["cluster"], config["task"]
+        workers = [*cluster.get("chief", ()), *cluster.get("worker", ())]
+        _check_task_types(task["type"], cluster)
+        place = int(task["index"])
+        index = workers.index(cluster[task["type"]][place])
+        if place < 0 or len(set(map(_split, workers))) < len(workers):
+            raise ValueError
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+        raise InputError(f"TF_CONFIG={text}: {expected}") from None
+    return (workers, index) if len(workers) > 1 else (None, None)
+
+
+def _check_task_types(mine, cluster):
+    """Refuses tasks that have no part in a training here.
+
+    Args:
+        mine: The type of this process' task.
+        cluster: From a type to addresses. TensorFlow waits for all but evaluators.
+
+    Raises:
+        InputError: With the first type that is neither a chief's nor a worker's.
+    """
+    for kind in (mine, *cluster):
+        if kind not in TASK_TYPES and (kind == mine or kind != "evaluator"):
+            raise InputError(
+                f'TF_CONFIG has a task of type "{kind}"; expected chief or worker: '
+                "train.py has no parameter servers, and it validates by itself "
+                "(--validate_truth_path). Make all of its processes workers."
+            )
+
+
+def wait_for_all(workers, index):
+    """Returns when every other worker answers at its address.
+
+    Each listens at its own address meanwhile. TensorFlow would wait, too, but holds
+    Python's lock then, so that no handler and no thread of ours gets a turn, and takes
+    SIGTERM for a notice of preemption.
+
+    Args:
+        workers: Their addresses.
+        index: Which of them this process is.
+
+    Raises:
+        InputError: It cannot listen at its address.
+        SystemExit: A signal came.
+    """
+    absent = collections.deque(workers[:index] + workers[index + 1 :])
+    due = time.monotonic()
+    with _listening(workers[index]), StopRequest() as stop:
+        while absent:
+            if time.monotonic() >= due:
+                say(f"Waiting until all workers are there: {', '.join(absent)}")
+                due = time.monotonic() + SECONDS_BETWEEN_REMINDERS
+            if _answers(absent[0]):
+                absent.popleft()
+            else:
+                absent.rotate(-1)
+                time.sleep(SECONDS_BETWEEN_TRIES / len(absent))
+            if stop.signal is not None:
+                say(f"Stopped by {stop.signal.name} while waiting for other workers.")
+                sys.exit(128 + stop.signal)
+
+
+@contextlib.contextmanager
+def _listening(address):
+    """Takes connections at this worker's port; whatever its name is, as TensorFlow."""
+    port, is_dual = _split(address)[1], socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if is_dual else socket.AF_INET
+    try:
+        server = socket.create_server(("", port), family=family, dualstack_ipv6=is_dual)
+    except OSError as error:
+        raise InputError(
+            f"TF_CONFIG: this worker, {address}, cannot listen at port {port} "
+            f"({os.strerror(error.errno)}); end what does, or give another port to all "
+            "workers."
+        ) from None
+    with server:
+        yield
+
+
+def _answers(address):
+    """Whether something listens at an address."""
+    try:
+        with socket.create_connection(_split(address), SECONDS_FOR_ANSWER) as found:
+            # On one machine a free port may by chance be connected to itself.
+            return found.getsockname() != found.getpeername()
+    except OSError:
+        return False
+
+
+def _split(address):
+    """Takes an address apart.
+
+    Raises:
+        ValueError: It is not `host:port`.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not 0 < int(port) < 2**16:
+        raise ValueError(address)
+    return host.strip("[]"), int(port)
