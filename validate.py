@@ -4,6 +4,7 @@ r"""Measures a model: PSNR, SSIM and RMSE beside bicubic's, for each image and s
         --data_input_path=LR --data_truth_path=HR --report=report.html
 
 Without a checkpoint the weights that ship are measured; `--model=bicubic` needs none.
+`--data_sr_path=SR` measures pictures that are there already, whoever made them.
 """
 
 from pathlib import Path
@@ -17,6 +18,7 @@ from console.files import check_target
 from console.flags import define_count, define_numbers, define_path
 from console.progress import say
 from dataloaders import PAIRED
+from dataloaders.sr_pictures import SRPictures
 from imaging.files import save_image
 from models import MODELS
 from models.measuring import BASELINE, SHAVE_SIZE, average, measure_scale
@@ -33,6 +35,11 @@ MODEL = Choice("model", MODELS, None, "The model; a checkpoint knows its own.")
 DATALOADER = Choice("dataloader", PAIRED, "div2k", "The loader of the images.")
 COLUMNS = ("psnr_rgb", "rmse_rgb", "psnr_y", "ssim_y", "rmse_y")
 DECIMALS = {"ssim_y": 4}
+# What says which model makes pictures, and how, and where to.
+MODEL_FLAGS = (
+    *("model", "restore_path", "restore_target", "restore_global_step"),
+    *("use_ema", "precision", "save_path"),
+)
 
 
 def define_flags():
@@ -43,6 +50,13 @@ def define_flags():
         "Scales to measure; if not given 2,4,8, or what the model was trained at.",
     )
     opening.define_flags()
+    define_path(
+        "data_sr_path",
+        None,
+        "In place of a model: SR pictures that are there already, in x2/, x4/, x8/ or, "
+        "of one scale, in the folder itself; named like the HR images, or with x4, SR "
+        "or both behind the name.",
+    )
     define_precision()
     define_count(
         "restore_global_step",
@@ -68,7 +82,7 @@ def main():
     """Measures, prints a table, writes report and images."""
     devices.choose(FLAGS.cuda_device, f"--cuda_device={FLAGS.cuda_device}")
     options = StepOptions(precision=FLAGS.precision)
-    model, step = open_from_flags(FLAGS.model, options)
+    model, step = open_measured(options)
     devices.warn_if_slow(options.precision)
     scales = opening.choose_scales(model, FLAGS.scales, model.default_scales)
     if FLAGS.restore_global_step is not None:
@@ -76,6 +90,8 @@ def main():
     loader = DATALOADER.load(FLAGS.dataloader).from_flags(scales=scales)
     judges = judging.judges_from_flags()
     loader.check_measurable(FLAGS.shave_size, with_niqe="niqe" in judges)
+    if FLAGS.data_sr_path is not None:
+        model.find(loader.images, scales)
     files = outputs.Outputs.from_flags()
     if FLAGS.save_path is not None:
         _check_save_path(FLAGS.save_path, loader)
@@ -91,10 +107,38 @@ def main():
     files.write(report, gallery)
 
 
+def open_measured(options):
+    """Opens what the flags say is measured: a model, or pictures.
+
+    Args:
+        options: `training.options.StepOptions` of a model.
+
+    Returns:
+        What has `name`, `scales`, `default_scales` and `make_sr`, and the step of its
+        checkpoint, None for none.
+
+    Raises:
+        InputError: It cannot be opened, or flags of a model stand beside pictures.
+    """
+    if FLAGS.data_sr_path is None:
+        return open_from_flags(FLAGS.model, options)
+    given = [f"--{name}" for name in MODEL_FLAGS if FLAGS[name].present]
+    if given:
+        raise InputError(
+            f"--data_sr_path={FLAGS.data_sr_path} measures pictures that are there "
+            f"already, without a model; leave out {', '.join(given)}."
+        )
+    pictures = SRPictures(FLAGS.data_sr_path, FLAGS.scales, FLAGS.data_input_path)
+    return pictures, None
+
+
 def describe(model, step, loader):
     """What is measured, a dict for the report."""
     report = {"model": model.name, "step": step, "shave_size": FLAGS.shave_size}
-    report |= {"restore_path": FLAGS.restore_path, "precision": FLAGS.precision}
+    has_network = FLAGS.data_sr_path is None
+    precision = FLAGS.precision if has_network else None
+    report |= {"restore_path": FLAGS.restore_path, "precision": precision}
+    report |= {"data_sr_path": FLAGS.data_sr_path}
     report |= {"data_truth_path": loader.settings.truth_path}
     report |= {"data_input_path": loader.settings.input_path}
     return report | {"images": len(loader.images)}
@@ -123,7 +167,7 @@ def measure(
     """Measures a model and bicubic at one scale; saves the model's images.
 
     Args:
-        model: A `models.base.Model`.
+        model: A `models.base.Model`, or pictures; see `open_measured`.
         loader: Of the images.
         scale: Upscaling factor.
         shave_size: HR pixels dropped at each border.

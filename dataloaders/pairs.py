@@ -48,7 +48,7 @@ def find_pairs(truth_path, input_path, scales, flag_prefix="--data"):
     Raises:
         InputError: A folder or an LR image is missing, or a size does not fit.
     """
-    hr_paths = _list_by_name(truth_path, f"{flag_prefix}_truth_path")
+    hr_paths = list_by_name(truth_path, f"{flag_prefix}_truth_path")
     lr_paths = {scale: {} for scale in scales}
     if input_path is not None:
         lr_paths = {s: _find_lr(input_path, hr_paths, s, flag_prefix) for s in scales}
@@ -97,8 +97,19 @@ def warn_of_common(images, trained):
         )
 
 
-def _list_by_name(folder, flag):
-    """The images of a folder by their names without ending, sorted."""
+def list_by_name(folder, flag):
+    """Lists the images of a folder by their names without ending.
+
+    Args:
+        folder: Where to look.
+        flag: What gave the folder, for messages.
+
+    Returns:
+        dict: From a name to a path, sorted.
+
+    Raises:
+        InputError: There is no such folder, no image in it, or two of one name.
+    """
     by_stem = {}
     for path in list_images(folder, flag):
         if path.stem in by_stem:
@@ -114,7 +125,7 @@ def _find_lr(input_path, hr_paths, scale, flag_prefix):
     """From each HR name to its LR file at one scale."""
     flag = f"{flag_prefix}_input_path"
     folder = _find_folder(Path(input_path), scale, flag)
-    by_stem = _list_by_name(folder, flag)
+    by_stem = list_by_name(folder, flag)
     # `0001.png`, or as DIV2K's own archives name them.
     endings = ("", f"x{scale}", f"X{scale}")
     found = {}

@@ -148,7 +148,7 @@ class ScoredLoader:
         raise NotImplementedError
 
     def select(self, parts=PARTS):
-        """Reads the scores and chooses the rows of each part.
+        """Reads the scores, once, and chooses the rows of each part.
 
         Args:
             parts: Those needed, of `train` and `validate`.
@@ -156,7 +156,7 @@ class ScoredLoader:
         Raises:
             InputError: A range selects no row, or the scores cannot be read.
         """
-        self.rows = self.read_rows()
+        self.rows = self.rows or self.read_rows()
         self.ranges = {part: self._select(part, self.rows) for part in parts}
         if len(parts) > 1:
             self._warn_of_overlap()

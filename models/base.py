@@ -3,9 +3,11 @@
 from absl import flags
 
 from console.errors import InputError
+from imaging.files import to_uint8
 from training import checkpoints
 from training.arguments import LEARNED, add_learned
 from training.state import State
+from upscaling.tiles import upscale_image
 
 
 class Model:
@@ -177,6 +179,19 @@ class Model:
             list of `upscaling.tiles.Stage`, compiled once and kept.
         """
         raise NotImplementedError
+
+    def make_sr(self, name, lr, scale):
+        """Upscales a whole picture, rounded as it would be saved.
+
+        Args:
+            name: Of the image, by which `dataloaders.sr_pictures` finds it.
+            lr: uint8 (H, W, 3), RGB.
+            scale: Upscaling factor, one of `self.scales`.
+
+        Returns:
+            uint8 (H * scale, W * scale, 3), RGB.
+        """
+        return upscale_image(self.stages(scale), lr, finish=to_uint8)
 
     def find_scales(self, candidates):
         """Which of some scales it can do and was trained at, as a list."""

@@ -7,9 +7,7 @@ import numpy as np
 
 from console.errors import InputError, name_some
 from console.progress import track, warn
-from imaging.files import to_uint8
 from metrics import mse_y, pirm_rmse, psnr_rgb, psnr_y, rmse_rgb, ssim_y
-from upscaling.tiles import upscale_image
 
 BASELINE = "bicubic"
 
@@ -33,7 +31,7 @@ def measure_scale(models, loader, scale, shave_size, after_image=None, judges=No
     """Measures every image at one scale.
 
     Args:
-        models: What is measured, one after the other.
+        models: What is measured, one after the other; each has `make_sr`.
         loader: Has `pairs(scale)`.
         scale: Upscaling factor.
         shave_size: HR pixels dropped at each border.
@@ -49,8 +47,7 @@ def measure_scale(models, loader, scale, shave_size, after_image=None, judges=No
     for name, lr, hr in track(pairs, len(pairs), f"Measuring x{scale}"):
         outputs = []
         for model, images in zip(models, results, strict=True):
-            stages = model.stages(scale)
-            outputs.append(upscale_image(stages, lr, finish=to_uint8))
+            outputs.append(model.make_sr(name, lr, scale))
             images[name] = measure_image(outputs[-1], hr, name, shave_size, judges)
         if after_image is not None:
             after_image(name, outputs, hr, [images[name] for images in results])

@@ -78,18 +78,21 @@ def _read(name):
 def _make_facts(report):
     """What was measured, and how."""
     step, made = report["step"], "made from these as MATLAB's imresize does"
-    facts = {
-        "model": report["model"],
-        "checkpoint": report["restore_path"] or "none",
-        "training step": "unknown" if step is None else f"{step:,}",
-        "precision": report["precision"],
+    if report["data_sr_path"] is not None:
+        facts = {"pictures": report["data_sr_path"]}
+    else:
+        facts = {
+            "model": report["model"],
+            "checkpoint": report["restore_path"] or "none",
+            **({} if step is None else {"training step": f"{step:,}"}),
+            "precision": report["precision"],
+        }
+    facts |= {
         "images": f"{report['images']:,} from {report['data_truth_path']}",
         "low-resolution images": report["data_input_path"] or made,
         "left out at each border": f"{report['shave_size']} pixels",
         "measured": time.strftime("%Y-%m-%d %H:%M %z"),
     }
-    if step is None:
-        del facts["training step"]
     pairs = [
         element("div", element("dt", name), element("dd", fact))
         for name, fact in facts.items()

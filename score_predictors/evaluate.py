@@ -5,6 +5,7 @@ python score_predictors/evaluate.py --restore_path=train/tid2013.h5 \
         --report_path=report.json --plot_path=scatter.png
 """
 
+import dataclasses
 import json
 import math
 import sys
@@ -28,6 +29,7 @@ with quiet.imports():
     from metrics.scores import accuracy, emd, lcc, mean_score, score_deviation, srcc
     from score_predictors import opening
     from score_predictors.predicting import make_predict, predict_part
+    from score_predictors.trained_rows import find_trained_rows
     from training import devices
 
 FLAGS = flags.FLAGS
@@ -59,7 +61,7 @@ def define_flags():
 
 def main():
     """Measures, prints a table, writes report and plot."""
-    opening.check_flags()
+    path = opening.check_flags()
     devices.choose(FLAGS.cuda_device, f"--cuda_device={FLAGS.cuda_device}")
     for name in ("report_path", "plot_path"):
         if FLAGS[name].value is not None:
@@ -67,14 +69,15 @@ def main():
     loader = DATALOADER.load(FLAGS.dataloader).from_flags(
         FLAGS.input_patch_size, FLAGS.batch_size
     )
-    loader.select(parts=("validate",))
+    known = select_rows(path, loader)
     scorer = opening.open_from_flags(FLAGS.model)
     if scorer.side not in (None, FLAGS.input_patch_size):
         raise InputError(
             f"{scorer.source} takes {scorer.side}x{scorer.side} pixels only; give "
             f"--input_patch_size={scorer.side}."
         )
-    warn_if_of_others(scorer, loader)
+    if not warn_if_of_others(scorer, loader):
+        tell_trained(path, known, loader)
     loader.prepare()
     predict = make_predict(scorer.network)
     predicted, target = predict_part(loader, predict, "Use other weights.")
@@ -91,8 +94,62 @@ def main():
         say(f"Wrote {FLAGS.plot_path}")
 
 
+def select_rows(path, loader):
+    """Selects the rows to measure: by the flag, or those that a training validated on.
+
+    Args:
+        path: The predictor's file.
+        loader: A `dataloaders.scored.ScoredLoader`; its rows are selected.
+
+    Returns:
+        `score_predictors.trained_rows.TrainedRows`.
+    """
+    loader.select(parts=("validate",))
+    known, flag = find_trained_rows(path, loader), f"{loader.name}_validate_range"
+    same = (None, loader.settings.validate_range)
+    if known.validate_range not in same and not FLAGS[flag].present:
+        loader.settings = dataclasses.replace(
+            loader.settings, validate_range=known.validate_range
+        )
+        loader.select(parts=("validate",))
+        say(
+            f"Measuring the rows that the training of {path} validated on: "
+            f"--{flag}={known.validate_range}."
+        )
+    return known
+
+
+def tell_trained(path, known, loader):
+    """Says which of the rows to measure the weights were trained on, as far as known.
+
+    Args:
+        path: The predictor's file.
+        known: As `select_rows` returned it.
+        loader: Its rows are selected.
+    """
+    rows = loader.ranges["validate"]
+    trained = known.trained.intersection(rows)
+    if trained:
+        warn(
+            f"{len(trained):,} of the {len(rows):,} rows to measure on "
+            f"(--{loader.name}_validate_range={loader.settings.validate_range}) are "
+            f"among those that {path} was trained on: what is measured on them "
+            "flatters it."
+        )
+    if known.unknown is not None:
+        more = "more" if trained else "some"
+        say(
+            f"It is not known whether {path} was trained on {more} of the rows to "
+            f"measure on: {known.unknown}."
+        )
+
+
 def warn_if_of_others(scorer, loader):
-    """Warns where weights of one data set are measured on another, as far as known."""
+    """Warns where weights of one data set are measured on another, as far as known.
+
+    Returns:
+        bool: Whether they are.
+    """
     if scorer.dataloader is not None:
         differs = scorer.dataloader != loader.name
         of = f"--dataloader={scorer.dataloader}"
@@ -105,6 +162,7 @@ def warn_if_of_others(scorer, loader):
             f"--dataloader={loader.name}, whose scores begin at {loader.first_score}: "
             "correlations may mean something, distances hardly."
         )
+    return differs
 
 
 def measure_groups(predicted, target, rows, first_score):

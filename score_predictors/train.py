@@ -40,7 +40,10 @@ MODEL = Choice("model", PREDICTORS, "mobilenetv2", "The network to train.")
 DATALOADER = Choice("dataloader", SCORED, "ava", "The loader of images and scores.")
 
 # What may differ between two starts of a run without a word; see the root's train.py.
-MAY_CHANGE = ("epochs", "restore_path", "train_path", "cuda_device", "restart")
+MAY_CHANGE = (
+    *("epochs", "restore_path", "first_restore_path", "train_path"),
+    *("cuda_device", "restart"),
+)
 MAY_CHANGE_SAID = ("learning_rate", "learning_rate_schedule")
 
 
@@ -111,6 +114,10 @@ def _train(files, device):
     arguments |= {
         "data_set": loader.describe(),
         "architecture": predictor.architecture(),
+        # A later start may give another, or none, and takes nothing from it.
+        "first_restore_path": before.get(
+            "first_restore_path", before.get("restore_path", FLAGS.restore_path)
+        ),
     }
     check_same_run(
         files.weights,

@@ -102,7 +102,7 @@ CARD = "pretrained/README.md"
 
 
 @pytest.mark.parametrize(
-    ("document", "count"), [("README.md", 10), ("TRAINING.md", 38), (CARD, 8)]
+    ("document", "count"), [("README.md", 10), ("TRAINING.md", 39), (CARD, 8)]
 )
 def test_the_commands_of_a_document_run_in_their_order(
     tmp_path, monkeypatch, document, count

@@ -27,7 +27,8 @@ FOLDERS = (
 # What a script can hardly be run without, and what says where it reads and writes.
 NEEDED = {
     "train.py": "data_truth_path data_input_path train_path model scales max_steps",
-    "validate.py": "restore_path restore_target data_truth_path data_input_path",
+    "validate.py": "restore_path restore_target data_truth_path data_input_path "
+    "data_sr_path",
     "test.py": "restore_path model_name input_path output_path scale",
     "freeze.py": "restore_path scales output_path",
     "misc/downscale_generator.py": "input_path output_path scales rounding",

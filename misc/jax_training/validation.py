@@ -5,10 +5,11 @@ import threading
 
 import jax
 
+from imaging.files import to_uint8
 from misc.jax_training.network import Network
 from models.generator import Generator
 from models.measuring import SHAVE_SIZE, average, measure_scale
-from upscaling.tiles import make_part
+from upscaling.tiles import make_part, upscale_image
 
 
 class Upscaler:
@@ -42,6 +43,10 @@ class Upscaler:
             make_part(self._run(*part), radius, index, generator.features)
             for index, (part, radius) in enumerate(zip(parts, radii, strict=True))
         ]
+
+    def make_sr(self, name, lr, scale):
+        """See `models.base.Model.make_sr`."""
+        return upscale_image(self.stages(scale), lr, finish=to_uint8)
 
     def _run(self, method, options):
         key = (method, *options.items())

@@ -1,0 +1,201 @@
+"""Pictures that another program made of HR images, found by these images' names."""
+
+import os
+import re
+from pathlib import Path
+
+from console.errors import InputError, name_some
+from console.progress import warn
+from dataloaders.pairs import list_by_name
+from imaging.files import load_image, read_size
+from imaging.listing import list_images
+
+FLAG = "--data_sr_path"
+EXPECTED = "a folder of SR pictures, or of x2/, x4/, x8/ with some"
+# What programs write behind the HR image's name, in small or capital letters.
+ENDINGS = ("", "{x}", "_{x}", "-{x}", "_sr", "-sr", "{x}_sr", "_{x}_sr", "_sr_{x}")
+# What reports call other pictures.
+TAKEN_NAMES = ("bicubic", "truth")
+
+_SCALE_FOLDER = re.compile(r"[xX]([2-9]|[1-9]\d+)")
+
+
+class SRPictures:
+    """Stands where `models.measuring` has a model, and makes nothing.
+
+    Attributes:
+        name: Of the folder, for reports.
+        scales: Those that there are pictures of.
+        default_scales, usable_scales: The same.
+    """
+
+    def __init__(self, folder, scales=None, input_path=None):
+        """Looks which scales there are; `find` looks for the pictures.
+
+        Args:
+            folder: With `x2/`, `x4/`, ... or, of one scale, with pictures.
+            scales: The scales wanted; None for all.
+            input_path: Folder of LR images, which tells the scale where neither
+                `scales` nor the folder's name does; None for none.
+
+        Raises:
+            InputError: There is no such folder, or a scale is not in it.
+        """
+        self.folder, self.paths = Path(folder), {}
+        place = Path(os.path.abspath(folder))
+        self.folders = _list_scales(folder)
+        if self.folders:
+            self._check_folders(scales)
+        else:
+            list_images(folder, FLAG, EXPECTED)  # Tells if there are none.
+            own = _SCALE_FOLDER.fullmatch(place.name)
+            known = _list_scales(input_path) if input_path else ()
+            known = {int(own[1])} if own else set(scales or known)
+            self.folders = {self._take_scale(known, scales): self.folder}
+            place = place.parent if own else place
+        taken = place.name.lower() in TAKEN_NAMES
+        self.name = f"{place.name} (pictures)" if taken else place.name
+        self.scales = self.default_scales = self.usable_scales = tuple(self.folders)
+
+    def _check_folders(self, scales):
+        there = ", ".join(f"x{scale}" for scale in self.folders)
+        missing = [scale for scale in scales or () if scale not in self.folders]
+        if missing:
+            raise InputError(
+                f"{FLAG}={self.folder}: no folder x{missing[0]} in it (there are: "
+                f"{there}); --scales={','.join(map(str, self.folders))} measures those."
+            )
+        try:
+            beside = list_images(self.folder)
+        except InputError:  # There are none, as it should be.
+            return
+        self._warn_of_left_out(beside, f"lie beside {there}")
+
+    def _take_scale(self, known, scales):
+        """The scale of pictures without a folder of their scale."""
+        if len(known) == 1 and min(known) > 1 and set(scales or known) == known:
+            return known.pop()
+        found = ",".join(map(str, scales or sorted(known)))
+        raise InputError(
+            f"{FLAG}={self.folder}: holds pictures and no x2/, x4/, x8/, so they are "
+            f"of one scale, but found {found or 'none named'}; give that scale, for "
+            "example --scales=4."
+        )
+
+    def find(self, pairs, scales):
+        """Finds the picture of each HR image, and checks that they have its size.
+
+        Args:
+            pairs: list of `dataloaders.pairs.Pair`.
+            scales: Some of `self.scales`.
+
+        Raises:
+            InputError: A picture is missing, is not the only one of its HR image, or
+                has another size.
+        """
+        hr_paths = {pair.name: pair.hr_path for pair in pairs}
+        for scale in scales:
+            self.paths[scale] = self._find(hr_paths, scale)
+            for pair in pairs:
+                _check_size(self.paths[scale][pair.name], pair, scale)
+
+    def _find(self, hr_paths, scale):
+        """From each HR name to its picture at one scale."""
+        endings = [ending.format(x=f"x{scale}") for ending in ENDINGS]
+        found, left_out = {}, []
+        for stem, path in list_by_name(self.folders[scale], FLAG).items():
+            owners = _find_owners(stem, hr_paths, endings)
+            if len(owners) > 1:
+                a, b = (hr_paths[owner].name for owner in owners[:2])
+                raise InputError(
+                    f"{path} would be the picture of both {a} and {b}; rename one of "
+                    "these."
+                )
+            if not owners:
+                left_out.append(path)
+                continue
+            other = found.setdefault(owners[0], path)
+            if other != path:
+                raise InputError(
+                    f"{FLAG}={self.folder}: {other} and {path.name} would both be the "
+                    f"picture of {hr_paths[owners[0]].name}; move one of them away."
+                )
+        missing = [path.name for name, path in hr_paths.items() if name not in found]
+        if missing:
+            said = ", ".join(ending for ending in endings if ending)
+            raise InputError(
+                f"{FLAG}={self.folder}: {self.folders[scale]} has no picture of "
+                f"{name_some(missing)} of --data_truth_path ({len(missing)} of "
+                f"{len(hr_paths)} missing); expected the same name, or with one of "
+                f"{said} behind it."
+            )
+        self._warn_of_left_out(left_out, f"are of no HR image at x{scale}")
+        return found
+
+    def _warn_of_left_out(self, paths, why):
+        if paths:
+            names = name_some([path.name for path in paths])
+            warn(
+                f"{FLAG}={self.folder}: {len(paths)} pictures {why} and are left out: "
+                f"{names}."
+            )
+
+    def make_sr(self, name, lr, scale):
+        """Loads the picture of one image, as far as a model's would reach.
+
+        Args:
+            name: Of the HR image.
+            lr: uint8 (H, W, 3).
+            scale: Upscaling factor, one of those that `find` was given.
+
+        Returns:
+            uint8, at most (H * scale, W * scale, 3), RGB.
+        """
+        height, width = (length * scale for length in lr.shape[:2])
+        return load_image(self.paths[scale][name])[:height, :width]
+
+
+def _list_scales(folder):
+    """From each scale that a folder has a folder of to that; empty for no folder."""
+    if not Path(folder).is_dir():
+        return {}
+    matches = [
+        (match, path)
+        for path in sorted(Path(folder).iterdir())
+        if path.is_dir() and (match := _SCALE_FOLDER.fullmatch(path.name))
+    ]
+    scales = {int(match[1]): path for match, path in matches}
+    return dict(sorted(scales.items()))
+
+
+def _find_owners(stem, hr_paths, endings):
+    """The HR images, by name, that a picture may be of; only one of its very name."""
+    if stem in hr_paths:
+        return [stem]
+    names = [stem[: len(stem) - len(e)] for e in endings if stem.lower().endswith(e)]
+    return [name for name in names if name in hr_paths]
+
+
+def _check_size(path, pair, scale):
+    """Refuses a picture that is neither HR's size nor that of its LR image enlarged."""
+    size = read_size(path)
+    cut = [length // scale * scale for length in pair.hr_size]
+    # Whole, or of an LR side that was rounded either way.
+    allowed = [
+        {n, m, -(-n // scale) * scale} for n, m in zip(pair.hr_size, cut, strict=True)
+    ]
+    if all(n in ok for n, ok in zip(size, allowed, strict=True)):
+        return
+    (height, width), (cut_height, cut_width) = pair.hr_size, cut
+    shaved = ""
+    # What papers drop at each border: PIRM, most others, and NTIRE.
+    for border in (4, scale, scale + 6):
+        if size == (cut_height - 2 * border, cut_width - 2 * border):
+            shaved = (
+                f" It seems that {border} pixels at each border were cut off already, "
+                "which is done here (--shave_size): take whole pictures."
+            )
+    raise InputError(
+        f"{path} is {size[1]}x{size[0]}, but {pair.hr_path} is {width}x{height}: at "
+        f"x{scale} expected {cut_width}x{cut_height}.{shaved}"
+    )
