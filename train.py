@@ -13,7 +13,7 @@ from absl import flags
 
 from console import app, quiet
 from console.choices import Choice, only_in_helpfull
-from console.errors import InputError
+from console.errors import InputError, name_some
 from console.files import check_target
 from console.flags import collect_values, define_count, define_float
 from console.locks import Lock
@@ -228,7 +228,8 @@ def _make_validation(model, trained, scales):
     loader = type(trained).from_flags(scales=scales, flag_prefix="--validate")
     # So that anything wrong is met before the training.
     loader.check_whole(SHAVE_SIZE, with_niqe="niqe" in judges)
-    say(f"Validating on {len(loader.images)} images of {FLAGS.validate_truth_path}.")
+    where = name_some(FLAGS.validate_truth_path)
+    say(f"Validating on {len(loader.images)} images of {where}.")
     warn_of_common(loader.images, trained.images)
     return Validation(
         model,

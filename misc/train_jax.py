@@ -23,7 +23,7 @@ quiet.backend = "jax"
 sys.modules["tensorflow"] = None
 
 from console.choices import Choice, only_in_helpfull  # noqa: E402
-from console.errors import InputError  # noqa: E402
+from console.errors import InputError, name_some  # noqa: E402
 from console.files import check_target  # noqa: E402
 from console.flags import collect_values, take_missing  # noqa: E402
 from console.locks import Lock  # noqa: E402
@@ -225,7 +225,8 @@ def _make_validation(model, trained, scales):
         return None
     loader = type(trained).from_flags(scales=scales, flag_prefix="--validate")
     loader.check_whole(SHAVE_SIZE)
-    say(f"Validating on {len(loader.images)} images of {FLAGS.validate_truth_path}.")
+    where = name_some(FLAGS.validate_truth_path)
+    say(f"Validating on {len(loader.images)} images of {where}.")
     warn_of_common(loader.images, trained.images)
     return Validation(model.architecture, loader)
 
