@@ -26,6 +26,7 @@ with quiet.imports():
     import keras
 
     from models import judging, opening
+    from models.footprint import check_memory
     from models.measuring import BASELINE, SHAVE_SIZE, Validation
     from training import checkpoints, devices, run_folder
     from training.arguments import ARGUMENTS, check_same_run, write_arguments
@@ -161,6 +162,9 @@ def _train(team, folder, lock, device, settings, options):
         say(f"Nothing to do: step {model.step} of --max_steps={settings.max_steps}.")
         return None
     validation = _make_validation(model, loader, scales)
+    if device == devices.CPU:  # A GPU's memory is not the machine's.
+        step_bytes = model.count_step_memory(scales)
+        check_memory(loader, step_bytes, team.workers, team.replicas)
     loader.prepare()
 
     if team.is_chief and FLAGS.restart:

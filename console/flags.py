@@ -42,6 +42,8 @@ def define_paths(name, default, help_text):
     flags.DEFINE_multi(
         PathParser(), flags.ArgumentSerializer(), name, default, help_text
     )
+    # Without the line that absl adds: in the help, space is short.
+    flags.FLAGS[name].help = help_text
 
 
 def one_or_all(paths):

@@ -18,17 +18,15 @@ class DIV2K(PairedLoader):
         define_paths(
             "data_truth_path",
             ["HR"],
-            "Folder of the HR images, which is looked through to the bottom, or @ and "
-            "a file with the path of an image on each line, relative to the file's "
-            "folder; may be given again.",
+            "Folder of HR images, or @ and a file with an image's path on each line; "
+            "may be given again.",
         )
         define_paths(
             "data_input_path",
             None,
-            "Folder with x2/, x4/, x8/ of LR images, in the same folders and named "
-            "like the HR images or, as in DIV2K's archives, with x2 behind the name; "
-            "given as often as --data_truth_path. If not given, they are made from HR "
-            "as MATLAB's imresize does.",
+            "Folder with x2/, x4/, x8/ of LR images, named like the HR images or, as "
+            "in DIV2K's archives, with x2 behind the name. If not given, they are made "
+            "from HR as MATLAB's imresize does.",
         )
         flags.DEFINE_bool("data_cached", False, "Keep all decoded images in memory.")
         define_path(

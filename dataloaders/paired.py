@@ -6,8 +6,7 @@ import hashlib
 import numpy as np
 
 from console.errors import InputError, name_some
-from console.machine import free_memory
-from console.progress import to_size, warn
+from console.progress import warn
 from dataloaders.checked import find_broken
 from dataloaders.pairs import WholePairs, check_measurable, find_pairs
 from dataloaders.patches import VARIANTS, turn_into
@@ -145,27 +144,8 @@ class PairedLoader:
             InputError: Something is wrong with the images or the cache.
         """
         self._look()
-        self._check_batch()
         self.usable = {s: self._find_usable(s) for s in self.scales}
         self.hr, self.lr = open_pixels(self.images, self.settings)
-
-    def _check_batch(self):
-        """Refuses a batch that memory could not hold a few of.
-
-        Raises:
-            InputError: It is too large.
-        """
-        settings = self.settings
-        pixels = settings.batch_size * settings.lr_patch_size**2
-        needed = 3 * pixels * max(1 + scale**2 for scale in self.scales)
-        free = free_memory()
-        # Training keeps some hundred float32 values for each of them.
-        if free is not None and needed * 10 > free:
-            raise InputError(
-                f"--batch_size={settings.batch_size}: its pixels alone take "
-                f"{to_size(needed)}, training with them many times as much, and "
-                f"{to_size(free)} of memory are free; give less."
-            )
 
     def _find_usable(self, scale):
         """Indices of the images that a patch of one scale fits into."""

@@ -43,6 +43,7 @@ with quiet.imports():
     from misc.jax_training.settings import Settings
     from misc.jax_training.steps import Stepper, start_state
     from misc.jax_training.validation import Validation
+    from models.footprint import check_memory
     from models.measuring import SHAVE_SIZE
     from training.arguments import ARGUMENTS, check_same_run, write_arguments
 
@@ -132,6 +133,8 @@ def _train(folder, options, settings):
         say(f"Nothing to do: step {step} of {settings.max_steps}, {seconds:.0f} s.")
         return None
     validation = _make_validation(model, loader, scales)
+    if jax.default_backend() == "cpu":
+        check_memory(loader, model.count_step_memory(scales))
     loader.prepare()
     write_arguments(folder / ARGUMENTS, arguments["run"])
     devices = stepper.mesh.devices

@@ -20,6 +20,7 @@ from absl import flags
 
 from models import reduction, tf1_names
 from models.discriminator import Discriminator
+from models.footprint import count_four_pass
 from models.four_pass_losses import Shift, differentiate_losses
 from models.four_pass_settings import (
     SCALE,
@@ -115,6 +116,10 @@ class FourPassEUSR(GeneratorModel):
         for predictor in model.predictors.values():
             predictor.check_side(flags.FLAGS.input_patch_size, SCALE)
         return model
+
+    def count_step_memory(self, scales):
+        """See `Model.count_step_memory`."""
+        return count_four_pass(self.architecture, self.training, self.options.precision)
 
     def train_step(self, lr, hr, scale):
         """See `Model.train_step`: six losses, two Adams.

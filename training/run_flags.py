@@ -41,7 +41,7 @@ def define_run_flags():
     define_paths(
         "validate_truth_path",
         None,
-        "HR images to measure the model on meanwhile, as --data_truth_path takes them.",
+        "HR images to measure the model on meanwhile.",
     )
     define_paths(
         "validate_input_path", None, "Their LR images; made from HR if not given."
