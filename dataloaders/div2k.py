@@ -18,8 +18,7 @@ class DIV2K(PairedLoader):
         define_paths(
             "data_truth_path",
             ["HR"],
-            "Folder of HR images, or @ and a file with an image's path on each line; "
-            "may be given again.",
+            "Folder of HR images, or @ and a list; may be given again.",
         )
         define_paths(
             "data_input_path",
