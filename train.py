@@ -13,7 +13,7 @@ from absl import flags
 
 from console import app, quiet
 from console.choices import Choice, only_in_helpfull
-from console.errors import InputError
+from console.errors import InputError, name_some
 from console.files import check_target
 from console.flags import collect_values, define_count, define_float
 from console.locks import Lock
@@ -26,6 +26,7 @@ with quiet.imports():
     import keras
 
     from models import judging, opening
+    from models.footprint import check_memory
     from models.measuring import BASELINE, SHAVE_SIZE, Validation
     from training import checkpoints, devices, run_folder
     from training.arguments import ARGUMENTS, check_same_run, write_arguments
@@ -163,6 +164,9 @@ def _train(team, folder, lock, device, settings, options):
         say(f"Nothing to do: step {model.step} of --max_steps={settings.max_steps}.")
         return None
     validation = _make_validation(model, loader, scales)
+    if device == devices.CPU:  # A GPU's memory is not the machine's.
+        step_bytes = model.count_step_memory(scales)
+        check_memory(loader, step_bytes, team.workers, team.replicas)
     loader.prepare()
 
     if team.is_chief and FLAGS.restart:
@@ -230,7 +234,8 @@ def _make_validation(model, trained, scales):
     loader = type(trained).from_flags(scales=scales, flag_prefix="--validate")
     # So that anything wrong is met before the training.
     loader.check_whole(SHAVE_SIZE, with_niqe="niqe" in judges)
-    say(f"Validating on {len(loader.images)} images of {FLAGS.validate_truth_path}.")
+    where = name_some(FLAGS.validate_truth_path)
+    say(f"Validating on {len(loader.images)} images of {where}.")
     warn_of_common(loader.images, trained.images)
     return Validation(
         model,

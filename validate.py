@@ -152,9 +152,10 @@ def _check_save_path(save_path, loader):
     """
     check_target(save_path, "--save_path", is_folder=True)
     sources = {folder.resolve() for folder in loader.folders()}
+    below = {Path(pair.name).parent for pair in loader.images}
     for scale in loader.scales:
-        target = (Path(save_path) / f"x{scale}").resolve()
-        if target in sources:
+        targets = {(Path(save_path) / f"x{scale}" / part).resolve() for part in below}
+        for target in sorted(targets & sources):
             raise InputError(
                 f"--save_path={save_path}: {target} holds images that are "
                 "measured, which would be overwritten; give another folder."

@@ -42,6 +42,20 @@ def define_paths(name, default, help_text):
     flags.DEFINE_multi(
         PathParser(), flags.ArgumentSerializer(), name, default, help_text
     )
+    # Without the line that absl adds: in the help, space is short.
+    flags.FLAGS[name].help = help_text
+
+
+def one_or_all(paths):
+    """The value of a flag of paths as it is kept in files.
+
+    Args:
+        paths: list of str; None where the flag was not given.
+
+    Returns:
+        The path, where it is one, or else what was given.
+    """
+    return paths[0] if isinstance(paths, list) and len(paths) == 1 else paths
 
 
 class FloatParser(flags.FloatParser):
@@ -229,7 +243,8 @@ def collect_values(*owners):
         *owners: Classes, whose bases count too, and modules.
 
     Returns:
-        dict: From a flag's name to its value.
+        dict: From a flag's name to its value; of a flag that may be given several times
+        and was given once, to that.
     """
     # absl calls the script's own module by the name it was started with.
     modules = {sys.argv[0]}
@@ -241,7 +256,7 @@ def collect_values(*owners):
     declared = flags.FLAGS.flags_by_module_dict()
     values = {flag.name: flag.value for m in modules for flag in declared.get(m, ())}
     return {
-        name: list(value) if isinstance(value, tuple) else value
+        name: list(value) if isinstance(value, tuple) else one_or_all(value)
         for name, value in values.items()
     }
 

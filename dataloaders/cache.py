@@ -34,17 +34,21 @@ def default_folder():
     return Path(base) / "perceptual-eusr"
 
 
-def name_cache(source_folder, suffix=""):
+def name_cache(source, suffix=""):
     """A file name for a folder's cache: readable, and unlike any other folder's.
 
     Args:
-        source_folder: Where the images are.
+        source: Where the images are, or the file of a list of them.
         suffix: What is cached, if not the images themselves.
     """
-    source = Path(source_folder).resolve()
-    digest = hashlib.sha256(os.fsencode(source)).hexdigest()[:12]
+    source = Path(source).resolve()
     readable = "-".join(source.parts[-2:]).strip("/")[-READABLE_LENGTH:]
-    return f"{readable}-{digest}{suffix}.pixels"
+    return f"{readable}-{digest_of(source)}{suffix}.pixels"
+
+
+def digest_of(source):
+    """Tells folders and files apart, whatever they are called: 12 characters."""
+    return hashlib.sha256(os.fsencode(Path(source).resolve())).hexdigest()[:12]
 
 
 def describe_sources(paths):

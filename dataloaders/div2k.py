@@ -5,18 +5,22 @@ Agustsson and Timofte, "NTIRE 2017 challenge on single image super-resolution".
 
 from absl import flags
 
-from console.flags import define_path
+from console.flags import define_path, define_paths, one_or_all
 from dataloaders.paired import PairedLoader, PairedSettings
 
 
 class DIV2K(PairedLoader):
-    """HR images in one folder, LR images in `x2/`, `x4/`, `x8/` of another."""
+    """HR images in folders, LR images in `x2/`, `x4/`, `x8/` of others."""
 
     @staticmethod
     def define_flags():
         """Declares where the images are and how they are kept."""
-        define_path("data_truth_path", "HR", "Folder of the HR images.")
-        define_path(
+        define_paths(
+            "data_truth_path",
+            ["HR"],
+            "Folder of HR images, or @ and a list; may be given again.",
+        )
+        define_paths(
             "data_input_path",
             None,
             "Folder with x2/, x4/, x8/ of LR images, named like the HR images or, as "
@@ -55,8 +59,8 @@ class DIV2K(PairedLoader):
         prefix = flag_prefix.removeprefix("--")
         return cls(
             PairedSettings(
-                truth_path=values[f"{prefix}_truth_path"].value,
-                input_path=values[f"{prefix}_input_path"].value,
+                truth_path=one_or_all(values[f"{prefix}_truth_path"].value),
+                input_path=one_or_all(values[f"{prefix}_input_path"].value),
                 scales=tuple(scales),
                 scale_weights=scale_weights,
                 lr_patch_size=lr_patch_size,

@@ -6,12 +6,12 @@ import hashlib
 import numpy as np
 
 from console.errors import InputError, name_some
-from console.machine import free_memory
-from console.progress import to_size, warn
+from console.progress import warn
 from dataloaders.checked import find_broken
 from dataloaders.pairs import WholePairs, check_measurable, find_pairs
 from dataloaders.patches import VARIANTS, turn_into
 from dataloaders.pixels import open_pixels
+from dataloaders.sources import to_list
 from imaging.files import load_image
 
 
@@ -39,8 +39,10 @@ class PairedSettings:
     """Where the images are and how patches are drawn.
 
     Attributes:
-        truth_path: Folder of the HR images.
-        input_path: Folder with `x2/`, `x4/`, ... of LR images; None makes them.
+        truth_path: Folder of the HR images, or `@` and a list of them; several as a
+            tuple or list.
+        input_path: Folder with `x2/`, `x4/`, ... of LR images, as many; None makes
+            them.
         scales: Scales to draw.
         lr_patch_size: Side of the LR patches; None for whole pictures only.
         batch_size: Patches in a batch.
@@ -52,8 +54,8 @@ class PairedSettings:
             whole numbers; None for equally.
     """
 
-    truth_path: str
-    input_path: str | None
+    truth_path: str | tuple
+    input_path: str | tuple | None
     scales: tuple
     lr_patch_size: int | None = None
     batch_size: int | None = None
@@ -110,11 +112,12 @@ class PairedLoader:
             InputError: At least one cannot.
         """
         self.check_measurable(shave_size, with_niqe)
-        paths = {pair.hr_path for pair in self.images}
-        paths.update(p for pair in self.images for p in pair.lr_paths.values())
-        for folder in sorted(self.folders()):
-            there = [path for path in sorted(paths) if path.parent == folder]
-            for path in sorted(find_broken(there, folder)):
+        by_folder = {}
+        for pair in self.images:
+            for path in (pair.hr_path, *pair.lr_paths.values()):
+                by_folder.setdefault(path.parents[pair.depth], set()).add(path)
+        for folder, there in sorted(by_folder.items()):
+            for path in sorted(find_broken(sorted(there), folder)):
                 load_image(path)  # Tells what is wrong.
 
     def folders(self):
@@ -141,35 +144,14 @@ class PairedLoader:
             InputError: Something is wrong with the images or the cache.
         """
         self._look()
-        self._check_batch()
         self.usable = {s: self._find_usable(s) for s in self.scales}
         self.hr, self.lr = open_pixels(self.images, self.settings)
-
-    def _check_batch(self):
-        """Refuses a batch that memory could not hold a few of.
-
-        Raises:
-            InputError: It is too large.
-        """
-        settings = self.settings
-        pixels = settings.batch_size * settings.lr_patch_size**2
-        needed = 3 * pixels * max(1 + scale**2 for scale in self.scales)
-        free = free_memory()
-        # Training keeps some hundred float32 values for each of them.
-        if free is not None and needed * 10 > free:
-            raise InputError(
-                f"--batch_size={settings.batch_size}: its pixels alone take "
-                f"{to_size(needed)}, training with them many times as much, and "
-                f"{to_size(free)} of memory are free; give less."
-            )
 
     def _find_usable(self, scale):
         """Indices of the images that a patch of one scale fits into."""
         fits = [min(self._count_offsets(i, scale)) > 0 for i in range(len(self.images))]
         small = [
-            pair.hr_path.name
-            for pair, fit in zip(self.images, fits, strict=True)
-            if not fit
+            pair.file for pair, fit in zip(self.images, fits, strict=True) if not fit
         ]
         side = self.settings.lr_patch_size * scale
         if all(not fit for fit in fits):
@@ -186,8 +168,9 @@ class PairedLoader:
         return np.flatnonzero(fits)
 
     def _name_truth(self):
-        """The folder of the HR images with its flag, for messages."""
-        return f"{self.settings.flag_prefix}_truth_path={self.settings.truth_path}"
+        """What the HR images are of, with its flag, for messages."""
+        paths = name_some(to_list(self.settings.truth_path))
+        return f"{self.settings.flag_prefix}_truth_path={paths}"
 
     def _count_offsets(self, index, scale):
         """How many rows and columns a patch may start at; 0 or less for none.
@@ -302,12 +285,13 @@ class PairedLoader:
         Raises:
             InputError: A picture is smaller than the scale.
         """
-        pairs = self._find((scale,))
+        self._look()
+        pairs = self.images if scale in self.scales else self._find((scale,))
         for pair in pairs:
             if min(pair.lr_sizes[scale]) == 0:
                 height, width = pair.hr_size
                 raise InputError(
-                    f"{self._name_truth()}: {pair.hr_path.name}: {width}x{height} is "
+                    f"{self._name_truth()}: {pair.file}: {width}x{height} is "
                     f"too small for x{scale}; remove it or leave out x{scale}."
                 )
         return WholePairs(pairs, scale)

@@ -5,10 +5,10 @@ import filecmp
 from pathlib import Path
 
 from console.errors import InputError, name_some
-from console.progress import warn
+from console.progress import say, warn
+from dataloaders.sources import make_sources
 from imaging.files import load_image, read_size
 from imaging.imresize import make_lr
-from imaging.listing import list_images
 from metrics.full_reference import WINDOW
 from metrics.niqe import BLOCK, is_large_enough
 
@@ -18,11 +18,14 @@ class Pair:
     """One HR image and its LR images.
 
     Attributes:
-        name: The HR file's name without its ending.
+        name: The HR file's name without its ending, behind the folders that it is in
+            below the one that was given; of several sources behind `1/` and so on.
         hr_path: The HR file.
         hr_size: (height, width).
         lr_paths: From a scale to the LR file; empty where LR is made from HR.
         lr_sizes: From a scale to (height, width).
+        source: Which of the sources it is of, from 0.
+        depth: How many folders below its source's it lies.
     """
 
     name: str
@@ -30,30 +33,47 @@ class Pair:
     hr_size: tuple
     lr_paths: dict
     lr_sizes: dict
+    source: int = 0
+    depth: int = 0
+
+    @property
+    def file(self):
+        """The HR file as messages name it: its name with its ending."""
+        return f"{self.name}{self.hr_path.suffix}"
 
 
 def find_pairs(truth_path, input_path, scales, flag_prefix="--data"):
-    """Finds and checks all pairs.
+    """Finds and checks all pairs; says what is left out, and what is where.
 
     Args:
-        truth_path: Folder of the HR images.
-        input_path: Folder with `x2/`, `x4/`, ... of LR images; None if there are
-            none, then the LR sizes are those of imresize on HR cut to a multiple.
+        truth_path: Folder of the HR images, or `@` and a list of them, or several; see
+            `dataloaders.sources.Source`.
+        input_path: Folder with `x2/`, `x4/`, ... of LR images, for each of the former;
+            None if there are none, then the LR sizes are those of imresize on HR cut
+            to a multiple.
         scales: The scales wanted.
         flag_prefix: What the flags that gave the folders begin with, for messages.
 
     Returns:
-        list of Pair, sorted by name.
+        list of Pair, source after source, sorted by name.
 
     Raises:
         InputError: A folder or an LR image is missing, or a size does not fit.
     """
-    hr_paths = list_by_name(truth_path, f"{flag_prefix}_truth_path")
-    lr_paths = {scale: {} for scale in scales}
-    if input_path is not None:
-        lr_paths = {s: _find_lr(input_path, hr_paths, s, flag_prefix) for s in scales}
-    pairs = [_make_pair(path, lr_paths) for path in hr_paths.values()]
+    sources = make_sources(truth_path, input_path, flag_prefix)
+    pairs, counts = [], []
+    for index, source in enumerate(sources):
+        hr_paths = source.find_hr()
+        lr_paths = {scale: {} for scale in scales}
+        if source.input is not None:
+            lr_paths = {scale: source.find_lr(hr_paths, scale) for scale in scales}
+        pairs += [
+            _make_pair(name, index, source, hr_paths, lr_paths) for name in hr_paths
+        ]
+        counts.append(f"{len(hr_paths)} of {source.truth} ({source.prefix}...)")
     _check_sizes(pairs)
+    if len(sources) > 1:
+        say(f"{len(pairs)} images: {', '.join(counts)}.")
     return pairs
 
 
@@ -97,97 +117,33 @@ def warn_of_common(images, trained):
         )
 
 
-def list_by_name(folder, flag):
-    """Lists the images of a folder by their names without ending.
+def _make_pair(name, index, source, hr_paths, lr_paths):
+    """Reads the sizes of one HR image and its LR images.
 
     Args:
-        folder: Where to look.
-        flag: What gave the folder, for messages.
-
-    Returns:
-        dict: From a name to a path, sorted.
-
-    Raises:
-        InputError: There is no such folder, no image in it, or two of one name.
+        name: Of the image, within its source.
+        index: Which source that is.
+        source: `dataloaders.sources.Source`.
+        hr_paths: From the names of the source to HR files.
+        lr_paths: From a scale to the same of LR files; empty where they are made.
     """
-    by_stem = {}
-    for path in list_images(folder, flag):
-        if path.stem in by_stem:
-            raise InputError(
-                f"{flag}={folder}: {by_stem[path.stem].name} and {path.name} have one "
-                "name; rename or remove one."
-            )
-        by_stem[path.stem] = path
-    return by_stem
-
-
-def _find_lr(input_path, hr_paths, scale, flag_prefix):
-    """From each HR name to its LR file at one scale."""
-    flag = f"{flag_prefix}_input_path"
-    folder = _find_folder(Path(input_path), scale, flag)
-    by_stem = list_by_name(folder, flag)
-    # `0001.png`, or as DIV2K's own archives name them.
-    endings = ("", f"x{scale}", f"X{scale}")
-    found = {}
-    for stem in hr_paths:
-        names = [stem + ending for ending in endings if stem + ending in by_stem]
-        if names:
-            found[stem] = by_stem[names[0]]
-    missing = [path.name for stem, path in hr_paths.items() if stem not in found]
-    if missing:
-        raise InputError(
-            f"{flag}={input_path}: {folder.name}/ has no image for "
-            f"{name_some(missing)} of {flag_prefix}_truth_path ({len(missing)} of "
-            f"{len(hr_paths)} missing); expected the same name, or with x{scale} "
-            "behind it."
-        )
-    _check_each_its_own(found, hr_paths)
-    return found
-
-
-def _check_each_its_own(lr_paths, hr_paths):
-    """Refuses an LR image that two HR images would take, as `a` and `ax2` may."""
-    taken = {}
-    for stem, path in lr_paths.items():
-        if path in taken:
-            raise InputError(
-                f"{path} would be the LR image of both {hr_paths[taken[path]].name} "
-                f"and {hr_paths[stem].name}; rename one of these."
-            )
-        taken[path] = stem
-
-
-def _find_folder(input_path, scale, flag):
-    """The folder of one scale."""
-    for name in (f"x{scale}", f"X{scale}"):
-        if (input_path / name).is_dir():
-            return input_path / name
-    if not input_path.is_dir():
-        raise InputError(
-            f"{flag}={input_path}: no such folder. Without this flag the LR "
-            "images are made from HR."
-        )
-    there = sorted(path.name for path in input_path.iterdir() if path.is_dir())
-    scales = [name[1:] for name in there if name[0] in "xX" and name[1:].isdigit()]
-    or_these = f" --scales={','.join(scales)} does without it;" if scales else ""
-    raise InputError(
-        f"{flag}={input_path}: no folder x{scale} in it (folders there: "
-        f"{name_some(there) or 'none'}).{or_these} misc/downscale_generator.py makes "
-        "it; without this flag the LR images are made from HR."
-    )
-
-
-def _make_pair(hr_path, lr_paths):
-    """Reads the sizes of one HR image and its LR images."""
-    height, width = read_size(hr_path)
+    height, width = size = read_size(hr_paths[name])
     paths, sizes = {}, {}
-    for scale, by_stem in lr_paths.items():
-        if hr_path.stem in by_stem:
-            paths[scale] = by_stem[hr_path.stem]
+    for scale, by_name in lr_paths.items():
+        if name in by_name:
+            paths[scale] = by_name[name]
             sizes[scale] = read_size(paths[scale])
         else:
             sizes[scale] = (height // scale, width // scale)
-    return Pair(hr_path.stem, hr_path, (height, width), paths, sizes)
+    return Pair(
+        f"{source.prefix}{name}",
+        hr_paths[name],
+        size,
+        paths,
+        sizes,
+        index,
+        name.count("/"),
+    )
 
 
 def _check_sizes(pairs):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from console.progress import say
 from dataloaders import cache
+from dataloaders.sources import make_sources
 from imaging.files import load_image
 from imaging.imresize import make_lr
 
@@ -23,47 +24,101 @@ def open_pixels(images, settings):
         InputError: An image or a cache cannot be read or written.
     """
     folder = Path(settings.cache_path or cache.default_folder())
-    hr = []  # Those that LR images are made from, once they are there.
-    hr_plan = _plan_hr(folder, images, settings)
-    lr_plans = {s: _plan_lr(folder, images, settings, s, hr) for s in settings.scales}
-    plans = [hr_plan, *lr_plans.values()]
+    sources = make_sources(
+        settings.truth_path, settings.input_path, settings.flag_prefix
+    )
+    parts = []
+    for index, source in enumerate(sources):
+        own = [pair for pair in images if pair.source == index]
+        is_own_input = [other.input for other in sources].count(source.input) == 1
+        parts.append(_Part(folder, own, source, is_own_input, settings.scales))
+    plans = [plan for part in parts for plan in part.plans()]
     if all(plan.is_made() for plan in plans):
         say(f"{len(images)} images, cached in {folder}")
     cache.check_room(plans)
-    hr.append(cache.open_cache(hr_plan, settings.in_memory))
-    lr = {s: cache.open_cache(plan, settings.in_memory) for s, plan in lr_plans.items()}
-    return hr[0], lr
+    opened = [part.open(settings.in_memory) for part in parts]
+    lr = {s: _join([lr[s] for _, lr in opened]) for s in settings.scales}
+    return _join([hr for hr, _ in opened]), lr
 
 
-def _plan_hr(folder, images, settings):
-    paths = [pair.hr_path for pair in images]
-    return cache.Plan(
-        folder / cache.name_cache(settings.truth_path),
-        cache.describe_sources(paths),
-        [(*pair.hr_size, 3) for pair in images],
-        lambda index: load_image(paths[index]),
-    )
+def _join(caches):
+    """The images of several caches, one after the other."""
+    if len(caches) == 1:
+        return caches[0]
+    return [images[index] for images in caches for index in range(len(images))]
 
 
-def _plan_lr(folder, images, settings, scale, hr):
-    """The LR images of one scale, from files or made from HR."""
-    shapes = [(*pair.lr_sizes[scale], 3) for pair in images]
-    if settings.input_path is None:
+class _Part:
+    """The caches of one source."""
+
+    def __init__(self, folder, images, source, is_own_input, scales):
+        """Plans them.
+
+        Args:
+            folder: Of the caches.
+            images: list of `dataloaders.pairs.Pair`, all of the source.
+            source: `dataloaders.sources.Source`.
+            is_own_input: Whether no other source has the same folder of LR images.
+            scales: At which there are LR images.
+        """
+        self.folder, self.images, self.source = folder, images, source
+        self.is_own_input = is_own_input
+        self.opened = None  # HR, that LR images are made from, once it is there.
+        self.hr = self._plan_hr()
+        self.lr = {scale: self._plan_lr(scale) for scale in scales}
+
+    def plans(self):
+        """All its plans, in the order in which they are built, a list."""
+        return [self.hr, *self.lr.values()]
+
+    def open(self, in_memory):
+        """Opens the caches.
+
+        Returns:
+            `cache.PixelCache` of the HR images, and a dict from a scale to that of the
+            LR images.
+        """
+        self.opened = cache.open_cache(self.hr, in_memory)
+        lr = {s: cache.open_cache(plan, in_memory) for s, plan in self.lr.items()}
+        return self.opened, lr
+
+    def _plan_hr(self):
+        paths = [pair.hr_path for pair in self.images]
         return cache.Plan(
-            folder / cache.name_cache(settings.truth_path, f"-x{scale}"),
-            cache.describe_sources([pair.hr_path for pair in images]),
-            shapes,
-            lambda index: make_lr(hr[0][index], scale),
+            self.folder / cache.name_cache(self.source.place),
+            cache.describe_sources(paths),
+            [(*pair.hr_size, 3) for pair in self.images],
+            lambda index: load_image(paths[index]),
         )
-    paths = [pair.lr_paths[scale] for pair in images]
-    # Other images may lie in the same folder: HR's, or those of another scale.
-    others = [Path(settings.truth_path)]
-    others += [p.parent for s, p in images[0].lr_paths.items() if s != scale]
-    is_shared = any(paths[0].parent.resolve() == other.resolve() for other in others)
-    suffix = f"-lr-x{scale}" if is_shared else ""
-    return cache.Plan(
-        folder / cache.name_cache(paths[0].parent, suffix),
-        cache.describe_sources(paths),
-        shapes,
-        lambda index: load_image(paths[index]),
-    )
+
+    def _plan_lr(self, scale):
+        """The LR images of one scale, from files or made from HR."""
+        shapes = [(*pair.lr_sizes[scale], 3) for pair in self.images]
+        if self.source.input is None:
+            return cache.Plan(
+                self.folder / cache.name_cache(self.source.place, f"-x{scale}"),
+                self.hr.sources,
+                shapes,
+                lambda index: make_lr(self.opened[index], scale),
+            )
+        paths = [pair.lr_paths[scale] for pair in self.images]
+        first = self.images[0]
+        # Other images may lie in the same folder: HR's, or those of another scale.
+        place, *others = (
+            path.parents[first.depth].resolve()
+            for path in (
+                paths[0],
+                first.hr_path,
+                *(path for s, path in first.lr_paths.items() if s != scale),
+            )
+        )
+        suffix = f"-lr-x{scale}" if place in others else ""
+        if self.source.is_list or not self.is_own_input:
+            # Or those of another list, or of another source.
+            suffix += f"-of-{cache.digest_of(self.source.place)}"
+        return cache.Plan(
+            self.folder / cache.name_cache(place, suffix),
+            cache.describe_sources(paths),
+            shapes,
+            lambda index: load_image(paths[index]),
+        )

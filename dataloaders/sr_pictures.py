@@ -6,9 +6,9 @@ from pathlib import Path
 
 from console.errors import InputError, name_some
 from console.progress import warn
-from dataloaders.pairs import list_by_name
+from dataloaders.sources import name_images
 from imaging.files import load_image, read_size
-from imaging.listing import list_images
+from imaging.listing import find_images, list_images
 
 FLAG = "--data_sr_path"
 EXPECTED = "a folder of SR pictures, or of x2/, x4/, x8/ with some"
@@ -103,8 +103,10 @@ class SRPictures:
         """From each HR name to its picture at one scale."""
         endings = [ending.format(x=f"x{scale}") for ending in ENDINGS]
         found, left_out = {}, []
-        for stem, path in list_by_name(self.folders[scale], FLAG).items():
-            owners = _find_owners(stem, hr_paths, endings)
+        folder = self.folders[scale]
+        there = find_images(folder, FLAG).images
+        for name, path in name_images(there, folder, f"{FLAG}={folder}").items():
+            owners = _find_owners(name, hr_paths, endings)
             if len(owners) > 1:
                 a, b = (hr_paths[owner].name for owner in owners[:2])
                 raise InputError(
@@ -168,12 +170,12 @@ def _list_scales(folder):
     return dict(sorted(scales.items()))
 
 
-def _find_owners(stem, hr_paths, endings):
+def _find_owners(name, hr_paths, endings):
     """The HR images, by name, that a picture may be of; only one of its very name."""
-    if stem in hr_paths:
-        return [stem]
-    names = [stem[: len(stem) - len(e)] for e in endings if stem.lower().endswith(e)]
-    return [name for name in names if name in hr_paths]
+    if name in hr_paths:
+        return [name]
+    names = [name[: len(name) - len(e)] for e in endings if name.lower().endswith(e)]
+    return [shorter for shorter in names if shorter in hr_paths]
 
 
 def _check_size(path, pair, scale):

@@ -23,7 +23,7 @@ quiet.backend = "jax"
 sys.modules["tensorflow"] = None
 
 from console.choices import Choice, only_in_helpfull  # noqa: E402
-from console.errors import InputError  # noqa: E402
+from console.errors import InputError, name_some  # noqa: E402
 from console.files import check_target  # noqa: E402
 from console.flags import collect_values, take_missing  # noqa: E402
 from console.locks import Lock  # noqa: E402
@@ -43,6 +43,7 @@ with quiet.imports():
     from misc.jax_training.settings import Settings
     from misc.jax_training.steps import Stepper, start_state
     from misc.jax_training.validation import Validation
+    from models.footprint import check_memory
     from models.measuring import SHAVE_SIZE
     from training.arguments import (
         ARGUMENTS,
@@ -139,6 +140,8 @@ def _train(folder, options, settings):
         say(f"Nothing to do: step {step} of {settings.max_steps}, {seconds:.0f} s.")
         return None
     validation = _make_validation(model, loader, scales)
+    if jax.default_backend() == "cpu":
+        check_memory(loader, model.count_step_memory(scales))
     loader.prepare()
     write_arguments(folder / ARGUMENTS, arguments["run"])
     devices = stepper.mesh.devices
@@ -259,7 +262,8 @@ def _make_validation(model, trained, scales):
         return None
     loader = type(trained).from_flags(scales=scales, flag_prefix="--validate")
     loader.check_whole(SHAVE_SIZE)
-    say(f"Validating on {len(loader.images)} images of {FLAGS.validate_truth_path}.")
+    where = name_some(FLAGS.validate_truth_path)
+    say(f"Validating on {len(loader.images)} images of {where}.")
     warn_of_common(loader.images, trained.images)
     return Validation(model.architecture, loader)
 

@@ -142,6 +142,17 @@ class Model:
         """
         raise InputError(f"--model={self.name} cannot be trained.")
 
+    def count_step_memory(self, scales):
+        """Bytes that a training step takes for each LR pixel of its batch.
+
+        Args:
+            scales: Those that are trained.
+
+        Returns:
+            int: Rather too little than too much; None where nothing is known of it.
+        """
+        return None
+
     def upscale(self, lr, scale):
         """Upscales a batch.
 

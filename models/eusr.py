@@ -9,6 +9,7 @@ import dataclasses
 
 import tensorflow as tf
 
+from models.footprint import count_eusr
 from models.generator_model import GeneratorModel
 from models.generator_settings import (
     FLAG_PREFIX,
@@ -58,6 +59,10 @@ class EUSR(GeneratorModel):
     def list_trained_scales(cls):
         """See `Model.list_trained_scales`: all that the network has paths for."""
         return architecture_from_flags().model_scales
+
+    def count_step_memory(self, scales):
+        """See `Model.count_step_memory`."""
+        return count_eusr(self.architecture, scales, self.options.precision)
 
     def train_step(self, lr, hr, scale):
         """See `Model.train_step`: mean absolute error, Adam."""

@@ -21,6 +21,7 @@ from absl import flags
 from console.errors import InputError
 from models import reduction, tf1_names
 from models.discriminator import Discriminator
+from models.footprint import count_four_pass
 from models.four_pass_losses import Shift, differentiate_losses
 from models.four_pass_settings import (
     SCALE,
@@ -140,6 +141,10 @@ class FourPassEUSR(GeneratorModel):
     def learn(self, scales):
         """See `Model.learn`: its passes are what is trained."""
         super().learn(self.training.passes)
+
+    def count_step_memory(self, scales):
+        """See `Model.count_step_memory`."""
+        return count_four_pass(self.architecture, self.training, self.options.precision)
 
     def train_step(self, lr, hr, scale):
         """See `Model.train_step`: six losses, two Adams.

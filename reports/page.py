@@ -48,10 +48,13 @@ def make_page(report, exhibits):
     Returns:
         bytes: HTML.
     """
-    data_set = published.find_data_set(report["data_truth_path"], report["images"])
-    name = (
-        data_set.name if data_set else Path(report["data_truth_path"]).absolute().name
+    paths = _list_paths(report["data_truth_path"])
+    # What was published is of one data set.
+    data_set = (
+        published.find_data_set(paths[0], report["images"]) if not paths[1:] else None
     )
+    names = [Path(path).absolute().name for path in paths]
+    name = data_set.name if data_set else ", ".join(names)
     scales = ", ".join(f"x{scale}" for scale in report["scales"])
     title = f"{report['model']} {scales} on {name}"
     page = string.Template(_read("page.html")).substitute(
@@ -78,6 +81,7 @@ def _read(name):
 def _make_facts(report):
     """What was measured, and how."""
     step, made = report["step"], "made from these as MATLAB's imresize does"
+    paths = _list_paths(report["data_truth_path"])
     if report["data_sr_path"] is not None:
         facts = {"pictures": report["data_sr_path"]}
     else:
@@ -88,8 +92,9 @@ def _make_facts(report):
             "precision": report["precision"],
         }
     facts |= {
-        "images": f"{report['images']:,} from {report['data_truth_path']}",
-        "low-resolution images": report["data_input_path"] or made,
+        "images": f"{report['images']:,} from {', '.join(paths)}",
+        "low-resolution images": ", ".join(_list_paths(report["data_input_path"]))
+        or made,
         "left out at each border": f"{report['shave_size']} pixels",
         "measured": time.strftime("%Y-%m-%d %H:%M %z"),
     }
@@ -98,6 +103,11 @@ def _make_facts(report):
         for name, fact in facts.items()
     ]
     return element("dl", *pairs, class_="facts")
+
+
+def _list_paths(value):
+    """Of a flag that may be given several times: nothing, a path, or a list."""
+    return [value] if isinstance(value, str) else list(value or ())
 
 
 def _make_averages(report, data_set):

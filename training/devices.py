@@ -10,6 +10,9 @@ from console.progress import warn
 BFLOAT16_INSTRUCTIONS = {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"}
 
 
+CPU = "the CPU"
+
+
 def choose(cuda_device, asked_by=None):
     """Makes TensorFlow see only the wanted GPUs; without any, it takes the CPU.
 
@@ -20,7 +23,7 @@ def choose(cuda_device, asked_by=None):
             default, and the CPU does as well without a word.
 
     Returns:
-        str: What it is, for a person: `"the CPU"` or `"GPU 0"`.
+        str: What it is, for a person: `CPU` or `"GPU 0"`.
 
     Raises:
         InputError: It is no list of numbers, or there is no GPU of that number
@@ -38,7 +41,7 @@ def choose(cuda_device, asked_by=None):
         warn(f"{asked_by}: TensorFlow finds no GPU here; running on the CPU.")
     if wanted == [-1] or not gpus:
         tf.config.set_visible_devices([], "GPU")
-        return "the CPU"
+        return CPU
     if max(wanted) >= len(gpus) or min(wanted) < 0:
         raise InputError(
             f"--cuda_device={cuda_device}: this machine has GPUs 0 to {len(gpus) - 1}."

@@ -3,7 +3,13 @@
 from absl import flags
 
 from console.errors import InputError
-from console.flags import define_count, define_numbers, define_path, define_seed
+from console.flags import (
+    define_count,
+    define_numbers,
+    define_path,
+    define_paths,
+    define_seed,
+)
 
 # Its flags count as those of the script that declares them.
 flags.disclaim_key_flags()
@@ -32,10 +38,12 @@ def define_run_flags():
         "--train_path that holds a run goes on with it instead.",
     )
     define_seed()
-    define_path(
-        "validate_truth_path", None, "HR images to measure the model on meanwhile."
+    define_paths(
+        "validate_truth_path",
+        None,
+        "HR images to measure the model on meanwhile.",
     )
-    define_path(
+    define_paths(
         "validate_input_path", None, "Their LR images; made from HR if not given."
     )
 

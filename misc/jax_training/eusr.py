@@ -8,6 +8,7 @@ from console.flags import from_flags
 from misc.jax_training.archives import name_of
 from misc.jax_training.network import Network
 from models import generator_settings
+from models.footprint import count_eusr
 from models.generator import Generator
 from models.generator_settings import ARCHITECTURE_FLAGS, FLAG_PREFIX, Training
 from models.losses import mean_absolute_error
@@ -23,6 +24,7 @@ class EUSR:
         networks: From a root's name in checkpoints to a `Network`.
         rates: From the same to the learning rate at step 0.
         training: `models.generator_settings.Training`.
+        precision: Of the network between its first and its last convolution.
         may_change: Names of its flags that a run may change when it goes on.
     """
 
@@ -41,6 +43,7 @@ class EUSR:
             options: `training.options.BasicOptions`.
         """
         self.architecture, self.training = architecture, training
+        self.precision = options.precision
         self.scales = tuple(architecture.model_scales)
         self.generator = Network(
             Generator.from_architecture(architecture, POLICIES[options.precision])
@@ -58,6 +61,10 @@ class EUSR:
         """Makes the model that the flags describe."""
         architecture = generator_settings.architecture_from_flags()
         return cls(architecture, from_flags(cls.settings, FLAG_PREFIX), options)
+
+    def count_step_memory(self, scales):
+        """See `models.base.Model.count_step_memory`."""
+        return count_eusr(self.architecture, scales, self.precision)
 
     def differentiate(self, scale, state, lr, hr, step):
         """Losses and gradients of a batch.

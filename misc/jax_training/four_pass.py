@@ -16,6 +16,7 @@ from misc.jax_training.eusr import EUSR
 from misc.jax_training.network import Network
 from models import generator_settings, reduction
 from models.discriminator import Discriminator
+from models.footprint import count_four_pass
 from models.four_pass_settings import (
     KINDS,
     SCALE,
@@ -76,6 +77,10 @@ class FourPassEUSR(EUSR):
         training = apply_disable_multipass(from_flags(cls.settings, FLAG_PREFIX))
         check_passes(training.passes, architecture.model_scales)
         return cls(architecture, training, options)
+
+    def count_step_memory(self, scales):
+        """See `models.base.Model.count_step_memory`."""
+        return count_four_pass(self.architecture, self.training, self.precision)
 
     def differentiate(self, scale, state, lr, hr, step):
         """See `EUSR.differentiate`: the losses that have a weight, each by its name."""
