@@ -44,6 +44,7 @@ with quiet.imports():
     from misc.jax_training.steps import Stepper, start_state
     from misc.jax_training.validation import Validation
     from models.footprint import check_memory
+    from models.four_pass_settings import check_learned
     from models.measuring import SHAVE_SIZE
     from training.arguments import (
         ARGUMENTS,
@@ -234,16 +235,10 @@ def _note_learned(model, scales, arguments, origin):
         InputError: A pass goes through a scale that was never trained.
     """
     before = () if origin is None else origin[-1].get(LEARNED)
-    passes = getattr(model.training, "passes", None)
-    if passes is not None and before:
-        untrained = [f"x{last}" for last in passes if last not in before]
-        if untrained:
-            raise InputError(
-                f"--restore_path={FLAGS.restore_path}: was never trained at "
-                f"{' and '.join(untrained)}, which a pass goes through; give "
-                f"--eusr_passes={','.join(map(str, before))}, or train it there first."
-            )
-    learned = add_learned(before, passes or scales)
+    passes = getattr(model.training, "passes", scales)
+    if passes is not scales:
+        check_learned(passes, before, FLAGS.restore_path)
+    learned = add_learned(before, passes)
     if learned is not None:
         arguments[LEARNED] = learned
 

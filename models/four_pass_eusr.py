@@ -18,7 +18,6 @@ import functools
 import tensorflow as tf
 from absl import flags
 
-from console.errors import InputError
 from models import reduction, tf1_names
 from models.discriminator import Discriminator
 from models.footprint import count_four_pass
@@ -27,6 +26,7 @@ from models.four_pass_settings import (
     SCALE,
     FourPassTraining,
     apply_disable_multipass,
+    check_learned,
     check_passes,
     define_four_pass_flags,
     list_predictors,
@@ -126,17 +126,8 @@ class FourPassEUSR(GeneratorModel):
             InputError: Besides, a pass goes through what was never trained.
         """
         super().restore(prefix, target, resume, use_ema)
-        if self.training is None or target not in (None, "generator"):
-            return
-        passes = self.training.passes
-        untrained = [f"x{last}" for last in passes if last not in self.usable_scales]
-        if untrained:
-            usable = ",".join(map(str, self.usable_scales))
-            raise InputError(
-                f"{prefix} was never trained at {' and '.join(untrained)}, which "
-                f"--eusr_passes={','.join(map(str, passes))} goes through. Train it "
-                f"there first, or give --eusr_passes={usable}."
-            )
+        if self.training is not None and target in (None, "generator"):
+            check_learned(self.training.passes, self.learned_scales, prefix)
 
     def learn(self, scales):
         """See `Model.learn`: its passes are what is trained."""

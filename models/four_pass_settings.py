@@ -138,6 +138,26 @@ def apply_disable_multipass(training):
     return dataclasses.replace(training, passes=(SCALE,))
 
 
+def check_learned(passes, learned, path):
+    """Refuses passes through scales that weights were never trained at.
+
+    Args:
+        passes: `FourPassTraining.passes`.
+        learned: The scales that they were; None or empty where that is not known.
+        path: Of the weights, for the message.
+
+    Raises:
+        InputError: With the passes that would do.
+    """
+    untrained = [f"x{last}" for last in passes if last not in (learned or passes)]
+    if untrained:
+        raise InputError(
+            f"{path} was never trained at {' and '.join(untrained)}, which "
+            f"--eusr_passes={','.join(map(str, passes))} goes through. Train it there "
+            f"first, or give --eusr_passes={','.join(map(str, learned))}."
+        )
+
+
 def check_passes(passes, scales):
     """Refuses passes that there are no such things as, or no paths for.
 
