@@ -8,6 +8,7 @@ JSON for each file that was made.
 import json
 
 from console.errors import InputError
+from console.files import check_target
 
 NAME = ".made.jsonl"
 
@@ -27,8 +28,12 @@ class Made:
 
         Args:
             folder: Of the files, which may lie in subfolders; need not exist.
+
+        Raises:
+            InputError: Its memory could not be written.
         """
         self.folder, self.path = folder, folder / NAME
+        check_target(self.path, "--output_path")
         self.records, self.stamps = _read(self.path), {}
 
     def look(self, source, target, maker):
@@ -127,6 +132,6 @@ def _read(path):
             known = json.loads(line)
             wanted = {name: known[name] for name in ("stamp", "source", "maker")}
             records.setdefault(str(known["file"]), []).append(wanted)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue
     return records

@@ -74,7 +74,20 @@ def find_pairs(truth_path, input_path, scales, flag_prefix="--data"):
     _check_sizes(pairs)
     if len(sources) > 1:
         say(f"{len(pairs)} images: {', '.join(counts)}.")
+        _warn_of_twice(pairs)
     return pairs
+
+
+def _warn_of_twice(pairs):
+    """Says which images more than one source gives."""
+    first, twice = {}, []
+    for pair in pairs:
+        if first.setdefault(pair.hr_path.resolve(), pair) is not pair:
+            twice.append(pair.name)
+    if twice:
+        warn(
+            f"{len(twice)} images are given twice, and count twice: {name_some(twice)}."
+        )
 
 
 def find_common(images, others):

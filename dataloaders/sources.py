@@ -71,7 +71,7 @@ class Source:
     def _is_other(self, folder):
         """Whether a folder below holds LR images, or is a source of its own."""
         name = os.path.basename(folder)
-        return _is_of_scale(name) or os.path.realpath(folder) in self.given
+        return is_of_scale(name) or os.path.realpath(folder) in self.given
 
     def find_lr(self, hr_paths, scale):
         """Finds the LR image of each HR image at one scale.
@@ -213,7 +213,7 @@ def _count(paths):
     return "once" if len(paths) == 1 else f"{len(paths)} times"
 
 
-def _is_of_scale(name):
+def is_of_scale(name):
     """Whether a folder's name is that of LR images, such as `x2` or `X4`."""
     return name[:1] in ("x", "X") and name[1:].isdigit()
 
@@ -268,7 +268,7 @@ def _find_folder(input_path, scale, flag):
             "images are made from HR."
         )
     there = sorted(path.name for path in input_path.iterdir() if path.is_dir())
-    scales = [name[1:] for name in there if _is_of_scale(name)]
+    scales = [name[1:] for name in there if is_of_scale(name)]
     or_these = f" --scales={','.join(scales)} does without it;" if scales else ""
     raise InputError(
         f"{flag}={input_path}: no folder x{scale} in it (folders there: "

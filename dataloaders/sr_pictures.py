@@ -1,5 +1,6 @@
 """Pictures that another program made of HR images, found by these images' names."""
 
+import itertools
 import os
 import re
 from pathlib import Path
@@ -29,13 +30,13 @@ class SRPictures:
         default_scales, usable_scales: The same.
     """
 
-    def __init__(self, folder, scales=None, input_path=None):
+    def __init__(self, folder, scales=None, input_paths=None):
         """Looks which scales there are; `find` looks for the pictures.
 
         Args:
             folder: With `x2/`, `x4/`, ... or, of one scale, with pictures.
             scales: The scales wanted; None for all.
-            input_path: Folder of LR images, which tells the scale where neither
+            input_paths: Folders of LR images, which tell the scale where neither
                 `scales` nor the folder's name does; None for none.
 
         Raises:
@@ -49,8 +50,10 @@ class SRPictures:
         else:
             list_images(folder, FLAG, EXPECTED)  # Tells if there are none.
             own = _SCALE_FOLDER.fullmatch(place.name)
-            known = _list_scales(input_path) if input_path else ()
-            known = {int(own[1])} if own else set(scales or known)
+            known = set(
+                scales or itertools.chain(*map(_list_scales, input_paths or ()))
+            )
+            known = {int(own[1])} if own else known
             self.folders = {self._take_scale(known, scales): self.folder}
             place = place.parent if own else place
         taken = place.name.lower() in TAKEN_NAMES
@@ -122,7 +125,11 @@ class SRPictures:
                     f"{FLAG}={self.folder}: {other} and {path.name} would both be the "
                     f"picture of {hr_paths[owners[0]].name}; move one of them away."
                 )
-        missing = [path.name for name, path in hr_paths.items() if name not in found]
+        missing = [
+            f"{name}{path.suffix}"
+            for name, path in hr_paths.items()
+            if name not in found
+        ]
         if missing:
             said = ", ".join(ending for ending in endings if ending)
             raise InputError(

@@ -17,8 +17,9 @@ from console.files import check_target
 from console.flags import define_count, define_path
 from console.made import CHANGED, FINISHED, MISSING, UNKNOWN, Made
 from console.progress import say, track
+from dataloaders.sources import is_of_scale
 from imaging.files import alpha_noted, load_image, save_image, warn_of_alpha
-from imaging.listing import list_images
+from imaging.listing import find_images
 
 
 def define_path_flags():
@@ -54,8 +55,8 @@ def pair_paths(input_path, output_path):
     """Pairs each image of a folder with the PNG file that it becomes.
 
     Args:
-        input_path: Folder of images.
-        output_path: Folder of the results.
+        input_path: Folder of images, looked through to the bottom.
+        output_path: Folder of the results, in the same folders.
 
     Returns:
         list of (Path, Path).
@@ -63,12 +64,14 @@ def pair_paths(input_path, output_path):
     Raises:
         InputError: Two images would become the same file, or one would replace itself.
     """
-    pairs = [
-        (path, Path(output_path) / f"{path.stem}.png")
-        for path in list_images(input_path, "--input_path")
-    ]
-    by_target = {}
-    for source, target in pairs:
+    pairs, by_target = [], {}
+    results = Path(output_path)
+    if is_of_scale(results.name):
+        results = results.parent
+    for source in _find_images(input_path, os.path.realpath(results)):
+        place = source.relative_to(input_path).parent
+        target = Path(output_path) / place / f"{source.stem}.png"
+        pairs.append((source, target))
         by_target.setdefault(target, []).append(source.name)
     twice = [names for names in by_target.values() if len(names) > 1]
     if twice:
@@ -81,6 +84,26 @@ def pair_paths(input_path, output_path):
             f"--output_path={output_path} is the --input_path; give another folder."
         )
     return pairs
+
+
+@functools.cache
+def _find_images(input_path, results):
+    """Finds the images of a folder, once, and says what is not among them.
+
+    Args:
+        input_path: The folder.
+        results: Real path of one below it that is passed over, as are those of LR
+            images.
+    """
+
+    def is_passed(folder):
+        is_result = os.path.realpath(folder) == results
+        return is_result or is_of_scale(os.path.basename(folder))
+
+    found = find_images(input_path, "--input_path", is_passed=is_passed)
+    if rest := found.describe_rest():
+        say(f"Left out of {input_path}: {rest}.")
+    return found.images
 
 
 def downscale_all(jobs, downscale, maker, num_processes=None):

@@ -234,10 +234,16 @@ def _note_learned(model, scales, arguments, origin):
     Raises:
         InputError: A pass goes through a scale that was never trained.
     """
-    before = () if origin is None else origin[-1].get(LEARNED)
+    before, path = (), FLAGS.train_path
+    if origin is not None:
+        before = origin[-1].get(LEARNED)
+        has = origin[-1]["architecture"].get("model_scales", model.scales)
+        if before is None and set(model.scales) - set(has):
+            before = has  # At most at those that its network has.
+        path = origin[0] if isinstance(origin[0], Path) else path
     passes = getattr(model.training, "passes", scales)
     if passes is not scales:
-        check_learned(passes, before, FLAGS.restore_path)
+        check_learned(passes, before, path)
     learned = add_learned(before, passes)
     if learned is not None:
         arguments[LEARNED] = learned

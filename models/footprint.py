@@ -146,8 +146,9 @@ def check_memory(loader, step_bytes, workers=1, replicas=1):
     needed = patch * settings.batch_size // workers
     if free is None or needed <= free:
         return
-    fits = free * workers // patch // replicas * replicas
-    advice = f"--batch_size={fits} would fit" if fits else "not even one patch fits"
+    # A step takes up to twice as much as what is counted.
+    fits = free * workers // (2 * patch) // replicas * replicas
+    advice = f"--batch_size={fits} should fit" if fits else "a smaller patch, too"
     raise InputError(
         f"--batch_size={settings.batch_size}: a training step with "
         f"--input_patch_size={settings.lr_patch_size} takes {to_size(needed)} or more, "

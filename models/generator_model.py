@@ -14,6 +14,7 @@ from models.compiled import compile_part
 from models.generator import Generator
 from models.generator_settings import ARCHITECTURE_FLAGS, FLAG_PREFIX, Architecture
 from training import averages, checkpoints
+from training.arguments import LEARNED
 from training.optimizer import GuardedAdam
 from training.options import POLICIES, BasicOptions, StepOptions
 from training.schedule import Schedule
@@ -207,6 +208,9 @@ class GeneratorModel(Model):
         ]
         checkpoints.restore(prefix, {root: checkpoints.to_tree(taken)})
         self.take_learned(checkpoints.describe(prefix))
+        if self.learned_scales is None:  # At most at those that it has.
+            old = [scale for scale in self.scales if scale not in new_scales]
+            self.take_learned({LEARNED: old})
         say(
             f"The network of {prefix} has no {' and no '.join(names)}: its own parts "
             "for that begin as new, and so does all beside the generator."

@@ -60,7 +60,9 @@ def find_from_flags(name):
             return None
         values.restore_path = shipped.find(name)
         say(f"Using the weights that ship: {values.restore_path}.")
-    return checkpoints.find(values.restore_path)
+    # A folder's newest: a training that writes there may soon have a newer one.
+    values.restore_path = checkpoints.find(values.restore_path)
+    return values.restore_path
 
 
 def open_from_flags(name, options=None):

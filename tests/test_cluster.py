@@ -96,6 +96,13 @@ def test_a_port_that_is_taken_is_told():
         cluster.wait_for_all(addresses, 0)
 
 
+def test_two_names_of_one_address_are_refused():
+    (address,) = free_addresses(1)
+    port = address.rpartition(":")[2]
+    with pytest.raises(InputError, match=f"127.0.0.1:{port} are one address"):
+        cluster.wait_for_all([f"localhost:{port}", f"127.0.0.1:{port}"], 0)
+
+
 @pytest.mark.parametrize(
     ("task", "others", "named"),
     [

@@ -16,7 +16,7 @@ from imaging.files import load_image, save_image
 from imaging.imresize import imresize
 from imaging.listing import EXTENSIONS
 from tests.pictures import draw_picture, write_pictures
-from tests.scripts import ROOT, fail, run, run_here, succeed
+from tests.scripts import ROOT, fail, run, run_here, succeed, succeed_here
 
 SCRIPT = "misc/downscale_generator.py"
 
@@ -178,6 +178,20 @@ def test_a_file_of_unknown_origin_is_kept_if_it_is_the_same_and_never_overwritte
     assert "1.png holds another image than" in line and "It is left as it is" in line
     assert (folder / "1.png").read_bytes() == foreign
     assert not (folder / "2.png").exists()
+
+
+def test_folders_are_looked_through_and_what_is_left_out_is_said(tmp_path, paths):
+    save_image(tmp_path / "HR" / "city" / "1.png", draw_picture(16, 24))
+    save_image(tmp_path / "HR" / "x2" / "1.png", draw_picture(8, 12))
+    (tmp_path / "HR" / "a.jp2").touch()
+    paths[1] = f"--output_path={tmp_path / 'HR' / 'LR'}"
+    for count in ("Wrote 6, kept 0", "Wrote 0, kept 6"):
+        said = succeed_here(SCRIPT, *paths, "--scales=2,4", "--num_processes=1")
+        assert f"Left out of {tmp_path / 'HR'}: 1 .jp2, " in said and "x2/" in said
+        assert said.count("Left out") == 1 and count in said
+    folder = tmp_path / "HR" / "LR" / "x4"
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png"))
+    assert names == ["0.png", "1.png", "city/1.png"]
 
 
 def test_a_damaged_file_that_nobody_knows_is_named(tmp_path):

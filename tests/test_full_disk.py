@@ -161,7 +161,8 @@ images = {f"image {n}": {"psnr_y": a, "niqe": b} for n, (a, b) in enumerate(draw
 result = {"average": images["image 0"], "images": images}
 report = {"model": "eusr", "step": 1, "shave_size": 4, "restore_path": None}
 report |= {"precision": "float32", "data_truth_path": "HR", "images": 500}
-report |= {"data_input_path": None, "scales": {"4": {**result, "bicubic": result}}}
+report |= {"data_input_path": None, "data_sr_path": None}
+report |= {"scales": {"4": {**result, "bicubic": result}}}
 known = made.Made(disk)
 
 def write(**names):

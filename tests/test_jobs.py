@@ -150,13 +150,37 @@ def test_what_was_made_otherwise_is_kept_and_told(tmp_path):
     # The quality is JPEG's alone.
     line = tell("--jpeg_quality=50")
     assert "1 of 3" in line and f"{b}, made by bicubic --scale=2 --jpeg_qual" in line
+    # Nothing is mixed: of what is missing nothing is made, either.
     fill(tmp_path / "in", "d.png")
+    assert "not made: 4 of 4 results" in tell("--scale=4")
+    assert not (tmp_path / "out" / "d.png").exists()
+    # What tiles show of their borders depends on how they are cut.
+    assert "--tile_overlap=0 --tile_size=8" in tell("--tile_size=8", "--tile_overlap=0")
     os.utime(folder / "a.png", (1, 1))
     save_image(c, draw_picture(9, 7))
     before[2] = c.read_bytes()
     line = tell()
     assert f"{a}, made before {folder / 'a.png'} changed; and {c}, by a" in line
     assert (tmp_path / "out" / "d.png").exists()
+
+
+def test_a_comparison_that_is_missing_is_made(tmp_path):
+    fill(tmp_path / "in", "a.png")
+    succeed_here(*command(tmp_path))
+    assert "Upscaled 1 of 1" in succeed_here(*command(tmp_path, "--compare"))
+    assert (tmp_path / "out" / "a.png.compare.png").exists()
+    assert "Kept 1 of 1" in succeed_here(*command(tmp_path, "--compare"))
+
+
+def test_a_damaged_memory_is_no_memory(tmp_path):
+    fill(tmp_path / "in", "a.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / NAME).write_bytes(b"\xff\n[1]\n" + b"[" * 100_000 + b"\n{}")
+    assert "Upscaled 1 of 1" in succeed_here(*command(tmp_path))
+    assert "Kept 1 of 1" in succeed_here(*command(tmp_path))
+    (tmp_path / "out" / NAME).unlink()
+    (tmp_path / "out" / NAME).mkdir()
+    assert f"{NAME} is a folder" in fail_here(*command(tmp_path))
 
 
 def test_results_are_those_of_weights_not_of_a_place(tmp_path):

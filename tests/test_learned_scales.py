@@ -60,7 +60,7 @@ def test_what_was_trained_is_the_default_and_the_rest_is_refused(folder, tmp_pat
 
     enlarge = ("test.py", weights, f"--input_path={folder / 'HR'}")
     line = fail_here(*enlarge, "--scale=8", f"--output_path={tmp_path / 'SR'}")
-    assert line == "Error: --scale=8: the model does x4."
+    assert line == "Error: --scale=8: the model was trained at x4."
     said = succeed_here(*enlarge, "--scale=1.5", f"--output_path={tmp_path / 'SR'}")
     assert "pictures are enlarged by 4, then resized" in said
 
@@ -128,6 +128,10 @@ def test_a_network_of_more_scales_starts_from_one_of_fewer(tmp_path, ema_decay):
         expected = taken.get(weight.path, before[weight.path])
         np.testing.assert_array_equal(weight, expected)
     assert any("/x8_" in path for path in set(before) - set(taken))
+    # Of a checkpoint that does not say it, no more than it has a path for was trained.
+    smaller.state.arguments.values.pop(LEARNED)
+    larger.restore(Keeper(smaller.roots(), tmp_path / "old", 1).save(0))
+    assert larger.learned_scales == [2, 4]
     # A run that goes on is another matter.
     with pytest.raises(InputError, match="another network .*model_scales=2,4"):
         larger.restore(start, resume=True)

@@ -1,11 +1,14 @@
 """What test.py makes of pictures of every kind, read by other libraries."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
+from console.made import NAME
 from imaging.files import load_image
 from imaging.imresize import imresize
 from imaging.pictures import load_picture
@@ -63,7 +66,8 @@ def test_there_is_a_result_for_each_and_nothing_else(folders):
     source, target = folders
     names = {path.relative_to(source) for path in source.rglob("*.*")}
     assert len(names) == len(KINDS) >= 30
-    assert {p.relative_to(target) for p in target.rglob("*") if p.is_file()} == names
+    there = {p.relative_to(target) for p in target.rglob("*") if p.is_file()}
+    assert there == {*names, Path(NAME)}
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -240,7 +244,7 @@ def test_what_a_format_cannot_hold_is_left_out_with_a_line(
     done = upscale(tmp_path, tmp_path / "SR", *flags, command=run_here, scale=8)
     assert done.returncode == 1 and reason in done.stderr
     assert "--output_format=png" in done.stderr and done.stderr.count("\n") == 1
-    assert [path.stem for path in (tmp_path / "SR").iterdir()] == ["b"]
+    assert [path.stem for path in (tmp_path / "SR").glob("[!.]*")] == ["b"]
 
 
 def test_a_damaged_profile_or_exif_loses_no_picture(tmp_path):
@@ -358,7 +362,7 @@ def test_exif_in_any_language_travels(tmp_path, output_format):
     exif[0x9C9B] = "Titel".encode("utf-16-le")
     Image.fromarray(draw()).save(tmp_path / "a.jpg", exif=exif)
     upscale(tmp_path, tmp_path / "SR", f"--output_format={output_format}")
-    (result,) = (tmp_path / "SR").iterdir()
+    (result,) = (tmp_path / "SR").glob("[!.]*")
     there = Image.open(result).getexif()
     assert there[0x010F] == "A maker" and there.get_ifd(EXIF_IFD)
     # Pillow takes any bytes for Latin-1.
@@ -372,7 +376,7 @@ def test_exif_in_any_language_travels(tmp_path, output_format):
 def test_a_resolution_that_cannot_be_is_dropped(tmp_path, dpi, output_format):
     write_tiff(tmp_path / "a.tif", draw(), resolution=dpi, resolutionunit="INCH")
     upscale(tmp_path, tmp_path / "SR", f"--output_format={output_format}")
-    (result,) = (tmp_path / "SR").iterdir()
+    (result,) = (tmp_path / "SR").glob("[!.]*")
     # What a format says where nothing is known.
     assert Image.open(result).info.get("dpi", (1, 1))[0] < 100
 

@@ -304,7 +304,7 @@ def test_pictures_of_other_formats_go_in_and_a_broken_one_is_left_out(tmp_path):
     assert done.returncode == 1
     assert "Upscaled 3 of 4 pictures" in done.stdout
     assert done.stderr.count("\n") == 1 and "broken.png: is not an image" in done.stderr
-    names = sorted(path.name for path in (tmp_path / "SR").iterdir())
+    names = sorted(path.name for path in (tmp_path / "SR").glob("[!.]*"))
     assert names == ["a.jpg", "b.bmp", "c.png"]
 
 

@@ -155,8 +155,8 @@ def test_the_scale_of_a_flat_folder_is_given_or_follows(tmp_path):
     for folder in (flat, named, tmp_path / "LR" / "x8"):
         fill(folder, "a.png")
     assert SRPictures(flat, (3,)).scales == (3,)
-    assert SRPictures(flat, input_path=tmp_path / "LR").scales == (8,)
-    pictures = SRPictures(named, input_path=tmp_path / "LR")
+    assert SRPictures(flat, input_paths=[tmp_path / "LR"]).scales == (8,)
+    pictures = SRPictures(named, input_paths=[tmp_path / "LR"])
     assert (pictures.name, pictures.scales) == ("RCAN", (4,))
     fill(tmp_path / "LR" / "x2", "a.png")
     for folder, scales, found in (
@@ -166,7 +166,7 @@ def test_the_scale_of_a_flat_folder_is_given_or_follows(tmp_path):
         (named, (2,), "2"),
     ):
         with pytest.raises(InputError, match=f"one scale, but found {found};"):
-            SRPictures(folder, scales, tmp_path / "LR")
+            SRPictures(folder, scales, [tmp_path / "LR"])
     with pytest.raises(InputError, match="but found none named; give that scale"):
         SRPictures(flat)
     with pytest.raises(InputError, match="nothing: does not exist; expected a folder"):
@@ -195,6 +195,18 @@ def test_a_folder_called_as_the_baseline_is_told_from_it(tmp_path):
     assert found["model"] == "bicubic (pictures)" and list(found["scales"]) == ["4"]
     measured = found["scales"]["4"]
     assert measured["bicubic"]["average"] != measured["average"]
+
+
+def test_lr_images_of_one_scale_tell_that_of_pictures(tmp_path):
+    truth = write_pictures(tmp_path / "HR", [(64, 64)])
+    save_image(tmp_path / "LR" / "x4" / "0.png", make_lr(draw_picture(64, 64), 4))
+    save_image(tmp_path / "SR" / "0.png", draw_picture(64, 64) // 2)
+    report = tmp_path / "report.json"
+    succeed_here(
+        *("validate.py", f"--data_truth_path={truth}", f"--data_sr_path={tmp_path}/SR"),
+        *(f"--data_input_path={tmp_path / 'LR'}", f"--report_path={report}"),
+    )
+    assert list(json.loads(report.read_text())["scales"]) == ["4"]
 
 
 def test_flags_of_a_model_are_refused_beside_pictures(tmp_path):

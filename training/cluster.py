@@ -83,10 +83,17 @@ def wait_for_all(workers, index):
         index: Which of them this process is.
 
     Raises:
-        InputError: It cannot listen at its address.
+        InputError: It cannot listen at its address, or that is another's, too.
         SystemExit: A signal came.
     """
     absent = collections.deque(workers[:index] + workers[index + 1 :])
+    own = _resolve(workers[index])
+    for address in absent:
+        if own & _resolve(address):
+            raise InputError(
+                f"TF_CONFIG: {workers[index]}, this worker, and {address} are one "
+                "address; give each worker its own."
+            )
     due = time.monotonic()
     with _listening(workers[index]), StopRequest() as stop:
         while absent:
@@ -128,6 +135,15 @@ def _answers(address):
             return found.getsockname() != found.getpeername()
     except OSError:
         return False
+
+
+def _resolve(address):
+    """The numbers that an address stands for, a set; empty if it is not known."""
+    try:
+        found = socket.getaddrinfo(*_split(address), type=socket.SOCK_STREAM)
+    except OSError:  # Its machine may not be there yet.
+        return set()
+    return {place[:2] for *_, place in found}
 
 
 def _split(address):

@@ -16,8 +16,9 @@ AUTO = "auto"
 # What a model may be able to do.
 CANDIDATES = (2, 3, 4, 8, 16)
 GIGABYTE = 1e9
-# Flags that say how a result is computed and not what it is.
-HOW = ("tile_size", "memory_limit")
+# Flags that say how tiles are cut, on which no result depends if each is read as far as
+# the network sees.
+TILING = ("tile_size", "memory_limit")
 
 
 def define_flags():
@@ -76,13 +77,14 @@ def tell_way(weights, *names):
     Returns:
         str: The weights, --scale, and each other flag that is not at its default.
     """
+    left_out = {"scale", *(TILING if flags.FLAGS.tile_overlap == AUTO else ())}
     own = (flag.name for flag in flags.FLAGS.flags_by_module_dict()[__name__])
     changed = [
         flags.FLAGS[name].serialize()
-        for name in sorted({*own, *names} - {"scale", *HOW})
+        for name in sorted({*own, *names} - left_out)
         if flags.FLAGS[name].value != flags.FLAGS[name].default
     ]
-    return " ".join([weights, f"--scale={flags.FLAGS.scale:g}", *changed])
+    return " ".join([weights, f"--scale={flags.FLAGS.scale:.15g}", *changed])
 
 
 def enlarger_from_flags(model):
@@ -129,7 +131,8 @@ def _choose_scale(model, scale):
     enough = [each for each in does if each >= scale]
     if not enough:
         named = " and ".join(f"x{each}" for each in does) or "no scale that is known"
-        raise InputError(f"--scale={scale}: the model does {named}.")
+        what = "was trained at" if getattr(model, "learned_scales", ()) else "does"
+        raise InputError(f"--scale={scale}: the model {what} {named}.")
     return min(enough)
 
 
@@ -148,7 +151,7 @@ def _find_passes(model):
         does = " and ".join(f"x{scale}" for scale in does) or "none of them"
         raise InputError(
             f"--all_passes needs x2, x4 and x8, and the model does {does}. Leave it "
-            "out, or take a network that has paths for all three, frozen with "
+            "out, or take a network that was trained at all three, frozen with "
             "--scales=2,4,8."
         )
     return make, {scale: model.stages(scale) for scale in passes.SCALES}

@@ -141,11 +141,15 @@ class Results:
             jobs: list of Job.
 
         Returns:
-            list of Job: Those without a result, or all if results are overwritten.
+            list of Job: Those without a result, or all if results are overwritten; none
+            where results were made in another way, lest the folder mix both.
         """
         by_state = {}
         for job in jobs:
             state = self.made.look(job.source, job.target, self._tell_maker(job))
+            lacks_comparison = self.output.compare and not job.comparison.is_file()
+            if state == made.FINISHED and lacks_comparison:
+                state = made.MISSING
             by_state.setdefault(state, []).append(job)
         if self.output.overwrite:
             return jobs
@@ -156,15 +160,17 @@ class Results:
                 f"Kept {len(finished)} of {len(jobs)} results, which are there; "
                 "--overwrite makes them anew."
             )
+        is_mixed = made.OTHERWISE in by_state
         self.kept = [job for some in by_state.values() for job in some]
         if self.kept:
+            left = len(self.kept) + is_mixed * len(waiting)
             reasons = (self._tell(state, *some) for state, some in by_state.items())
             warn(
-                f"not made: {len(self.kept)} of {len(jobs)} results. There is already "
+                f"not made: {left} of {len(jobs)} results. There is already "
                 f"{'; and '.join(reasons)}. --overwrite makes them anew, another "
                 "--output_path or --suffix keeps both."
             )
-        return waiting
+        return [] if is_mixed else waiting
 
     def add(self, job, written):
         """Remembers a result; as `console.made.Made.add`."""
