@@ -21,7 +21,7 @@ from imaging.imresize import imresize, make_lr  # noqa: E402
 from misc.downscaling import (  # noqa: E402
     define_path_flags,
     downscale_all,
-    pair_paths,
+    plan_jobs,
 )
 
 FLAGS = flags.FLAGS
@@ -54,13 +54,8 @@ def main():
             "each once, for example 2,4,8."
         )
     downscale = make_lr if FLAGS.rounding == "floor" else ceil
-    jobs = [
-        (source, target, scale)
-        for scale in scales
-        for source, target in pair_paths(
-            FLAGS.input_path, Path(FLAGS.output_path) / f"x{scale}"
-        )
-    ]
+    folders = {scale: Path(FLAGS.output_path) / f"x{scale}" for scale in scales}
+    jobs = plan_jobs(FLAGS.input_path, folders)
     maker = f"downscale_generator.py --rounding={FLAGS.rounding}"
     downscale_all(jobs, downscale, maker, FLAGS.num_processes)
 

@@ -47,60 +47,63 @@ def downscale_folder(
         maker: As of `downscale_all`.
         num_processes: As of `downscale_all`.
     """
-    jobs = [(*pair, scale) for pair in pair_paths(input_path, output_path)]
+    jobs = plan_jobs(input_path, {scale: output_path})
     downscale_all(jobs, downscale, maker, num_processes)
 
 
-def pair_paths(input_path, output_path):
-    """Pairs each image of a folder with the PNG file that it becomes.
+def plan_jobs(input_path, folders):
+    """Finds the images of a folder and names the PNG files that they become.
 
     Args:
         input_path: Folder of images, looked through to the bottom.
-        output_path: Folder of the results, in the same folders.
+        folders: From a scale to the folder of its results, in which they lie as their
+            images do in theirs.
 
     Returns:
-        list of (Path, Path).
+        list of (source, target, scale): Two Paths and an int.
 
     Raises:
         InputError: Two images would become the same file, or one would replace itself.
     """
-    pairs, by_target = [], {}
-    results = Path(output_path)
-    if is_of_scale(results.name):
-        results = results.parent
-    for source in _find_images(input_path, os.path.realpath(results)):
-        place = source.relative_to(input_path).parent
-        target = Path(output_path) / place / f"{source.stem}.png"
-        pairs.append((source, target))
-        by_target.setdefault(target, []).append(source.name)
-    twice = [names for names in by_target.values() if len(names) > 1]
-    if twice:
-        raise InputError(
-            f"--input_path={input_path}: {' and '.join(twice[0])} would both become "
-            f"{Path(twice[0][0]).stem}.png; rename or remove one."
-        )
-    if Path(output_path).resolve() == Path(input_path).resolve():
-        raise InputError(
-            f"--output_path={output_path} is the --input_path; give another folder."
-        )
-    return pairs
+    by_name = {}
+    for source in _find_images(Path(input_path), list(map(Path, folders.values()))):
+        name = source.relative_to(input_path).with_name(f"{source.stem}.png")
+        by_name.setdefault(name, []).append(source)
+    for name, sources in by_name.items():
+        if len(sources) > 1:
+            names = " and ".join(source.name for source in sources)
+            raise InputError(
+                f"--input_path={input_path}: {names} would both become {name}; rename "
+                "or remove one."
+            )
+    for folder in folders.values():
+        if Path(folder).resolve() == Path(input_path).resolve():
+            raise InputError(
+                f"--output_path={folder} is the --input_path; give another folder."
+            )
+    return [
+        (source, Path(folder) / name, scale)
+        for scale, folder in folders.items()
+        for name, (source,) in by_name.items()
+    ]
 
 
-@functools.cache
 def _find_images(input_path, results):
-    """Finds the images of a folder, once, and says what is not among them.
+    """Finds the images of a folder and below it; says what is not among them.
 
     Args:
         input_path: The folder.
-        results: Real path of one below it that is passed over, as are those of LR
-            images.
+        results: Folders of results, which are passed over, as is any of LR images.
     """
-
-    def is_passed(folder):
-        is_result = os.path.realpath(folder) == results
-        return is_result or is_of_scale(os.path.basename(folder))
-
-    found = find_images(input_path, "--input_path", is_passed=is_passed)
+    above = [folder.parent for folder in results if is_of_scale(folder.name)]
+    passed = {folder.resolve() for folder in (*results, *above)}
+    found = find_images(
+        input_path,
+        "--input_path",
+        is_passed=lambda folder: (
+            Path(folder).resolve() in passed or is_of_scale(os.path.basename(folder))
+        ),
+    )
     if rest := found.describe_rest():
         say(f"Left out of {input_path}: {rest}.")
     return found.images

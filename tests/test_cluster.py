@@ -52,14 +52,26 @@ def test_who_is_absent_is_said_again_until_all_are_there(patient, capsys):
     assert set(others) == {f"{waiting}{addresses[2]}"}
 
 
+# As a worker: in the end TensorFlow's server takes over the port.
+WORKER = """
+import socket, time
+from training import cluster
+cluster.wait_for_all({addresses!r}, 1)
+server = socket.create_server(("127.0.0.1", {port}))
+print("All there", flush=True)
+time.sleep(60)
+"""
+
+
 def test_workers_find_each_other_and_leave_their_ports_free(patient):
     addresses = free_addresses(2)
-    command = "from training import cluster; cluster.wait_for_all({!r}, {})"
-    other = start(["-c", command.format(addresses, 1)])
+    port = addresses[1].rpartition(":")[2]
+    other = start(["-c", WORKER.format(addresses=addresses, port=port)])
     cluster.wait_for_all(addresses, 0)
-    # In the other's place: TensorFlow's server, which takes over the port.
     with listen(addresses[0]):
-        assert other.wait(timeout=60) == 0
+        assert "All there\n" in iter(other.stdout.readline, "")
+    other.kill()
+    other.communicate()
 
 
 @pytest.mark.parametrize("number", SIGNALS)
