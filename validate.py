@@ -128,8 +128,8 @@ def open_measured(options):
             f"--data_sr_path={FLAGS.data_sr_path} measures pictures that are there "
             f"already, without a model; leave out {', '.join(given)}."
         )
-    inputs = FLAGS.data_input_path
-    return SRPictures(FLAGS.data_sr_path, FLAGS.scales, inputs), None
+    pictures = SRPictures(FLAGS.data_sr_path, FLAGS.scales, FLAGS.data_input_path)
+    return pictures, None
 
 
 def describe(model, step, loader):

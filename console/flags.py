@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import sys
 
 from absl import flags
@@ -56,6 +57,14 @@ def one_or_all(paths):
         The path, where it is one, or else what was given.
     """
     return paths[0] if isinstance(paths, list) and len(paths) == 1 else paths
+
+
+def to_list(paths):
+    """Undoes `one_or_all`: one path, several, or None for none, as a list of str."""
+    if paths is None:
+        return []
+    several = paths if isinstance(paths, list | tuple) else [paths]
+    return [os.fspath(path) for path in several]
 
 
 class FloatParser(flags.FloatParser):

@@ -6,12 +6,12 @@ import hashlib
 import numpy as np
 
 from console.errors import InputError, name_some
+from console.flags import to_list
 from console.progress import warn
 from dataloaders.checked import find_broken
 from dataloaders.pairs import WholePairs, check_measurable, find_pairs
 from dataloaders.patches import VARIANTS, turn_into
 from dataloaders.pixels import open_pixels
-from dataloaders.sources import to_list
 from imaging.files import load_image
 
 

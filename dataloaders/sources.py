@@ -5,6 +5,7 @@ import os
 from pathlib import Path, PurePosixPath
 
 from console.errors import InputError, name_some
+from console.flags import to_list
 from console.progress import say
 from imaging.listing import EXTENSIONS, find_images, is_image_name, look_into
 
@@ -152,14 +153,6 @@ def make_sources(truth_path, input_path=None, flag_prefix="--data"):
         )
         for index, truth in enumerate(truths)
     ]
-
-
-def to_list(paths):
-    """One path, several, or None for none, as a list of str."""
-    if paths is None:
-        return []
-    several = paths if isinstance(paths, list | tuple) else [paths]
-    return [os.fspath(path) for path in several]
 
 
 def read_list(path, named):

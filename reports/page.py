@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from console.files import written_whole
+from console.flags import to_list
 from reports import published
 from reports.cards import make_cards, name_card
 from reports.columns import COLUMNS, list_columns
@@ -48,7 +49,7 @@ def make_page(report, exhibits):
     Returns:
         bytes: HTML.
     """
-    paths = _list_paths(report["data_truth_path"])
+    paths = to_list(report["data_truth_path"])
     # What was published is of one data set.
     data_set = (
         published.find_data_set(paths[0], report["images"]) if not paths[1:] else None
@@ -81,7 +82,7 @@ def _read(name):
 def _make_facts(report):
     """What was measured, and how."""
     step, made = report["step"], "made from these as MATLAB's imresize does"
-    paths = _list_paths(report["data_truth_path"])
+    paths = to_list(report["data_truth_path"])
     if report["data_sr_path"] is not None:
         facts = {"pictures": report["data_sr_path"]}
     else:
@@ -93,8 +94,7 @@ def _make_facts(report):
         }
     facts |= {
         "images": f"{report['images']:,} from {', '.join(paths)}",
-        "low-resolution images": ", ".join(_list_paths(report["data_input_path"]))
-        or made,
+        "low-resolution images": ", ".join(to_list(report["data_input_path"])) or made,
         "left out at each border": f"{report['shave_size']} pixels",
         "measured": time.strftime("%Y-%m-%d %H:%M %z"),
     }
@@ -103,11 +103,6 @@ def _make_facts(report):
         for name, fact in facts.items()
     ]
     return element("dl", *pairs, class_="facts")
-
-
-def _list_paths(value):
-    """Of a flag that may be given several times: nothing, a path, or a list."""
-    return [value] if isinstance(value, str) else list(value or ())
 
 
 def _make_averages(report, data_set):
