@@ -33,7 +33,11 @@ with quiet.imports():
     from training.loop import Loop, LoopSettings
     from training.options import StepOptions, check_heeded
     from training.replicas import make_team
-    from training.run_flags import define_run_flags, read_scale_weights
+    from training.run_flags import (
+        define_run_flags,
+        read_scale_weights,
+        refuse_validating,
+    )
 
 FLAGS = flags.FLAGS
 MODEL = Choice("model", MODELS, "eusr", "The model to train.", not_offered=BASELINES)
@@ -220,11 +224,7 @@ def _make_validation(model, trained, scales):
         scales: At which it is measured.
     """
     if FLAGS.validate_truth_path is None:
-        for name in ("validate_input_path", "niqe_model_path"):
-            if FLAGS[name].value is not None:
-                raise InputError(f"--{name} needs --validate_truth_path, too.")
-        if FLAGS["best_metric"].present:
-            raise InputError("--best_metric needs --validate_truth_path, too.")
+        refuse_validating("niqe_model_path", "best_metric")
         return None
     judges = judging.judges_from_flags()
     if FLAGS.best_metric not in (*Validation.METRICS, *judges):

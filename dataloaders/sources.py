@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 from pathlib import Path, PurePosixPath
 
 from console.errors import InputError, name_some
@@ -72,7 +73,7 @@ class Source:
     def _is_other(self, folder):
         """Whether a folder below holds LR images, or is a source of its own."""
         name = os.path.basename(folder)
-        return is_of_scale(name) or os.path.realpath(folder) in self.given
+        return bool(scale_of_folder(name)) or os.path.realpath(folder) in self.given
 
     def find_lr(self, hr_paths, scale):
         """Finds the LR image of each HR image at one scale.
@@ -206,9 +207,10 @@ def _count(paths):
     return "once" if len(paths) == 1 else f"{len(paths)} times"
 
 
-def is_of_scale(name):
-    """Whether a folder's name is that of LR images, such as `x2` or `X4`."""
-    return name[:1] in ("x", "X") and name[1:].isdigit()
+def scale_of_folder(name):
+    """The scale in a folder's name such as `x2` or `X4`; None if there is none."""
+    match = re.fullmatch(r"[xX]([1-9][0-9]*)", name)
+    return int(match[1]) if match else None
 
 
 def name_images(paths, folder, named):
@@ -261,7 +263,7 @@ def _find_folder(input_path, scale, flag):
             "images are made from HR."
         )
     there = sorted(path.name for path in input_path.iterdir() if path.is_dir())
-    scales = [name[1:] for name in there if is_of_scale(name)]
+    scales = [str(s) for s in map(scale_of_folder, there) if s]
     or_these = f" --scales={','.join(scales)} does without it;" if scales else ""
     raise InputError(
         f"{flag}={input_path}: no folder x{scale} in it (folders there: "

@@ -2,12 +2,11 @@
 
 import itertools
 import os
-import re
 from pathlib import Path
 
 from console.errors import InputError, name_some
 from console.progress import warn
-from dataloaders.sources import name_images
+from dataloaders.sources import name_images, scale_of_folder
 from imaging.files import load_image, read_size
 from imaging.listing import find_images, list_images
 
@@ -17,8 +16,6 @@ EXPECTED = "a folder of SR pictures, or of x2/, x4/, x8/ with some"
 ENDINGS = ("", "{x}", "_{x}", "-{x}", "_sr", "-sr", "{x}_sr", "_{x}_sr", "_sr_{x}")
 # What reports call other pictures.
 TAKEN_NAMES = ("bicubic", "truth")
-
-_SCALE_FOLDER = re.compile(r"[xX]([2-9]|[1-9]\d+)")
 
 
 class SRPictures:
@@ -49,11 +46,11 @@ class SRPictures:
             self._check_folders(scales)
         else:
             list_images(folder, FLAG, EXPECTED)  # Tells if there are none.
-            own = _SCALE_FOLDER.fullmatch(place.name)
+            own = scale_of_folder(place.name)
             known = set(
                 scales or itertools.chain(*map(_list_scales, input_paths or ()))
             )
-            known = {int(own[1])} if own else known
+            known = {own} if own else known
             self.folders = {self._take_scale(known, scales): self.folder}
             place = place.parent if own else place
         taken = place.name.lower() in TAKEN_NAMES
@@ -168,12 +165,11 @@ def _list_scales(folder):
     """From each scale that a folder has a folder of to that; empty for no folder."""
     if not Path(folder).is_dir():
         return {}
-    matches = [
-        (match, path)
+    scales = {
+        scale: path
         for path in sorted(Path(folder).iterdir())
-        if path.is_dir() and (match := _SCALE_FOLDER.fullmatch(path.name))
-    ]
-    scales = {int(match[1]): path for match, path in matches}
+        if path.is_dir() and (scale := scale_of_folder(path.name))
+    }
     return dict(sorted(scales.items()))
 
 

@@ -17,7 +17,7 @@ from console.files import check_target
 from console.flags import define_count, define_path
 from console.made import CHANGED, FINISHED, MISSING, UNKNOWN, Made
 from console.progress import say, track
-from dataloaders.sources import is_of_scale
+from dataloaders.sources import scale_of_folder
 from imaging.files import alpha_noted, load_image, save_image, warn_of_alpha
 from imaging.listing import find_images
 
@@ -95,13 +95,14 @@ def _find_images(input_path, results):
         input_path: The folder.
         results: Folders of results, which are passed over, as is any of LR images.
     """
-    above = [folder.parent for folder in results if is_of_scale(folder.name)]
+    above = [folder.parent for folder in results if scale_of_folder(folder.name)]
     passed = {folder.resolve() for folder in (*results, *above)}
     found = find_images(
         input_path,
         "--input_path",
         is_passed=lambda folder: (
-            Path(folder).resolve() in passed or is_of_scale(os.path.basename(folder))
+            Path(folder).resolve() in passed
+            or bool(scale_of_folder(os.path.basename(folder)))
         ),
     )
     if rest := found.describe_rest():

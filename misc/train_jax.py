@@ -33,7 +33,11 @@ from dataloaders.pairs import warn_of_common  # noqa: E402
 from misc.jax_training import MODELS  # noqa: E402
 from models.generator_settings import FLAG_PREFIX  # noqa: E402
 from training.options import BasicOptions  # noqa: E402
-from training.run_flags import define_run_flags, read_scale_weights  # noqa: E402
+from training.run_flags import (  # noqa: E402
+    define_run_flags,
+    read_scale_weights,
+    refuse_validating,
+)
 
 with quiet.imports():
     import jax
@@ -258,8 +262,7 @@ def _make_validation(model, trained, scales):
         scales: At which it is measured.
     """
     if FLAGS.validate_truth_path is None:
-        if FLAGS.validate_input_path is not None:
-            raise InputError("--validate_input_path needs --validate_truth_path, too.")
+        refuse_validating()
         return None
     loader = type(trained).from_flags(scales=scales, flag_prefix="--validate")
     loader.check_whole(SHAVE_SIZE)

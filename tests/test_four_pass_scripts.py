@@ -217,6 +217,7 @@ def test_the_batch_is_by_default_that_of_the_models_paper(model, batch_size):
         ({"scales": "2"}, [], "--scales=2: 4pp_eusr does 4"),
         ({"restore_target": None}, [], "--restore_target=generator takes the gen"),
         ({}, ["--best_metric=niqe"], "--best_metric needs --validate_truth_path"),
+        ({"validate_freq": 5}, [], "--validate_freq needs --validate_truth_path"),
         ({"best_metric": "niqe"}, [], "--best_metric=niqe needs --niqe_model_path"),
     ],
 )

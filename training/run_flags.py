@@ -48,6 +48,21 @@ def define_run_flags():
     )
 
 
+def refuse_validating(*others):
+    """Refuses flags of a validation that there is not, as it has no HR images.
+
+    Args:
+        *others: Names of such flags besides those that every training has.
+
+    Raises:
+        InputError: One was given.
+    """
+    for name in ("validate_input_path", "validate_freq", *others):
+        flag = flags.FLAGS[name]
+        if flag.present and flag.value is not None:
+            raise InputError(f"--{name} needs --validate_truth_path, too.")
+
+
 def read_scale_weights(scales):
     """How often each scale is drawn.
 
