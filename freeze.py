@@ -8,16 +8,15 @@ r"""Freezes a trained model: network and weights in one file.
 The file is read back and compared with the model before it is called done.
 """
 
+import dataclasses
 import functools
-
-from absl import flags
 
 from console import app, quiet
 from console.choices import Choice
 from console.errors import InputError
 from console.files import written_whole
-from console.flags import define_numbers
 from console.progress import say
+from console.settings import Settings, option
 from models import BASELINES, MODELS
 
 with quiet.imports():
@@ -29,7 +28,6 @@ with quiet.imports():
     from training import devices
     from upscaling.tiles import upscale_image
 
-FLAGS = flags.FLAGS
 MODEL = Choice(
     "model",
     MODELS,
@@ -45,31 +43,36 @@ TOLERANCE, TOLERANCE_OF_OTHERS = 1e-2 / 255, 1e-1 / 255
 SIZES = ((24, 32), (33, 19))
 
 
-def define_flags():
-    """Declares the flags."""
-    define_numbers(
-        "scales",
+@dataclasses.dataclass(frozen=True)
+class FreezeSettings(Settings):
+    """What of a model is frozen."""
+
+    scales: tuple[int, ...] | None = option(
         None,
         "Scales to keep; if not given all that the model is trained at. One makes a "
         "file without sr_input_scale.",
     )
-    opening.define_flags()
-    flags.DEFINE_integer(
-        "restore_global_step", 0, "Does nothing; kept for old commands."
+    restore_global_step: int = option(
+        0, "Does nothing; kept for old commands.", least=-(2**63)
     )
-    formats.define_flags("model.pb")
+
+
+SETTINGS = (FreezeSettings, opening.CheckpointSettings, formats.ExportSettings)
 
 
 def main():
     """Freezes, reads back, compares."""
+    settings, checkpoint, export = (each.from_flags() for each in SETTINGS)
     devices.choose("-1")
-    file_format, target = formats.from_flags()
-    model, _ = opening.open_from_flags(FLAGS.model)
+    file_format, target = export.find()
+    checkpoint = checkpoint.find(MODEL.name)
+    path = checkpoint.restore_path
+    model, _ = checkpoint.open(MODEL.name)
     defaults = model.trained_scales or model.scales
-    scales = opening.choose_scales(model, FLAGS.scales, defaults)
+    scales = opening.choose_scales(model, settings.scales, defaults, path)
     if len(scales) > 1 and not file_format.holds_scales:
         raise InputError(
-            f"--format={FLAGS.format} holds one scale; give one of "
+            f"--format={export.format} holds one scale; give one of "
             f"{', '.join(f'--scales={scale}' for scale in scales)}."
         )
     network = make_network(model, scales)
@@ -82,6 +85,7 @@ def main():
                 open_file(file_format, network, aside, scale),
                 scale,
                 TOLERANCE if ours else TOLERANCE_OF_OTHERS,
+                path,
             )
             for scale in scales
         )
@@ -100,7 +104,7 @@ def open_file(file_format, network, path, scale):
     return lambda lr: run(lr[None])[0][0]
 
 
-def compare(model, upscale, scale, tolerance):
+def compare(model, upscale, scale, tolerance, path):
     """Compares a file with the model on made-up pictures.
 
     Args:
@@ -108,6 +112,7 @@ def compare(model, upscale, scale, tolerance):
         upscale: From float32 (H, W, 3) to (H * scale, W * scale, 3).
         scale: Upscaling factor.
         tolerance: Of the largest value, or of 255 where none is larger.
+        path: Of the checkpoint, for the message.
 
     Returns:
         float: The largest difference, in grey levels.
@@ -122,7 +127,7 @@ def compare(model, upscale, scale, tolerance):
         expected = upscale_image(model.stages(scale), lr)
         if not np.isfinite(expected).all():
             raise InputError(
-                f"--restore_path={FLAGS.restore_path}: with these weights the pictures "
+                f"--restore_path={path}: with these weights the pictures "
                 "are not finite; the training went astray. Use others."
             )
         difference = float(np.abs(upscale(lr) - expected).max())
@@ -135,4 +140,4 @@ def compare(model, upscale, scale, tolerance):
 
 
 if __name__ == "__main__":
-    app.run(main, define_flags, (MODEL,))
+    app.run(main, SETTINGS, (MODEL,))

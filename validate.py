@@ -7,16 +7,16 @@ Without a checkpoint the weights that ship are measured; `--model=bicubic` needs
 `--data_sr_path=SR` measures pictures that are there already, whoever made them.
 """
 
+import dataclasses
 from pathlib import Path
-
-from absl import flags
 
 from console import app, quiet
 from console.choices import Choice
 from console.errors import InputError
 from console.files import check_target
-from console.flags import define_count, define_numbers, define_path
+from console.flags import to_list
 from console.progress import say
+from console.settings import PathName, Settings, is_given, option
 from dataloaders import PAIRED
 from dataloaders.sr_pictures import SRPictures
 from imaging.files import save_image
@@ -26,11 +26,10 @@ from reports import outputs
 
 with quiet.imports():
     from models import judging, opening
-    from models.opening import open_from_flags, open_model
+    from models.opening import open_model
     from training import devices
-    from training.options import StepOptions, define_precision
+    from training.options import Precision, StepOptions
 
-FLAGS = flags.FLAGS
 MODEL = Choice("model", MODELS, None, "The model; a checkpoint knows its own.")
 DATALOADER = Choice("dataloader", PAIRED, "div2k", "The loader of the images.")
 COLUMNS = ("psnr_rgb", "rmse_rgb", "psnr_y", "ssim_y", "rmse_y")
@@ -42,106 +41,106 @@ MODEL_FLAGS = (
 )
 
 
-def define_flags():
-    """Declares the flags that are not the loader's."""
-    define_numbers(
-        "scales",
+@dataclasses.dataclass(frozen=True)
+class MeasureSettings(Settings):
+    """What is measured, and how."""
+
+    scales: tuple[int, ...] | None = option(
         None,
         "Scales to measure; if not given 2,4,8, or what the model was trained at.",
     )
-    opening.define_flags()
-    define_path(
-        "data_sr_path",
+    data_sr_path: PathName | None = option(
         None,
         "In place of a model: SR pictures that are there already, in x2/, x4/, x8/ or, "
         "of one scale, in the folder itself; named like the HR images, or with x4, SR "
         "or both behind the name.",
     )
-    define_precision()
-    define_count(
-        "restore_global_step",
+    restore_global_step: int | None = option(
         None,
         "Step to name in the report; the checkpoint knows its own.",
         least=0,
     )
-    define_path(
-        "save_path", None, "Folder for the upscaled images: x2/0001.png and so on."
+    save_path: PathName | None = option(
+        None, "Folder for the upscaled images: x2/0001.png and so on."
     )
-    outputs.define_flags()
-    define_count(
-        "shave_size",
+    shave_size: int = option(
         SHAVE_SIZE,
         "HR pixels dropped at each border before measuring; many papers use the scale.",
         least=0,
     )
-    judging.define_flags()
-    flags.DEFINE_string("cuda_device", "-1", "GPU to run on; -1 for the CPU.")
+    cuda_device: str = option("-1", "GPU to run on; -1 for the CPU.")
+
+
+SETTINGS = (
+    *(MeasureSettings, opening.CheckpointSettings, Precision, outputs.Outputs),
+    judging.PredictorJudgeSettings,
+)
 
 
 def main():
     """Measures, prints a table, writes report and images."""
-    devices.choose(FLAGS.cuda_device, f"--cuda_device={FLAGS.cuda_device}")
-    options = StepOptions(precision=FLAGS.precision)
-    model, step = open_measured(options)
+    settings, checkpoint, options, files, judges = (s.from_flags() for s in SETTINGS)
+    devices.choose(settings.cuda_device, f"--cuda_device={settings.cuda_device}")
+    model, step, path = open_measured(settings, checkpoint, options.precision)
     devices.warn_if_slow(options.precision)
-    scales = opening.choose_scales(model, FLAGS.scales, model.default_scales)
-    if FLAGS.restore_global_step is not None:
-        step = FLAGS.restore_global_step
-    loader = DATALOADER.load(FLAGS.dataloader).from_flags(scales=scales)
-    judges = judging.judges_from_flags()
-    loader.check_measurable(FLAGS.shave_size, with_niqe="niqe" in judges)
-    if FLAGS.data_sr_path is not None:
+    scales = opening.choose_scales(model, settings.scales, model.default_scales, path)
+    if settings.restore_global_step is not None:
+        step = settings.restore_global_step
+    loader = DATALOADER.load().from_flags(scales=scales)
+    judges = judges.make()
+    loader.check_measurable(settings.shave_size, with_niqe="niqe" in judges)
+    if settings.data_sr_path is not None:
         model.find(loader.images, scales)
-    files = outputs.Outputs.from_flags()
-    if FLAGS.save_path is not None:
-        _check_save_path(FLAGS.save_path, loader)
+    if settings.save_path is not None:
+        _check_save_path(settings.save_path, loader)
     say(f"Measuring {len(loader.images)} images.")
-    gallery = files.make_gallery(len(scales), len(loader.images), FLAGS.shave_size)
-    report = describe(model, step, loader) | {"scales": {}}
+    gallery = files.make_gallery(len(scales), len(loader.images), settings.shave_size)
+    report = {"model": model.name, "step": step, "shave_size": settings.shave_size}
+    has_network = settings.data_sr_path is None
+    precision = options.precision if has_network else None
+    report |= {"restore_path": path, "precision": precision}
+    report |= {"data_sr_path": settings.data_sr_path}
+    report |= {"data_truth_path": loader.settings.truth_path}
+    report |= {"data_input_path": loader.settings.input_path}
+    report |= {"images": len(loader.images), "scales": {}}
     for scale in scales:
         measured = measure(
-            model, loader, scale, FLAGS.shave_size, FLAGS.save_path, judges, gallery
+            *(model, loader, scale, settings.shave_size, settings.save_path),
+            *(judges, gallery),
         )
         report["scales"][str(scale)] = measured
         print_table(model.name, scale, measured, (*COLUMNS, *judges))
     files.write(report, gallery)
 
 
-def open_measured(options):
+def open_measured(settings, checkpoint, precision):
     """Opens what the flags say is measured: a model, or pictures.
 
     Args:
-        options: `training.options.StepOptions` of a model.
+        settings: `MeasureSettings`.
+        checkpoint: `models.opening.CheckpointSettings`.
+        precision: In which a model computes.
 
     Returns:
-        What has `name`, `scales`, `default_scales` and `make_sr`, and the step of its
-        checkpoint, None for none.
+        What has `name`, `scales`, `default_scales` and `make_sr`; the step of its
+        checkpoint, None for none; and the checkpoint, likewise.
 
     Raises:
         InputError: It cannot be opened, or flags of a model stand beside pictures.
     """
-    if FLAGS.data_sr_path is None:
-        return open_from_flags(FLAGS.model, options)
-    given = [f"--{name}" for name in MODEL_FLAGS if FLAGS[name].present]
+    if settings.data_sr_path is None:
+        found = checkpoint.find(MODEL.name)
+        options = StepOptions(precision=precision)
+        return *found.open(MODEL.name, options), found.restore_path
+    given = [f"--{name}" for name in MODEL_FLAGS if is_given(name)]
     if given:
         raise InputError(
-            f"--data_sr_path={FLAGS.data_sr_path} measures pictures that are there "
+            f"--data_sr_path={settings.data_sr_path} measures pictures that are there "
             f"already, without a model; leave out {', '.join(given)}."
         )
-    pictures = SRPictures(FLAGS.data_sr_path, FLAGS.scales, FLAGS.data_input_path)
-    return pictures, None
-
-
-def describe(model, step, loader):
-    """What is measured, a dict for the report."""
-    report = {"model": model.name, "step": step, "shave_size": FLAGS.shave_size}
-    has_network = FLAGS.data_sr_path is None
-    precision = FLAGS.precision if has_network else None
-    report |= {"restore_path": FLAGS.restore_path, "precision": precision}
-    report |= {"data_sr_path": FLAGS.data_sr_path}
-    report |= {"data_truth_path": loader.settings.truth_path}
-    report |= {"data_input_path": loader.settings.input_path}
-    return report | {"images": len(loader.images)}
+    input_path = to_list(DATALOADER.load().from_flags().settings.input_path) or None
+    pictures = SRPictures(settings.data_sr_path, settings.scales, input_path)
+    return pictures, None, None
 
 
 def _check_save_path(save_path, loader):
@@ -173,7 +172,7 @@ def measure(
         scale: Upscaling factor.
         shave_size: HR pixels dropped at each border.
         save_path: Folder for the images; None saves none.
-        judges: As of `models.judging.judges_from_flags`; None for none.
+        judges: As of `models.judging.JudgeSettings.make`; None for none.
         gallery: `reports.gallery.Gallery` that is offered each image; None for none.
 
     Returns:
@@ -221,4 +220,4 @@ def _row(title, width, ours, theirs, columns):
 
 
 if __name__ == "__main__":
-    app.run(main, define_flags, (MODEL, DATALOADER))
+    app.run(main, SETTINGS, (MODEL, DATALOADER))

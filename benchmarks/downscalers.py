@@ -9,17 +9,16 @@ starts from them. `--octave_path` has LR images that
 `misc/downscale_generator_matlab.m` made under GNU Octave, in folders `x2` and so on.
 """
 
+import dataclasses
 import sys
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from absl import flags  # noqa: E402
-
 from console import app, quiet  # noqa: E402
 from console.errors import InputError  # noqa: E402
-from console.flags import define_count, define_numbers, define_path  # noqa: E402
 from console.progress import say, track  # noqa: E402
+from console.settings import PathName, Settings, option  # noqa: E402
 
 with quiet.imports():
     import numpy as np
@@ -32,7 +31,6 @@ with quiet.imports():
     from misc import downscale_generator_cv, downscale_generator_tf
     from training import devices
 
-FLAGS = flags.FLAGS
 HELPERS = {
     "downscale_generator.py": make_lr,
     "downscale_generator_cv.py": downscale_generator_cv.downscale,
@@ -42,35 +40,47 @@ OCTAVE = "downscale_generator_matlab.m, Octave"
 TITLES = ("helper", "scale", "mean", "largest", "psnr_y", "change")
 
 
-def define_flags():
-    """Declares the flags."""
-    define_path("data_truth_path", None, "Folder of the HR images.")
-    define_path("data_input_path", None, "Folder of MATLAB's LR images.")
-    define_path("octave_path", None, "Folder of Octave's; if not given they are not.")
-    define_numbers("scales", (2, 4), "Scales to compare.")
-    define_count("shave_size", 4, "HR pixels dropped at each border.", least=0)
+@dataclasses.dataclass(frozen=True)
+class CompareSettings(Settings):
+    """What is compared."""
+
+    data_truth_path: PathName = option(
+        None, "Folder of the HR images.", is_required=True
+    )
+    data_input_path: PathName = option(
+        None, "Folder of MATLAB's LR images.", is_required=True
+    )
+    octave_path: PathName | None = option(
+        None, "Folder of Octave's; if not given they are not."
+    )
+    scales: tuple[int, ...] = option((2, 4), "Scales to compare.")
+    shave_size: int = option(4, "HR pixels dropped at each border.", least=0)
 
 
 def main():
     """Compares, and prints a table."""
-    app.require("data_truth_path", "data_input_path")
+    settings = CompareSettings.from_flags()
     devices.choose("-1")
-    pairs = find_pairs(FLAGS.data_truth_path, FLAGS.data_input_path, FLAGS.scales)
+    pairs = find_pairs(
+        settings.data_truth_path, settings.data_input_path, settings.scales
+    )
     lines = [TITLES]
-    for scale in FLAGS.scales:
+    for scale in settings.scales:
         images = [
-            compare_image(pair, scale) for pair in track(pairs, f"x{scale}", "image")
+            compare_image(pair, scale, settings)
+            for pair in track(pairs, f"x{scale}", "image")
         ]
         lines += [to_line(name, scale, images) for name in images[0]]
     say(align(lines, {"helper"}))
 
 
-def compare_image(pair, scale):
+def compare_image(pair, scale, settings):
     """Compares what each helper makes of one image.
 
     Args:
         pair: `dataloaders.pairs.Pair`.
         scale: By how much to downscale.
+        settings: `CompareSettings`.
 
     Returns:
         dict: From a helper to the mean and the largest difference from MATLAB's LR in
@@ -78,10 +88,10 @@ def compare_image(pair, scale):
     """
     hr, matlab = load_image(pair.hr_path), load_image(pair.lr_paths[scale])
     made = {name: helper(hr, scale) for name, helper in HELPERS.items()}
-    if FLAGS.octave_path is not None:
-        path = Path(FLAGS.octave_path) / f"x{scale}" / f"{pair.name}.png"
+    if settings.octave_path is not None:
+        path = Path(settings.octave_path) / f"x{scale}" / f"{pair.name}.png"
         made[OCTAVE] = load_image(path)
-    expected = measure_bicubic(matlab, hr, scale)
+    expected = measure_bicubic(matlab, hr, scale, settings.shave_size)
     results = {}
     for name, lr in made.items():
         # Octave's have a row or a column more where HR is no multiple of the scale.
@@ -92,15 +102,15 @@ def compare_image(pair, scale):
                 f"pixels; {name} makes {lr.shape[1]}x{lr.shape[0]} of {pair.hr_path}."
             )
         difference = np.abs(lr.astype(int) - matlab)
-        measured = measure_bicubic(lr, hr, scale)
+        measured = measure_bicubic(lr, hr, scale, settings.shave_size)
         results[name] = (difference.mean(), difference.max(), measured, expected)
     return results
 
 
-def measure_bicubic(lr, hr, scale):
+def measure_bicubic(lr, hr, scale, shave_size):
     """psnr_y of bicubic upscaling, in dB."""
     sr = to_uint8(imresize(lr, scale))
-    return psnr_y(sr, hr[: sr.shape[0], : sr.shape[1]], FLAGS.shave_size)
+    return psnr_y(sr, hr[: sr.shape[0], : sr.shape[1]], shave_size)
 
 
 def to_line(name, scale, images):
@@ -114,4 +124,4 @@ def to_line(name, scale, images):
 
 
 if __name__ == "__main__":
-    app.run(main, define_flags)
+    app.run(main, (CompareSettings,))

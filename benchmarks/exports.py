@@ -25,7 +25,7 @@ def measure(settings):
     """Times the upscaling of one picture by each program at each scale.
 
     Args:
-        settings: `benchmarks.settings.Settings`.
+        settings: `benchmarks.settings.BenchmarkSettings`.
 
     Yields:
         Row: Of each; `times_float32` is how many times as fast as the model here.

@@ -29,7 +29,7 @@ def measure(settings):
     """Times the step, then its parts, in both precisions.
 
     Args:
-        settings: `benchmarks.settings.Settings`.
+        settings: `benchmarks.settings.BenchmarkSettings`.
 
     Yields:
         Row: Of the step at its defaults; of the passes, forward only and with their

@@ -10,6 +10,7 @@ while it writes a checkpoint. Ends with an error if a single bit of the last
 checkpoints differs.
 """
 
+import dataclasses
 import random
 import signal
 import subprocess
@@ -22,12 +23,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)
 
 import numpy as np  # noqa: E402
-from absl import flags  # noqa: E402
 
 from console import app, quiet  # noqa: E402
 from console.errors import InputError  # noqa: E402
-from console.flags import define_count  # noqa: E402
 from console.progress import say, track  # noqa: E402
+from console.settings import Settings, option  # noqa: E402
 from imaging.files import save_image  # noqa: E402
 
 with quiet.imports():
@@ -36,7 +36,6 @@ with quiet.imports():
     from benchmarks.four_pass import write_predictor
     from training import checkpoints
 
-FLAGS = flags.FLAGS
 WHEN = ("saving", "starting", "training")
 
 # What checkpoints hold beside the run.
@@ -55,21 +54,24 @@ FLAGS_OF_MODEL = {
 MARGIN = 15
 
 
-def define_flags():
-    """Declares the flags."""
-    flags.DEFINE_enum("model", "eusr", list(FLAGS_OF_MODEL), "Which model to train.")
-    define_count("kills", 20, "How often to kill the run.")
-    define_count("steps", 1000, "Training steps of both runs, 20 or more to a kill.")
-    define_count("save_freq", 2, "Steps between two checkpoints.")
-    define_count("seed", 0, "Of the moments at which it is killed.", least=0)
+@dataclasses.dataclass(frozen=True)
+class KillSettings(Settings):
+    """What is trained, and how often it is killed."""
+
+    model: str = option("eusr", "Which model to train.", choices=tuple(FLAGS_OF_MODEL))
+    kills: int = option(20, "How often to kill the run.")
+    steps: int = option(1000, "Training steps of both runs, 20 or more to a kill.")
+    save_freq: int = option(2, "Steps between two checkpoints.")
+    seed: int = option(0, "Of the moments at which it is killed.", least=0)
 
 
 def main():
     """Runs both and compares."""
-    if FLAGS.steps < FLAGS.kills * (MARGIN + 5):
+    settings = KillSettings.from_flags()
+    if settings.steps < settings.kills * (MARGIN + 5):
         raise InputError(
-            f"--steps={FLAGS.steps}: {FLAGS.kills} kills need at least "
-            f"{FLAGS.kills * (MARGIN + 5)}."
+            f"--steps={settings.steps}: {settings.kills} kills need at least "
+            f"{settings.kills * (MARGIN + 5)}."
         )
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
@@ -77,37 +79,37 @@ def main():
         for index in range(3):
             picture = draw.integers(0, 256, (64, 80, 3), np.uint8)
             save_image(folder / "HR" / f"{index}.png", picture)
-        if FLAGS.model == "4pp_eusr":
+        if settings.model == "4pp_eusr":
             for seed in range(2):
                 write_predictor(folder / f"{seed}.pb", alpha=0.35, seed=seed)
-        say(f"Training {FLAGS.steps} steps in one go")
-        starting = finish(folder, "whole")
-        killer = Killer(folder, starting, random.Random(FLAGS.seed))
-        for index in track(range(FLAGS.kills), FLAGS.kills, "Killing", "run"):
+        say(f"Training {settings.steps} steps in one go")
+        starting = finish(folder, "whole", settings)
+        killer = Killer(folder, starting, settings)
+        for index in track(range(settings.kills), settings.kills, "Killing", "run"):
             killer.kill(WHEN[index % len(WHEN)])
-        finish(folder, "killed")
+        finish(folder, "killed", settings)
         compare(folder / "whole", folder / "killed")
-        if FLAGS.kills >= len(WHEN) and not killer.half_written:
+        if settings.kills >= len(WHEN) and not killer.half_written:
             raise InputError(
                 "none of the kills came while a checkpoint was being written, so "
                 "little is shown; try another --seed."
             )
         say(
-            f"Killed {FLAGS.kills} times, {killer.half_written} of them while a "
+            f"Killed {settings.kills} times, {killer.half_written} of them while a "
             "checkpoint was being written: the last checkpoint has the same bits."
         )
 
 
-def start(folder, name):
+def start(folder, name, settings):
     """Starts the run, or goes on with it."""
     return subprocess.Popen(
         [
             *(sys.executable, ROOT / "train.py", "--deterministic"),
             *(f"--data_truth_path={folder / 'HR'}", f"--train_path={folder / name}"),
-            *(f"--cache_path={folder / 'cache'}", f"--max_steps={FLAGS.steps}"),
-            *(f"--save_freq={FLAGS.save_freq}", "--summary_freq=50", "--log_freq=1"),
-            *(f"--model={FLAGS.model}", "--batch_size=2", "--input_patch_size=8"),
-            *(flag.format(folder=folder) for flag in FLAGS_OF_MODEL[FLAGS.model]),
+            *(f"--cache_path={folder / 'cache'}", f"--max_steps={settings.steps}"),
+            *(f"--save_freq={settings.save_freq}", "--summary_freq=50", "--log_freq=1"),
+            *(f"--model={settings.model}", "--batch_size=2", "--input_patch_size=8"),
+            *(flag.format(folder=folder) for flag in FLAGS_OF_MODEL[settings.model]),
             *("--eusr_conv_features=4", "--eusr_shared_blocks=1"),
             *("--ema_decay=0.9", "--gradient_clip_norm=50"),
             *(f"--validate_truth_path={folder / 'HR'}", "--validate_freq=20"),
@@ -118,7 +120,7 @@ def start(folder, name):
     )
 
 
-def finish(folder, name):
+def finish(folder, name, settings):
     """Runs to the end.
 
     Returns:
@@ -128,7 +130,7 @@ def finish(folder, name):
         InputError: It failed; with what it said.
     """
     begin, began = time.monotonic(), 0.0
-    process = start(folder, name)
+    process = start(folder, name, settings)
     for line in process.stdout:
         if line.startswith("Training "):
             began = time.monotonic() - begin
@@ -145,10 +147,11 @@ class Killer:
         half_written: How many kills left a half-written checkpoint behind.
     """
 
-    def __init__(self, folder, starting, random):
-        """Takes the folder, the seconds that a start takes, and a `random.Random`."""
+    def __init__(self, folder, starting, settings):
+        """Takes the folder, the seconds that a start takes, and the settings."""
         self.run_folder, self.folder = folder / "killed", folder
-        self.starting, self.random = starting, random
+        self.starting, self.settings = starting, settings
+        self.random = random.Random(settings.seed)
         self.half_written = 0
 
     def kill(self, when):
@@ -160,12 +163,14 @@ class Killer:
         Raises:
             InputError: It came to its end before, so that there was nothing to kill.
         """
-        process = start(self.folder, "killed")
+        process = start(self.folder, "killed", self.settings)
         if when == "starting":
             time.sleep(self.random.uniform(0.1, 1.0) * self.starting)
         else:
             # All kills together must not use up the steps.
-            self._wait_for_steps(process, FLAGS.steps // FLAGS.kills - MARGIN)
+            self._wait_for_steps(
+                process, self.settings.steps // self.settings.kills - MARGIN
+            )
         if when == "saving":
             while process.poll() is None and not self._is_half_written():
                 pass
@@ -217,4 +222,4 @@ def compare(one, two):
 
 
 if __name__ == "__main__":
-    app.run(main, define_flags)
+    app.run(main, (KillSettings,))

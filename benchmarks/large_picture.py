@@ -8,6 +8,7 @@ not matter, runs test.py in a process of its own, and prints the time that it to
 the memory that it had at most.
 """
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -17,16 +18,14 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from absl import flags  # noqa: E402
-
 from console import app, quiet  # noqa: E402
 from console.errors import InputError  # noqa: E402
-from console.flags import define_float  # noqa: E402
 from console.progress import say, to_clock, to_size  # noqa: E402
+from console.settings import option  # noqa: E402
 
 with quiet.imports():
     from benchmarks.network import make_model
-    from benchmarks.settings import Settings
+    from benchmarks.settings import BenchmarkSettings
     from benchmarks.tiling import TEST, draw
     from frozen import graphs
     from imaging.files import to_uint8
@@ -34,22 +33,22 @@ with quiet.imports():
     from imaging.saving import save_picture
     from models.exporting import make_network
 
-FLAGS = flags.FLAGS
 # Height to width, as cameras have it.
 ASPECT = 2 / 3
 
 
-def define_flags():
-    """Declares the flags."""
-    Settings.define_flags()
-    define_float("megapixels", 24.0, "Millions of pixels of the picture.", 0.0)
-    define_float("memory_limit", 4.0, "See test.py.", 1.0)
+@dataclasses.dataclass(frozen=True)
+class LargeSettings(BenchmarkSettings):
+    """How large a picture is, and how much memory it may take."""
+
+    megapixels: float = option(24.0, "Millions of pixels of the picture.", least=0.0)
+    memory_limit: float = option(4.0, "See test.py.", least=1.0)
 
 
 def main():
     """Runs test.py for each scale."""
-    settings = Settings.from_flags()
-    height = int((FLAGS.megapixels * 1e6 * ASPECT) ** 0.5)
+    settings = LargeSettings.from_flags()
+    height = int((settings.megapixels * 1e6 * ASPECT) ** 0.5)
     width = int(height / ASPECT)
     with tempfile.TemporaryDirectory() as folder:
         picture = Picture(to_uint8(draw(height, width)))
@@ -57,14 +56,14 @@ def main():
         network = make_network(make_model(settings, "float32"), settings.scales)
         graphs.save(network.graph_def, f"{folder}/model.pb")
         for scale in settings.scales:
-            seconds, peak = upscale(folder, scale)
+            seconds, peak = upscale(folder, scale, settings.memory_limit)
             say(
                 f"{width}x{height} at x{scale}: {height * width * scale**2 / 1e6:.1f} "
                 f"megapixels in {to_clock(seconds)}, memory {to_size(peak)}"
             )
 
 
-def upscale(folder, scale):
+def upscale(folder, scale, memory_limit):
     """Runs test.py.
 
     Returns:
@@ -76,7 +75,7 @@ def upscale(folder, scale):
     command = [
         *(sys.executable, TEST, f"--model_name={folder}/model.pb", f"--scale={scale}"),
         *(f"--input_path={folder}/picture.jpg", f"--output_path={folder}/x{scale}"),
-        f"--memory_limit={FLAGS.memory_limit}",
+        f"--memory_limit={memory_limit}",
     ]
     start = time.monotonic()
     process = subprocess.Popen(command)
@@ -88,4 +87,4 @@ def upscale(folder, scale):
 
 
 if __name__ == "__main__":
-    app.run(main, define_flags)
+    app.run(main, (LargeSettings,))

@@ -104,7 +104,7 @@ def measure(settings):
     """Measures the limit alone.
 
     Args:
-        settings: `benchmarks.settings.Settings`.
+        settings: `benchmarks.settings.BenchmarkSettings`.
 
     Yields:
         Row: Of each precision, forward and backward, and forward only.

@@ -30,7 +30,7 @@ def measure(settings):
     """Times the cache, batches, waiting for them, decoding and imresize.
 
     Args:
-        settings: `benchmarks.settings.Settings`.
+        settings: `benchmarks.settings.BenchmarkSettings`.
 
     Yields:
         Row: Of each.

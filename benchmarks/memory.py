@@ -22,7 +22,7 @@ def measure(settings):
     """Measures training and upscaling at each scale and precision.
 
     Args:
-        settings: `benchmarks.settings.Settings`.
+        settings: `benchmarks.settings.BenchmarkSettings`.
 
     Yields:
         Row: Of each.

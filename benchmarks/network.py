@@ -22,7 +22,7 @@ def measure_training(settings):
     """Times a training step at each scale and precision.
 
     Args:
-        settings: `benchmarks.settings.Settings`.
+        settings: `benchmarks.settings.BenchmarkSettings`.
 
     Yields:
         Row: Of each.
@@ -44,7 +44,7 @@ def measure_upscaling(settings):
     """Times the upscaling of a picture at each scale and precision.
 
     Args:
-        settings: `benchmarks.settings.Settings`.
+        settings: `benchmarks.settings.BenchmarkSettings`.
 
     Yields:
         Row: Of each.
@@ -68,7 +68,7 @@ def make_model(settings, precision, training=None):
     """Makes the network.
 
     Args:
-        settings: `benchmarks.settings.Settings`.
+        settings: `benchmarks.settings.BenchmarkSettings`.
         precision: One of `PRECISIONS`.
         training: `models.eusr.Training`; None for a network that only upscales.
 

@@ -6,42 +6,41 @@ Prints 10^9 bytes: of a GPU what TensorFlow took of its memory at most, else wha
 whole process did; nothing where the system does not say it.
 """
 
+import dataclasses
 import sys
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from absl import flags  # noqa: E402
-
 from console import app, quiet  # noqa: E402
 from console.machine import peak_memory  # noqa: E402
+from console.settings import option  # noqa: E402
 
 with quiet.imports():
     import tensorflow as tf
 
     from benchmarks import network
     from benchmarks.limit import PRECISIONS
-    from benchmarks.settings import Settings
+    from benchmarks.settings import BenchmarkSettings
     from models.generator_settings import Training
     from training import devices
 
-FLAGS = flags.FLAGS
 
+@dataclasses.dataclass(frozen=True)
+class PeakSettings(BenchmarkSettings):
+    """What is done, and in which precision."""
 
-def define_flags():
-    """Declares the flags."""
-    Settings.define_flags()
-    flags.DEFINE_enum("kind", "training", ["training", "upscaling"], "What to do.")
-    flags.DEFINE_enum("precision", "float32", list(PRECISIONS), "Of the network.")
+    kind: str = option("training", "What to do.", choices=("training", "upscaling"))
+    precision: str = option("float32", "Of the network.", choices=tuple(PRECISIONS))
 
 
 def main():
     """Does it at each scale, prints the peak."""
-    settings = Settings.from_flags()
+    settings = PeakSettings.from_flags()
     devices.choose(settings.cuda_device)
-    is_training = FLAGS.kind == "training"
+    is_training = settings.kind == "training"
     training = Training() if is_training else None
-    model = network.make_model(settings, FLAGS.precision, training)
+    model = network.make_model(settings, settings.precision, training)
     for scale in settings.scales:
         if is_training:
             network.make_step(model, settings.batch_size, scale)()
@@ -59,4 +58,4 @@ def read_peak():
 
 
 if __name__ == "__main__":
-    app.run(main, define_flags)
+    app.run(main, (PeakSettings,))

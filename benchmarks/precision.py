@@ -9,6 +9,7 @@ bfloat16. Without any path it takes the demo's photographs. All of it is done by
 train.py and validate.py, as a user would.
 """
 
+import dataclasses
 import json
 import statistics
 import subprocess
@@ -19,16 +20,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)
 
-from absl import flags  # noqa: E402
-
 from benchmarks.rows import align  # noqa: E402
 from console import app  # noqa: E402
 from console.errors import InputError  # noqa: E402
 from console.files import check_target, written_whole  # noqa: E402
-from console.flags import define_count, define_numbers  # noqa: E402
 from console.progress import say  # noqa: E402
-
-FLAGS = flags.FLAGS
+from console.settings import PathName, Settings, option  # noqa: E402
 
 # What is compared: from a name to the precision of the training and of the measuring.
 # All else is compared with the first.
@@ -40,59 +37,55 @@ WAYS = {
 TITLES = ("scale", "seed", "float32", "run in bfloat16", "trained in bfloat16")
 
 
-def define_flags():
-    """Declares the flags."""
-    flags.DEFINE_string(
-        "truth_path",
-        None,
-        "HR images to train on; the demo's photographs if not given.",
+@dataclasses.dataclass(frozen=True)
+class ExperimentSettings(Settings):
+    """What is trained and measured."""
+
+    truth_path: PathName | None = option(
+        None, "HR images to train on; the demo's photographs if not given."
     )
-    flags.DEFINE_string(
-        "input_path", None, "Their LR images; made from HR if not given."
+    input_path: PathName | None = option(
+        None, "Their LR images; made from HR if not given."
     )
-    flags.DEFINE_string("validate_truth_path", None, "HR images to measure on.")
-    flags.DEFINE_string(
-        "validate_input_path", None, "Their LR images; made from HR if not given."
+    validate_truth_path: PathName | None = option(None, "HR images to measure on.")
+    validate_input_path: PathName | None = option(
+        None, "Their LR images; made from HR if not given."
     )
-    flags.DEFINE_string("output_path", None, "JSON file for all numbers.")
-    flags.DEFINE_string("cuda_device", "0", "GPU to run on; -1 for the CPU.")
-    define_count("seeds", 3, "How often to train in each precision.")
-    define_count("steps", 2000, "Steps of each training.")
-    define_numbers("scales", (2, 4), "Scales to train and to measure.")
-    define_count("batch_size", 8, "Patches in a training step.")
-    define_count("input_patch_size", 24, "Side of the LR patches, in LR pixels.")
-    define_count("features", 24, "Channels of the network's inner convolutions.")
-    define_count("shared_blocks", 4, "Local residual blocks in the shared part.")
-    flags.DEFINE_float("learning_rate", 1e-3, "At the first step; falls to zero.")
+    output_path: PathName | None = option(None, "JSON file for all numbers.")
+    cuda_device: str = option("0", "GPU to run on; -1 for the CPU.")
+    seeds: int = option(3, "How often to train in each precision.")
+    steps: int = option(2000, "Steps of each training.")
+    scales: tuple[int, ...] = option((2, 4), "Scales to train and to measure.")
+    batch_size: int = option(8, "Patches in a training step.")
+    input_patch_size: int = option(24, "Side of the LR patches, in LR pixels.")
+    features: int = option(24, "Channels of the network's inner convolutions.")
+    shared_blocks: int = option(4, "Local residual blocks in the shared part.")
+    learning_rate: float = option(1e-3, "At the first step; falls to zero.")
+
+    def check(self):
+        """See `Settings.check`: some paths are of no use without others."""
+        needed = ("truth_path", "validate_truth_path")
+        given = (*needed, "input_path", "validate_input_path")
+        missing = [f"--{name}" for name in needed if getattr(self, name) is None]
+        if missing and any(getattr(self, name) is not None for name in given):
+            raise InputError(f"{' and '.join(missing)} must be given; see --helpshort.")
 
 
 def main():
     """Trains, measures, prints a table, writes the numbers."""
-    if FLAGS.output_path is not None:
-        check_target(FLAGS.output_path, "--output_path")
-    check_paths()
+    settings = ExperimentSettings.from_flags()
+    if settings.output_path is not None:
+        check_target(settings.output_path, "--output_path")
     with tempfile.TemporaryDirectory() as folder:
-        experiment = Experiment(Path(folder), FLAGS.flag_values_dict())
-        seeds = [experiment.run(seed) for seed in range(FLAGS.seeds)]
+        experiment = Experiment(Path(folder), dict(vars(settings)))
+        seeds = [experiment.run(seed) for seed in range(settings.seeds)]
     report = {"settings": experiment.settings(), "seeds": seeds}
     report["mean"] = average(seeds)
     say(f"\npsnr_y in dB, and what is lost beside float32\n\n{to_table(report)}")
-    if FLAGS.output_path is not None:
-        with written_whole(FLAGS.output_path) as aside:
+    if settings.output_path is not None:
+        with written_whole(settings.output_path) as aside:
             aside.write_text(json.dumps(report, indent=2) + "\n")
-        say(f"\nWrote {FLAGS.output_path}")
-
-
-def check_paths():
-    """Refuses paths that are of no use without others.
-
-    Raises:
-        InputError: One is missing.
-    """
-    needed = ("truth_path", "validate_truth_path")
-    given = (*needed, "input_path", "validate_input_path")
-    if any(FLAGS[name].value is not None for name in given):
-        app.require(*needed)
+        say(f"\nWrote {settings.output_path}")
 
 
 class Experiment:
@@ -248,4 +241,4 @@ def _cells(results, scale):
 
 
 if __name__ == "__main__":
-    app.run(main, define_flags)
+    app.run(main, (ExperimentSettings,))

@@ -10,8 +10,7 @@ from PIL import Image
 from benchmarks.loading import draw_picture
 from benchmarks.rows import Row
 from benchmarks.timing import time_best
-from dataloaders.ava import AVA
-from dataloaders.scored import ScoredSettings
+from dataloaders.ava import AVA, AVASettings
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from score_predictors.run_files import RunFiles
 from score_predictors.trainer import Trainer
@@ -31,7 +30,7 @@ def measure(settings):
     """Times the input alone, training from memory, and both together.
 
     Args:
-        settings: `benchmarks.settings.Settings`.
+        settings: `benchmarks.settings.BenchmarkSettings`.
 
     Yields:
         Row: Of each, for the default network at alpha 1.0 and 192 pixels.
@@ -74,8 +73,8 @@ def write_ava(folder):
 
 def make_loader(folder):
     """Makes a loader of what `write_ava` wrote, with the flags' defaults."""
-    settings = ScoredSettings("0,0", "0,1", batch_size=BATCH_SIZE)
-    loader = AVA(settings, folder / "AVA.txt", folder / "images")
+    paths = {"dataset_path": folder / "AVA.txt", "image_path": folder / "images"}
+    loader = AVA(AVASettings("0,0", "0,1", batch_size=BATCH_SIZE, **paths))
     loader.prepare(parts=("train",))
     return loader
 

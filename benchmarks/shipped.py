@@ -27,7 +27,7 @@ def measure(settings):
     """Times one photograph at each scale.
 
     Args:
-        settings: `benchmarks.settings.Settings`.
+        settings: `benchmarks.settings.BenchmarkSettings`.
 
     Yields:
         Row: Of bicubic, of the network in both precisions, of onnxruntime running the

@@ -15,12 +15,11 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from absl import flags  # noqa: E402
-
 from console import app, quiet  # noqa: E402
 from console.errors import InputError  # noqa: E402
 from console.files import check_target, written_whole  # noqa: E402
 from console.progress import say  # noqa: E402
+from console.settings import PathName, Settings, option  # noqa: E402
 
 with quiet.imports():
     import tensorflow as tf
@@ -38,10 +37,9 @@ with quiet.imports():
         tiling,
     )
     from benchmarks.rows import to_table
-    from benchmarks.settings import Settings
+    from benchmarks.settings import BenchmarkSettings
     from training import devices
 
-FLAGS = flags.FLAGS
 
 # In this order: the limit stands first, as all else is judged by it.
 SECTIONS = {
@@ -60,36 +58,40 @@ SECTIONS = {
 }
 
 
-def define_flags():
-    """Declares the flags."""
-    Settings.define_flags()
-    flags.DEFINE_string("output_path", None, "JSON file for all numbers.")
-    flags.DEFINE_list("sections", list(SECTIONS), "What to measure.")
+@dataclasses.dataclass(frozen=True)
+class SpeedSettings(Settings):
+    """What is measured, and where the numbers go."""
+
+    output_path: PathName | None = option(None, "JSON file for all numbers.")
+    sections: tuple[str, ...] = option(tuple(SECTIONS), "What to measure.")
+
+
+SETTINGS = (BenchmarkSettings, SpeedSettings)
 
 
 def main():
     """Measures, prints a table, writes the numbers."""
-    if FLAGS.output_path is not None:
-        check_target(FLAGS.output_path, "--output_path")
-    check_sections(FLAGS.sections)
-    settings = Settings.from_flags()
+    settings, asked = (each.from_flags() for each in SETTINGS)
+    if asked.output_path is not None:
+        check_target(asked.output_path, "--output_path")
+    check_sections(asked.sections)
     report = describe_machine(devices.choose(settings.cuda_device))
     say(f"Measuring on {report['device']} (TensorFlow {report['tensorflow']})")
     report["settings"] = dataclasses.asdict(settings)
     sections = {
         name: measure_section(name, settings)
         for name in SECTIONS
-        if name in FLAGS.sections
+        if name in asked.sections
     }
     everything = [row for rows in sections.values() for row in rows]
     say(f"\nOn {report['device']}:\n\n{to_table(everything)}")
     report["sections"] = {
         name: [row.to_json() for row in rows] for name, rows in sections.items()
     }
-    if FLAGS.output_path is not None:
-        with written_whole(FLAGS.output_path) as aside:
+    if asked.output_path is not None:
+        with written_whole(asked.output_path) as aside:
             aside.write_text(json.dumps(report, indent=2) + "\n")
-        say(f"\nWrote {FLAGS.output_path}")
+        say(f"\nWrote {asked.output_path}")
 
 
 def check_sections(names):
@@ -110,7 +112,7 @@ def measure_section(name, settings):
 
     Args:
         name: One of `SECTIONS`.
-        settings: `benchmarks.settings.Settings`.
+        settings: `benchmarks.settings.BenchmarkSettings`.
 
     Returns:
         list of `benchmarks.rows.Row`.
@@ -156,4 +158,4 @@ def describe_processor():
 
 
 if __name__ == "__main__":
-    app.run(main, define_flags)
+    app.run(main, SETTINGS)

@@ -27,7 +27,7 @@ def measure(settings):
     """Times train.py from its start.
 
     Args:
-        settings: `benchmarks.settings.Settings`.
+        settings: `benchmarks.settings.BenchmarkSettings`.
 
     Yields:
         Row: To its help, and to the end of its first step.

@@ -31,7 +31,7 @@ def measure_tiles(settings):
     """Times a picture whole and in the tiles that some of the memory gives.
 
     Args:
-        settings: `benchmarks.settings.Settings`.
+        settings: `benchmarks.settings.BenchmarkSettings`.
 
     Yields:
         Row: Of each, at each scale.
@@ -68,7 +68,7 @@ def measure_pictures(settings):
     """Times test.py on a folder of pictures, beside its network alone.
 
     Args:
-        settings: `benchmarks.settings.Settings`.
+        settings: `benchmarks.settings.BenchmarkSettings`.
 
     Yields:
         Row: Of both.

@@ -15,12 +15,12 @@ from console.errors import InputError
 flags.disclaim_key_flags()
 
 
-def run(main, define_flags, choices=(), paths_flag=None):
+def run(main, settings=(), choices=(), paths_flag=None):
     """Parses the flags, runs `main()` and ends the process.
 
     Args:
         main: Takes nothing, returns None or an exit status.
-        define_flags: Declares the script's own flags.
+        settings: The `console.settings.Settings` that the script has itself.
         choices: `console.choices.Choice` flags, read in the first look.
         paths_flag: Name of the flag that holds a list of paths to which what is no flag
             belongs; None where all has to be a flag.
@@ -28,7 +28,7 @@ def run(main, define_flags, choices=(), paths_flag=None):
     quiet.set_up()
     # As Ctrl-C does, it lets whoever writes a file remove what is half-written.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    parse = make_parser(define_flags, choices)
+    parse = make_parser(settings, choices)
 
     def parse_or_tell(argv):
         try:
@@ -103,17 +103,6 @@ def _end_without_reader():
     """
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(1)
-
-
-def require(*names):
-    """Stops with one line if a flag that the script cannot do without is missing.
-
-    Raises:
-        InputError: At least one of the flags was not given.
-    """
-    missing = [f"--{name}" for name in names if flags.FLAGS[name].value is None]
-    if missing:
-        raise InputError(f"{' and '.join(missing)} must be given; see --helpshort.")
 
 
 def check_scales(scales, model, flag="--scales", does=None):

@@ -6,7 +6,6 @@ absl then parses the command line as usual. Two classes may give the same flag
 different defaults, and nothing is declared while a module is imported.
 """
 
-import contextlib
 import dataclasses
 import importlib
 import re
@@ -21,9 +20,6 @@ from console.flags import PathParser
 # Flags declared through this module count as those of the script or class that
 # asked for them, so `--helpshort` shows them there.
 flags.disclaim_key_flags()
-
-# Names of flags that `--helpshort` leaves out; see `only_in_helpfull`.
-_only_in_helpfull = set()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +55,16 @@ class Choice:
             module_name=sys.argv[0],
         )
 
-    def load(self, name):
+    @property
+    def name(self):
+        """The name that was given, or the default."""
+        return flags.FLAGS[self.flag].value
+
+    def load(self):
+        """Imports the class behind that name; see `load`."""
+        return self.load_named(self.name)
+
+    def load_named(self, name):
         """Imports the class behind a name; see `load`."""
         return load(self.registry, name, f"--{self.flag}", self.not_offered)
 
@@ -89,13 +94,14 @@ def load(registry, name, flag, not_offered=()):
         return getattr(importlib.import_module(module), attribute)
 
 
-def make_parser(define_flags, choices=()):
+def make_parser(settings, choices=()):
     """Makes the `flags_parser` of a script for `absl.app.run`.
 
     Args:
-        define_flags: Declares the script's own flags.
-        choices: The `Choice` flags of the script. A class that is chosen declares
-            its flags, and may have `flag_defaults`: what others are by default.
+        settings: The `console.settings.Settings` of the script itself.
+        choices: The `Choice` flags of the script. The flags of a class that is chosen
+            are those of its `settings_classes`; it may have `flag_defaults`: what
+            others are by default.
 
     Returns:
         A function from argv to the arguments that are no flags.
@@ -114,10 +120,10 @@ def make_parser(define_flags, choices=()):
             for choice in choices:
                 name = getattr(first, choice.flag)
                 if name is not None:
-                    chosen = choice.load(name)
-                    _show(_declare(chosen.define_flags, _is_path))
+                    chosen = choice.load_named(name)
+                    _declare(chosen.settings_classes, _is_path)
                     defaults |= getattr(chosen, "flag_defaults", {})
-        _show(_declare(define_flags))
+        _declare(settings)
         for name in set(defaults) & set(flags.FLAGS):
             flags.FLAGS.set_default(name, defaults[name])
         try:
@@ -129,33 +135,19 @@ def make_parser(define_flags, choices=()):
     return parse
 
 
-@contextlib.contextmanager
-def only_in_helpfull(but=()):
-    """Leaves flags that are declared inside out of `--helpshort`, to keep it short.
-
-    Only those that another module declares for the script: absl shows what a script
-    declares itself in any case.
+def _declare(settings, is_shown=lambda _: True):
+    """Declares flags, and makes some key flags of the script, which --helpshort shows.
 
     Args:
-        but: Names of those that it shows nevertheless.
+        settings: `console.settings.Settings`, several.
+        is_shown: Whether a flag is shown that its class would show.
     """
-    before = set(flags.FLAGS)
-    yield
-    _only_in_helpfull.update(set(flags.FLAGS) - before - set(but))
-
-
-def _declare(define_flags, is_shown=lambda _: True):
-    """Declares flags; returns the names of those that `--helpshort` is to show."""
-    before = set(flags.FLAGS)
-    define_flags()
-    names = set(flags.FLAGS) - before - _only_in_helpfull
-    return [name for name in names if is_shown(flags.FLAGS[name])]
-
-
-def _show(names):
-    """Makes flags key flags of the script, whichever module declared them."""
-    for name in names:
-        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
+    for each in settings:
+        each.define_flags()
+        for name in each.options():
+            flag = flags.FLAGS[name]
+            if each.shows(name) and is_shown(flag):
+                flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
 
 
 def _is_path(flag):

@@ -1,9 +1,7 @@
-"""Kinds of flags: each is declared, parsed, and its mistakes told, in one way."""
+"""Kinds of flags: how each is read, and its mistakes told."""
 
-import dataclasses
 import math
 import os
-import sys
 
 from absl import flags
 
@@ -29,22 +27,6 @@ class PathParser(flags.ArgumentParser):
     def flag_type(self):
         """Names the type in the help."""
         return "path"
-
-
-def define_path(name, default, help_text):
-    """Declares a flag that holds the path of a file or a folder."""
-    flags.DEFINE(
-        PathParser(), name, default, help_text, serializer=flags.ArgumentSerializer()
-    )
-
-
-def define_paths(name, default, help_text):
-    """Declares a flag that holds a list of paths and may be given several times."""
-    flags.DEFINE_multi(
-        PathParser(), flags.ArgumentSerializer(), name, default, help_text
-    )
-    # Without the line that absl adds: in the help, space is short.
-    flags.FLAGS[name].help = help_text
 
 
 def one_or_all(paths):
@@ -103,17 +85,6 @@ def to_finite(text):
     return value
 
 
-def define_float(name, default, help_text, lower_bound=None, upper_bound=None):
-    """Declares a flag that holds a finite number within bounds, both included."""
-    flags.DEFINE(
-        FloatParser(lower_bound, upper_bound),
-        name,
-        default,
-        help_text,
-        serializer=flags.ArgumentSerializer(),
-    )
-
-
 class CountParser(flags.ArgumentParser):
     """Reads a whole number of at least some value, and perhaps at most another.
 
@@ -144,17 +115,6 @@ class CountParser(flags.ArgumentParser):
     def flag_type(self):
         """Names the type in the help."""
         return "int"
-
-
-def define_count(name, default, help_text, least=1, most=None, word=None):
-    """Declares a flag that holds a whole number from `least` to `most`, or a word."""
-    flags.DEFINE(
-        CountParser(least, most, word),
-        name,
-        default,
-        help_text,
-        serializer=flags.ArgumentSerializer(),
-    )
 
 
 class NumbersParser(flags.ArgumentParser):
@@ -189,85 +149,6 @@ class NumbersSerializer(flags.ArgumentSerializer):
     def serialize(self, value):
         """Joins the numbers with commas."""
         return ",".join(str(part) for part in value)
-
-
-def define_seed():
-    """Declares `--seed`: NumPy's and so Keras' seeds have 32 bits."""
-    define_count(
-        "seed",
-        0,
-        "Of weights and data: the same seed, the same run.",
-        least=0,
-        most=2**32 - 1,
-    )
-
-
-def define_numbers(name, default, help_text, number=int):
-    """Declares a flag that holds a tuple of numbers, for example `--scales=2,4,8`."""
-    flags.DEFINE(
-        NumbersParser(number), name, default, help_text, serializer=NumbersSerializer()
-    )
-
-
-def from_flags(settings, prefix=""):
-    """Fills a dataclass from the flags of the same names.
-
-    Args:
-        settings: A dataclass; each of its fields has a flag.
-        prefix: What the flags' names have before the fields'.
-
-    Returns:
-        An instance of it.
-    """
-    values = {
-        field.name: flags.FLAGS[f"{prefix}{field.name}"].value
-        for field in dataclasses.fields(settings)
-    }
-    return settings(**values)
-
-
-def take_missing(names, known):
-    """Gives flags that were not given the values that are known of them.
-
-    Args:
-        names: Of the flags.
-        known: From a flag's name to a value that fits it; may lack some.
-
-    Returns:
-        list of str: The flags whose values are others now, as one would give them.
-    """
-    taken = []
-    for name in names:
-        flag = flags.FLAGS[name]
-        if name in known and not flag.present and known[name] != flag.value:
-            flag.value = known[name]
-            taken.append(flag.serialize())
-    return taken
-
-
-def collect_values(*owners):
-    """The values of all flags that the script and some others declared, for JSON.
-
-    Args:
-        *owners: Classes, whose bases count too, and modules.
-
-    Returns:
-        dict: From a flag's name to its value; of a flag that may be given several times
-        and was given once, to that.
-    """
-    # absl calls the script's own module by the name it was started with.
-    modules = {sys.argv[0]}
-    for owner in owners:
-        if isinstance(owner, type):
-            modules.update(base.__module__ for base in owner.__mro__)
-        else:
-            modules.add(owner.__name__)
-    declared = flags.FLAGS.flags_by_module_dict()
-    values = {flag.name: flag.value for m in modules for flag in declared.get(m, ())}
-    return {
-        name: list(value) if isinstance(value, tuple) else one_or_all(value)
-        for name, value in values.items()
-    }
 
 
 def parse_range(text, flag):

@@ -6,8 +6,9 @@ import hashlib
 import numpy as np
 
 from console.errors import InputError, name_some
-from console.flags import to_list
+from console.flags import one_or_all, to_list
 from console.progress import warn
+from console.settings import PathName, Settings, option
 from dataloaders.checked import find_broken
 from dataloaders.pairs import WholePairs, check_measurable, find_pairs
 from dataloaders.patches import VARIANTS, turn_into
@@ -35,39 +36,71 @@ class Batch:
 
 
 @dataclasses.dataclass(frozen=True)
-class PairedSettings:
+class PairedSettings(Settings):
     """Where the images are and how patches are drawn.
 
     Attributes:
-        truth_path: Folder of the HR images, or `@` and a list of them; several as a
-            tuple or list.
-        input_path: Folder with `x2/`, `x4/`, ... of LR images, as many; None makes
-            them.
         scales: Scales to draw.
         lr_patch_size: Side of the LR patches; None for whole pictures only.
         batch_size: Patches in a batch.
         seed: Of all that is drawn.
-        cache_path: Folder of the caches; None for the user's.
-        in_memory: Whether the decoded images are kept in memory.
-        flag_prefix: What the flags that gave the folders begin with, for messages.
+        of: What the flags that gave the folders begin with, for messages.
         scale_weights: How often each of the scales is drawn, relative to the others,
             whole numbers; None for equally.
     """
 
-    truth_path: str | tuple
-    input_path: str | tuple | None
-    scales: tuple
+    changes = "freely"
+
+    truth_path: tuple[PathName, ...] = option(
+        ("HR",),
+        "Folder of HR images, or @ and a list; may be given again.",
+        flag="data_truth_path",
+    )
+    input_path: tuple[PathName, ...] | None = option(
+        None,
+        "Folder with x2/, x4/, x8/ of LR images, named like the HR images or, as "
+        "in DIV2K's archives, with x2 behind the name. If not given, they are made "
+        "from HR as MATLAB's imresize does.",
+        flag="data_input_path",
+    )
+    scales: tuple = (2, 4, 8)
     lr_patch_size: int | None = None
     batch_size: int | None = None
     seed: int = 0
-    cache_path: str | None = None
-    in_memory: bool = False
-    flag_prefix: str = "--data"
+    cache_path: PathName | None = option(
+        None,
+        "Folder for the decoded images; the user's cache folder if not given.",
+        flag="cache_path",
+    )
+    in_memory: bool = option(
+        False, "Keep all decoded images in memory.", flag="data_cached"
+    )
+    of: str = "--data"
     scale_weights: tuple | None = None
+
+    @classmethod
+    def from_flags(cls, **others):
+        """See `Settings.from_flags`."""
+        settings = super().from_flags(**others)
+        return settings.at(settings.truth_path, settings.input_path)
+
+    def at(self, truth_path, input_path, **others):
+        """The same of other images.
+
+        Args:
+            truth_path: Of HR images; see the flags.
+            input_path: Of LR images.
+            **others: Other fields.
+        """
+        paths = {"truth_path": truth_path, "input_path": input_path}
+        paths = {name: one_or_all(path) for name, path in paths.items()}
+        return dataclasses.replace(self, **paths, **others)
 
 
 class PairedLoader:
     """Draws batches of patches; a batch depends on seed and step alone."""
+
+    settings_classes = (PairedSettings,)
 
     def __init__(self, settings):
         """Takes the settings; `prepare` looks at the images."""
@@ -79,6 +112,25 @@ class PairedLoader:
             s for s, w in zip(self.scales, weights, strict=True) for _ in range(w)
         ]
         self.images, self.hr, self.lr, self.usable = [], None, {}, {}
+
+    @classmethod
+    def from_flags(cls, **others):
+        """Makes the loader that the flags describe.
+
+        Args:
+            **others: Settings that are no flags of the loader.
+        """
+        return cls(cls.settings_classes[0].from_flags(**others))
+
+    def validating(self, truth_path, input_path):
+        """A loader of the whole pictures that a training is validated on.
+
+        Args:
+            truth_path: The value of --validate_truth_path.
+            input_path: That of --validate_input_path.
+        """
+        of_whole = {"of": "--validate", "lr_patch_size": None, "batch_size": None}
+        return type(self)(self.settings.at(truth_path, input_path, **of_whole))
 
     @property
     def batch_size(self):
@@ -133,9 +185,7 @@ class PairedLoader:
 
     def _find(self, scales):
         settings = self.settings
-        return find_pairs(
-            settings.truth_path, settings.input_path, scales, settings.flag_prefix
-        )
+        return find_pairs(settings.truth_path, settings.input_path, scales, settings.of)
 
     def prepare(self):
         """Checks the pairs and opens the caches; those not there yet are made.
@@ -170,7 +220,7 @@ class PairedLoader:
     def _name_truth(self):
         """What the HR images are of, with its flag, for messages."""
         paths = name_some(to_list(self.settings.truth_path))
-        return f"{self.settings.flag_prefix}_truth_path={paths}"
+        return f"{self.settings.of}_truth_path={paths}"
 
     def _count_offsets(self, index, scale):
         """How many rows and columns a patch may start at; 0 or less for none.
@@ -273,7 +323,7 @@ class PairedLoader:
             InputError: At least one is, at one of the scales.
         """
         self._look()
-        flag = f"{self.settings.flag_prefix}_truth_path"
+        flag = f"{self.settings.of}_truth_path"
         check_measurable(self.images, self.scales, shave_size, flag, with_niqe)
 
     def pairs(self, scale):

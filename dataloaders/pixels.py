@@ -24,9 +24,7 @@ def open_pixels(images, settings):
         InputError: An image or a cache cannot be read or written.
     """
     folder = Path(settings.cache_path or cache.default_folder())
-    sources = make_sources(
-        settings.truth_path, settings.input_path, settings.flag_prefix
-    )
+    sources = make_sources(settings.truth_path, settings.input_path, settings.of)
     parts = []
     for index, source in enumerate(sources):
         own = [pair for pair in images if pair.source == index]

@@ -12,11 +12,11 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-from absl import flags
 
 from console.errors import InputError, name_some
 from console.flags import parse_range
 from console.progress import warn
+from console.settings import Settings, option
 from dataloaders.checked import find_broken
 from imaging.crops import DRAWS, centre_patch, random_patch
 from imaging.files import load_image
@@ -61,8 +61,8 @@ class Batch:
 
 
 @dataclasses.dataclass(frozen=True)
-class ScoredSettings:
-    """Which rows are used, and how patches are drawn.
+class ScoredSettings(Settings):
+    """Which rows are used, and how patches are drawn; a loader makes flags of some.
 
     Attributes:
         train_range: Rows to train on, as `"0,-5000"`.
@@ -75,6 +75,9 @@ class ScoredSettings:
             that cannot be read are left out.
     """
 
+    # The rows stay the same, which are compared by themselves.
+    changes = "freely"
+
     train_range: str
     validate_range: str
     patch_size: int = 192
@@ -84,27 +87,30 @@ class ScoredSettings:
     leave_out_broken: bool = False
 
 
+def threads_option(loader):
+    """The field of how many threads a loader has."""
+    said = "Threads that load images."
+    return option(4, said, flag=f"{loader}_num_threads")
+
+
 class ScoredLoader:
     """Draws batches; what a batch holds depends on seed and step alone.
 
     A subclass says where the scores are (`read_rows`) and sets the attributes.
 
     Attributes:
-        image_path: Folder of the pictures.
         parts: From a part's name to its rows that have a picture, once prepared.
         name: Its name in the registry, with which its flags begin.
         first_score: The lowest of the ten scores; the others follow in steps of one.
         within_square: See `imaging.crops.random_patch`.
         hint: What a message about a broken picture advises.
-        may_change: Names of its flags that a run may change when it goes on: those
-            that leave the rows the same, which are compared by themselves.
     """
 
     name = None
+    settings_classes = ()
     first_score = 1
     within_square = False
     hint = "Replace or remove it."
-    may_change = ()
 
     def __init__(self, settings):
         """Takes the settings; `select` and `prepare` read."""
@@ -113,24 +119,16 @@ class ScoredLoader:
         self.epoch, self.first_step = 0, 0
 
     @classmethod
-    def settings_from_flags(cls, **others):
-        """Fills the settings from the flags that every such loader has.
+    def from_flags(cls, patch_size, batch_size, seed=0):
+        """Makes the loader that the flags describe.
 
         Args:
-            **others: Settings that are no flags of all.
-
-        Returns:
-            ScoredSettings.
+            patch_size: Side of the patches.
+            batch_size: Patches in a batch.
+            seed: Of all that is drawn.
         """
-        values = {
-            field: flags.FLAGS[f"{cls.name}_{flag}"].value
-            for field, flag in (
-                ("train_range", "train_range"),
-                ("validate_range", "validate_range"),
-                ("threads", "num_threads"),
-            )
-        }
-        return ScoredSettings(**values, **others)
+        others = {"patch_size": patch_size, "batch_size": batch_size, "seed": seed}
+        return cls(cls.settings_classes[0].from_flags(**others))
 
     def read_rows(self):
         """Reads the file of scores.
@@ -224,7 +222,7 @@ class ScoredLoader:
         """Paths of the pictures that cannot be read, a set."""
         wanted = {index for selected in self.ranges.values() for index in selected}
         paths = [self.rows[i].path for i in sorted(wanted)]
-        broken = find_broken([path for path in paths if path], self.image_path)
+        broken = find_broken([path for path in paths if path], self.settings.image_path)
         if broken:
             names = name_some(sorted(path.name for path in broken))
             warn(f"{len(broken)} pictures cannot be read and are left out: {names}.")

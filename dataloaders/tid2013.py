@@ -4,17 +4,23 @@ Ponomarenko et al., "Image database TID2013: peculiarities, results and perspect
 Signal Processing: Image Communication, 2015.
 """
 
+import dataclasses
 import re
 from pathlib import Path
 
 import numpy as np
-from absl import flags
 from scipy.stats import norm
 
 from console.errors import InputError
-from console.flags import define_count, define_path
+from console.settings import PathName, option
 from dataloaders.score_files import find_files, read_number, read_table
-from dataloaders.scored import SCORES, Row, ScoredLoader
+from dataloaders.scored import (
+    SCORES,
+    Row,
+    ScoredLoader,
+    ScoredSettings,
+    threads_option,
+)
 
 MEANS, DEVIATIONS = "mos_with_names.txt", "mos_std.txt"
 
@@ -47,79 +53,52 @@ DISTORTIONS = {
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class TID2013Settings(ScoredSettings):
+    """Where scores and pictures are, and how they are used."""
+
+    flag_prefix = "tid2013_"
+
+    image_path: PathName | None = option(None, "Folder of TID2013's distorted images.")
+    score_path: PathName | None = option(
+        None,
+        f"The scores, if {MEANS} and {DEVIATIONS} are neither in the folder of the "
+        "images nor in the one above: their folder, or one of them, or a file of "
+        "three columns: name, mean and standard deviation.",
+    )
+    image_extension: str = option(
+        "bmp", "Ending of the images.", choices=("bmp", "png")
+    )
+    train_range: str = option(
+        "360,3000",
+        "Rows of the file to train on, as in a Python slice; an end of 0 or none "
+        "means the last row.",
+    )
+    validate_range: str = option(
+        "0,360",
+        "Rows to validate on, likewise: by default those of the first three "
+        "reference images, of which the others hold nothing.",
+    )
+    threads: int = threads_option("tid2013")
+
+
 class TID2013(ScoredLoader):
     """Rows of the database's score files, and its distorted images."""
 
     name = "tid2013"
+    settings_classes = (TID2013Settings,)
     first_score = 0
-    may_change = (
-        *("tid2013_image_path", "tid2013_score_path", "tid2013_image_extension"),
-        *("tid2013_train_range", "tid2013_validate_range", "tid2013_num_threads"),
-    )
-
-    def __init__(self, settings, image_path, extension="bmp", score_path=None):
-        """Takes where the scores and the pictures are.
-
-        Args:
-            settings: `ScoredSettings`.
-            image_path: Folder of the distorted images.
-            extension: Their ending, without a dot.
-            score_path: File or folder of the scores; None looks beside and above
-                the images.
-        """
-        super().__init__(settings)
-        self.image_path, self.extension = image_path, extension
-        self.score_path = score_path
-
-    @staticmethod
-    def define_flags():
-        """Declares where scores and pictures are, and how they are used."""
-        define_path("tid2013_image_path", None, "Folder of TID2013's distorted images.")
-        define_path(
-            "tid2013_score_path",
-            None,
-            f"The scores, if {MEANS} and {DEVIATIONS} are neither in the folder of the "
-            "images nor in the one above: their folder, or one of them, or a file of "
-            "three columns: name, mean and standard deviation.",
-        )
-        flags.DEFINE_enum(
-            "tid2013_image_extension", "bmp", ["bmp", "png"], "Ending of the images."
-        )
-        flags.DEFINE_string(
-            "tid2013_train_range",
-            "360,3000",
-            "Rows of the file to train on, as in a Python slice; an end of 0 or none "
-            "means the last row.",
-        )
-        flags.DEFINE_string(
-            "tid2013_validate_range",
-            "0,360",
-            "Rows to validate on, likewise: by default those of the first three "
-            "reference images, of which the others hold nothing.",
-        )
-        define_count("tid2013_num_threads", 4, "Threads that load images.")
-
-    @classmethod
-    def from_flags(cls, patch_size, batch_size, seed=0):
-        """Makes the loader that the flags describe; see `AVA.from_flags`."""
-        values = flags.FLAGS
-        return cls(
-            cls.settings_from_flags(
-                patch_size=patch_size, batch_size=batch_size, seed=seed
-            ),
-            values.tid2013_image_path,
-            values.tid2013_image_extension,
-            values.tid2013_score_path,
-        )
 
     def describe_source(self):
         """See `ScoredLoader.describe_source`."""
-        return f"the scores of --tid2013_image_path={self.image_path}"
+        return f"the scores of --tid2013_image_path={self.settings.image_path}"
 
     def read_rows(self):
         """See `ScoredLoader.read_rows`."""
         paths = find_files(
-            self.image_path, (f".{self.extension}",), "--tid2013_image_path"
+            self.settings.image_path,
+            (f".{self.settings.image_extension}",),
+            "--tid2013_image_path",
         )
         return [
             Row(
@@ -136,7 +115,9 @@ class TID2013(ScoredLoader):
     def _read_scores(self):
         """Reads (name, mean, deviation) of each row."""
         path = self._find_scores()
-        given = self.score_path is not None and path == Path(self.score_path)
+        given = self.settings.score_path is not None and path == Path(
+            self.settings.score_path
+        )
         flag = "--tid2013_score_path" if given else None
         table = list(read_table(path, flag, ("mean", "name")))
         if len(table[0][1]) == 2:
@@ -172,8 +153,8 @@ class TID2013(ScoredLoader):
 
     def _find_scores(self):
         """The file of the means, or the one of three columns."""
-        if self.score_path is None:
-            folder = Path(self.image_path)
+        if self.settings.score_path is None:
+            folder = Path(self.settings.image_path)
             places = [folder, folder.resolve().parent]
             found = [p / MEANS for p in places if (p / MEANS).is_file()]
             if not found:
@@ -182,7 +163,7 @@ class TID2013(ScoredLoader):
                     "in the folder above; --tid2013_score_path names it."
                 )
             return found[0]
-        path = Path(self.score_path)
+        path = Path(self.settings.score_path)
         if path.name.lower() == DEVIATIONS:
             return path.with_name(MEANS)
         return path / MEANS if path.is_dir() else path

@@ -10,13 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import tensorflow as tf
-from absl import flags
 
 from console.choices import load
 from console.errors import InputError
 from console.files import check_target
-from console.flags import define_path
 from console.kinds import KEPT, tell_kind
+from console.settings import PathName, Settings, is_given, option
 from frozen import graphs
 
 FORMATS = {
@@ -125,48 +124,42 @@ class FrozenFile(Format):
         return lambda array: [output.numpy() for output in run(tf.constant(array))]
 
 
-def define_flags(default_name):
-    """Declares --format and --output_path.
+@dataclasses.dataclass(frozen=True)
+class ExportSettings(Settings):
+    """What a network is written as, and where to."""
 
-    Args:
-        default_name: Of the `.pb` file that is written if none is given.
-    """
-    flags.DEFINE_enum(
-        "format",
+    format: str = option(
         "pb",
-        list(FORMATS),
         "pb for the scripts here and TensorFlow 1.15; saved_model, onnx and tflite for "
         "others (see requirements-export.txt).",
+        choices=tuple(FORMATS),
     )
-    define_path(
-        "output_path",
-        default_name,
+    output_path: PathName = option(
+        "model.pb",
         "The file to write, or with --format=saved_model the folder; another ending "
         "in other formats.",
     )
 
+    def find(self):
+        """Finds the format and the target.
 
-def from_flags():
-    """Takes the values of the flags.
+        Returns:
+            The class of the format, and the path to write to.
 
-    Returns:
-        The class of the format, and the path to write to.
-
-    Raises:
-        InputError: The format's packages are missing, or the path would not do.
-    """
-    values = flags.FLAGS
-    format_class = load(FORMATS, values.format, "--format")
-    format_class.check_needs(f"--format={values.format}")
-    target = Path(values.output_path)
-    if not values["output_path"].present:
-        target = target.with_suffix(format_class.ending)
-    _check_overwritten(target)
-    _check_ending(target, values.format)
-    check_target(target, "--output_path", is_folder=not format_class.ending)
-    if target.is_dir() and any(target.iterdir()):
-        format_class.check_replaceable(target, "--output_path")
-    return format_class, target
+        Raises:
+            InputError: The format's packages are missing, or the path would not do.
+        """
+        format_class = load(FORMATS, self.format, "--format")
+        format_class.check_needs(f"--format={self.format}")
+        target = Path(self.output_path)
+        if not is_given("output_path"):
+            target = target.with_suffix(format_class.ending)
+        _check_overwritten(target)
+        _check_ending(target, self.format)
+        check_target(target, "--output_path", is_folder=not format_class.ending)
+        if target.is_dir() and any(target.iterdir()):
+            format_class.check_replaceable(target, "--output_path")
+        return format_class, target
 
 
 def _check_overwritten(target):

@@ -4,10 +4,10 @@ A file of a few bytes can unpack to all of the memory, so the size that it claim
 looked at before its pixels are.
 """
 
-from absl import flags
+import dataclasses
 
 from console.errors import InputError
-from console.flags import define_count
+from console.settings import Settings, option
 
 # Satellite pictures and scans are legitimate.
 MOST_PIXELS = 1_000_000_000
@@ -16,19 +16,19 @@ CUT = "cut it into pieces"
 _limit = {"pixels": MOST_PIXELS, "advice": CUT}
 
 
-def define_flag():
-    """Declares --max_pixels; `take_flag` makes it count."""
-    define_count(
-        "max_pixels",
+@dataclasses.dataclass(frozen=True)
+class LimitSettings(Settings):
+    """How large a picture may be; `take` makes it count."""
+
+    max_pixels: int = option(
         MOST_PIXELS,
         "Pixels that a picture may claim to have; others are refused unread.",
     )
 
-
-def take_flag():
-    """Sets the limit of this process to the flag's value."""
-    pixels, advice = flags.FLAGS.max_pixels, "--max_pixels lets larger ones in"
-    _limit.update(pixels=pixels, advice=advice)
+    def take(self):
+        """Sets the limit of this process."""
+        advice = "--max_pixels lets larger ones in"
+        _limit.update(pixels=self.max_pixels, advice=advice)
 
 
 def check_size(path, width, height):

@@ -4,6 +4,7 @@ What `make demo` runs. Each stage is the command that a user would type, and is 
 before it runs.
 """
 
+import dataclasses
 import itertools
 import json
 import sys
@@ -13,12 +14,11 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import numpy as np  # noqa: E402
-from absl import flags  # noqa: E402
 
 from console import app, quiet  # noqa: E402
 from console.errors import InputError  # noqa: E402
-from console.flags import define_count, define_path  # noqa: E402
 from console.progress import say, to_clock  # noqa: E402
+from console.settings import PathName, Settings, option  # noqa: E402
 from imaging.files import load_image  # noqa: E402
 from imaging.imresize import imresize  # noqa: E402
 from metrics import psnr_y  # noqa: E402
@@ -27,7 +27,6 @@ with quiet.imports():
     from misc import road
     from models import shipped
 
-FLAGS = flags.FLAGS
 SCALES = (2, 4)
 
 # Of the fine-tuning: enough for LR images that the weights have never seen.
@@ -41,20 +40,23 @@ LEAST_GAIN = 2.0
 SHOWN = ("chelsea", 84, 100, 120)
 
 
-def define_flags():
-    """Declares the flags."""
-    define_path("output_path", "demo", "Folder to write to.")
-    define_count("steps", 300, "Training steps of the fine-tuning.")
+@dataclasses.dataclass(frozen=True)
+class DemoSettings(Settings):
+    """How long the demo takes, and where it writes."""
+
+    output_path: PathName = option("demo", "Folder to write to.")
+    steps: int = option(300, "Training steps of the fine-tuning.")
 
 
 def main():
     """Enlarges, fine-tunes, compares."""
+    settings = DemoSettings.from_flags()
     start = time.monotonic()
     parts = ("train", "validate", "run", "SR", "SR_cv")
-    folder = road.enter(FLAGS.output_path, parts)
+    folder = road.enter(settings.output_path, parts)
     road.make_images(folder, SCALES)
     enlarge(folder)
-    fine_tune(folder, FLAGS.steps)
+    fine_tune(folder, settings.steps)
     before, after = (
         json.loads((folder / f"{name}.json").read_text())["scales"][str(SCALE)]
         for name in ("before", "after")
@@ -216,4 +218,4 @@ def tell(folder, before, after, seconds):
 
 
 if __name__ == "__main__":
-    app.run(main, define_flags)
+    app.run(main, (DemoSettings,))

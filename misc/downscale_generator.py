@@ -7,57 +7,54 @@ finished and makes again what has changed since; a file that something else made
 never overwritten.
 """
 
+import dataclasses
 import sys
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from absl import flags  # noqa: E402
-
 from console import app  # noqa: E402
 from console.errors import InputError  # noqa: E402
-from console.flags import define_count, define_numbers  # noqa: E402
+from console.settings import option  # noqa: E402
 from imaging.imresize import imresize, make_lr  # noqa: E402
 from misc.downscaling import (  # noqa: E402
-    define_path_flags,
+    DownscaleSettings,
     downscale_all,
     plan_jobs,
 )
 
-FLAGS = flags.FLAGS
 
+@dataclasses.dataclass(frozen=True)
+class GeneratorSettings(DownscaleSettings):
+    """By how much is downscaled, and how."""
 
-def define_flags():
-    """Declares the flags."""
-    define_path_flags()
-    define_numbers("scales", (2, 4, 8), "By how much to downscale.")
-    flags.DEFINE_enum(
-        "rounding",
+    scales: tuple[int, ...] = option((2, 4, 8), "By how much to downscale.")
+    rounding: str = option(
         "floor",
-        ["floor", "ceil"],
         "floor: the HR image is first cut, at the bottom and the right, to a multiple "
         "of the scale, as the benchmark sets were. ceil: what imresize(image, 1/scale) "
         "gives uncut, as DIV2K's own LR images were made.",
+        choices=("floor", "ceil"),
     )
-    define_count(
-        "num_processes", None, "How many processes; all processors if not given."
+    num_processes: int | None = option(
+        None, "How many processes; all processors if not given."
     )
 
 
 def main():
     """Downscales every image at every scale."""
-    app.require("input_path", "output_path")
-    scales = FLAGS.scales
+    settings = GeneratorSettings.from_flags()
+    scales = settings.scales
     if min(scales) < 2 or len(set(scales)) < len(scales):
         raise InputError(
             f"--scales={','.join(map(str, scales))}: expected whole numbers from 2 on, "
             "each once, for example 2,4,8."
         )
-    downscale = make_lr if FLAGS.rounding == "floor" else ceil
-    folders = {scale: Path(FLAGS.output_path) / f"x{scale}" for scale in scales}
-    jobs = plan_jobs(FLAGS.input_path, folders)
-    maker = f"downscale_generator.py --rounding={FLAGS.rounding}"
-    downscale_all(jobs, downscale, maker, FLAGS.num_processes)
+    downscale = make_lr if settings.rounding == "floor" else ceil
+    folders = {scale: Path(settings.output_path) / f"x{scale}" for scale in scales}
+    jobs = plan_jobs(settings.input_path, folders)
+    maker = f"downscale_generator.py --rounding={settings.rounding}"
+    downscale_all(jobs, downscale, maker, settings.num_processes)
 
 
 def ceil(image, scale):
@@ -66,4 +63,4 @@ def ceil(image, scale):
 
 
 if __name__ == "__main__":
-    app.run(main, define_flags)
+    app.run(main, (GeneratorSettings,))

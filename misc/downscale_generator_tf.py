@@ -16,30 +16,26 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from absl import flags  # noqa: E402
-
 from console import app, quiet  # noqa: E402
 from imaging.files import to_uint8  # noqa: E402
 from imaging.imresize import cut_to_multiple  # noqa: E402
 from misc.downscaling import (  # noqa: E402
-    define_single_scale_flags,
+    SingleScaleSettings,
     downscale_folder,
 )
-
-FLAGS = flags.FLAGS
 
 
 def main():
     """Downscales every image."""
-    app.require("input_path", "output_path")
+    settings = SingleScaleSettings.from_flags()
     # Not at the top, so that the help need not wait for it.
     with quiet.imports():
         import tensorflow  # noqa: F401
     # TensorFlow uses all processors by itself.
     downscale_folder(
-        FLAGS.input_path,
-        FLAGS.output_path,
-        FLAGS.scale,
+        settings.input_path,
+        settings.output_path,
+        settings.scale,
         downscale,
         "downscale_generator_tf.py",
         num_processes=1,
@@ -57,4 +53,4 @@ def downscale(image, scale):
 
 
 if __name__ == "__main__":
-    app.run(main, define_single_scale_flags)
+    app.run(main, (SingleScaleSettings,))

@@ -14,24 +14,29 @@ import numpy as np
 
 from console.errors import InputError, name_some
 from console.files import check_target
-from console.flags import define_count, define_path
 from console.made import CHANGED, FINISHED, MISSING, UNKNOWN, Made
 from console.progress import say, track
+from console.settings import PathName, Settings, option
 from dataloaders.sources import scale_of_folder
 from imaging.files import alpha_noted, load_image, save_image, warn_of_alpha
 from imaging.listing import find_images
 
 
-def define_path_flags():
-    """Declares `--input_path` and `--output_path`."""
-    define_path("input_path", None, "Folder of the HR images.")
-    define_path("output_path", None, "Folder to write the LR images to.")
+@dataclasses.dataclass(frozen=True)
+class DownscaleSettings(Settings):
+    """What is downscaled, and where to."""
+
+    input_path: PathName = option(None, "Folder of the HR images.", is_required=True)
+    output_path: PathName = option(
+        None, "Folder to write the LR images to.", is_required=True
+    )
 
 
-def define_single_scale_flags():
-    """Declares the flags of a helper that makes one scale."""
-    define_path_flags()
-    define_count("scale", 2, "By how much to downscale.", least=2)
+@dataclasses.dataclass(frozen=True)
+class SingleScaleSettings(DownscaleSettings):
+    """Of a helper that makes one scale."""
+
+    scale: int = option(2, "By how much to downscale.", least=2)
 
 
 def downscale_folder(

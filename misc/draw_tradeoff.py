@@ -8,19 +8,18 @@ TensorBoard's files. `validate.py --report_path` of the model that it started fr
 gives the first point.
 """
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from absl import flags  # noqa: E402
-
 from console import app, quiet  # noqa: E402
 from console.errors import InputError  # noqa: E402
 from console.files import check_target, opened_whole  # noqa: E402
-from console.flags import define_count, define_path  # noqa: E402
 from console.progress import say  # noqa: E402
+from console.settings import PathName, Settings, option  # noqa: E402
 
 with quiet.imports():
     import matplotlib
@@ -30,29 +29,29 @@ with quiet.imports():
     import matplotlib.pyplot as plt
     import tensorflow as tf
 
-FLAGS = flags.FLAGS
 COLUMNS = ("psnr_y", "niqe")
 
 
-def define_flags():
-    """Declares the flags."""
-    define_path("train_path", None, "Folder of the training.")
-    define_count("scale", 4, "Of which scale.")
-    define_path(
-        "start_report",
+@dataclasses.dataclass(frozen=True)
+class DrawSettings(Settings):
+    """What is drawn, and where to."""
+
+    train_path: PathName = option(None, "Folder of the training.", is_required=True)
+    scale: int = option(4, "Of which scale.")
+    start_report: PathName | None = option(
         None,
         "JSON report of validate.py about the model that the training started from.",
     )
-    define_path("output_path", None, "PNG file to write.")
+    output_path: PathName = option(None, "PNG file to write.", is_required=True)
 
 
 def main():
     """Reads the validations, prints and draws them."""
-    app.require("train_path", "output_path")
-    check_target(FLAGS.output_path, "--output_path")
-    points = read_validations(Path(FLAGS.train_path), FLAGS.scale)
-    if FLAGS.start_report is not None:
-        start = read_report(Path(FLAGS.start_report), FLAGS.scale)
+    settings = DrawSettings.from_flags()
+    check_target(settings.output_path, "--output_path")
+    points = read_validations(Path(settings.train_path), settings.scale)
+    if settings.start_report is not None:
+        start = read_report(Path(settings.start_report), settings.scale)
         points = {0: start["average"]} | points
         baseline = start["bicubic"]["average"]
     else:
@@ -60,8 +59,8 @@ def main():
     say(f"{'step':>8}  {'psnr_y':>8}  {'NIQE':>8}")
     for step, values in points.items():
         say(f"{step:8}  {values['psnr_y']:8.3f}  {values['niqe']:8.3f}")
-    draw(points, baseline, FLAGS.output_path)
-    say(f"Wrote {FLAGS.output_path}")
+    draw(points, baseline, settings.output_path)
+    say(f"Wrote {settings.output_path}")
 
 
 def read_validations(folder, scale):
@@ -162,4 +161,4 @@ def draw(points, baseline, path):
 
 
 if __name__ == "__main__":
-    app.run(main, define_flags)
+    app.run(main, (DrawSettings,))

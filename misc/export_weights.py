@@ -16,8 +16,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)
 
-from absl import flags  # noqa: E402
-
 from console import app, quiet  # noqa: E402
 from console.progress import say, to_size  # noqa: E402
 
@@ -25,29 +23,22 @@ with quiet.imports():
     import tensorflow as tf
 
     from misc import exporting
-    from models import opening
     from training import checkpoints
-
-FLAGS = flags.FLAGS
-
-
-def define_flags():
-    """Declares the flags."""
-    exporting.define_flags("pretrained/eusr/model.ckpt-1000")
 
 
 def main():
     """Opens, writes, reads back."""
-    exporting.begin()
-    model, step = opening.open_from_flags(None)
+    settings = exporting.ExportSettings.from_flags().begin()
+    model, step = settings.open(None)
     model.state.step.assign(step)
-    with exporting.written_checkpoint(FLAGS.output_path) as aside:
+    with exporting.written_checkpoint(settings.output_path) as aside:
         tf.train.Checkpoint(**model.roots()).write(aside)
         checkpoints.check_same(aside, model.roots())
-    files = [Path(f"{FLAGS.output_path}{part}") for part in exporting.PARTS]
+    files = [Path(f"{settings.output_path}{part}") for part in exporting.PARTS]
     size = to_size(sum(file.stat().st_size for file in files))
-    say(f"Wrote {FLAGS.output_path} ({size}, step {step}); read back, it is the same.")
+    wrote = f"Wrote {settings.output_path} ({size}, step {step})"
+    say(f"{wrote}; read back, it is the same.")
 
 
 if __name__ == "__main__":
-    app.run(main, define_flags)
+    app.run(main, (exporting.ExportSettings,))

@@ -1,16 +1,14 @@
 """Checkpoints that are written for others: whole, or not at all."""
 
 import contextlib
+import dataclasses
 import os
 import tempfile
 from pathlib import Path
 
-from absl import flags
-
-from console import app
 from console.errors import InputError
 from console.files import check_target
-from console.flags import define_path
+from console.settings import PathName, option
 from models import opening
 from training import checkpoints, devices
 from training.keeper import writing
@@ -20,30 +18,32 @@ from training.keeper import writing
 PARTS = (".data-00000-of-00001", ".index")
 
 
-def define_flags(example):
-    """Declares which checkpoint to read and where to write.
+@dataclasses.dataclass(frozen=True)
+class ExportSettings(opening.CheckpointSettings):
+    """Which checkpoint to read and where to write."""
 
-    Args:
-        example: Of --output_path, for the help.
-    """
-    opening.define_flags(has_default=False)
-    define_path("output_path", None, f"What its files' names begin with: {example}.")
+    restore_path: PathName = option(
+        None, "The checkpoint; a folder means its newest.", is_required=True
+    )
+    output_path: PathName = option(
+        None,
+        "What its files' names begin with: pretrained/eusr/model.ckpt-1000.",
+        is_required=True,
+    )
 
+    def begin(self):
+        """Looks at the paths before anything is read or written.
 
-def begin():
-    """Looks at the flags before anything is read or written.
+        Returns:
+            ExportSettings: With the very checkpoint.
 
-    Returns:
-        str: The checkpoint to read.
-
-    Raises:
-        InputError: A flag is missing or wrong.
-    """
-    app.require("restore_path", "output_path")
-    devices.choose("-1")
-    source = checkpoints.find(flags.FLAGS.restore_path)
-    check_target_prefix(flags.FLAGS.output_path, source)
-    return source
+        Raises:
+            InputError: One would not do.
+        """
+        devices.choose("-1")
+        found = self.find(None)
+        check_target_prefix(self.output_path, found.restore_path)
+        return found
 
 
 def check_target_prefix(path, source=None):

@@ -17,14 +17,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)
 
-from absl import flags  # noqa: E402
-
 from console import app, quiet  # noqa: E402
 from console.choices import load  # noqa: E402
 from console.errors import InputError  # noqa: E402
 from console.files import check_target  # noqa: E402
-from console.flags import define_path  # noqa: E402
 from console.progress import say  # noqa: E402
+from console.settings import PathName, Settings, option  # noqa: E402
 
 with quiet.imports():
     import tensorflow as tf
@@ -39,44 +37,43 @@ with quiet.imports():
     from training.options import StepOptions
     from training.state import State
 
-FLAGS = flags.FLAGS
 FLAG = "--input_path"
 ENDING = ".npz"
 
 
-def define_flags():
-    """Declares the flags."""
-    define_path(
-        "input_path",
+@dataclasses.dataclass(frozen=True)
+class ImportSettings(Settings):
+    """What is converted, and into what."""
+
+    input_path: PathName = option(
         None,
         "weights-<step>.npz, one of its pieces or a run's folder; or a checkpoint.",
+        is_required=True,
     )
-    define_path(
-        "output_path",
+    output_path: PathName = option(
         None,
         "What the checkpoint's files begin with, for example train/model.ckpt-50000; "
         f"or, of a checkpoint, a name that ends in {ENDING}.",
+        is_required=True,
     )
-    flags.DEFINE_bool(
-        "half_precision", False, f"Store 16 bits for each weight in {ENDING}."
-    )
+    half_precision: bool = option(False, f"Store 16 bits for each weight in {ENDING}.")
 
 
 def main():
     """Converts one into the other: the ending of --output_path says which."""
-    app.require("input_path", "output_path")
+    settings = ImportSettings.from_flags()
     devices.choose("-1")
-    if FLAGS.output_path.endswith(ENDING):
-        return _export()
-    if FLAGS.half_precision:
+    if settings.output_path.endswith(ENDING):
+        return _export(settings)
+    if settings.half_precision:
         raise InputError(f"--half_precision is for files that end in {ENDING}.")
-    return _import()
+    return _import(settings)
 
 
-def _export():
+def _export(settings):
     """Writes a checkpoint's weights as an archive."""
-    prefix = checkpoints.find(FLAGS.input_path, FLAG)
-    check_target(FLAGS.output_path, "--output_path")
+    prefix = checkpoints.find(settings.input_path, FLAG)
+    check_target(settings.output_path, "--output_path")
     model, step = opening.open_model(None, prefix)
     roots = {"generator": model.generator}
     if "discriminator" in checkpoints.list_roots(prefix):
@@ -88,7 +85,7 @@ def _export():
         for root, layer in roots.items()
         for name, variable in _by_name(layer).items()
     }
-    if FLAGS.half_precision:
+    if settings.half_precision:
         arrays = {name: run_files.to_half(array) for name, array in arrays.items()}
     arguments = {
         "model": model.name,
@@ -97,14 +94,14 @@ def _export():
     }
     if model.learned_scales:
         arguments[LEARNED] = model.learned_scales
-    archives.write(FLAGS.output_path, arrays, arguments)
-    say(f"Wrote {FLAGS.output_path}: {', '.join(roots)} of step {step}.")
+    archives.write(settings.output_path, arrays, arguments)
+    say(f"Wrote {settings.output_path}: {', '.join(roots)} of step {step}.")
 
 
-def _import():
+def _import(settings):
     """Writes an archive's weights as a checkpoint, reads it back and compares."""
-    exporting.check_target_prefix(FLAGS.output_path)
-    path, arrays, arguments = run_files.read_weights(FLAGS.input_path, FLAG)
+    exporting.check_target_prefix(settings.output_path)
+    path, arrays, arguments = run_files.read_weights(settings.input_path, FLAG)
     layers, architecture = _make_layers(path, arrays, arguments)
     found = run_files.unflatten(arrays)
     for root, layer in layers.items():
@@ -119,10 +116,10 @@ def _import():
     state.step.assign(step or 0)
     roots = {r: checkpoints.to_tree(layer.weights) for r, layer in layers.items()}
     roots["state"] = state.tree()
-    with exporting.written_checkpoint(FLAGS.output_path) as aside:
+    with exporting.written_checkpoint(settings.output_path) as aside:
         tf.train.Checkpoint(**roots).write(aside)
         checkpoints.check_same(aside, roots)
-    say(f"Wrote {FLAGS.output_path}: {', '.join(layers)} of step {step or 0}.")
+    say(f"Wrote {settings.output_path}: {', '.join(layers)} of step {step or 0}.")
 
 
 def _make_layers(path, arrays, arguments):
@@ -154,4 +151,4 @@ def _by_name(layer):
 
 
 if __name__ == "__main__":
-    app.run(main, define_flags)
+    app.run(main, (ImportSettings,))

@@ -5,23 +5,21 @@
 makes `train/HR` and `validate/HR` below the output path. No picture is in both.
 """
 
+import dataclasses
 import sys
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import numpy as np  # noqa: E402
-from absl import flags  # noqa: E402
 
 from console import app  # noqa: E402
 from console.errors import InputError  # noqa: E402
 from console.files import check_target  # noqa: E402
-from console.flags import define_path  # noqa: E402
 from console.progress import say  # noqa: E402
+from console.settings import PathName, Settings, option  # noqa: E402
 from imaging.files import save_image  # noqa: E402
 from imaging.imresize import imresize  # noqa: E402
-
-FLAGS = flags.FLAGS
 
 # Those that were JPEG files are reduced, which removes most of the compression.
 TRAIN = {
@@ -35,16 +33,19 @@ TRAIN = {
 VALIDATE = {"chelsea": 1, "rocket": 2}
 
 
-def define_flags():
-    """Declares the flags."""
-    define_path("output_path", "demo", "Folder to write to.")
+@dataclasses.dataclass(frozen=True)
+class SampleSettings(Settings):
+    """Where photographs are written to."""
+
+    output_path: PathName = option("demo", "Folder to write to.")
 
 
 def main():
     """Writes both parts."""
-    check_target(FLAGS.output_path, "--output_path", is_folder=True)
+    settings = SampleSettings.from_flags()
+    check_target(settings.output_path, "--output_path", is_folder=True)
     for part, names in (("train", TRAIN), ("validate", VALIDATE)):
-        folder = Path(FLAGS.output_path) / part / "HR"
+        folder = Path(settings.output_path) / part / "HR"
         for name, divisor in names.items():
             save_image(folder / f"{name}.png", load(name, divisor))
         say(f"Wrote {len(names)} photographs to {folder}")
@@ -79,4 +80,4 @@ def load(name, divisor):
 
 
 if __name__ == "__main__":
-    app.run(main, define_flags)
+    app.run(main, (SampleSettings,))

@@ -9,6 +9,7 @@ predictors, and to train one that knows these distortions from their absence. Ro
 sorted by photograph, so that a range of rows is a set of photographs.
 """
 
+import dataclasses
 import io
 import json
 import sys
@@ -18,19 +19,16 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
-from absl import flags  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from console import app  # noqa: E402
 from console.errors import InputError  # noqa: E402
 from console.files import check_target, written_whole  # noqa: E402
-from console.flags import define_count, define_path  # noqa: E402
 from console.progress import say, track  # noqa: E402
+from console.settings import PathName, Settings, option  # noqa: E402
 from imaging.files import load_image, save_image, to_uint8  # noqa: E402
 from imaging.imresize import imresize  # noqa: E402
 from imaging.listing import list_images  # noqa: E402
-
-FLAGS = flags.FLAGS
 
 # Height and width of TID2013's images; larger photographs are reduced and cut.
 SIZE = (384, 512)
@@ -89,23 +87,27 @@ DISTORTIONS = {
 }
 
 
-def define_flags():
-    """Declares the flags."""
-    define_path("input_path", None, "Folder of photographs.")
-    define_path("output_path", None, "Folder to write to.")
-    flags.DEFINE_enum("image_extension", "bmp", ["bmp", "png"], "Format of the images.")
-    define_count("seed", 0, "Of the noise and the blocks.", least=0)
+@dataclasses.dataclass(frozen=True)
+class SampleSettings(Settings):
+    """What is distorted, and where to."""
+
+    input_path: PathName = option(None, "Folder of photographs.", is_required=True)
+    output_path: PathName = option(None, "Folder to write to.", is_required=True)
+    image_extension: str = option(
+        "bmp", "Format of the images.", choices=("bmp", "png")
+    )
+    seed: int = option(0, "Of the noise and the blocks.", least=0)
 
 
 def main():
     """Writes images, scores and strengths."""
-    app.require("input_path", "output_path")
-    folder = Path(FLAGS.output_path)
+    settings = SampleSettings.from_flags()
+    folder = Path(settings.output_path)
     check_target(folder, "--output_path", is_folder=True)
-    sources = list_images(FLAGS.input_path, "--input_path")
+    sources = list_images(settings.input_path, "--input_path")
     if len(sources) > 99:
         raise InputError(
-            f"--input_path={FLAGS.input_path}: has {len(sources)} photographs; "
+            f"--input_path={settings.input_path}: has {len(sources)} photographs; "
             "expected at most 99, as many as names in TID2013's style can tell apart."
         )
     rows = []
@@ -114,8 +116,8 @@ def main():
             fit(load_image(source)),
             reference,
             folder,
-            FLAGS.seed,
-            FLAGS.image_extension,
+            settings.seed,
+            settings.image_extension,
         )
     names = [name for name, _ in rows]
     write_lines(
@@ -188,4 +190,4 @@ def fit(image):
 
 
 if __name__ == "__main__":
-    app.run(main, define_flags)
+    app.run(main, (SampleSettings,))

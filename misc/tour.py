@@ -6,6 +6,7 @@ predictors are trained on distortions of the sample's photographs, with scores t
 nobody gave. Everything is as small as it can be and still show what it does.
 """
 
+import dataclasses
 import json
 import sys
 import time
@@ -13,11 +14,9 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from absl import flags  # noqa: E402
-
 from console import app, quiet  # noqa: E402
-from console.flags import define_count, define_path  # noqa: E402
 from console.progress import say, to_clock  # noqa: E402
+from console.settings import PathName, Settings, option  # noqa: E402
 from imaging.files import load_image  # noqa: E402
 from imaging.imresize import imresize  # noqa: E402
 from metrics import psnr_y  # noqa: E402
@@ -25,7 +24,6 @@ from metrics import psnr_y  # noqa: E402
 with quiet.imports():
     from misc import road
 
-FLAGS = flags.FLAGS
 SCALES = (2, 4, 8)
 SCALE = "4"
 
@@ -43,30 +41,33 @@ SHOWN = [("chelsea", 84, 100, 120), ("rocket", 60, 140, 100)]
 COLUMNS = ("psnr_y", "ssim_y", "aesthetic", "subjective")
 
 
-def define_flags():
-    """Declares the flags."""
-    define_path("output_path", "demo", "Folder to write to.")
-    define_count("eusr_steps", 3000, "Training steps of EUSR.")
-    define_count("epochs", 30, "Epochs of each predictor.")
-    define_count("steps", 400, "Training steps of 4PP-EUSR.")
+@dataclasses.dataclass(frozen=True)
+class TourSettings(Settings):
+    """How long the tour takes, and where it writes."""
+
+    output_path: PathName = option("demo", "Folder to write to.")
+    eusr_steps: int = option(3000, "Training steps of EUSR.")
+    epochs: int = option(30, "Epochs of each predictor.")
+    steps: int = option(400, "Training steps of 4PP-EUSR.")
 
 
 def main():
     """Runs every stage, then compares."""
+    settings = TourSettings.from_flags()
     start = time.monotonic()
-    folder = road.enter(FLAGS.output_path, ("train", "validate", "tour"))
+    folder = road.enter(settings.output_path, ("train", "validate", "tour"))
     tour = folder / "tour"
     road.make_images(folder, SCALES)
-    train_eusr(folder, tour)
+    train_eusr(folder, tour, settings.eusr_steps)
     for kind, seed in (("aesthetic", 1), ("subjective", 2)):
-        train_predictor(folder, tour, kind, seed)
-    train_four_pass(folder, tour)
+        train_predictor(folder, tour, kind, seed, settings.epochs)
+    train_four_pass(folder, tour, settings.steps)
     reports = {name: measure(folder, tour, name) for name in ("eusr", "4pp_eusr")}
     draw(folder, tour)
     tell(folder, reports, time.monotonic() - start)
 
 
-def train_eusr(folder, tour):
+def train_eusr(folder, tour, steps):
     """Trains a small EUSR."""
     road.run(
         "train.py",
@@ -75,16 +76,16 @@ def train_eusr(folder, tour):
         f"--train_path={tour}/eusr",
         "--batch_size=8",
         "--input_patch_size=16",
-        f"--max_steps={FLAGS.eusr_steps}",
+        f"--max_steps={steps}",
         "--log_freq=500",
         *NETWORK,
         "--eusr_learning_rate=2e-3",
         "--eusr_learning_rate_schedule=cosine",
-        f"--eusr_learning_rate_decay_steps={FLAGS.eusr_steps}",
+        f"--eusr_learning_rate_decay_steps={steps}",
     )
 
 
-def train_predictor(folder, tour, kind, seed):
+def train_predictor(folder, tour, kind, seed, epochs):
     """Makes scored images, trains a predictor on them and freezes it.
 
     Args:
@@ -92,6 +93,7 @@ def train_predictor(folder, tour, kind, seed):
         tour: What is the tour's own in it.
         kind: The predictor's name.
         seed: Of its images and its training.
+        epochs: Of its training.
     """
     scored = f"{tour}/{kind}"
     road.run(
@@ -106,7 +108,7 @@ def train_predictor(folder, tour, kind, seed):
         f"--tid2013_image_path={scored}/distorted_images",
         "--tid2013_validate_range=0,25",
         "--tid2013_train_range=25,0",
-        f"--epochs={FLAGS.epochs}",
+        f"--epochs={epochs}",
         f"--seed={seed}",
         f"--train_path={tour}",
         f"--weight_filename={kind}.h5",
@@ -118,7 +120,7 @@ def train_predictor(folder, tour, kind, seed):
     )
 
 
-def train_four_pass(folder, tour):
+def train_four_pass(folder, tour, steps):
     """Trains 4PP-EUSR from the EUSR, against the predictors."""
     road.run(
         "train.py",
@@ -129,14 +131,14 @@ def train_four_pass(folder, tour):
         f"--restore_path={tour}/eusr",
         "--restore_target=generator",
         "--input_patch_size=24",
-        f"--max_steps={FLAGS.steps}",
+        f"--max_steps={steps}",
         "--log_freq=100",
         *NETWORK,
         "--ema_decay=0.99",
         "--eusr_learning_rate=5e-5",
         "--eusr_learning_rate_discriminator=1e-4",
         "--eusr_learning_rate_schedule=cosine",
-        f"--eusr_learning_rate_decay_steps={FLAGS.steps}",
+        f"--eusr_learning_rate_decay_steps={steps}",
         f"--eusr_aesthetic_nima_path={tour}/aesthetic.pb",
         f"--eusr_subjective_nima_path={tour}/subjective.pb",
     )
@@ -196,4 +198,4 @@ def tell(folder, reports, seconds):
 
 
 if __name__ == "__main__":
-    app.run(main, define_flags)
+    app.run(main, (TourSettings,))

@@ -1,7 +1,5 @@
 """The verbs that every model has; the scripts use nothing else."""
 
-from absl import flags
-
 from console.errors import InputError
 from imaging.files import to_uint8
 from training import checkpoints
@@ -13,15 +11,15 @@ from upscaling.tiles import upscale_image
 class Model:
     """What the scripts can ask of a model.
 
-    A subclass sets `name` and `scales`, makes its networks in `__init__` and calls
-    `super().__init__` with what they were made from.
+    A subclass sets `name` and `scales` and makes its networks in `__init__`; one that
+    is trained has a `state`.
 
     Attributes:
         name: Its name in the registry.
         needs_checkpoint: False for one that has nothing to learn.
+        settings_classes: Those of the settings (`console.settings.Settings`) that it is
+            made from, in the order of its arguments.
         flag_defaults: From flags that are not its own to their defaults with it.
-        may_change: Names of its flags that a run may change when it goes on.
-        architecture_flags: Names of its flags that say what the network is made from.
         step_options: Names of the fields of `training.options.StepOptions` that its
             training steps heed; flags of the others are refused.
         advice_for_scratch: What a run that starts from nothing is warned of; None for
@@ -37,9 +35,8 @@ class Model:
 
     name = None
     needs_checkpoint = True
+    settings_classes = ()
     flag_defaults = {}
-    may_change = ()
-    architecture_flags = ()
     step_options = ()
     advice_for_scratch = None
     scales = ()
@@ -60,10 +57,6 @@ class Model:
                 {"model": self.name, "architecture": architecture}, options
             )
 
-    @staticmethod
-    def define_flags():
-        """Declares the model's flags."""
-
     @classmethod
     def from_flags(cls, options=None):
         """Makes the model that the flags describe, ready to be trained.
@@ -71,7 +64,19 @@ class Model:
         Args:
             options: `training.options.StepOptions`; None for the defaults.
         """
-        raise NotImplementedError
+        settings = [each.from_flags() for each in cls.settings_classes]
+        return cls(*settings, options=options)
+
+    def check_run(self, max_steps, lr_patch_size):
+        """Looks whether a run suits the model.
+
+        Args:
+            max_steps: Steps in all.
+            lr_patch_size: Side of the LR patches.
+
+        Raises:
+            InputError: It does not.
+        """
 
     @property
     def usable_scales(self):
@@ -99,11 +104,6 @@ class Model:
             self.state.arguments.values[LEARNED] = self.learned_scales
 
     @classmethod
-    def list_trained_scales(cls):
-        """The scales that the flags' model is trained at where nobody says which."""
-        return cls.default_scales
-
-    @classmethod
     def from_checkpoint(cls, prefix, arguments, options=None):
         """Makes the model that a checkpoint holds, its weights not yet restored.
 
@@ -123,7 +123,7 @@ class Model:
             prefix: The checkpoint, as `training.checkpoints.find` returns it.
 
         Returns:
-            dict: From a name of `architecture_flags` to the value that fits it.
+            dict: From the name of a flag to the value that fits it.
         """
         raise InputError(f"--model={cls.name} has no checkpoints.")
 
@@ -287,29 +287,3 @@ class Model:
     def step(self):
         """Training steps done, an int."""
         return 0 if self.state is None else int(self.state.step.numpy())
-
-
-def check_flags_agree(prefix, flag_prefix, architecture):
-    """Refuses a flag that contradicts the checkpoint that is opened.
-
-    Flags need not be given at all: the checkpoint knows. One that is given and
-    differs means that the user expects another network.
-
-    Args:
-        prefix: The checkpoint.
-        flag_prefix: What the model's flags begin with, for example `"eusr_"`.
-        architecture: From a field's name to its value in the checkpoint.
-
-    Raises:
-        InputError: The first flag that differs.
-    """
-    for field, value in architecture.items():
-        name = f"{flag_prefix}{field}"
-        if name not in flags.FLAGS or not flags.FLAGS[name].present:
-            continue
-        if flags.FLAGS[name].value != value:
-            raise InputError(
-                f"--{name}={flags.FLAGS[name].serialize().partition('=')[2]} differs "
-                f"from {prefix}, which was trained with {value}. Leave the flag out: "
-                "the checkpoint knows."
-            )

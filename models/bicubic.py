@@ -15,11 +15,6 @@ class Bicubic(Model):
     needs_checkpoint = False
     scales = (2, 3, 4, 8, 16)
 
-    @classmethod
-    def from_flags(cls, options=None):
-        """Makes the model; it has no flags and no use for options."""
-        return cls()
-
     def upscale(self, lr, scale):
         """Upscales a batch.
 

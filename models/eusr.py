@@ -5,18 +5,13 @@ scale uses move in its step (the original's Adam also moved the others by their
 momentum), and the learning rate may also follow a cosine.
 """
 
-import dataclasses
-
 import tensorflow as tf
 
 from models.footprint import count_eusr
 from models.generator_model import GeneratorModel
 from models.generator_settings import (
-    FLAG_PREFIX,
+    Architecture,
     Training,
-    architecture_from_flags,
-    define_flags,
-    training_from_flags,
 )
 from models.losses import mean_absolute_error
 from training.replicas import count_replicas
@@ -27,7 +22,7 @@ class EUSR(GeneratorModel):
 
     name = "eusr"
     step_options = (*GeneratorModel.step_options, "jit_compile")
-    may_change = tuple(f"{FLAG_PREFIX}{f.name}" for f in dataclasses.fields(Training))
+    settings_classes = (Architecture, Training)
 
     def __init__(self, architecture, training=None, options=None):
         """Makes the network, and what trains it if it is to be trained.
@@ -38,27 +33,12 @@ class EUSR(GeneratorModel):
                 upscales.
             options: A `training.options.StepOptions`; None for the defaults.
         """
-        super().__init__(architecture, options)
+        super().__init__(architecture, training, options)
         if training is not None:
             self.optimizer = self.make_optimizer(
                 training, training.learning_rate, self.generator.trainable_variables
             )
             self.start_average()
-
-    @staticmethod
-    def define_flags():
-        """Declares the flags of the network and of its learning rate."""
-        define_flags()
-
-    @classmethod
-    def from_flags(cls, options=None):
-        """See `Model.from_flags`."""
-        return cls(architecture_from_flags(), training_from_flags(), options)
-
-    @classmethod
-    def list_trained_scales(cls):
-        """See `Model.list_trained_scales`: all that the network has paths for."""
-        return architecture_from_flags().model_scales
 
     def count_step_memory(self, scales):
         """See `Model.count_step_memory`."""

@@ -12,11 +12,9 @@ antialiasing (`--eusr_x8_reduction=legacy` is the original's), a loss of weight 
 computed, and those of `models.eusr`.
 """
 
-import dataclasses
 import functools
 
 import tensorflow as tf
-from absl import flags
 
 from models import reduction, tf1_names
 from models.discriminator import Discriminator
@@ -25,19 +23,12 @@ from models.four_pass_losses import Shift, differentiate_losses
 from models.four_pass_settings import (
     SCALE,
     FourPassTraining,
-    apply_disable_multipass,
     check_learned,
     check_passes,
-    define_four_pass_flags,
     list_predictors,
 )
 from models.generator_model import GeneratorModel
-from models.generator_settings import (
-    FLAG_PREFIX,
-    architecture_from_flags,
-    define_flags,
-    training_from_flags,
-)
+from models.generator_settings import Architecture
 from models.predictors import open_predictors
 from models.watching import DiscriminatorWatch
 from training import checkpoints
@@ -62,10 +53,7 @@ class FourPassEUSR(GeneratorModel):
     trained_scales = default_scales = (SCALE,)
     flag_defaults = {"batch_size": 2}
     step_options = (*GeneratorModel.step_options, "jit_compile")
-    may_change = (
-        *(f"{FLAG_PREFIX}{f.name}" for f in dataclasses.fields(FourPassTraining)),
-        "eusr_disable_multipass",
-    )
+    settings_classes = (Architecture, FourPassTraining)
     advice_for_scratch = (
         "a discriminator is trained against a generator that knows nothing yet, which "
         "is not what the paper does: --restore_path=EUSR_CHECKPOINT "
@@ -83,11 +71,12 @@ class FourPassEUSR(GeneratorModel):
         Raises:
             InputError: A predictor is missing or damaged.
         """
-        super().__init__(architecture, options)
-        self.training, self.predictors = training, {}
+        super().__init__(architecture, training, options)
+        self.predictors = {}
         self.discriminator = self.discriminator_optimizer = self.watch = None
         if training is None:
             return
+        check_passes(training.passes, architecture.model_scales)
         self.predictors = open_predictors(list_predictors(training))
         self.variables = self._list_variables()
         self.optimizer = self.make_optimizer(
@@ -102,22 +91,11 @@ class FourPassEUSR(GeneratorModel):
         self.start_average()
         self.watch = DiscriminatorWatch()
 
-    @staticmethod
-    def define_flags():
-        """Declares the flags of the networks and of their training."""
-        define_flags(FourPassTraining)
-        define_four_pass_flags()
-
-    @classmethod
-    def from_flags(cls, options=None):
-        """See `Model.from_flags`."""
-        architecture = architecture_from_flags()
-        training = apply_disable_multipass(training_from_flags(FourPassTraining))
-        check_passes(training.passes, architecture.model_scales)
-        model = cls(architecture, training, options)
-        for predictor in model.predictors.values():
-            predictor.check_side(flags.FLAGS.input_patch_size, SCALE)
-        return model
+    def check_run(self, max_steps, lr_patch_size):
+        """See `Model.check_run`."""
+        super().check_run(max_steps, lr_patch_size)
+        for predictor in self.predictors.values():
+            predictor.check_side(lr_patch_size, SCALE)
 
     def restore(self, prefix, target=None, resume=False, use_ema=True):
         """See `Model.restore`.

@@ -2,15 +2,10 @@
 
 import dataclasses
 
-from absl import flags
-
 from console.errors import InputError
-from console.flags import define_count, define_float, define_numbers, define_path
+from console.settings import PathName, is_given, option
 from models import reduction
 from models.generator_settings import FLAG_PREFIX, Training
-
-# Its flags count as those of the model that declares them.
-flags.disclaim_key_flags()
 
 SCALE = 4
 PASSES = (2, 4, 8)
@@ -22,93 +17,47 @@ FROZEN = "a .pb file of score_predictors/freeze.py or of the TF1 code"
 KINDS = {"aesthetic": ("AVA", 1), "subjective": ("TID2013", 0)}
 
 
+def _weight(default, what):
+    said = f"Weight of the loss of {what}; at 0 it is not computed."
+    return option(default, said, least=0.0)
+
+
+def predictor_option(data, file=FROZEN):
+    """The field of the file of a predictor."""
+    return option(None, f"The predictor trained on {data}, {file}.")
+
+
 @dataclasses.dataclass(frozen=True)
 class FourPassTraining(Training):
-    """How it is trained.
+    """How it is trained."""
 
-    Attributes:
-        learning_rate: Adam's of the generator, at step 0.
-        learning_rate_decay_steps: See `Training`.
-        learning_rate_discriminator: Adam's of the discriminator, at step 0.
-        weight_lr: Weight of the mean absolute error to the truth.
-        weight_lg: Of what the discriminator says.
-        weight_las: Of the aesthetic score.
-        weight_lar: Of the aesthetic predictor's features.
-        weight_lss: Of the subjective score.
-        weight_lsr: Of the subjective predictor's features.
-        aesthetic_nima_path: The frozen predictor trained on AVA.
-        subjective_nima_path: The frozen predictor trained on TID2013.
-        passes: The estimates that are trained, by the scale of their last pass.
-        x8_reduction: How the x8 estimate is halved; see `models.reduction.halve`.
-        judge_shift: By how many pixels at most a patch is moved before discriminator
-            and predictors see it; see `models.four_pass_losses.Shift`.
-    """
-
-    learning_rate: float = 1e-5
-    learning_rate_decay_steps: int = 1_000_000
-    learning_rate_discriminator: float = 2e-5
-    weight_lr: float = 0.05
-    weight_lg: float = 0.1
-    weight_las: float = 0.01
-    weight_lar: float = 0.1
-    weight_lss: float = 0.01
-    weight_lsr: float = 0.1
-    aesthetic_nima_path: str | None = None
-    subjective_nima_path: str | None = None
-    passes: tuple = PASSES
-    x8_reduction: str = reduction.ANTIALIAS
-    judge_shift: int = 0
-
-
-def define_four_pass_flags(file=FROZEN):
-    """Declares the flags of what 4PP-EUSR adds to EUSR.
-
-    Args:
-        file: What a predictor's file is.
-    """
-    defaults = FourPassTraining
-    define_float(
-        "eusr_learning_rate_discriminator",
-        defaults.learning_rate_discriminator,
-        "Learning rate of the discriminator at the first step.",
-        lower_bound=0.0,
+    learning_rate: float = Training.with_default("learning_rate", 1e-5)
+    learning_rate_decay_steps: int = Training.with_default(
+        "learning_rate_decay_steps", 1_000_000
     )
-    for name, text in (
-        ("weight_lr", "the mean absolute error to the truth"),
-        ("weight_lg", "what the discriminator says"),
-        ("weight_las", "the aesthetic score"),
-        ("weight_lar", "the aesthetic predictor's features"),
-        ("weight_lss", "the subjective score"),
-        ("weight_lsr", "the subjective predictor's features"),
-    ):
-        define_float(
-            f"eusr_{name}",
-            getattr(defaults, name),
-            f"Weight of the loss of {text}; at 0 it is not computed.",
-            lower_bound=0.0,
-        )
-    for name, (data, _) in KINDS.items():
-        define_path(
-            f"eusr_{name}_nima_path",
-            None,
-            f"The predictor trained on {data}, {file}.",
-        )
-    define_numbers(
-        "eusr_passes",
-        PASSES,
-        "The estimates to train: twice by 2, by 4, by 8 and halved.",
+    learning_rate_discriminator: float = option(
+        2e-5, "Learning rate of the discriminator at the first step.", least=0.0
     )
-    flags.DEFINE_bool("eusr_disable_multipass", False, "The same as --eusr_passes=4.")
-    flags.DEFINE_enum(
-        "eusr_x8_reduction",
-        defaults.x8_reduction,
-        list(reduction.REDUCTIONS),
+    weight_lr: float = _weight(0.05, "the mean absolute error to the truth")
+    weight_lg: float = _weight(0.1, "what the discriminator says")
+    weight_las: float = _weight(0.01, "the aesthetic score")
+    weight_lar: float = _weight(0.1, "the aesthetic predictor's features")
+    weight_lss: float = _weight(0.01, "the subjective score")
+    weight_lsr: float = _weight(0.1, "the subjective predictor's features")
+    aesthetic_nima_path: PathName | None = predictor_option("AVA")
+    subjective_nima_path: PathName | None = predictor_option("TID2013")
+    passes: tuple[int, ...] = option(
+        PASSES, "The estimates to train: twice by 2, by 4, by 8 and halved."
+    )
+    disable_multipass: bool = option(False, "The same as --eusr_passes=4.")
+    x8_reduction: str = option(
+        reduction.ANTIALIAS,
         "How the x8 estimate is halved: as MATLAB does, or as the TF1 code did, "
         "which moves the image by half of its pixel.",
+        choices=tuple(reduction.REDUCTIONS),
     )
-    define_count(
-        "eusr_judge_shift",
-        defaults.judge_shift,
+    judge_shift: int = option(
+        0,
         "Pixels by which patches are moved at most, round their edges and at random, "
         "before discriminator and predictors see them. 3, one less than the scale, "
         "hides from them where the grid of enlarged pixels lies.",
@@ -116,26 +65,17 @@ def define_four_pass_flags(file=FROZEN):
         most=31,
     )
 
-
-def apply_disable_multipass(training):
-    """Does what --eusr_disable_multipass says.
-
-    Args:
-        training: A `FourPassTraining`, of the other flags.
-
-    Returns:
-        FourPassTraining.
-
-    Raises:
-        InputError: --eusr_passes says something, too.
-    """
-    if not flags.FLAGS.eusr_disable_multipass:
-        return training
-    if flags.FLAGS["eusr_passes"].present:
-        raise InputError(
-            "--eusr_disable_multipass is --eusr_passes=4; give one of them."
-        )
-    return dataclasses.replace(training, passes=(SCALE,))
+    @classmethod
+    def from_flags(cls, **others):
+        """See `Settings.from_flags`; does what --eusr_disable_multipass says."""
+        training = super().from_flags(**others)
+        if not training.disable_multipass:
+            return training
+        if is_given("eusr_passes"):
+            raise InputError(
+                "--eusr_disable_multipass is --eusr_passes=4; give one of them."
+            )
+        return dataclasses.replace(training, passes=(SCALE,))
 
 
 def check_learned(passes, learned, path):

@@ -4,15 +4,14 @@ import dataclasses
 import functools
 
 import tensorflow as tf
-from absl import flags
 
 from console.errors import InputError
 from console.progress import say
 from models import stored, tf1_names
-from models.base import Model, check_flags_agree
+from models.base import Model
 from models.compiled import compile_part
 from models.generator import Generator
-from models.generator_settings import ARCHITECTURE_FLAGS, FLAG_PREFIX, Architecture
+from models.generator_settings import FLAG_PREFIX, Architecture
 from training import averages, checkpoints
 from training.arguments import LEARNED
 from training.optimizer import GuardedAdam
@@ -35,22 +34,22 @@ class GeneratorModel(Model):
             that only upscales.
     """
 
-    architecture_flags = ARCHITECTURE_FLAGS
     step_options = (
         *(f.name for f in dataclasses.fields(BasicOptions)),
         "skip_nonfinite",
     )
 
-    def __init__(self, architecture, options=None):
+    def __init__(self, architecture, training=None, options=None):
         """Makes the network.
 
         Args:
             architecture: An `Architecture`.
+            training: A `Training`; None for a model that only upscales.
             options: A `StepOptions`; None for the defaults.
         """
         self.options = options or StepOptions()
         super().__init__(dataclasses.asdict(architecture), self.options)
-        self.architecture = architecture
+        self.architecture, self.training = architecture, training
         self.scales = tuple(architecture.model_scales)
         self.generator = self._make_generator(architecture)
         self.average = self.optimizer = None
@@ -115,11 +114,21 @@ class GeneratorModel(Model):
     def from_checkpoint(cls, prefix, arguments, options=None):
         """See `Model.from_checkpoint`; checkpoints of the TF1 code are read too."""
         fields = stored.read_architecture(prefix, arguments)
-        check_flags_agree(prefix, FLAG_PREFIX, fields)
-        mean = f"{FLAG_PREFIX}rgb_mean"
-        if arguments is None and mean in flags.FLAGS and flags.FLAGS[mean].present:
-            fields["rgb_mean"] = flags.FLAGS[mean].value
+        given = Architecture.given()
+        if arguments is None and "rgb_mean" in given:
+            fields["rgb_mean"] = given["rgb_mean"]
+        misfits = {name: given[name] for name in given if given[name] != fields[name]}
+        for name, value in misfits.items():
+            raise InputError(
+                f"--{FLAG_PREFIX}{name}={_to_flag(value)} differs from {prefix}, which "
+                f"was trained with {fields[name]}. Leave the flag out: the checkpoint "
+                "knows."
+            )
         return cls(Architecture(**fields), options=options)
+
+    def check_run(self, max_steps, lr_patch_size):
+        """See `Model.check_run`."""
+        self.training.warn_of_zero(max_steps)
 
     @classmethod
     def read_architecture(cls, prefix):

@@ -1,16 +1,11 @@
-"""What the generator's models are made from and trained with, and their flags."""
+"""What the generator's models are made from and trained with."""
 
 import dataclasses
 import math
 
-from absl import flags
-
 from console.errors import InputError
-from console.flags import define_count, define_float, define_numbers, from_flags
 from console.progress import warn
-
-# Its flags count as those of the model that declares them.
-flags.disclaim_key_flags()
+from console.settings import Settings, option
 
 FLAG_PREFIX = "eusr_"
 # The paper's is the larger; a smaller one is that with zeros around it.
@@ -18,28 +13,52 @@ START_KERNELS = (3, 5)
 
 
 @dataclasses.dataclass(frozen=True)
-class Architecture:
-    """What the network is made from; a checkpoint carries it.
+class Architecture(Settings):
+    """What the network is made from; a checkpoint carries it."""
 
-    Attributes:
-        model_scales: The scales that the network has paths for.
-        conv_features: F, channels of the inner convolutions.
-        shared_blocks: S, local residual blocks of the shared part.
-        upscale_blocks: U, those of each residual module of an upscaling module.
-        rgb_mean: Mean of R, G and B of the training images, in [0, 255].
-        start_kernel: Side of the kernels in the two blocks that each scale starts with,
-            one of `START_KERNELS`.
-        input_scale: What the picture without its mean is divided by before the network,
-            and multiplied by after it; the paper's 1 leaves it as it is.
-    """
+    flag_prefix = FLAG_PREFIX
 
-    model_scales: tuple = (2, 4, 8)
-    conv_features: int = 64
-    shared_blocks: int = 32
-    upscale_blocks: int = 1
-    rgb_mean: tuple = (114.4, 111.5, 103.0)
-    start_kernel: int = 5
-    input_scale: float = 1.0
+    model_scales: tuple[int, ...] = option(
+        (2, 4, 8), "Scales that the network has paths for."
+    )
+    conv_features: int = option(64, "Channels of the inner convolutions.")
+    shared_blocks: int = option(
+        32, "Local residual blocks in the part that all scales share."
+    )
+    upscale_blocks: int = option(
+        1, "Local residual blocks in each residual module of an upscaling module."
+    )
+    rgb_mean: tuple[float, ...] = option(
+        (114.4, 111.5, 103.0), "Mean of R, G and B of the training images, in [0, 255]."
+    )
+    start_kernel: int = option(
+        5,
+        "Side of the kernels in the two blocks that each scale starts with: the "
+        "paper's 5, or 3, which is faster.",
+    )
+    input_scale: float = option(
+        1.0,
+        "What the picture without its mean is divided by before the network and "
+        "multiplied by after it, for example 127.5.",
+        least=1e-3,
+    )
+
+    def check(self):
+        """See `Settings.check`."""
+        scales = self.model_scales
+        is_known = set(scales) <= {2, 4, 8, 16} and scales
+        if not is_known or len(set(scales)) < len(scales):
+            raise InputError(
+                f"--eusr_model_scales={','.join(map(str, scales))}: expected some of "
+                "2, 4, 8, 16, each once."
+            )
+        if self.start_kernel not in START_KERNELS:
+            raise InputError(
+                f"--eusr_start_kernel={self.start_kernel}: expected "
+                f"{' or '.join(map(str, START_KERNELS))}."
+            )
+        if len(self.rgb_mean) != 3:
+            raise InputError("--eusr_rgb_mean takes three numbers, for R, G and B.")
 
     def is_possible(self):
         """Whether there can be such a network, of whatever types the fields are."""
@@ -74,146 +93,37 @@ class Architecture:
         return count
 
 
-# Names of the flags of its fields.
-ARCHITECTURE_FLAGS = tuple(
-    f"{FLAG_PREFIX}{field.name}" for field in dataclasses.fields(Architecture)
-)
-
-
 @dataclasses.dataclass(frozen=True)
-class Training:
-    """How it is trained.
+class Training(Settings):
+    """How it is trained: Adam, and how its learning rate falls."""
 
-    Attributes:
-        learning_rate: Adam's, at step 0.
-        learning_rate_decay: Factor of each decay of the `step` schedule.
-        learning_rate_decay_steps: Steps between two decays; with `cosine`, the
-            steps until the rate is zero.
-        learning_rate_schedule: `step` or `cosine`.
-    """
+    flag_prefix = FLAG_PREFIX
+    changes = "said"
 
-    learning_rate: float = 1e-4
-    learning_rate_decay: float = 0.5
-    learning_rate_decay_steps: int = 200_000
-    learning_rate_schedule: str = "step"
+    learning_rate: float = option(1e-4, "Learning rate at the first step.", least=0.0)
+    learning_rate_decay: float = option(
+        0.5, "Factor of each decay of the learning rate (schedule 'step').", least=0.0
+    )
+    learning_rate_decay_steps: int = option(
+        200_000,
+        "Steps between two decays; with the schedule 'cosine', the steps until "
+        "the learning rate is zero: usually --max_steps.",
+    )
+    learning_rate_schedule: str = option(
+        "step",
+        "How the learning rate falls: in steps, or along half a cosine to zero.",
+        choices=("step", "cosine"),
+    )
+
+    def warn_of_zero(self, max_steps):
+        """Warns where the learning rate is zero before the last step."""
+        steps = self.learning_rate_decay_steps
+        if self.learning_rate_schedule == "cosine" and steps < max_steps:
+            warn(
+                f"the learning rate is zero from step {steps} on "
+                f"(--eusr_learning_rate_decay_steps), but --max_steps={max_steps}."
+            )
 
 
 def _is_finite(value):
     return type(value) in (int, float) and math.isfinite(value)
-
-
-def define_flags(defaults=Training):
-    """Declares the flags of the network and of its learning rate.
-
-    Args:
-        defaults: `Training` or a subclass, whose defaults are the flags'.
-    """
-    define_numbers(
-        "eusr_model_scales",
-        Architecture.model_scales,
-        "Scales that the network has paths for.",
-    )
-    define_count(
-        "eusr_conv_features",
-        Architecture.conv_features,
-        "Channels of the inner convolutions.",
-    )
-    define_count(
-        "eusr_shared_blocks",
-        Architecture.shared_blocks,
-        "Local residual blocks in the part that all scales share.",
-    )
-    define_count(
-        "eusr_upscale_blocks",
-        Architecture.upscale_blocks,
-        "Local residual blocks in each residual module of an upscaling module.",
-    )
-    define_numbers(
-        "eusr_rgb_mean",
-        Architecture.rgb_mean,
-        "Mean of R, G and B of the training images, in [0, 255].",
-        number=float,
-    )
-    define_count(
-        "eusr_start_kernel",
-        Architecture.start_kernel,
-        "Side of the kernels in the two blocks that each scale starts with: the "
-        "paper's 5, or 3, which is faster.",
-    )
-    define_float(
-        "eusr_input_scale",
-        Architecture.input_scale,
-        "What the picture without its mean is divided by before the network and "
-        "multiplied by after it, for example 127.5.",
-        lower_bound=1e-3,
-    )
-    define_float(
-        "eusr_learning_rate",
-        defaults.learning_rate,
-        "Learning rate at the first step.",
-        lower_bound=0.0,
-    )
-    define_float(
-        "eusr_learning_rate_decay",
-        defaults.learning_rate_decay,
-        "Factor of each decay of the learning rate (schedule 'step').",
-        lower_bound=0.0,
-    )
-    define_count(
-        "eusr_learning_rate_decay_steps",
-        defaults.learning_rate_decay_steps,
-        "Steps between two decays; with the schedule 'cosine', the steps until "
-        "the learning rate is zero: usually --max_steps.",
-    )
-    flags.DEFINE_enum(
-        "eusr_learning_rate_schedule",
-        defaults.learning_rate_schedule,
-        ["step", "cosine"],
-        "How the learning rate falls: in steps, or along half a cosine to zero.",
-    )
-
-
-def architecture_from_flags():
-    """Takes the values of the network's flags.
-
-    Returns:
-        Architecture.
-
-    Raises:
-        InputError: No network has these sizes.
-    """
-    architecture = from_flags(Architecture, FLAG_PREFIX)
-    scales = architecture.model_scales
-    is_known = set(scales) <= {2, 4, 8, 16} and scales
-    if not is_known or len(set(scales)) < len(scales):
-        raise InputError(
-            f"--eusr_model_scales={','.join(map(str, scales))}: expected some of "
-            "2, 4, 8, 16, each once."
-        )
-    if architecture.start_kernel not in START_KERNELS:
-        raise InputError(
-            f"--eusr_start_kernel={architecture.start_kernel}: expected "
-            f"{' or '.join(map(str, START_KERNELS))}."
-        )
-    if len(architecture.rgb_mean) != 3:
-        raise InputError("--eusr_rgb_mean takes three numbers, for R, G and B.")
-    return architecture
-
-
-def training_from_flags(training_class=Training):
-    """Takes the values of the flags of the training.
-
-    Args:
-        training_class: `Training` or a subclass.
-
-    Returns:
-        One of that class.
-    """
-    training = from_flags(training_class, FLAG_PREFIX)
-    steps, end = training.learning_rate_decay_steps, flags.FLAGS.max_steps
-    if training.learning_rate_schedule == "cosine" and steps < end:
-        warn(
-            f"the learning rate is zero from step {steps} on "
-            f"(--eusr_learning_rate_decay_steps), but --max_steps={end}."
-        )
-    return training

@@ -1,73 +1,85 @@
 """What judges pictures without knowing the truth: NIQE and the score predictors."""
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
-from absl import flags
 
-from console.flags import define_path
 from console.progress import warn
+from console.settings import PathName, Settings, option
 from imaging.crops import centre_patch
 from metrics.niqe import NIQE
 from models.four_pass_settings import KINDS
 from models.measuring import BEST_METRICS
 from models.predictors import open_predictors
 
-NIQE_FLAG = "niqe_model_path"
 
+@dataclasses.dataclass(frozen=True)
+class JudgeSettings(Settings):
+    """What judges pictures without knowing the truth."""
 
-def define_niqe_flag():
-    """Declares where NIQE's model of natural pictures is."""
-    define_path(
-        NIQE_FLAG,
+    changes = "freely"
+
+    niqe_model_path: PathName | None = option(
         None,
         "NIQE's model of natural pictures, modelparameters.mat of its authors or an "
         ".npz file of the same numbers; measures NIQE, too.",
     )
 
+    def predictors(self):
+        """From a column's name to a file of a predictor and the flag that gave it."""
+        return {}
 
-def define_training_flags():
-    """Declares what validations in a training judge by, too."""
-    define_niqe_flag()
-    flags.DEFINE_enum(
-        "best_metric",
+    def make(self):
+        """Makes the judges.
+
+        Returns:
+            dict: From a column's name to a function of a picture, uint8 (H, W, 3), and
+            of the pixels to drop at each border, which returns a float.
+
+        Raises:
+            InputError: A file is missing or something else.
+        """
+        judges = {}
+        if self.niqe_model_path is not None:
+            judges["niqe"] = NIQE.from_file(self.niqe_model_path)
+        for name, predictor in open_predictors(self.predictors()).items():
+            judges[name] = ScoreJudge(predictor)
+        return judges
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingJudgeSettings(JudgeSettings):
+    """What validations in a training judge by."""
+
+    shown = ()
+
+    best_metric: str = option(
         "psnr_y",
-        list(BEST_METRICS),
         "What the best checkpoint is chosen by; niqe needs --niqe_model_path.",
+        choices=tuple(BEST_METRICS),
     )
 
 
-def define_flags():
-    """Declares what pictures are judged by."""
-    define_niqe_flag()
-    for name, (data, _) in KINDS.items():
-        define_path(
-            f"{name}_model",
-            None,
-            f"A frozen predictor trained on {data}; reports its mean score, too.",
-        )
+@dataclasses.dataclass(frozen=True)
+class PredictorJudgeSettings(JudgeSettings):
+    """What finished pictures are judged by."""
 
+    aesthetic_model: PathName | None = option(
+        None, "A frozen predictor trained on AVA; reports its mean score, too."
+    )
+    subjective_model: PathName | None = option(
+        None, "A frozen predictor trained on TID2013; reports its mean score, too."
+    )
 
-def judges_from_flags():
-    """Makes what the flags ask for.
-
-    Returns:
-        dict: From a column's name to a function of a picture, uint8 (H, W, 3), and of
-        the pixels to drop at each border, which returns a float.
-
-    Raises:
-        InputError: A file is missing or something else.
-    """
-    values, judges = flags.FLAGS, {}
-    if values[NIQE_FLAG].value is not None:
-        judges["niqe"] = NIQE.from_file(values[NIQE_FLAG].value)
-    files = {
-        name: (values[f"{name}_model"].value, f"--{name}_model")
-        for name in KINDS
-        if f"{name}_model" in values and values[f"{name}_model"].value is not None
-    }
-    for name, predictor in open_predictors(files).items():
-        judges[name] = ScoreJudge(predictor)
-    return judges
+    def predictors(self):
+        """See `JudgeSettings.predictors`."""
+        files = {kind: getattr(self, f"{kind}_model") for kind in KINDS}
+        return {
+            kind: (path, f"--{kind}_model")
+            for kind, path in files.items()
+            if path is not None
+        }
 
 
 class ScoreJudge:

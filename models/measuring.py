@@ -37,7 +37,7 @@ def measure_scale(models, loader, scale, shave_size, after_image=None, judges=No
         shave_size: HR pixels dropped at each border.
         after_image: Called with an image's name, the outputs of all models, its truth
             (uint8 (H, W, 3) each), and the values of all models.
-        judges: As of `models.judging.judges_from_flags`; None for none.
+        judges: As of `models.judging.JudgeSettings.make`; None for none.
 
     Returns:
         list: For each model a dict from an image's name to its values.

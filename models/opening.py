@@ -1,88 +1,77 @@
 """Opens the model that a checkpoint holds: what validate, freeze and test share."""
 
-from absl import flags
+import dataclasses
 
 from console import app
 from console.choices import load
 from console.errors import InputError
-from console.flags import define_path
 from console.progress import say
+from console.settings import PathName, Settings, option
 from models import MODELS, shipped
 from training import checkpoints
-from training.options import check_heeded
+from training.options import StepOptions, check_heeded
 
 # Where neither flag nor checkpoint says it.
 DEFAULT = "eusr"
 
 
-def define_flags(has_default=True):
-    """Declares the flags of which checkpoint to open and what to take from it.
+@dataclasses.dataclass(frozen=True)
+class CheckpointSettings(Settings):
+    """Which checkpoint to open, and what to take from it."""
 
-    Args:
-        has_default: Whether the script does with the weights that ship.
-    """
-    text = "The checkpoint; a folder means its newest."
-    if has_default:
-        text += " If not given, the model's own in pretrained/."
-    define_path("restore_path", None, text)
-    flags.DEFINE_string("restore_target", None, "Only part of it to restore.")
-    define_use_ema()
-
-
-def define_use_ema():
-    """Declares --use_ema, which train.py has too."""
-    flags.DEFINE_bool(
-        "use_ema",
+    restore_path: PathName | None = option(
+        None,
+        "The checkpoint; a folder means its newest. If not given, the model's own in "
+        "pretrained/.",
+    )
+    restore_target: str | None = option(None, "Only part of it to restore.")
+    use_ema: bool = option(
         True,
         "Take the running average of the weights, where the checkpoint has one.",
+        changes="freely",
     )
 
+    def find(self, name):
+        """Finds the checkpoint.
 
-def find_from_flags(name):
-    """Finds what the flags of `define_flags` name.
+        Args:
+            name: The model's, or None.
 
-    Where they name no checkpoint and the model needs one, --restore_path becomes that
-    of the weights that ship.
+        Returns:
+            CheckpointSettings: With the very checkpoint, where these name none that of
+            the weights that ship; without one for a model that needs none.
 
-    Args:
-        name: The model's, or None.
+        Raises:
+            InputError: There is no such checkpoint.
+        """
+        path = self.restore_path
+        if path is None:
+            name = name or DEFAULT
+            if not load(MODELS, name, "--model").needs_checkpoint:
+                return self
+            path = shipped.find(name)
+            say(f"Using the weights that ship: {path}.")
+        # A folder's newest: a training that writes there may soon have a newer one.
+        return dataclasses.replace(self, restore_path=checkpoints.find(path))
 
-    Returns:
-        str: The checkpoint; None for a model that needs none.
-
-    Raises:
-        InputError: There is no such checkpoint.
-    """
-    values = flags.FLAGS
-    if values.restore_path is None:
-        name = name or DEFAULT
-        if not load(MODELS, name, "--model").needs_checkpoint:
-            return None
-        values.restore_path = shipped.find(name)
-        say(f"Using the weights that ship: {values.restore_path}.")
-    # A folder's newest: a training that writes there may soon have a newer one.
-    values.restore_path = checkpoints.find(values.restore_path)
-    return values.restore_path
-
-
-def open_from_flags(name, options=None):
-    """Opens what `find_from_flags` finds; see `open_model`."""
-    prefix = find_from_flags(name)
-    values = flags.FLAGS
-    model, step = open_model(
-        name, prefix, values.restore_target, options=options, use_ema=values.use_ema
-    )
-    check_heeded(model)
-    return model, step
+    def open(self, name, options=None):
+        """Opens what `find` found; see `open_model`."""
+        options = options or StepOptions()
+        model, step = open_model(
+            name, self.restore_path, self.restore_target, options, self.use_ema
+        )
+        check_heeded(model, options)
+        return model, step
 
 
-def choose_scales(model, given, defaults):
+def choose_scales(model, given, defaults, path):
     """The scales to use a model at.
 
     Args:
         model: A `models.base.Model`.
         given: By --scales; None where it was not given.
         defaults: What is meant then, as far as the model was trained at it.
+        path: Of its checkpoint, for the message.
 
     Returns:
         tuple of int.
@@ -97,7 +86,7 @@ def choose_scales(model, given, defaults):
     untrained = [f"x{scale}" for scale in given if scale not in usable]
     if untrained:
         raise InputError(
-            f"--scales={','.join(map(str, given))}: {flags.FLAGS.restore_path} was "
+            f"--scales={','.join(map(str, given))}: {path} was "
             f"never trained at {' and '.join(untrained)}, only at "
             f"{' and '.join(f'x{scale}' for scale in usable)}."
         )

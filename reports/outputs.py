@@ -7,8 +7,8 @@ from pathlib import Path
 
 from console.errors import InputError
 from console.files import check_target, written_whole
-from console.flags import define_count, define_path, from_flags
 from console.progress import say
+from console.settings import PathName, Settings, option
 from reports.csv_file import write_csv
 from reports.gallery import Gallery
 from reports.page import BYTES_FOR_PICTURES, write_page
@@ -17,55 +17,27 @@ from reports.page import BYTES_FOR_PICTURES, write_page
 MOST_IMAGES = 100
 
 
-def define_flags():
-    """Declares what is written."""
-    define_path(
-        "report_path", None, "JSON file for all numbers, those of each image too."
+@dataclasses.dataclass(frozen=True)
+class Outputs(Settings):
+    """The files that are written; None for those that are not."""
+
+    report_path: PathName | None = option(
+        None, "JSON file for all numbers, those of each image too."
     )
-    define_path(
-        "csv_path", None, "CSV file for all numbers, a row for each image and model."
+    csv_path: PathName | None = option(
+        None, "CSV file for all numbers, a row for each image and model."
     )
-    define_path(
-        "report",
+    report: PathName | None = option(
         None,
         "HTML file to look at: averages beside published ones, all images, and the "
         "worst and best of them beside bicubic and truth.",
     )
-    define_count(
-        "report_images",
+    report_images: int = option(
         12,
         "Images of each scale that --report shows, half the worst, half the best.",
         least=0,
         most=MOST_IMAGES,
     )
-
-
-@dataclasses.dataclass(frozen=True)
-class Outputs:
-    """What is written; None for what is not.
-
-    Attributes:
-        report_path: JSON file.
-        csv_path: CSV file.
-        report: HTML file.
-        report_images: At most how many images of a scale it shows.
-    """
-
-    report_path: str | None
-    csv_path: str | None
-    report: str | None
-    report_images: int
-
-    @classmethod
-    def from_flags(cls):
-        """Makes it, and looks whether all of it can be written.
-
-        Raises:
-            InputError: Something cannot.
-        """
-        outputs = from_flags(cls)
-        outputs.check()
-        return outputs
 
     def check(self):
         """Looks whether all of it can be written.

@@ -6,7 +6,8 @@ class Predictor:
 
     Attributes:
         name: Its name in the registry.
-        may_change: Names of its flags that a run may change when it goes on.
+        settings_classes: Those of the settings (`console.settings.Settings`) that it is
+            made from.
         network: Keras model from float32 (N, H, W, 3) in [-1, 1], any height and
             width, to scores (N, 10), which sum to 1, and features (N, F).
         backbone: The part of it from the picture to the features.
@@ -16,22 +17,19 @@ class Predictor:
     """
 
     name = None
-    may_change = ()
+    settings_classes = ()
     network = backbone = head = None
     trains_head_only = False
     dropout = 0.0
 
-    @staticmethod
-    def define_flags():
-        """Declares the predictor's flags."""
-
     @classmethod
-    def from_flags(cls, architecture=None):
+    def from_flags(cls, architecture=None, restore_path=None):
         """Makes the predictor that the flags describe, its weights not yet loaded.
 
         Args:
             architecture: `architecture()` of the run that goes on, which then count;
                 None for a new one.
+            restore_path: The weights that a new run starts from; None for others.
         """
         raise NotImplementedError
 
@@ -51,8 +49,11 @@ class Predictor:
         """
         raise NotImplementedError
 
-    def load_start(self):
-        """Loads what a new run starts from, by the predictor's flags.
+    def load_start(self, path=None):
+        """Loads what a new run starts from.
+
+        Args:
+            path: Weights; None for those that the predictor's flags say.
 
         Returns:
             str: What that is, for a person.

@@ -14,14 +14,13 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import numpy as np  # noqa: E402
-from absl import flags  # noqa: E402
 
 from console import app, quiet  # noqa: E402
 from console.choices import Choice  # noqa: E402
 from console.errors import InputError  # noqa: E402
 from console.files import check_target, opened_whole, written_whole  # noqa: E402
-from console.flags import define_count, define_path  # noqa: E402
 from console.progress import say, warn  # noqa: E402
+from console.settings import PathName, Settings, is_given, option  # noqa: E402
 from dataloaders import SCORED  # noqa: E402
 from score_predictors import PREDICTORS  # noqa: E402
 
@@ -32,7 +31,6 @@ with quiet.imports():
     from score_predictors.trained_rows import find_trained_rows
     from training import devices
 
-FLAGS = flags.FLAGS
 MODEL = Choice("model", PREDICTORS, "mobilenetv2", "The network.")
 DATALOADER = Choice("dataloader", SCORED, "ava", "The loader of images and scores.")
 
@@ -49,29 +47,36 @@ COLUMNS = {
 }
 
 
-def define_flags():
-    """Declares the flags that are not the loader's."""
-    opening.define_flags()
-    define_count("input_patch_size", 192, "Side of the patches, in pixels.", least=32)
-    define_count("batch_size", 32, "Patches that are scored at once.")
-    flags.DEFINE_string("cuda_device", "-1", "GPU to run on; -1 for the CPU.")
-    define_path("report_path", None, "JSON file for all numbers.")
-    define_path("plot_path", None, "PNG file for predicted against true scores.")
+@dataclasses.dataclass(frozen=True)
+class EvaluateSettings(Settings):
+    """How a predictor is measured, and what is written."""
+
+    input_patch_size: int = option(192, "Side of the patches, in pixels.", least=32)
+    batch_size: int = option(32, "Patches that are scored at once.")
+    cuda_device: str = option("-1", "GPU to run on; -1 for the CPU.")
+    report_path: PathName | None = option(None, "JSON file for all numbers.")
+    plot_path: PathName | None = option(
+        None, "PNG file for predicted against true scores."
+    )
+
+
+SETTINGS = (opening.PredictorSettings, EvaluateSettings)
 
 
 def main():
     """Measures, prints a table, writes report and plot."""
-    path = opening.check_flags()
-    devices.choose(FLAGS.cuda_device, f"--cuda_device={FLAGS.cuda_device}")
+    predictor, settings = (each.from_flags() for each in SETTINGS)
+    path = predictor.path
+    devices.choose(settings.cuda_device, f"--cuda_device={settings.cuda_device}")
     for name in ("report_path", "plot_path"):
-        if FLAGS[name].value is not None:
-            check_target(FLAGS[name].value, f"--{name}")
-    loader = DATALOADER.load(FLAGS.dataloader).from_flags(
-        FLAGS.input_patch_size, FLAGS.batch_size
+        if getattr(settings, name) is not None:
+            check_target(getattr(settings, name), f"--{name}")
+    loader = DATALOADER.load().from_flags(
+        settings.input_patch_size, settings.batch_size
     )
     known = select_rows(path, loader)
-    scorer = opening.open_from_flags(FLAGS.model)
-    if scorer.side not in (None, FLAGS.input_patch_size):
+    scorer = predictor.open(MODEL.name)
+    if scorer.side not in (None, settings.input_patch_size):
         raise InputError(
             f"{scorer.source} takes {scorer.side}x{scorer.side} pixels only; give "
             f"--input_patch_size={scorer.side}."
@@ -85,13 +90,13 @@ def main():
     report = {"predictor": str(scorer.source), "first_score": loader.first_score}
     report |= measure_groups(predicted, target, rows, loader.first_score)
     print_table(report)
-    if FLAGS.report_path is not None:
-        with written_whole(FLAGS.report_path) as aside:
+    if settings.report_path is not None:
+        with written_whole(settings.report_path) as aside:
             aside.write_text(json.dumps(_to_json(report), indent=2) + "\n")
-        say(f"Wrote {FLAGS.report_path}")
-    if FLAGS.plot_path is not None:
-        draw_scatter(report["images"], FLAGS.plot_path)
-        say(f"Wrote {FLAGS.plot_path}")
+        say(f"Wrote {settings.report_path}")
+    if settings.plot_path is not None:
+        draw_scatter(report["images"], settings.plot_path)
+        say(f"Wrote {settings.plot_path}")
 
 
 def select_rows(path, loader):
@@ -107,7 +112,7 @@ def select_rows(path, loader):
     loader.select(parts=("validate",))
     known, flag = find_trained_rows(path, loader), f"{loader.name}_validate_range"
     same = (None, loader.settings.validate_range)
-    if known.validate_range not in same and not FLAGS[flag].present:
+    if known.validate_range not in same and not is_given(flag):
         loader.settings = dataclasses.replace(
             loader.settings, validate_range=known.validate_range
         )
@@ -274,4 +279,4 @@ def draw_scatter(images, path):
 
 
 if __name__ == "__main__":
-    app.run(main, define_flags, (MODEL, DATALOADER))
+    app.run(main, SETTINGS, (MODEL, DATALOADER))

@@ -9,20 +9,19 @@ The file takes pictures of any size. It is read back and compared with the netwo
 before it is called done.
 """
 
+import dataclasses
 import functools
 import sys
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from absl import flags  # noqa: E402
-
 from console import app, quiet  # noqa: E402
 from console.choices import Choice  # noqa: E402
 from console.errors import InputError  # noqa: E402
 from console.files import written_whole  # noqa: E402
-from console.flags import define_path  # noqa: E402
 from console.progress import say  # noqa: E402
+from console.settings import PathName, option  # noqa: E402
 from score_predictors import PREDICTORS  # noqa: E402
 
 with quiet.imports():
@@ -32,7 +31,6 @@ with quiet.imports():
     from score_predictors import opening
     from training import devices
 
-FLAGS = flags.FLAGS
 MODEL = Choice("model", PREDICTORS, "mobilenetv2", "The network.")
 
 # Odd and even sizes: each is padded in its own way.
@@ -41,22 +39,33 @@ SIDES = (192, 199)
 TOLERANCES = {True: (1e-5, 1e-4), False: (1e-4, 1e-3)}
 
 
-def define_flags():
-    """Declares the flags."""
-    define_path("restore_path", "score_predictor.h5", "The weights, an .h5 file.")
-    formats.define_flags("score_predictor_frozen.pb")
-    opening.define_first_score()
+@dataclasses.dataclass(frozen=True)
+class FreezeSettings(opening.FirstScore):
+    """What is frozen."""
+
+    restore_path: PathName = option("score_predictor.h5", "The weights, an .h5 file.")
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportSettings(formats.ExportSettings):
+    """What it is written as, and where to."""
+
+    output_path: PathName = formats.ExportSettings.with_default(
+        "output_path", "score_predictor_frozen.pb"
+    )
+
+
+SETTINGS = (FreezeSettings, ExportSettings)
 
 
 def main():
     """Freezes, reads back, compares."""
+    settings, export = (each.from_flags() for each in SETTINGS)
     devices.choose("-1")
-    file_format, target = formats.from_flags()
-    model, attributes = MODEL.load(FLAGS.model).from_file(
-        FLAGS.restore_path, "--restore_path"
-    )
+    file_format, target = export.find()
+    path, first_score = settings.restore_path, settings.first_score
+    model, attributes = MODEL.load().from_file(path, "--restore_path")
     network = functools.partial(model.network, training=False)
-    first_score = FLAGS.first_score
     if first_score is None:
         first_score = attributes.get("first_score")
     exported = formats.Network(
@@ -70,7 +79,7 @@ def main():
         differences = compare(network, open_file(file_format, exported, aside))
         if np.isnan(differences).any():
             raise InputError(
-                f"--restore_path={FLAGS.restore_path}: with these weights the scores "
+                f"--restore_path={path}: with these weights the scores "
                 "are not finite; the training went astray. Use others."
             )
         if not (differences <= TOLERANCES[file_format is formats.FrozenFile]).all():
@@ -118,4 +127,4 @@ def compare(network, predict):
 
 
 if __name__ == "__main__":
-    app.run(main, define_flags, (MODEL,))
+    app.run(main, SETTINGS, (MODEL,))

@@ -8,17 +8,16 @@ own, it takes pictures of any size and pads each as the network built for that s
 import dataclasses
 
 import keras
-from absl import flags
 
+from console import settings
 from console.errors import InputError
-from console.flags import define_float, define_path, from_flags
 from console.progress import warn
+from console.settings import PathName, option
 from score_predictors import imagenet
 from score_predictors.base import Predictor
 from score_predictors.layers import FusedBatchNormalization
 from score_predictors.weight_files import WeightFile
 
-FLAG_PREFIX = "mobilenetv2_"
 SCORES = 10
 
 ALPHA_BOUNDS = (0.05, 4.0)
@@ -33,30 +32,45 @@ _LAST_CHANNELS = 320
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """What the network is made from, and how it is trained.
+class Settings(settings.Settings):
+    """What the network is made from, and how it is trained."""
 
-    Attributes:
-        alpha: Width of the network; 1 is the paper's.
-        train_last_only: Whether only the last layer is trained.
-        dropout: Share of the features that a training step drops.
-        bn_momentum: Of the running averages of batch normalisation; None is 0.999
-            from trained weights, 0.9 from none, of which 0.999 would keep too much.
-        weights: What a new run starts from: `imagenet`, `none` or a file.
-    """
+    flag_prefix = "mobilenetv2_"
 
-    alpha: float = 1.0
-    train_last_only: bool = False
-    dropout: float = 0.75
-    bn_momentum: float | None = None
-    weights: str = "imagenet"
+    alpha: float = option(
+        1.0,
+        "Width of the network. A file of weights knows its own.",
+        least=ALPHA_BOUNDS[0],
+        most=ALPHA_BOUNDS[1],
+    )
+    train_last_only: bool = option(False, "Train the last layer only.")
+    dropout: float = option(
+        0.75,
+        "Share of the features that a training step drops.",
+        least=0.0,
+        most=0.99,
+    )
+    # From none, 0.999 would keep too much of what is random.
+    bn_momentum: float | None = option(
+        None,
+        "Momentum of batch normalisation's running averages; if not given 0.999, "
+        "or 0.9 with --mobilenetv2_weights=none.",
+        least=0.0,
+        most=0.9999,
+    )
+    weights: PathName = option(
+        "imagenet",
+        "What a new run without --restore_path starts from: imagenet, none, or a "
+        "file of weights.",
+        changes="said",
+    )
 
 
 class MobileNetV2(Predictor):
     """See the module's docstring."""
 
     name = "mobilenetv2"
-    may_change = ("mobilenetv2_weights",)
+    settings_classes = (Settings,)
 
     def __init__(self, settings):
         """Makes the network, with random weights.
@@ -78,51 +92,13 @@ class MobileNetV2(Predictor):
         self.trains_head_only = settings.train_last_only
         self.dropout = settings.dropout
 
-    @staticmethod
-    def define_flags():
-        """Declares the flags of the network and of its training."""
-        define_float(
-            "mobilenetv2_alpha",
-            Settings.alpha,
-            "Width of the network. A file of weights knows its own.",
-            lower_bound=ALPHA_BOUNDS[0],
-            upper_bound=ALPHA_BOUNDS[1],
-        )
-        flags.DEFINE_bool(
-            "mobilenetv2_train_last_only",
-            Settings.train_last_only,
-            "Train the last layer only.",
-        )
-        define_float(
-            "mobilenetv2_dropout",
-            Settings.dropout,
-            "Share of the features that a training step drops.",
-            lower_bound=0.0,
-            upper_bound=0.99,
-        )
-        define_float(
-            "mobilenetv2_bn_momentum",
-            Settings.bn_momentum,
-            "Momentum of batch normalisation's running averages; if not given 0.999, "
-            "or 0.9 with --mobilenetv2_weights=none.",
-            lower_bound=0.0,
-            upper_bound=0.9999,
-        )
-        define_path(
-            "mobilenetv2_weights",
-            Settings.weights,
-            "What a new run without --restore_path starts from: imagenet, none, or a "
-            "file of weights.",
-        )
-
     @classmethod
-    def from_flags(cls, architecture=None):
-        """See `Predictor.from_flags`; --restore_path knows its alpha."""
-        settings = from_flags(Settings, FLAG_PREFIX)
-        restore_path = flags.FLAGS.restore_path
+    def from_flags(cls, architecture=None, restore_path=None):
+        """See `Predictor.from_flags`; what --restore_path names knows its alpha."""
+        settings = Settings.from_flags()
         if architecture is not None:
             settings = dataclasses.replace(settings, **architecture)
-        elif restore_path is not None and not flags.FLAGS["mobilenetv2_alpha"].present:
+        elif restore_path is not None and "alpha" not in Settings.given():
             with WeightFile(restore_path, "--restore_path") as file:
                 settings = dataclasses.replace(settings, alpha=_read_alpha(file))
         return cls(settings)
@@ -139,9 +115,9 @@ class MobileNetV2(Predictor):
                 attributes["first_score"] = int(first_score)
             return predictor, attributes
 
-    def load_start(self):
+    def load_start(self, path=None):
         """See `Predictor.load_start`."""
-        path, weights = flags.FLAGS.restore_path, self.settings.weights
+        weights = self.settings.weights
         if path is not None:
             with WeightFile(path, "--restore_path") as file:
                 self._load(file, self.network.weights)

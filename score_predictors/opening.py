@@ -1,31 +1,13 @@
 """Opens a predictor of either kind of file: what evaluate and predict share."""
 
+import dataclasses
 import functools
-
-from absl import flags
 
 from console.choices import load
 from console.errors import InputError
-from console.flags import define_count, define_path
+from console.settings import PathName, Settings, option
 from frozen.predictor import FrozenPredictor
 from score_predictors import PREDICTORS
-
-
-def define_flags():
-    """Declares which predictor to open."""
-    define_path("restore_path", None, "Its weights, an .h5 file.")
-    define_path("model_name", None, "In their place: its frozen .pb file.")
-
-
-def define_first_score():
-    """Declares what files of other programs do not say."""
-    define_count(
-        "first_score",
-        None,
-        "The lowest of the ten scores: 1 for AVA, 0 for TID2013. Files that were "
-        "written here know it.",
-        least=0,
-    )
 
 
 class Scorer:
@@ -46,48 +28,62 @@ class Scorer:
         self.first_score, self.dataloader = first_score, dataloader
 
 
-def check_flags():
-    """Makes sure that one file is given, before anything long is begun.
+@dataclasses.dataclass(frozen=True)
+class PredictorSettings(Settings):
+    """Which predictor to open."""
 
-    Returns:
-        str: The file.
+    restore_path: PathName | None = option(None, "Its weights, an .h5 file.")
+    model_name: PathName | None = option(None, "In their place: its frozen .pb file.")
 
-    Raises:
-        InputError: Neither or both are.
-    """
-    values = flags.FLAGS
-    given = [path for path in (values.restore_path, values.model_name) if path]
-    if len(given) != 1:
-        found = "both" if given else "neither"
-        raise InputError(
-            f"found {found} of --restore_path (weights, .h5) and --model_name (a "
-            "frozen file, .pb); expected one of them."
+    @property
+    def path(self):
+        """The file."""
+        return self.restore_path or self.model_name
+
+    def check(self):
+        """See `Settings.check`: one file is given, or else nothing long is begun."""
+        given = [path for path in (self.restore_path, self.model_name) if path]
+        if len(given) != 1:
+            found = "both" if given else "neither"
+            raise InputError(
+                f"found {found} of --restore_path (weights, .h5) and --model_name (a "
+                "frozen file, .pb); expected one of them."
+            )
+
+    def open(self, name):
+        """Opens it.
+
+        Args:
+            name: Name of the predictor in the registry.
+
+        Returns:
+            Scorer.
+
+        Raises:
+            InputError: The file does not fit.
+        """
+        path = self.path
+        if self.model_name:
+            network = FrozenPredictor(path)
+            return Scorer(network, path, network.first_score, side=network.side)
+        predictor_class = load(PREDICTORS, name, "--model")
+        predictor, attributes = predictor_class.from_file(path, "--restore_path")
+        dataloader = attributes.get("dataloader")
+        return Scorer(
+            functools.partial(predictor.network, training=False),
+            path,
+            attributes.get("first_score"),
+            dataloader if isinstance(dataloader, str) else None,
         )
-    return given[0]
 
 
-def open_from_flags(name):
-    """Opens what the flags say.
+@dataclasses.dataclass(frozen=True)
+class FirstScore(Settings):
+    """What files of other programs do not say."""
 
-    Args:
-        name: Name of the predictor in the registry.
-
-    Returns:
-        Scorer.
-
-    Raises:
-        InputError: Neither or both files are given, or the one does not fit.
-    """
-    path, values = check_flags(), flags.FLAGS
-    if values.model_name:
-        network = FrozenPredictor(path)
-        return Scorer(network, path, network.first_score, side=network.side)
-    predictor_class = load(PREDICTORS, name, "--model")
-    predictor, attributes = predictor_class.from_file(path, "--restore_path")
-    dataloader = attributes.get("dataloader")
-    return Scorer(
-        functools.partial(predictor.network, training=False),
-        path,
-        attributes.get("first_score"),
-        dataloader if isinstance(dataloader, str) else None,
+    first_score: int | None = option(
+        None,
+        "The lowest of the ten scores: 1 for AVA, 0 for TID2013. Files that were "
+        "written here know it.",
+        least=0,
     )

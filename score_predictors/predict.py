@@ -8,6 +8,7 @@ TID2013's 0 to 9 with weights trained on that.
 """
 
 import csv
+import dataclasses
 import io
 import sys
 from pathlib import Path
@@ -15,14 +16,13 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import numpy as np  # noqa: E402
-from absl import flags  # noqa: E402
 
 from console import app, quiet  # noqa: E402
 from console.choices import Choice  # noqa: E402
 from console.errors import InputError  # noqa: E402
 from console.files import check_target, written_whole  # noqa: E402
-from console.flags import define_count, define_path  # noqa: E402
 from console.progress import say, track, warn  # noqa: E402
+from console.settings import PathName, option  # noqa: E402
 from imaging import limits  # noqa: E402
 from imaging.crops import centre_patch  # noqa: E402
 from imaging.files import load_image  # noqa: E402
@@ -35,7 +35,6 @@ with quiet.imports():
     from score_predictors.predicting import make_predict
     from training import devices
 
-FLAGS = flags.FLAGS
 MODEL = Choice("model", PREDICTORS, "mobilenetv2", "The network.")
 BATCH_SIZE = 32
 # What AVA's scores begin with.
@@ -43,52 +42,54 @@ FIRST_SCORE = 1
 COLUMNS = ("score", "deviation", "picture")
 
 
-def define_flags():
-    """Declares the flags."""
-    opening.define_flags()
-    opening.define_first_score()
-    define_path("input_path", None, "A picture or a folder of pictures.")
-    define_path("report_path", None, "CSV file for the scores.")
-    define_count(
-        "input_patch_size",
+@dataclasses.dataclass(frozen=True)
+class PredictSettings(opening.FirstScore):
+    """Which pictures are scored, and how."""
+
+    input_path: PathName = option(
+        None, "A picture or a folder of pictures.", is_required=True
+    )
+    report_path: PathName | None = option(None, "CSV file for the scores.")
+    input_patch_size: int = option(
         192,
         "Side of the square in the middle of each picture that is scored, as in "
         "validation; pictures whose short side is less are enlarged.",
         least=32,
     )
-    flags.DEFINE_bool(
-        "full_image",
+    full_image: bool = option(
         False,
         "Score whole pictures. Large ones take much memory, and the networks were "
         "trained on squares.",
     )
-    limits.define_flag()
-    flags.DEFINE_bool("use_gpu", False, "Whether to run on the GPU.")
+    use_gpu: bool = option(False, "Whether to run on the GPU.")
+
+
+SETTINGS = (PredictSettings, opening.PredictorSettings, limits.LimitSettings)
 
 
 def main():
     """Scores every picture."""
-    app.require("input_path")
-    opening.check_flags()
-    devices.choose("0" if FLAGS.use_gpu else "-1", "--use_gpu")
-    limits.take_flag()
-    if FLAGS.report_path is not None:
-        check_target(FLAGS.report_path, "--report_path")
-    paths = list_pictures(FLAGS.input_path, "--input_path")
-    scorer = opening.open_from_flags(FLAGS.model)
-    side = None if FLAGS.full_image else FLAGS.input_patch_size
+    settings, predictor, most = (each.from_flags() for each in SETTINGS)
+    devices.choose("0" if settings.use_gpu else "-1", "--use_gpu")
+    most.take()
+    if settings.report_path is not None:
+        check_target(settings.report_path, "--report_path")
+    paths = list_pictures(settings.input_path, "--input_path")
+    scorer = predictor.open(MODEL.name)
+    side = None if settings.full_image else settings.input_patch_size
     if scorer.side is not None and scorer.side != side:
         raise InputError(
             f"{scorer.source} takes {scorer.side}x{scorer.side} pixels only; give "
             f"--input_patch_size={scorer.side} and leave out --full_image."
         )
     scored, broken = score_all(paths, make_predict(scorer.network), side)
+    first_score = choose_first_score(scorer, settings.first_score)
     rows = sorted(
         (
             (float(mean), float(deviation), path)
             for path, mean, deviation in zip(
                 scored,
-                mean_score(list(scored.values()), choose_first_score(scorer)),
+                mean_score(list(scored.values()), first_score),
                 score_deviation(list(scored.values())),
                 strict=True,
             )
@@ -98,16 +99,16 @@ def main():
     say("score  deviation  picture")
     for mean, deviation, path in rows:
         say(f"{mean:5.2f}  {deviation:9.2f}  {path}")
-    if FLAGS.report_path is not None:
-        write_report(rows, FLAGS.report_path)
-        say(f"Wrote {FLAGS.report_path}")
+    if settings.report_path is not None:
+        write_report(rows, settings.report_path)
+        say(f"Wrote {settings.report_path}")
     return 1 if broken else None
 
 
-def choose_first_score(scorer):
+def choose_first_score(scorer, given):
     """The lowest of the ten scores, by the flag or the file; says if neither does."""
-    if FLAGS.first_score is not None:
-        return FLAGS.first_score
+    if given is not None:
+        return given
     if scorer.first_score is not None:
         return scorer.first_score
     say(
@@ -174,4 +175,4 @@ def write_report(rows, path):
 
 
 if __name__ == "__main__":
-    app.run(main, define_flags, (MODEL,))
+    app.run(main, SETTINGS, (MODEL,))

@@ -5,10 +5,10 @@ import subprocess
 
 import pytest
 
-from benchmarks import four_pass, predictor, shipped, tiling
+from benchmarks import four_pass, memory, predictor, shipped, tiling
 from benchmarks.network import PATCH, count_flops
 from benchmarks.rows import Row, to_table
-from benchmarks.settings import Settings
+from benchmarks.settings import BenchmarkSettings
 from benchmarks.speed import check_sections
 from console.errors import InputError
 from score_predictors.mobilenetv2 import MobileNetV2
@@ -18,7 +18,7 @@ from tests.pictures import write_pictures
 from tests.scripts import fail, run_here, succeed, succeed_here
 
 SMALL = ("--scales=2", "--batch_size=1", "--features=4", "--shared_blocks=1")
-SMALL_SETTINGS = Settings((2,), 1, 1, 4, 1, "-1")
+SMALL_SETTINGS = BenchmarkSettings((2,), 1, 1, 4, 1, "-1")
 SECTIONS = ("limit", "training", "upscaling", "exports", "input", "start")
 
 
@@ -37,6 +37,11 @@ def test_speed_measures_every_section_and_the_limit_first(speed):
     assert list(report["sections"]) == list(SECTIONS)
     assert all(report["sections"].values())
     assert report["device"].startswith("the CPU (")
+
+
+def test_the_peak_of_a_process_of_its_own_is_measured():
+    gigabytes = memory.measure_peak("upscaling", "float32", SMALL_SETTINGS)
+    assert 0.05 < gigabytes < 10
 
 
 def test_a_share_of_the_limit_is_the_quotient_of_two_speeds(speed):
@@ -95,7 +100,7 @@ def test_the_predictors_input_and_training_are_measured(monkeypatch):
         monkeypatch.setattr(predictor, name, value)
     network = PredictorSettings(alpha=0.35, weights="none")
     monkeypatch.setattr(predictor, "SETTINGS", network)
-    rows = list(predictor.measure(Settings(repeats=1)))
+    rows = list(predictor.measure(BenchmarkSettings(repeats=1)))
     assert all(row.images_per_second > 0 for row in rows)
     shares = [row.waiting_share for row in rows if row.waiting_share is not None]
     assert len(rows) == 5 and len(shares) == 2
@@ -109,7 +114,9 @@ def test_the_parts_of_a_step_of_4pp_eusr_are_measured(monkeypatch):
     monkeypatch.setattr(four_pass, "PATCH", 8)
     # One is enough: each traces five graphs.
     monkeypatch.setattr(four_pass, "PRECISIONS", ("float32",))
-    rows = list(four_pass.measure(Settings(repeats=1, features=4, shared_blocks=1)))
+    rows = list(
+        four_pass.measure(BenchmarkSettings(repeats=1, features=4, shared_blocks=1))
+    )
     parts = [row.what.partition(": ")[2] for row in rows]
     assert parts[-1] == "whole step" and len(parts) == 5
     assert all(row.seconds > 0 and row.share_of_limit > 0 for row in rows)

@@ -156,13 +156,16 @@ def test_all_is_said_when_the_import_fails():
 
 
 APP = """
-import os, sys
-from absl import flags
+import dataclasses, os, sys
 from console import app
 from console.errors import InputError
+from console.settings import Settings, option
+@dataclasses.dataclass(frozen=True)
+class Named(Settings):
+    name: str = option(None, "A name.", is_required=True)
 def main():
     {body}
-app.run(main, lambda: flags.DEFINE_string("name", None, "A name."))
+app.run(main, (Named,))
 """
 
 
@@ -177,7 +180,7 @@ app.run(main, lambda: flags.DEFINE_string("name", None, "A name."))
             1,
             "Error: x: no space left on the disk; make room and run again.\n",
         ),
-        ("app.require('name')", 1, "Error: --name must be given; see --helpshort.\n"),
+        ("Named.from_flags()", 1, "Error: --name must be given; see --helpshort.\n"),
         ("return 7", 7, ""),
     ],
 )

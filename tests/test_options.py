@@ -307,11 +307,12 @@ def test_the_best_checkpoint_is_kept(loader, tmp_path, capsys):
 def test_what_may_change_with_a_word_and_what_may_not(tmp_path, capsys):
     before = {"rate": 1.0, "seed": 0, "log": 1}
     changed = {"rate": 2.0, "seed": 0, "log": 2}
-    check_same_run(tmp_path, before, changed, ("log",), ("rate",))
+    changes = {"log": "freely", "rate": "said", "seed": "no"}
+    check_same_run(tmp_path, before, changed, changes)
     assert capsys.readouterr().out == "From here on: --rate was 1.0 and is 2.0.\n"
     changed |= {"seed": 1, "data_set": "other"}
     with pytest.raises(InputError, match="--seed was 0 and is 1") as caught:
-        check_same_run(tmp_path, before, changed, ("log",), ("rate",))
+        check_same_run(tmp_path, before, changed, changes)
     assert "rate" not in str(caught.value)
 
 
@@ -320,7 +321,7 @@ def test_other_scales_are_no_other_data_set(tmp_path):
     now = {"scales": [2], "data_set": "known by its sizes at x2"}
     more = "--restore_path=a/model.ckpt-7 --global_step=7"
     with pytest.raises(InputError) as caught:
-        check_same_run(tmp_path, before, now, (), more=more)
+        check_same_run(tmp_path, before, now, {}, more=more)
     assert "--scales was [4] and is [2]. " in str(caught.value)
     assert "data set" not in str(caught.value)
     assert f"give another --train_path with {more}" in str(caught.value)

@@ -296,7 +296,7 @@ def test_a_warm_cache_is_told_with_the_number_of_images(tmp_path, capsys):
 def test_a_missing_validation_image_is_named_with_the_flags_of_validation(tmp_path):
     settings = write_pair(tmp_path, (20, 30), (10, 15), "b.png")
     with pytest.raises(InputError, match=r"for a\.png of --validate_truth_path"):
-        make_loader(tmp_path, **settings, flag_prefix="--validate")
+        make_loader(tmp_path, **settings, of="--validate")
 
 
 def write_pair(folder, hr_size, lr_size, lr_name="a.png"):

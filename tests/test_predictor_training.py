@@ -6,7 +6,6 @@ import math
 import signal
 import threading
 from pathlib import Path
-from unittest import mock
 
 import keras
 import numpy as np
@@ -14,9 +13,7 @@ import pytest
 import tensorflow as tf
 
 from console.errors import InputError
-from dataloaders.ava import AVA
-from dataloaders.scored import ScoredSettings
-from score_predictors import mobilenetv2
+from dataloaders.ava import AVA, AVASettings
 from score_predictors import trainer as trainer_module
 from score_predictors.history import COLUMNS
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
@@ -32,11 +29,13 @@ def make_trainer(
     """A run on 7 pictures of 32 pixels: 3 steps an epoch."""
     keras.utils.set_random_seed(0)
     loader = AVA(
-        ScoredSettings(
-            *("0,7", "7,12", 32, 3), threads=2, leave_out_broken=leave_out_broken
+        AVASettings(
+            *("0,7", "7,12", 32, 3),
+            threads=2,
+            leave_out_broken=leave_out_broken,
+            dataset_path=folder / "AVA.txt",
+            image_path=folder / "images",
         ),
-        folder / "AVA.txt",
-        folder / "images",
     )
     loader.prepare()
     settings = {"alpha": 0.35, "weights": "none", "dropout": 0.5} | settings
@@ -323,8 +322,7 @@ def test_the_momentum_that_a_run_began_with_is_kept(monkeypatch):
     began = MobileNetV2(Settings(alpha=0.35, weights="none")).architecture()
     assert began == {"alpha": 0.35, "bn_momentum": 0.9}
     values = {"alpha": 0.35, "weights": "imagenet"}
-    monkeypatch.setattr(mobilenetv2, "from_flags", lambda *_: Settings(**values))
-    monkeypatch.setattr(mobilenetv2.flags, "FLAGS", mock.Mock(restore_path=None))
+    monkeypatch.setattr(Settings, "from_flags", lambda: Settings(**values))
     goes_on = MobileNetV2.from_flags(began)
     assert goes_on.architecture() == began
     momenta = {

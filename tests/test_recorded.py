@@ -21,7 +21,7 @@ from frozen import graphs
 from models import MODELS
 from tests.four_pass import SMALL_FLAGS, write_predictor
 from tests.pictures import write_pictures
-from tests.scored_data import write_ava, write_tid2013
+from tests.scored_data import write_ava
 from tests.scripts import ROOT, run_here
 from training import arguments, checkpoints
 
@@ -78,7 +78,6 @@ class Road:
         self.folder = folder
         write_pictures(folder / "HR", [(72, 80), (80, 72)])
         write_ava(folder / "AVA")
-        write_tid2013(folder / "TID")
         self.predictors = [
             f"--eusr_{name}_nima_path={write_predictor(folder / f'{name}.pb')}"
             for name in ("aesthetic", "subjective")
@@ -90,11 +89,8 @@ class Road:
     def _compared(self, name):
         """Remembers how arguments may change, as a script says when a run goes on."""
 
-        def remember(run, before, now, freely, said=(), *_, **__):
-            self.may_change[name] = {
-                key: "freely" if key in freely else "said" if key in said else "no"
-                for key in now
-            }
+        def remember(run, before, now, changes, *_, **__):
+            self.may_change[name] = {key: changes.get(key, "no") for key in now}
 
         with mock.patch.object(arguments, "check_same_run", remember):
             yield
@@ -113,29 +109,21 @@ class Road:
             start("train.py", *flags, "--max_steps=2")
         return folder
 
-    def train_predictor(self, name):
+    def train_predictor(self):
         """Likewise a predictor; returns the file of its weights."""
-        lists = {
-            "ava": [
-                f"--ava_dataset_path={self.folder / 'AVA' / 'AVA.txt'}",
-                f"--ava_image_path={self.folder / 'AVA' / 'images'}",
-                *("--ava_train_range=0,2", "--ava_validate_range=2,5"),
-            ],
-            "tid2013": [
-                f"--tid2013_image_path={self.folder / 'TID' / 'distorted_images'}",
-                *("--tid2013_train_range=0,2", "--tid2013_validate_range=2,5"),
-            ],
-        }
         flags = [
-            *(f"--dataloader={name}", *lists[name], f"--train_path={self.folder}"),
+            f"--ava_dataset_path={self.folder / 'AVA' / 'AVA.txt'}",
+            f"--ava_image_path={self.folder / 'AVA' / 'images'}",
+            *("--ava_train_range=0,2", "--ava_validate_range=2,5"),
             *("--mobilenetv2_alpha=0.35", "--mobilenetv2_weights=none"),
-            *(f"--weight_filename={name}.h5", "--batch_size=2"),
-            *("--input_patch_size=32", "--mobilenetv2_train_last_only"),
+            *(f"--train_path={self.folder}", "--weight_filename=ava.h5"),
+            *("--batch_size=2", "--input_patch_size=32"),
+            "--mobilenetv2_train_last_only",
         ]
         start("score_predictors/train.py", *flags, "--epochs=1")
-        with self._compared(f"{name}.h5"):
+        with self._compared("ava.h5"):
             start("score_predictors/train.py", *flags, "--epochs=2")
-        return self.folder / f"{name}.h5"
+        return self.folder / "ava.h5"
 
 
 def summarise(root, shapes):
@@ -185,23 +173,15 @@ def make_layouts(road):
         "eusr": list_tensors(eusr / "model.ckpt-2"),
         "4pp_eusr": list_tensors(four_pass / "model.ckpt-2"),
     }
-    for name in ("eusr", "4pp_eusr"):
-        pb = road.folder / f"{name}.pb"
-        start(
-            *("freeze.py", f"--restore_path={road.folder / name}", "--scales=4"),
-            f"--output_path={pb}",
-        )
-        layouts[pb.name] = list_ends(pb)
-    for name in ("ava", "tid2013"):
-        weights = road.train_predictor(name)
-        table = weights.with_suffix(".csv").read_text().splitlines()[0]
-        layouts[weights.name] = [*list_datasets(weights), f"csv {table}"]
-        pb = weights.with_suffix(".pb")
-        start(
-            "score_predictors/freeze.py",
-            *(f"--restore_path={weights}", f"--output_path={pb}"),
-        )
-        layouts[pb.name] = list_ends(pb)
+    pb = road.folder / "eusr.pb"
+    start("freeze.py", f"--restore_path={eusr}", "--scales=4", f"--output_path={pb}")
+    layouts[pb.name] = list_ends(pb)
+    weights = road.train_predictor()
+    table = weights.with_suffix(".csv").read_text().splitlines()[0]
+    layouts[weights.name] = [*list_datasets(weights), f"csv {table}"]
+    pb, given = weights.with_suffix(".pb"), f"--restore_path={weights}"
+    start("score_predictors/freeze.py", given, f"--output_path={pb}")
+    layouts[pb.name] = list_ends(pb)
     report = road.folder / "report"
     start(
         *("validate.py", f"--restore_path={eusr}", "--scales=4"),

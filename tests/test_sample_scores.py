@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dataloaders.scored import ScoredSettings
-from dataloaders.tid2013 import TID2013, to_distribution
+from dataloaders.tid2013 import TID2013, TID2013Settings, to_distribution
 from imaging.files import load_image
 from misc import sample_scores
 from tests.pictures import draw_picture, write_pictures
@@ -35,7 +34,9 @@ def test_the_set_is_read_as_tid2013_with_every_image_and_photographs_apart(made)
     folder, said, _ = made
     assert "Wrote 50 images, 25 of each photograph" in said
     assert "--tid2013_validate_range=0,25 --tid2013_train_range=25,0" in said
-    loader = TID2013(ScoredSettings("25,0", "0,25", 32), folder / "distorted_images")
+    loader = TID2013(
+        TID2013Settings("25,0", "0,25", 32, image_path=folder / "distorted_images")
+    )
     loader.prepare()
     assert loader.count() == {"train": 25, "validate": 25}
     references = {

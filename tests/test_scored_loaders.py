@@ -7,24 +7,25 @@ from PIL import Image
 from console.errors import InputError
 from console.flags import parse_range
 from dataloaders import checked
-from dataloaders.ava import AVA
-from dataloaders.scored import ScoredSettings
-from dataloaders.tid2013 import TID2013, name_distortion, to_distribution
+from dataloaders.ava import AVA, AVASettings
+from dataloaders.tid2013 import (
+    TID2013,
+    TID2013Settings,
+    name_distortion,
+    to_distribution,
+)
 from tests.scored_data import one_hot, write_ava, write_tid2013
 from tests.shared_data import SHARED, needs_shared
 
 
 def make_ava(folder, train="0,-4", validate="-4,0", **settings):
     settings = {"patch_size": 32, "batch_size": 3, "threads": 2} | settings
-    return AVA(
-        ScoredSettings(train, validate, **settings),
-        folder / "AVA.txt",
-        folder / "images",
-    )
+    settings |= {"dataset_path": folder / "AVA.txt", "image_path": folder / "images"}
+    return AVA(AVASettings(train, validate, **settings))
 
 
 def make_tid(images, train="4,12", validate="0,4", **more):
-    return TID2013(ScoredSettings(train, validate, 32, 3), images, **more)
+    return TID2013(TID2013Settings(train, validate, 32, 3, image_path=images, **more))
 
 
 def names(loader, part):
@@ -214,14 +215,16 @@ def test_a_damaged_row_is_named_by_its_line(tmp_path, line, found):
 def test_missing_files_and_folders_are_named(tmp_path):
     table, images = write_ava(tmp_path)
     with pytest.raises(InputError, match="--ava_dataset_path=.*no such file"):
-        AVA(ScoredSettings("0,", "0,"), tmp_path / "no.txt", images).prepare()
+        AVA(AVASettings(dataset_path=tmp_path / "no.txt", image_path=images)).prepare()
     with pytest.raises(InputError, match="--ava_image_path=.*does not exist"):
-        AVA(ScoredSettings("0,", "0,"), table, tmp_path / "no").prepare()
+        AVA(AVASettings(dataset_path=table, image_path=tmp_path / "no")).prepare()
     with pytest.raises(InputError, match="--ava_image_path must be given"):
-        AVA(ScoredSettings("0,", "0,"), table, None).prepare()
+        AVA(AVASettings(dataset_path=table)).prepare()
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"ends in \.jpg"):
-        AVA(ScoredSettings("0,", "0,"), table, tmp_path / "empty").prepare()
+        AVA(
+            AVASettings("0,", "0,", dataset_path=table, image_path=tmp_path / "empty")
+        ).prepare()
     table.write_text("")
     with pytest.raises(InputError, match="is empty"):
         make_ava(tmp_path).prepare()
@@ -241,7 +244,7 @@ def test_scores_of_other_pictures_are_an_error(tmp_path):
 @pytest.mark.parametrize("extension", ["bmp", "png"])
 def test_tid2013_is_read_in_its_own_layout_whatever_the_case(tmp_path, extension):
     images = write_tid2013(tmp_path, extension)
-    loader = make_tid(images, extension=extension)
+    loader = make_tid(images, image_extension=extension)
     loader.prepare()
     assert len(names(loader, "train")) == 8 and len(names(loader, "validate")) == 4
     assert loader.parts["validate"][0].path.stem == "i01_01_1"
@@ -312,18 +315,17 @@ def test_distortions_are_known_by_tid2013s_numbers():
 @needs_shared
 def test_the_databases_own_files_are_read():
     data = SHARED / "data"
-    loader = AVA(
-        ScoredSettings("0,-5000", "0,-5000"),
-        data / "AVA" / "AVA.txt",
-        data / "AVA" / "images",
-    )
+    paths = {
+        "dataset_path": data / "AVA" / "AVA.txt",
+        "image_path": data / "AVA" / "images",
+    }
+    loader = AVA(AVASettings("0,-5000", "0,-5000", **paths))
     rows = loader.read_rows()
     assert len(rows) == 25551
     found = [row.name for row in rows if row.path is not None]
     assert found == ["42040"]
-    rows = TID2013(
-        ScoredSettings("0,", "0,"), data / "TID2013" / "distorted_images"
-    ).read_rows()
+    images = data / "TID2013" / "distorted_images"
+    rows = TID2013(TID2013Settings("0,", "0,", image_path=images)).read_rows()
     assert len(rows) == 3000
     assert [row.name for row in rows if row.path is not None] == ["i01_01_5.bmp"]
     assert len({row.group for row in rows}) == 24

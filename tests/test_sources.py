@@ -35,7 +35,7 @@ def write_lr(folder, hr, *names, ending=""):
 
 
 def make_loader(cache, truth, lr=None, prefix="--data"):
-    settings = PairedSettings(truth, lr, (2,), 4, 2, 0, str(cache), flag_prefix=prefix)
+    settings = PairedSettings(truth, lr, (2,), 4, 2, 0, str(cache), of=prefix)
     return PairedLoader(settings)
 
 

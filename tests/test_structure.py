@@ -80,6 +80,14 @@ def test_every_name_of_a_registry_leads_to_a_class(module, registry):
         assert isinstance(getattr(importlib.import_module(name), attribute), type)
 
 
+def test_nothing_but_the_console_reads_absls_flags():
+    for path in {*ROOT.glob("*.py"), *ROOT.glob("[a-z]*/**/*.py")}:
+        if path.parts[len(ROOT.parts)] not in ("console", "tests"):
+            assert "absl" not in {n.partition(".")[0] for n in imported_names(path)}, (
+                path
+            )
+
+
 def test_no_script_asks_which_model_it_is():
     for script in ("train.py", "validate.py", "test.py", "freeze.py"):
         for node in ast.walk(ast.parse((ROOT / script).read_text())):

@@ -245,16 +245,20 @@ def test_what_comes_home_measures_as_it_did_there(folder, stopped):
 
 
 def test_a_deadline_lets_the_rate_fall_to_zero_on_two_devices(folder):
-    start = time.monotonic()
-    said = train_jax(
-        *flags_of(folder, "late", scales=2, eusr_model_scales=2, steps_per_call=2),
-        *("--max_seconds=8", "--eusr_learning_rate_schedule=cosine"),
-        more_flags="--xla_force_host_platform_device_count=2",
-    )
-    assert "on 2 x cpu" in said
-    assert time.monotonic() - start < 120
-    with open(folder / "late" / "log.csv") as file:
-        rates = [float(row["learning_rate"]) for row in csv.DictReader(file)]
+    # On a busy machine the first of them end while the step is compiled.
+    for seconds in (8, 32, 128):
+        start, name = time.monotonic(), f"late{seconds}"
+        said = train_jax(
+            *flags_of(folder, name, scales=2, eusr_model_scales=2, steps_per_call=2),
+            *(f"--max_seconds={seconds}", "--eusr_learning_rate_schedule=cosine"),
+            more_flags="--xla_force_host_platform_device_count=2",
+        )
+        assert "on 2 x cpu" in said
+        assert time.monotonic() - start < seconds + 120
+        with open(folder / name / "log.csv") as file:
+            rates = [float(row["learning_rate"]) for row in csv.DictReader(file)]
+        if len(rates) > 1:
+            break
     assert rates[0] > 2e-5 and rates[-1] < 2e-6
     assert rates == sorted(rates, reverse=True)
 

@@ -5,8 +5,7 @@ import shutil
 
 import pytest
 
-from dataloaders.ava import AVA
-from dataloaders.scored import ScoredSettings
+from dataloaders.ava import AVA, AVASettings
 from score_predictors import evaluate
 from score_predictors.trained_rows import find_trained_rows
 from tests.scored_data import write_ava
@@ -46,8 +45,9 @@ class Runs:
         return done.stdout, done.stderr, [image["name"] for image in images]
 
     def make_loader(self, rows="-5000,0"):
-        paths = [flag.partition("=")[2] for flag in self.data]
-        loader = AVA(ScoredSettings("0,-5000", rows), *paths)
+        table, images = (flag.partition("=")[2] for flag in self.data)
+        settings = AVASettings("0,-5000", rows, dataset_path=table, image_path=images)
+        loader = AVA(settings)
         loader.select(("validate",))
         return loader
 
@@ -120,7 +120,8 @@ def test_where_it_cannot_be_known_a_line_says_so(runs, tmp_path):
 
 
 def test_another_set_of_rows_is_not_taken_for_that_of_the_training(runs, tmp_path):
-    loader = AVA(ScoredSettings(",", ","), *write_ava(tmp_path, ids=range(101, 113)))
+    table, images = write_ava(tmp_path, ids=range(101, 113))
+    loader = AVA(AVASettings(",", ",", dataset_path=table, image_path=images))
     loader.select(("validate",))
     known = find_trained_rows(runs.folder / "first.h5", loader)
     assert (known.trained, known.validate_range) == (set(), None)

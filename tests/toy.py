@@ -15,10 +15,6 @@ class Toy(Model):
         super().__init__({}, options)
         self.factor = tf.Variable(0.5)
 
-    @classmethod
-    def from_flags(cls, options=None):
-        return cls(options)
-
     def upscale(self, lr, scale):
         return self.factor * tf.repeat(tf.repeat(lr, scale, axis=1), scale, axis=2)
 

@@ -50,17 +50,15 @@ def read_arguments(path):
     raise InputError(f"{path}: damaged ({error}); restore or remove it.")
 
 
-def check_same_run(
-    run, before, arguments, may_change, may_change_said=(), anew="--restart", more=""
-):
+def check_same_run(run, before, arguments, changes, anew="--restart", more=""):
     """Refuses to go on with a run under other arguments than it was started with.
 
     Args:
         run: Where the run is, for the message.
         before: Its arguments at its last start; empty where they are not known.
         arguments: From a flag's name to its value, as of this start.
-        may_change: Names of those that may differ.
-        may_change_said: Names of those that may differ, with a line that says so.
+        changes: From a name to whether it may differ: as of
+            `console.settings.list_changes`. One that is not there may not.
         anew: The flag that begins anew; None where there is none.
         more: Flags by which another run goes on from where this one is.
 
@@ -69,12 +67,12 @@ def check_same_run(
     """
     differing = {
         name: f"{_name_argument(name)} was {before[name]} and is {arguments[name]}"
-        for name in sorted(set(before) & set(arguments) - set(may_change))
-        if before[name] != arguments[name]
+        for name in sorted(set(before) & set(arguments))
+        if before[name] != arguments[name] and changes.get(name) != "freely"
     }
     if "scales" in differing:  # The images are known by their sizes at each.
         differing.pop("data_set", None)
-    said = [differing.pop(name) for name in may_change_said if name in differing]
+    said = [differing.pop(name) for name in [*differing] if changes.get(name) == "said"]
     if differing:
         ways = [
             "Start with the same flags to go on with it",

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from console.errors import InputError
 from console.progress import warn
+from console.settings import is_given
 
 BFLOAT16_INSTRUCTIONS = {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"}
 
@@ -51,6 +52,12 @@ def choose(cuda_device, asked_by=None):
         # Whole pictures and patches take turns; memory is taken as it is needed.
         tf.config.experimental.set_memory_growth(gpus[index], True)
     return f"GPU {cuda_device}"
+
+
+def choose_asked(cuda_device):
+    """Does as `choose`; warns of an absent GPU only if --cuda_device was given."""
+    flag = f"--cuda_device={cuda_device}"
+    return choose(cuda_device, flag if is_given("cuda_device") else None)
 
 
 def warn_if_slow(precision):

@@ -17,8 +17,8 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from console.errors import InputError, name_some
-from console.flags import define_count
 from console.progress import say, to_clock, warn
+from console.settings import option
 from training.ahead import Ahead
 from training.checkpoints import list_checkpoints, step_of
 from training.keeper import Keeper
@@ -31,23 +31,9 @@ from training.summaries import Summaries
 
 @dataclasses.dataclass(frozen=True)
 class LoopSettings(RunLength):
-    """How long, and how often.
+    """How long, and how often."""
 
-    Attributes:
-        summary_freq: Steps between two entries in TensorBoard.
-    """
-
-    summary_freq: int = 200
-
-    @classmethod
-    def define_flags(cls):
-        """Declares the flags of the same names."""
-        super().define_flags()
-        define_count(
-            "summary_freq",
-            cls.summary_freq,
-            "Steps between two entries in TensorBoard.",
-        )
+    summary_freq: int = option(200, "Steps between two entries in TensorBoard.")
 
 
 class Pace:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from console import locks
 from console.errors import InputError
-from console.flags import take_missing
 from console.progress import say, warn
+from console.settings import take_missing
 from training import checkpoints
 from training.arguments import ARGUMENTS, read_arguments
 
@@ -139,8 +139,7 @@ def take_architecture(model_class, prefixes):
     for prefix in reversed(prefixes):
         # Others are told of where the weights are read, which goes back like this.
         with contextlib.suppress(InputError):
-            known = model_class.read_architecture(str(prefix))
-            taken = take_missing(model_class.architecture_flags, known)
+            taken = take_missing(model_class.read_architecture(str(prefix)))
             if taken:
                 say(f"The network is that of {prefix}: {' '.join(taken)}.")
             return

@@ -2,11 +2,9 @@
 
 import dataclasses
 
-from absl import flags
-
 from console.errors import InputError
-from console.flags import define_count, define_float
 from console.progress import say, to_size, warn
+from console.settings import Settings, option
 from upscaling import passes
 from upscaling.budget import Budget
 from upscaling.enlarging import Enlarger
@@ -16,40 +14,34 @@ AUTO = "auto"
 # What a model may be able to do.
 CANDIDATES = (2, 3, 4, 8, 16)
 GIGABYTE = 1e9
-# Flags that say how tiles are cut, on which no result depends if each is read as far as
-# the network sees.
-TILING = ("tile_size", "memory_limit")
 
 
-def define_flags():
-    """Declares how pictures are enlarged."""
-    define_float(
-        "scale",
+@dataclasses.dataclass(frozen=True)
+class EnlargingSettings(Settings):
+    """How pictures are enlarged."""
+
+    scale: float = option(
         4,
         "By how much to enlarge: 2, 4, 8, or any other number above 1, for which the "
         "picture is enlarged by the next of these and then resized.",
     )
-    flags.DEFINE_bool(
-        "all_passes",
+    all_passes: bool = option(
         False,
         "Average the three ways in which 4PP-EUSR upscales by 4; the model must do x2, "
         "x4 and x8. Takes about seven times as long.",
     )
-    flags.DEFINE_bool(
-        "self_ensemble",
+    self_ensemble: bool = option(
         False,
         "Average what the model makes of the picture turned and mirrored in eight "
         "ways: a little more PSNR for eight times the time.",
     )
-    define_count(
-        "tile_size",
+    tile_size: int | str = option(
         AUTO,
         "Side of the tiles that large pictures are cut into, in pixels; auto chooses "
         "one by the free memory. The result does not depend on it.",
         word=AUTO,
     )
-    define_count(
-        "tile_overlap",
+    tile_overlap: int | str = option(
         AUTO,
         "Pixels by which tiles are read beyond what is kept of them; auto takes what "
         "the network can see, so that no seam can be. Less is faster and not exact: "
@@ -58,69 +50,89 @@ def define_flags():
         least=0,
         word=AUTO,
     )
-    define_float(
-        "memory_limit",
+    memory_limit: float = option(
         4.0,
         "Memory of the whole program, in GB, that tiles are chosen by; less if less is "
         "free. A picture and its result need what they need, with a warning.",
-        lower_bound=1.0,
+        least=1.0,
     )
 
+    def check(self):
+        """See `Settings.check`."""
+        if self.scale <= 1:
+            raise InputError(
+                f"--scale={self._whole_scale}: expected more than 1, for example 2 or "
+                "3.5."
+            )
 
-def tell_way(weights, *names):
-    """Says in one line how results are made, to tell those of another run.
+    @property
+    def _whole_scale(self):
+        """The scale, a Python int where it is whole."""
+        return int(self.scale) if self.scale == int(self.scale) else self.scale
 
-    Args:
-        weights: What they are made with.
-        *names: Of flags beside those of `define_flags` that change a result.
+    def tell_way(self, weights, *others):
+        """Says in one line how results are made, to tell those of another run.
 
-    Returns:
-        str: The weights, --scale, and each other flag that is not at its default.
-    """
-    left_out = {"scale", *(TILING if flags.FLAGS.tile_overlap == AUTO else ())}
-    own = (flag.name for flag in flags.FLAGS.flags_by_module_dict()[__name__])
-    changed = [
-        flags.FLAGS[name].serialize()
-        for name in sorted({*own, *names} - left_out)
-        if flags.FLAGS[name].value != flags.FLAGS[name].default
-    ]
-    return " ".join([weights, f"--scale={flags.FLAGS.scale:.15g}", *changed])
+        Args:
+            weights: What they are made with.
+            *others: Other settings that change a result.
 
+        Returns:
+            str: The weights, --scale, and each other flag that is not at its default.
+        """
+        # Where each tile is read as far as the network sees, none depends on its size.
+        is_exact = self.tile_overlap == AUTO
+        left_out = {
+            "scale",
+            "restore_path",
+            *(("tile_size", "memory_limit") if is_exact else ()),
+        }
+        changed = {}
+        for settings in (self, *others):
+            changed |= settings.list_changed()
+        told = [changed[name] for name in sorted(set(changed) - left_out)]
+        return " ".join([weights, f"--scale={self.scale:.15g}", *told])
 
-def enlarger_from_flags(model):
-    """Makes what the flags ask for.
+    def make_enlarger(self, model):
+        """Makes what enlarges pictures like this.
 
-    Args:
-        model: A `models.base.Model` or a `frozen.upscaler.Upscaler`.
+        Args:
+            model: A `models.base.Model` or a `frozen.upscaler.Upscaler`.
 
-    Returns:
-        upscaling.enlarging.Enlarger.
+        Returns:
+            upscaling.enlarging.Enlarger.
 
-    Raises:
-        InputError: The model does not enlarge by so much.
-    """
-    values = flags.FLAGS
-    scale = int(values.scale) if values.scale == int(values.scale) else values.scale
-    if scale <= 1:
-        raise InputError(
-            f"--scale={scale}: expected more than 1, for example 2 or 3.5."
-        )
-    kinds = [passes.make_ensemble] if values.self_ensemble else []
-    if values.all_passes:
-        make, stages = _find_passes(model)
-        kinds, factor = [*kinds, make], passes.SCALE
-    else:
-        asked = _choose_scale(model, scale)
-        stages = model.stages(asked)
-        factor = find_scale(stages)
-        if asked != factor:
-            say(f"--scale={scale} is a pass of 4PP-EUSR here: it enlarges by {factor}.")
-            scale = factor
-    if scale > factor:
-        raise InputError(f"--scale={scale}: the model enlarges by {factor} at most.")
-    if scale < factor:
-        say(f"--scale={scale}: pictures are enlarged by {factor}, then resized.")
-    return Enlarger(lambda tiling: _arrange(kinds, stages, tiling), factor, scale)
+        Raises:
+            InputError: The model does not enlarge by so much.
+        """
+        scale = self._whole_scale
+        kinds = [passes.make_ensemble] if self.self_ensemble else []
+        if self.all_passes:
+            make, stages = _find_passes(model)
+            kinds, factor = [*kinds, make], passes.SCALE
+        else:
+            asked = _choose_scale(model, scale)
+            stages = model.stages(asked)
+            factor = find_scale(stages)
+            if asked != factor:
+                say(
+                    f"--scale={scale} is a pass of 4PP-EUSR here: it enlarges by "
+                    f"{factor}."
+                )
+                scale = factor
+        if scale > factor:
+            raise InputError(
+                f"--scale={scale}: the model enlarges by {factor} at most."
+            )
+        if scale < factor:
+            say(f"--scale={scale}: pictures are enlarged by {factor}, then resized.")
+        return Enlarger(lambda tiling: _arrange(kinds, stages, tiling), factor, scale)
+
+    def make_tiler(self):
+        """Makes what cuts pictures, by these settings and the free memory."""
+        chosen = (self.tile_size, self.tile_overlap)
+        size, overlap = (None if value == AUTO else value for value in chosen)
+        return Tiler(size, overlap, Budget(self.memory_limit * GIGABYTE))
 
 
 def _choose_scale(model, scale):
@@ -178,14 +190,6 @@ class Tiler:
     size: int | None
     overlap: int | None
     budget: Budget
-
-    @classmethod
-    def from_flags(cls):
-        """Takes the values of the flags and looks at what is free."""
-        values = flags.FLAGS
-        chosen = (values.tile_size, values.tile_overlap)
-        size, overlap = (None if value == AUTO else value for value in chosen)
-        return cls(size, overlap, Budget(values.memory_limit * GIGABYTE))
 
     def tile(self, enlarger, picture, source):
         """Chooses the `Tiling` of a picture; warns where it takes more than it may.

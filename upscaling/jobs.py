@@ -4,12 +4,11 @@ import dataclasses
 import os
 from pathlib import Path
 
-from absl import flags
-
 from console import made
 from console.errors import InputError, name_some
-from console.flags import define_count
+from console.files import check_target
 from console.progress import say, warn
+from console.settings import PathName, Settings, option
 from imaging.listing import list_pictures
 from imaging.saving import FORMATS, JPEG_QUALITY, find_format
 
@@ -19,75 +18,46 @@ DEFAULT_ENDING = ".png"
 COMPARISON = ".compare.png"
 
 
-def define_flags():
-    """Declares how results are named and written."""
-    flags.DEFINE_enum(
-        "output_format",
+@dataclasses.dataclass(frozen=True)
+class Output(Settings):
+    """Where results go, in subfolders as the pictures', and how they are written."""
+
+    folder: PathName | Path = option("SR", "Folder to write to.", flag="output_path")
+    output_format: str = option(
         SAME,
-        [SAME, *FORMATS],
         "Format of the results; same keeps each picture's own.",
+        choices=(SAME, *FORMATS),
     )
-    define_count(
-        "jpeg_quality",
+    jpeg_quality: int = option(
         JPEG_QUALITY,
         "Of JPEG files, and of WebP files unless the picture is lossless, 1 to 100.",
         most=100,
     )
-    flags.DEFINE_string(
-        "suffix", "", "What comes behind each name, for example _x4: photo_x4.jpg."
+    suffix: str = option(
+        "", "What comes behind each name, for example _x4: photo_x4.jpg."
     )
-    flags.DEFINE_bool(
-        "overwrite", False, "Make results anew that are there; otherwise they are kept."
+    overwrite: bool = option(
+        False, "Make results anew that are there; otherwise they are kept."
     )
-    flags.DEFINE_bool(
-        "compare",
+    compare: bool = option(
         False,
         "Write beside each result that is made, as FILE.compare.png, crops of the "
         "input, bicubic and the result, where the last two differ most.",
     )
 
-
-@dataclasses.dataclass(frozen=True)
-class Output:
-    """Where results go and how they are written; see `define_flags`.
-
-    Attributes:
-        folder: Of the results, in which subfolders are kept.
-        output_format: `SAME`, or one of `imaging.saving.FORMATS`.
-        jpeg_quality: 1 to 100.
-        suffix: What comes behind the name of each, before its ending.
-        overwrite: Whether results are made that are there.
-        compare: Whether crops are drawn, too.
-    """
-
-    folder: Path
-    output_format: str = SAME
-    jpeg_quality: int = JPEG_QUALITY
-    suffix: str = ""
-    overwrite: bool = False
-    compare: bool = False
-
     @classmethod
-    def from_flags(cls, folder):
-        """Takes the values of the flags.
+    def from_flags(cls, **others):
+        """See `Settings.from_flags`."""
+        output = super().from_flags(**others)
+        return dataclasses.replace(output, folder=Path(output.folder))
 
-        Raises:
-            InputError: The suffix leads to another folder.
-        """
-        values = flags.FLAGS
-        suffix = values.suffix
-        if Path(f"a{suffix}").name != f"a{suffix}":
+    def check(self):
+        """See `Settings.check`."""
+        check_target(self.folder, "--output_path", is_folder=True)
+        if Path(f"a{self.suffix}").name != f"a{self.suffix}":
             raise InputError(
-                f"--suffix={suffix}: expected part of a name, not of a path."
+                f"--suffix={self.suffix}: expected part of a name, not of a path."
             )
-        return cls(
-            Path(folder),
-            values.output_format,
-            values.jpeg_quality,
-            suffix,
-            values.overwrite,
-            values.compare,
-        )
 
     def name(self, relative):
         """The file of a result, by the picture's path below its folder."""

@@ -1,16 +1,12 @@
 """EUSR under JAX: see `models.eusr`, whose losses and steps these are."""
 
-import dataclasses
-
 import jax
 
-from console.flags import from_flags
 from misc.jax_training.archives import name_of
 from misc.jax_training.network import Network
-from models import generator_settings
 from models.footprint import count_eusr
 from models.generator import Generator
-from models.generator_settings import ARCHITECTURE_FLAGS, FLAG_PREFIX, Training
+from models.generator_settings import Architecture, Training
 from models.losses import mean_absolute_error
 from training.options import POLICIES
 
@@ -25,21 +21,18 @@ class EUSR:
         rates: From the same to the learning rate at step 0.
         training: `models.generator_settings.Training`.
         precision: Of the network between its first and its last convolution.
-        may_change: Names of its flags that a run may change when it goes on.
     """
 
     name = "eusr"
-    architecture_flags = ARCHITECTURE_FLAGS
     trained_scales = None
-    settings = Training
-    may_change = tuple(f"{FLAG_PREFIX}{f.name}" for f in dataclasses.fields(Training))
+    settings_classes = (Architecture, Training)
 
     def __init__(self, architecture, training, options):
         """Makes the network.
 
         Args:
             architecture: An `Architecture`.
-            training: One of `settings`.
+            training: A `Training`.
             options: `training.options.BasicOptions`.
         """
         self.architecture, self.training = architecture, training
@@ -52,15 +45,9 @@ class EUSR:
         self.rates = {"generator": training.learning_rate}
 
     @classmethod
-    def define_flags(cls):
-        """Declares the flags of the network and of its learning rate."""
-        generator_settings.define_flags(cls.settings)
-
-    @classmethod
     def from_flags(cls, options):
         """Makes the model that the flags describe."""
-        architecture = generator_settings.architecture_from_flags()
-        return cls(architecture, from_flags(cls.settings, FLAG_PREFIX), options)
+        return cls(*(each.from_flags() for each in cls.settings_classes), options)
 
     def count_step_memory(self, scales):
         """See `models.base.Model.count_step_memory`."""

@@ -10,23 +10,22 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from console.flags import from_flags
+from console.settings import PathName
 from misc.jax_training.archives import name_of
 from misc.jax_training.eusr import EUSR
 from misc.jax_training.network import Network
-from models import generator_settings, reduction
+from models import reduction
 from models.discriminator import Discriminator
 from models.footprint import count_four_pass
 from models.four_pass_settings import (
     KINDS,
     SCALE,
     FourPassTraining,
-    apply_disable_multipass,
     check_passes,
-    define_four_pass_flags,
     list_predictors,
+    predictor_option,
 )
-from models.generator_settings import FLAG_PREFIX
+from models.generator_settings import Architecture
 from models.losses import (
     cross_entropy,
     mean_absolute_error,
@@ -39,17 +38,21 @@ from training.options import POLICIES
 FILE = "an .h5 file of score_predictors/train.py"
 
 
+@dataclasses.dataclass(frozen=True)
+class Training(FourPassTraining):
+    """How it is trained."""
+
+    aesthetic_nima_path: PathName | None = predictor_option("AVA", FILE)
+    subjective_nima_path: PathName | None = predictor_option("TID2013", FILE)
+
+
 class FourPassEUSR(EUSR):
     """EUSR's generator, trained for people's eyes; attributes as of `EUSR`."""
 
     name = "4pp_eusr"
     flag_defaults = {"batch_size": 2}
     trained_scales = (SCALE,)
-    settings = FourPassTraining
-    may_change = (
-        *(f"{FLAG_PREFIX}{f.name}" for f in dataclasses.fields(FourPassTraining)),
-        "eusr_disable_multipass",
-    )
+    settings_classes = (Architecture, Training)
 
     def __init__(self, architecture, training, options):
         """Makes the networks; see `EUSR`.
@@ -57,26 +60,13 @@ class FourPassEUSR(EUSR):
         Raises:
             InputError: A predictor is missing or damaged.
         """
+        check_passes(training.passes, architecture.model_scales)
         super().__init__(architecture, training, options)
         self.predictors = open_predictors(list_predictors(training, FILE))
         if training.weight_lg:
             self.discriminator = Network(Discriminator(POLICIES[options.precision]))
             self.networks["discriminator"] = self.discriminator
             self.rates["discriminator"] = training.learning_rate_discriminator
-
-    @classmethod
-    def define_flags(cls):
-        """Declares the flags of the networks and of their training."""
-        generator_settings.define_flags(cls.settings)
-        define_four_pass_flags(FILE)
-
-    @classmethod
-    def from_flags(cls, options):
-        """See `EUSR.from_flags`."""
-        architecture = generator_settings.architecture_from_flags()
-        training = apply_disable_multipass(from_flags(cls.settings, FLAG_PREFIX))
-        check_passes(training.passes, architecture.model_scales)
-        return cls(architecture, training, options)
 
     def count_step_memory(self, scales):
         """See `models.base.Model.count_step_memory`."""

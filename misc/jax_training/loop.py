@@ -37,7 +37,7 @@ class Loop:
             state: Nested dicts of arrays, on the host or a device.
             loader: A `dataloaders.paired.PairedLoader`, prepared.
             folder: The run's.
-            settings: `misc.jax_training.settings.Settings`.
+            settings: `misc.jax_training.settings.LengthSettings`.
             arguments: What the run was started with, for its files.
         """
         self.stepper, self.loader, self.settings = stepper, loader, settings

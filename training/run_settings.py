@@ -1,0 +1,76 @@
+"""Settings of whatever trains a super-resolution model, by TensorFlow or by JAX."""
+
+import dataclasses
+
+from console.errors import InputError
+from console.settings import PathName, Settings, is_given, option, seed_option
+
+# A loader holds every scale as often as its weight says.
+MOST_WEIGHT = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSettings(Settings):
+    """What is trained on, where, and what is measured meanwhile."""
+
+    batch_size: int = option(16, "Patches in a training step.")
+    input_patch_size: int = option(48, "Side of the LR patches, in LR pixels.")
+    scales: tuple[int, ...] | None = option(
+        None, "Scales to train, of which each step draws one; all if not given."
+    )
+    scale_weights: tuple[int, ...] | None = option(
+        None, "How often each of --scales is drawn, such as 2,2,1."
+    )
+    train_path: PathName = option(
+        "./train/", "Folder of all that a run writes.", changes="freely"
+    )
+    restore_path: PathName | None = option(
+        None,
+        "Checkpoint that a new run starts from; a folder means its newest. A "
+        "--train_path that holds a run goes on with it instead.",
+        changes="freely",
+    )
+    seed: int = seed_option()
+    validate_truth_path: tuple[PathName, ...] | None = option(
+        None, "HR images to measure the model on meanwhile.", changes="freely"
+    )
+    validate_input_path: tuple[PathName, ...] | None = option(
+        None, "Their LR images; made from HR if not given.", changes="freely"
+    )
+
+    def refuse_validating(self, *others):
+        """Refuses flags of a validation that there is not, as it has no HR images.
+
+        Args:
+            *others: Names of such flags besides those that every training has.
+
+        Raises:
+            InputError: One was given.
+        """
+        for name in ("validate_input_path", "validate_freq", *others):
+            if is_given(name):
+                raise InputError(f"--{name} needs --validate_truth_path, too.")
+
+    def weigh(self, scales):
+        """How often each scale is drawn.
+
+        Args:
+            scales: Those that are trained.
+
+        Returns:
+            tuple of int; None for equally often.
+
+        Raises:
+            InputError: The numbers do not fit the scales.
+        """
+        weights = self.scale_weights
+        if weights is None:
+            return None
+        are_fit = all(1 <= weight <= MOST_WEIGHT for weight in weights)
+        if len(weights) != len(scales) or not are_fit:
+            raise InputError(
+                f"--scale_weights={','.join(map(str, weights))}: expected for each of "
+                f"--scales={','.join(map(str, scales))} a whole number from 1 to "
+                f"{MOST_WEIGHT}."
+            )
+        return weights
