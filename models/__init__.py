@@ -1,7 +1,7 @@
 """What is trained: networks, losses, and the steps that train them.
 
-To add a model, write a class with the verbs of `models.base.Model` in a file of its
-own and one line here.
+To add a model, write a subclass of `models.trained.TrainedModel` in a file of its own
+and one line here. `models.base.Model` says what the scripts ask of any model.
 """
 
 # Those that have nothing to train and no network.

@@ -12,7 +12,7 @@ class Model:
     """What the scripts can ask of a model.
 
     A subclass sets `name` and `scales` and makes its networks in `__init__`; one that
-    is trained has a `state`.
+    is trained has a `state`. See `models.trained.TrainedModel`.
 
     Attributes:
         name: Its name in the registry.

@@ -12,8 +12,6 @@ antialiasing (`--eusr_x8_reduction=legacy` is the original's), a loss of weight 
 computed, and those of `models.eusr`.
 """
 
-import functools
-
 import tensorflow as tf
 
 from models import reduction, tf1_names
@@ -30,9 +28,8 @@ from models.four_pass_settings import (
 from models.generator_model import GeneratorModel
 from models.generator_settings import Architecture
 from models.predictors import open_predictors
+from models.trained import GENERATOR
 from models.watching import DiscriminatorWatch
-from training import checkpoints
-from training.optimizer import minimize_together
 from training.options import POLICIES
 from training.replicas import count_replicas
 
@@ -42,8 +39,7 @@ class FourPassEUSR(GeneratorModel):
 
     Attributes:
         discriminator: `models.discriminator.Discriminator`; None for a model that
-            only upscales, as the following.
-        discriminator_optimizer: `training.optimizer.GuardedAdam`.
+            only upscales.
         watch: `models.watching.DiscriminatorWatch`.
         predictors: From `aesthetic` and `subjective` to a
             `models.predictors.ScorePredictor`, of those that a loss asks for.
@@ -52,7 +48,6 @@ class FourPassEUSR(GeneratorModel):
     name = "4pp_eusr"
     trained_scales = default_scales = (SCALE,)
     flag_defaults = {"batch_size": 2}
-    step_options = (*GeneratorModel.step_options, "jit_compile")
     settings_classes = (Architecture, FourPassTraining)
     advice_for_scratch = (
         "a discriminator is trained against a generator that knows nothing yet, which "
@@ -72,23 +67,15 @@ class FourPassEUSR(GeneratorModel):
             InputError: A predictor is missing or damaged.
         """
         super().__init__(architecture, training, options)
-        self.predictors = {}
-        self.discriminator = self.discriminator_optimizer = self.watch = None
+        self.predictors, self.discriminator, self.watch = {}, None, None
         if training is None:
             return
         check_passes(training.passes, architecture.model_scales)
         self.predictors = open_predictors(list_predictors(training))
         self.variables = self._list_variables()
-        self.optimizer = self.make_optimizer(
-            training, training.learning_rate, self.generator.trainable_variables
-        )
         self.discriminator = Discriminator(POLICIES[self.options.precision])
-        self.discriminator_optimizer = self.make_optimizer(
-            training,
-            training.learning_rate_discriminator,
-            self.discriminator.trainable_variables,
-        )
-        self.start_average()
+        self.networks["discriminator"] = self.discriminator
+        self.add_optimizer("discriminator", training.learning_rate_discriminator)
         self.watch = DiscriminatorWatch()
 
     def check_run(self, max_steps, lr_patch_size):
@@ -115,6 +102,17 @@ class FourPassEUSR(GeneratorModel):
         """See `Model.count_step_memory`."""
         return count_four_pass(self.architecture, self.training, self.options.precision)
 
+    def trained_variables(self, scale):
+        """See `TrainedModel.trained_variables`: both networks', of all passes."""
+        variables = {GENERATOR: self.variables}
+        if self.training.weight_lg:
+            variables["discriminator"] = self.discriminator.trainable_variables
+        return variables
+
+    def draw(self):
+        """See `TrainedModel.draw`: by how much patches are moved."""
+        return (Shift.at(self.state.step, self.training.judge_shift),)
+
     def train_step(self, lr, hr, scale):
         """See `Model.train_step`: six losses, two Adams.
 
@@ -122,30 +120,12 @@ class FourPassEUSR(GeneratorModel):
         each by its name, the discriminator's and, under names with a slash, what it
         says and what the predictors say.
         """
-        lr, hr = tf.cast(lr, tf.float32), tf.cast(hr, tf.float32)
-        shift = Shift.at(self.state.step, self.training.judge_shift)
-        differentiate = functools.partial(self._differentiate, lr, hr, shift)
-        if self.options.jit_compile:
-            differentiate = tf.function(
-                differentiate, autograph=False, jit_compile=True
-            )
-        parts = [(self.optimizer, self.variables)]
+        values = super().train_step(lr, hr, scale)
         if self.training.weight_lg:
-            parts.append(
-                (
-                    self.discriminator_optimizer,
-                    self.discriminator.trainable_variables,
-                )
-            )
-        values, norms, is_finite = minimize_together(self.state, differentiate, parts)
-        self.follow_average(is_finite)
-        values["gradient_norm"] = norms[0]
-        if self.training.weight_lg:
-            values["discriminator/gradient_norm"] = norms[1]
             self.watch.record(values["discriminator/accuracy"])
         return values
 
-    def _differentiate(self, lr, hr, shift, loss_scale):
+    def differentiate(self, lr, hr, scale, shift, loss_scale):
         """Losses and gradients of both networks, from one forward pass.
 
         Each pass has a tape of its own: what the losses say about its estimate is
@@ -224,14 +204,6 @@ class FourPassEUSR(GeneratorModel):
             for last in self.training.passes
         }
 
-    def learning_rates(self):
-        """See `Model.learning_rates`."""
-        rate = self.discriminator_optimizer.schedule.at(self.state.step)
-        return {
-            **super().learning_rates(),
-            "discriminator/learning_rate": float(rate),
-        }
-
     def remarks(self):
         """See `Model.remarks`: a discriminator that teaches nothing any more."""
         return self.watch.remarks()
@@ -239,19 +211,9 @@ class FourPassEUSR(GeneratorModel):
     def roots(self):
         """See `Model.roots`."""
         roots = super().roots()
-        if self.discriminator is not None:
-            roots["discriminator"] = checkpoints.to_tree(self.discriminator.weights)
-            roots["discriminator_optimizer"] = checkpoints.to_tree(
-                self.discriminator_optimizer.variables
-            )
+        if self.watch is not None:
             roots["discriminator_watch"] = self.watch.tree()
         return roots
-
-    @property
-    def optimizers(self):
-        """See `GeneratorModel.optimizers`."""
-        others = [self.discriminator_optimizer] if self.discriminator else []
-        return [*super().optimizers, *others]
 
     def tf1_layers(self):
         """See `GeneratorModel.tf1_layers`."""

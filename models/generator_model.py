@@ -1,4 +1,4 @@
-"""What the models that are trained share: the generator, its flags and checkpoints."""
+"""A model of EUSR's generator: its flags, parts and checkpoints."""
 
 import dataclasses
 import functools
@@ -8,107 +8,38 @@ import tensorflow as tf
 from console.errors import InputError
 from console.progress import say
 from models import stored, tf1_names
-from models.base import Model
-from models.compiled import compile_part
 from models.generator import Generator
 from models.generator_settings import FLAG_PREFIX, Architecture
-from training import averages, checkpoints
+from models.trained import GENERATOR, TrainedModel
+from training import checkpoints
 from training.arguments import LEARNED
-from training.optimizer import GuardedAdam
-from training.options import POLICIES, BasicOptions, StepOptions
-from training.schedule import Schedule
+from training.options import POLICIES
 from upscaling.tiles import make_part
 
 
-class GeneratorModel(Model):
+class GeneratorModel(TrainedModel):
     """A model whose pictures the generator of EUSR makes.
 
     A subclass adds what trains it.
 
     Attributes:
         architecture: `Architecture`.
-        options: `training.options.StepOptions`.
         generator: `models.generator.Generator`.
-        average: Another, of the running average of the weights; None if none is kept.
-        optimizer: `training.optimizer.GuardedAdam` of the generator; None for a model
-            that only upscales.
     """
 
-    step_options = (
-        *(f.name for f in dataclasses.fields(BasicOptions)),
-        "skip_nonfinite",
-    )
-
     def __init__(self, architecture, training=None, options=None):
-        """Makes the network.
-
-        Args:
-            architecture: An `Architecture`.
-            training: A `Training`; None for a model that only upscales.
-            options: A `StepOptions`; None for the defaults.
-        """
-        self.options = options or StepOptions()
-        super().__init__(dataclasses.asdict(architecture), self.options)
-        self.architecture, self.training = architecture, training
+        """Makes the network; see `TrainedModel`."""
+        super().__init__(architecture, training, options)
         self.scales = tuple(architecture.model_scales)
-        self.generator = self._make_generator(architecture)
-        self.average = self.optimizer = None
 
-    def _make_generator(self, architecture):
+    def make_generator(self):
+        """See `TrainedModel.make_generator`."""
         policy = POLICIES[self.options.precision]
-        return Generator.from_architecture(architecture, policy)
+        return Generator.from_architecture(self.architecture, policy)
 
-    def start_average(self):
-        """Begins the running average of the weights, if one is to be kept."""
-        if self.options.ema_decay:
-            self.average = self._make_generator(self.architecture)
-            averages.start(self.average.weights, self.generator.weights)
-
-    def follow_average(self, is_finite):
-        """Moves the average after a step; call it in a replica, within the step.
-
-        Args:
-            is_finite: bool scalar; if not, nothing moves.
-        """
-        if self.average is not None:
-            averages.follow(
-                self.average.weights,
-                self.generator.weights,
-                self.options.ema_decay,
-                is_finite,
-            )
-
-    @property
-    def optimizers(self):
-        """Those that train it, a list; empty for a model that only upscales."""
-        return [] if self.optimizer is None else [self.optimizer]
-
-    def make_optimizer(self, training, learning_rate, variables):
-        """Makes Adam as the models here are trained with.
-
-        Args:
-            training: A `Training`: how the rate falls.
-            learning_rate: At step 0.
-            variables: What it trains.
-
-        Returns:
-            training.optimizer.GuardedAdam.
-        """
-        schedule = Schedule(
-            learning_rate,
-            training.learning_rate_decay,
-            training.learning_rate_decay_steps,
-            training.learning_rate_schedule,
-            self.options.learning_rate_warmup_steps,
-        )
-        optimizer = GuardedAdam(
-            schedule,
-            self.state,
-            clip_norm=self.options.gradient_clip_norm,
-            epsilon=1e-8,
-        )
-        optimizer.build(variables)
-        return optimizer
+    def trained_variables(self, scale):
+        """See `TrainedModel.trained_variables`: those that a scale uses."""
+        return {GENERATOR: self.generator.path_variables(scale)}
 
     @classmethod
     def from_checkpoint(cls, prefix, arguments, options=None):
@@ -117,18 +48,14 @@ class GeneratorModel(Model):
         given = Architecture.given()
         if arguments is None and "rgb_mean" in given:
             fields["rgb_mean"] = given["rgb_mean"]
-        misfits = {name: given[name] for name in given if given[name] != fields[name]}
-        for name, value in misfits.items():
-            raise InputError(
-                f"--{FLAG_PREFIX}{name}={_to_flag(value)} differs from {prefix}, which "
-                f"was trained with {fields[name]}. Leave the flag out: the checkpoint "
-                "knows."
-            )
+        for name, value in fields.items():
+            if name in given and given[name] != value:
+                raise InputError(
+                    f"--{FLAG_PREFIX}{name}={_to_flag(given[name])} differs from "
+                    f"{prefix}, which was trained with {value}. Leave the flag out: "
+                    "the checkpoint knows."
+                )
         return cls(Architecture(**fields), options=options)
-
-    def check_run(self, max_steps, lr_patch_size):
-        """See `Model.check_run`."""
-        self.training.warn_of_zero(max_steps)
 
     @classmethod
     def read_architecture(cls, prefix):
@@ -158,29 +85,6 @@ class GeneratorModel(Model):
             )
         ]
 
-    @functools.cache  # noqa: B019 - as many entries as scales, and models live long
-    def stages(self, scale):
-        """See `Model.stages`."""
-        parts = self.parts(scale)
-        channels = [3] + [self.generator.features] * (len(parts) - 1)
-        return list(map(compile_part, parts, channels))
-
-    def learning_rates(self):
-        """See `Model.learning_rates`."""
-        return {"learning_rate": float(self.optimizer.schedule.at(self.state.step))}
-
-    def roots(self):
-        """See `Model.roots`."""
-        roots = {
-            "generator": checkpoints.to_tree(self.generator.weights),
-            "state": self.state.tree(),
-        }
-        if self.optimizer is not None:
-            roots["generator_optimizer"] = checkpoints.to_tree(self.optimizer.variables)
-        if self.average is not None:
-            roots["ema"] = checkpoints.to_tree(self.average.weights)
-        return roots
-
     def tf1_layers(self):
         """The layers that the TF1 code has, too.
 
@@ -192,7 +96,7 @@ class GeneratorModel(Model):
     def restore(self, prefix, target=None, resume=False, use_ema=True):
         """See `Model.restore`; checkpoints of the TF1 code are read too."""
         new_scales = ()
-        if target in (None, "generator"):
+        if target in (None, GENERATOR):
             new_scales = self._check_architecture(prefix, resume)
         if tf1_names.is_tf1(prefix):
             self._restore_tf1(prefix, target)
@@ -201,8 +105,8 @@ class GeneratorModel(Model):
             self._restore_shared(prefix, use_ema, new_scales)
         else:
             super().restore(prefix, target, resume, use_ema)
-        if self.average is not None and not (resume and self._has_average(prefix)):
-            averages.start(self.average.weights, self.generator.weights)
+            return
+        self._restart_average(prefix, resume)
 
     def _restore_shared(self, prefix, use_ema, new_scales):
         """Reads what a network of fewer scales has; the rest begins as new."""
@@ -247,7 +151,9 @@ class GeneratorModel(Model):
         tf1_names.restore(prefix, named)
         text = f"Read the {' and the '.join(layers)} of the TensorFlow 1 code"
         if target is None and self.optimizers:
-            steps = tf1_names.restore_moments(prefix, named, self.optimizers)
+            steps = tf1_names.restore_moments(
+                prefix, named, list(self.optimizers.values())
+            )
             text += (
                 ", but no moments of Adam, which it does not hold"
                 if steps is None
@@ -286,10 +192,6 @@ class GeneratorModel(Model):
                 f"{', '.join(misfits)}. Give these flags, or another checkpoint."
             )
         return sorted(set(ours["model_scales"]) - set(theirs["model_scales"]))
-
-    @staticmethod
-    def _has_average(prefix):
-        return "ema" in checkpoints.list_roots(prefix)
 
 
 def _run_in_float32(function, x):

@@ -17,7 +17,7 @@ from score_predictors.predicting import NotFiniteError, make_predict, predict_pa
 from training import checkpoints, run_folder
 from training.ahead import Ahead
 from training.keeper import Keeper
-from training.optimizer import GuardedAdam
+from training.optimizer import GuardedAdam, take_step
 from training.options import StepOptions
 from training.schedule import Schedule
 from training.state import State
@@ -296,13 +296,12 @@ class Trainer:
                 loss = emd_loss(predictor.head(x), distributions)
                 scaled = loss * loss_scale
             variables = [v.value for v in predictor.trained_weights]
-            return loss, tape.gradient(scaled, variables)
+            return {"loss": loss}, [tape.gradient(scaled, variables)]
 
-        loss, _, _ = self.optimizer.minimize_guarded(
-            differentiate, predictor.trained_weights
-        )
+        parts = [(self.optimizer, predictor.trained_weights)]
+        values, _, _ = take_step(self.state, differentiate, parts)
         count = tf.cast(tf.shape(patches)[0], tf.float32)
-        self.loss_sum.assign_add(loss * count)
+        self.loss_sum.assign_add(values["loss"] * count)
         self.loss_count.assign_add(count)
         self.state.step.assign_add(1)
 

@@ -43,7 +43,9 @@ def test_weights_optimizer_and_step_come_back(trained):
     assert other.step == 7
     assert_equal_weights(model, other)
     for one, two in zip(
-        model.optimizer.variables, other.optimizer.variables, strict=True
+        model.optimizers["generator"].variables,
+        other.optimizers["generator"].variables,
+        strict=True,
     ):
         np.testing.assert_array_equal(one.numpy(), two.numpy(), one.path)
     # The next step is the same one, so nothing that matters is missing.
@@ -62,7 +64,7 @@ def test_one_root_can_be_restored_alone(trained):
     model = make_small()
     model.restore(trained[1], target="generator")
     assert_equal_weights(trained[0], model)
-    assert int(model.optimizer.iterations) == 0
+    assert int(model.optimizers["generator"].iterations) == 0
     with pytest.raises(InputError, match="--restore_target=head does not exist"):
         model.restore(trained[1], target="head")
 

@@ -57,7 +57,7 @@ def test_the_learning_rate_follows_the_runs_own_step():
     model = make_small(learning_rate_decay_steps=10)
     model.state.step.assign(10)
     assert model.learning_rates()["learning_rate"] == pytest.approx(5e-5)
-    assert float(model.optimizer.learning_rate) == pytest.approx(5e-5)
+    assert float(model.optimizers["generator"].learning_rate) == pytest.approx(5e-5)
 
 
 @pytest.mark.parametrize("scale", [2, 4])

@@ -103,8 +103,8 @@ def test_a_run_in_two_parts_ends_as_one_that_ran_through(tmp_path, paths, batch)
         ("generator", lambda m: m.generator.weights),
         ("discriminator", lambda m: m.discriminator.weights),
         ("average", lambda m: m.average.weights),
-        ("optimizer", lambda m: m.optimizer.variables),
-        ("discriminator's", lambda m: m.discriminator_optimizer.variables),
+        ("optimizer", lambda m: m.optimizers["generator"].variables),
+        ("discriminator's", lambda m: m.optimizers["discriminator"].variables),
     ):
         for one, other in zip(root(whole), root(again), strict=True):
             np.testing.assert_array_equal(one.numpy(), other.numpy(), err_msg=name)

@@ -111,11 +111,10 @@ def test_no_pass_goes_through_what_was_never_trained(folder):
     assert not list((folder / "passes").glob("model*"))
 
 
-@pytest.mark.parametrize("ema_decay", [None, 0.9])
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
 def test_a_network_of_more_scales_starts_from_one_of_fewer(tmp_path, ema_decay):
     smaller = make_small(StepOptions(ema_decay=ema_decay))
-    smaller.start_average()
-    if ema_decay is not None:
+    if ema_decay:
         smaller.average.weights[0].assign(1.0 + smaller.generator.weights[0])
     smaller.learn((2, 4))
     start = Keeper(smaller.roots(), tmp_path, 1).save(0)

@@ -29,7 +29,7 @@ def run(model, folder, bad_steps, **settings):
 
 
 def values_of(model):
-    variables = (*model.generator.weights, *model.optimizer.variables)
+    variables = (*model.generator.weights, *model.optimizers["generator"].variables)
     return {variable.path: variable.numpy() for variable in variables}
 
 
@@ -62,7 +62,7 @@ def test_so_many_in_a_row_are_tolerated_and_counted_as_steps(tmp_path):
     model.state.tolerated = 2
     run(model, tmp_path, {0, 1, 3, 4, 6})
     assert model.step == 8
-    assert int(model.optimizer.iterations) == 3
+    assert int(model.optimizers["generator"].iterations) == 3
     assert all(np.isfinite(w.numpy()).all() for w in model.generator.weights)
 
 

@@ -52,7 +52,9 @@ def test_gradients_are_clipped_by_their_common_norm():
     norm = float(model.train_step(lr, hr, 2)["gradient_norm"])
     assert norm > 1.0  # What is logged is the norm before.
     first = model.generator.path_variables(2)[0]
-    momentum = model.optimizer._momentums[model.optimizer._get_variable_index(first)]
+    momentum = model.optimizers["generator"]._momentums[
+        model.optimizers["generator"]._get_variable_index(first)
+    ]
     expected = 0.1 * gradients[0].numpy() * 0.5 / norm
     np.testing.assert_allclose(momentum.numpy(), expected, rtol=1e-3, atol=1e-9)
 
@@ -68,7 +70,7 @@ def test_float16_halves_its_loss_scale_instead_of_applying_an_overflow():
         np.testing.assert_array_equal(old, weight.numpy())
     # It may be mended by a smaller factor, so it is not held against the run.
     assert int(model.state.bad_in_a_row) == 0
-    while int(model.optimizer.iterations) == 0:
+    while int(model.optimizers["generator"].iterations) == 0:
         model.train_step(lr, hr, 2)
     assert int(model.state.first_bad_step) == -1
 

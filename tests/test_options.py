@@ -99,7 +99,7 @@ def test_only_the_inside_of_the_network_is_in_the_lower_precision(precision):
     model = make_small(StepOptions(precision=precision))
     generator = model.generator
     assert {w.dtype for w in generator.weights} == {"float32"}
-    assert {w.dtype for w in model.optimizer.variables[2:]} == {"float32"}
+    assert {w.dtype for w in model.optimizers["generator"].variables[2:]} == {"float32"}
     ends = [generator.first_conv, generator.mean_shift, *generator.last_convs.values()]
     assert {layer.compute_dtype for layer in ends} == {"float32"}
     inside = [generator.shared.last, generator.shared.blocks[0].first]

@@ -57,8 +57,11 @@ def test_weights_and_moments_come_back_to_the_bit(tmp_path, capsys):
     again.restore(str(target))
     assert "the moments of Adam after 3 steps" in capsys.readouterr().out
     assert same(again.generator.weights, model.generator.weights)
-    assert same(again.optimizer.variables[2:], model.optimizer.variables[2:])
-    assert int(again.optimizer.iterations) == 3
+    assert same(
+        again.optimizers["generator"].variables[2:],
+        model.optimizers["generator"].variables[2:],
+    )
+    assert int(again.optimizers["generator"].iterations) == 3
     # The next step is that of the run that went on.
     for one in (model, again):
         one.train_step(*draw_batch(2), 2)
@@ -140,14 +143,14 @@ def test_the_averaged_weights_go_without_moments(tmp_path):
 
 @pytest.mark.parametrize("steps", [0, 1, 7, 600, 5000, 50_000])
 def test_the_steps_are_known_from_the_powers_of_the_betas(steps):
-    optimizer = make_small().optimizer
+    optimizer = make_small().optimizers["generator"]
     powers = [np.float32(beta ** (steps + 1)) for beta in (0.9, 0.999)]
     found = tf1_names._to_steps([float(power) for power in powers], optimizer)
     assert found == steps
 
 
 def test_beyond_float32_there_were_many_steps():
-    found = tf1_names._to_steps([0.0, 0.0], make_small().optimizer)
+    found = tf1_names._to_steps([0.0, 0.0], make_small().optimizers["generator"])
     assert found >= 100_000
 
 
@@ -160,7 +163,7 @@ def test_weights_without_moments_begin_anew_and_say_so(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "no moments of Adam, which it does not hold" in said
     assert same(again.generator.weights, model.generator.weights)
-    assert int(again.optimizer.iterations) == 0
+    assert int(again.optimizers["generator"].iterations) == 0
     # A model that only upscales has nothing to say about moments.
     EUSR(again.architecture).restore(str(tmp_path / "model.ckpt-9"))
     assert "Adam" not in capsys.readouterr().out

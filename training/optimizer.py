@@ -63,30 +63,6 @@ class GuardedAdam(keras.optimizers.Adam):
         self.schedule = dataclasses.replace(self.schedule, decay_steps=steps)
         self.rate_of_step.schedule = self.schedule
 
-    def minimize_guarded(self, differentiate, variables):
-        """Takes one step, if its loss and gradients are finite; counts it if not.
-
-        Args:
-            differentiate: Called with the factor that the loss is to be scaled by
-                before it is differentiated; returns this replica's share of the loss,
-                unscaled, and the gradients of the scaled one.
-            variables: Keras variables, as many as gradients.
-
-        Returns:
-            loss: float32 scalar, of the whole batch.
-            norm: float32 scalar, of all gradients together, before any clipping.
-            is_finite: bool scalar, whether the step was taken.
-        """
-
-        def differentiate_one(loss_scale):
-            loss, gradients = differentiate(loss_scale)
-            return {"loss": loss}, [gradients]
-
-        values, (norm,), is_finite = minimize_together(
-            self.state, differentiate_one, [(self, variables)]
-        )
-        return values["loss"], norm, is_finite
-
     def apply_if(self, is_finite, gradients, variables):
         """Moves the variables, or nothing at all.
 
@@ -129,7 +105,7 @@ class GuardedAdam(keras.optimizers.Adam):
         return grads_and_vars
 
 
-def minimize_together(state, differentiate, parts):
+def take_step(state, differentiate, parts):
     """Takes one step of several optimizers, if all is finite; counts it if not.
 
     Either all of them move what is theirs, or none does.
