@@ -23,8 +23,8 @@ with quiet.imports():
     import numpy as np
 
     from frozen import formats, upscaler
+    from frozen.upscaler_graph import make_network
     from models import opening
-    from models.exporting import make_network
     from training import devices
     from upscaling.tiles import upscale_image
 

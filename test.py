@@ -107,11 +107,12 @@ def _check_flags(settings, checkpoint):
                 "--model_name is a .pb file; give it, or --restore_path and --model, "
                 "not both."
             )
-        if is_given("precision"):
-            raise InputError(
-                "--precision is for a checkpoint, with --restore_path; a .pb file "
-                "computes as it was frozen. Leave it out."
-            )
+        for name in ("precision", "restore_target", "use_ema"):
+            if is_given(name):
+                raise InputError(
+                    f"--{name} is for a checkpoint, with --restore_path; a .pb file "
+                    "computes as it was frozen. Leave it out."
+                )
     elif not is_named and Path(FROZEN).exists():
         say(f"{FROZEN} is here but was not named: --model_name={FROZEN} would take it.")
 

@@ -18,7 +18,7 @@ from console.choices import load
 from console.errors import InputError
 from console.progress import say
 from frozen.formats import FORMATS
-from models.exporting import make_network
+from frozen.upscaler_graph import make_network
 
 
 def measure(settings):

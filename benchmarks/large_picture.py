@@ -28,10 +28,10 @@ with quiet.imports():
     from benchmarks.settings import BenchmarkSettings
     from benchmarks.tiling import TEST, draw
     from frozen import graphs
+    from frozen.upscaler_graph import make_network
     from imaging.files import to_uint8
     from imaging.pictures import Picture
     from imaging.saving import save_picture
-    from models.exporting import make_network
 
 # Height to width, as cameras have it.
 ASPECT = 2 / 3

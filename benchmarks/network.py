@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import re
 
 import numpy as np
@@ -11,7 +12,7 @@ from benchmarks.limit import PRECISIONS, time_beside
 from benchmarks.rows import Row
 from console.app import check_scales
 from models.eusr import EUSR
-from models.generator_settings import Architecture, Training
+from models.generator_settings import Architecture, Training, factorise
 from training.options import StepOptions
 
 # Sides in LR pixels: the patches of the default run, and a picture.
@@ -120,8 +121,9 @@ def count_flops(generator, scale):
         if not variable.path.endswith("kernel"):
             continue
         module = re.search(r"_upscaling(\d+)/", variable.path)
-        # Each module before this one has doubled height and width.
-        pixels = 4 ** int(module[1]) if module else 1
+        # Each module before this one has enlarged what it is given.
+        before = factorise(scale)[: int(module[1])] if module else ()
+        pixels = math.prod(before) ** 2
         if "_last_conv/" in variable.path:
             pixels = scale**2
         flops = 2.0 * np.prod(variable.shape) * pixels

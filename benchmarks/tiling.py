@@ -13,11 +13,11 @@ from benchmarks.rows import Row
 from benchmarks.timing import time_best, time_once
 from console.errors import InputError
 from frozen import graphs
+from frozen.upscaler_graph import make_network
 from imaging.files import to_uint8
 from imaging.imresize import imresize
 from imaging.pictures import Picture
 from imaging.saving import save_picture
-from models.exporting import make_network
 from upscaling.tiles import MEMORY, Tiling, upscale_image
 
 TEST = str(Path(__file__).resolve().parents[1] / "test.py")

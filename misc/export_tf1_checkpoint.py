@@ -46,8 +46,14 @@ def main():
     if tf1_names.is_tf1(prefix):
         raise InputError(f"{prefix}: has the names of the TensorFlow 1 code already.")
     model, _ = settings.open(None)
-    if not hasattr(model, "generator"):
+    if not hasattr(model, "tf1_layers"):
         raise InputError(f"{prefix}: holds {model.name}, of which TF1 has no names.")
+    thirds = [f"x{scale}" for scale in model.scales if scale % 3 == 0]
+    if thirds:
+        raise InputError(
+            f"{prefix}: has {' and '.join(thirds)}, and the TensorFlow 1 code only "
+            "doubles. A network of x2, x4, x8 or x16 can be exported."
+        )
     layers, optimizers = collect(model, prefix, settings.use_ema)
     if not model.generator.is_as_published():
         # Adam remembers the weights as they were.

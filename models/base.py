@@ -175,8 +175,8 @@ class Model:
             scale: Upscaling factor, one of `self.scales`.
 
         Returns:
-            list of `upscaling.tiles.Stage`, not compiled. The first one, the trunk,
-            does not enlarge; each of the others doubles height and width.
+            list of `upscaling.tiles.Stage`, not compiled; each enlarges by a whole
+            factor, which may be 1.
         """
         raise InputError(f"--model={self.name} has no network to freeze.")
 
@@ -205,8 +205,8 @@ class Model:
         return upscale_image(self.stages(scale), lr, finish=to_uint8)
 
     def find_scales(self, candidates):
-        """Which of some scales it can do and was trained at, as a list."""
-        return [scale for scale in candidates if scale in self.usable_scales]
+        """Lists the scales to use it at; `candidates` are for files that do not say."""
+        return sorted(self.usable_scales)
 
     @staticmethod
     def has_passes():

@@ -5,6 +5,7 @@ import numpy as np
 from imaging.files import to_uint8
 from imaging.imresize import imresize
 from models.base import Model
+from models.generator_settings import SCALES
 from upscaling.tiles import Stage
 
 
@@ -13,7 +14,7 @@ class Bicubic(Model):
 
     name = "bicubic"
     needs_checkpoint = False
-    scales = (2, 3, 4, 8, 16)
+    scales = SCALES
 
     def upscale(self, lr, scale):
         """Upscales a batch.

@@ -6,6 +6,7 @@ from console.progress import to_size
 from models.discriminator import CONVOLUTIONS
 from models.four_pass_settings import KINDS, SCALE
 from models.generator import START_BLOCKS
+from models.generator_settings import factorise
 
 # Bytes of a value between the first and the last convolution.
 _SIZES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -30,11 +31,11 @@ def count_pass(architecture, scale, precision="float32"):
     Returns:
         int: For each LR pixel.
     """
-    module = 4 * (2 * architecture.upscale_blocks + 1)
-    trunk = 1 + 2 * START_BLOCKS + 2 * architecture.shared_blocks
-    doublings = scale.bit_length() - 1
-    # A doubling has a fourth of the pixels of the next one.
-    values = trunk + sum(4**index * module for index in range(doublings)) + scale**2
+    values, pixels = 1 + 2 * START_BLOCKS + 2 * architecture.shared_blocks, 1
+    for factor in factorise(scale):
+        values += pixels * factor**2 * (2 * architecture.upscale_blocks + 1)
+        pixels *= factor**2
+    values += scale**2
     kept = values * _SIZES[precision]
     if precision != "float32":
         kept += scale**2 * _FLOAT

@@ -4,8 +4,11 @@ Kim and Lee, "Deep residual network with enhanced upscaling module for
 super-resolution", CVPR Workshops 2018. Keras only; see `models.layers`.
 """
 
+import functools
+
 import keras
 
+from models.generator_settings import factorise
 from models.layers import (
     EnhancedUpscalingModule,
     LocalResidualBlock,
@@ -13,6 +16,7 @@ from models.layers import (
     ResidualModule,
     make_conv,
 )
+from upscaling.tiles import make_part
 
 START_KERNEL = 5
 START_BLOCKS = 2
@@ -22,7 +26,7 @@ class Generator(keras.layers.Layer):
     """Upscales RGB pictures by one of several scales.
 
     Args:
-        scales: The scales it is built for, powers of two.
+        scales: The scales it is built for, products of 2 and 3.
         features: Channels of every inner convolution (F).
         shared_blocks: Local residual blocks in the shared part (S).
         upscale_blocks: Local residual blocks in each residual module of an
@@ -34,7 +38,7 @@ class Generator(keras.layers.Layer):
             convolution, which stay in float32.
 
     Raises:
-        ValueError: A scale is not 2, 4, 8, ...
+        ValueError: A scale is not 2, 3, 4, 6, 8, 9, ...
     """
 
     def __init__(
@@ -55,9 +59,9 @@ class Generator(keras.layers.Layer):
         self.features, self.shared_blocks = features, shared_blocks
         self.upscale_blocks, self.start_kernel = upscale_blocks, start_kernel
         self.input_scale = input_scale
-        doublings = {scale: _doublings(scale) for scale in self.scales}
         blocks = sum(
-            START_BLOCKS + 4 * upscale_blocks * count for count in doublings.values()
+            START_BLOCKS + upscale_blocks * sum(r**2 for r in factorise(scale))
+            for scale in self.scales
         )
         # Small weights keep the sum of so many residual blocks near its input.
         block_variance = 1e-4 / (blocks + shared_blocks)
@@ -68,7 +72,7 @@ class Generator(keras.layers.Layer):
         self.shared = ResidualModule(features, shared_blocks, name="shared", **kinds)
         # Keys are strings because checkpoints name what they hold by them.
         self.starts, self.upscalings, self.last_convs = {}, {}, {}
-        for scale, count in doublings.items():
+        for scale in self.scales:
             key = f"x{scale}"
             self.starts[key] = [
                 LocalResidualBlock(
@@ -78,9 +82,13 @@ class Generator(keras.layers.Layer):
             ]
             self.upscalings[key] = [
                 EnhancedUpscalingModule(
-                    features, upscale_blocks, name=f"{key}_upscaling{index}", **kinds
+                    features,
+                    upscale_blocks,
+                    factor=factor,
+                    name=f"{key}_upscaling{index}",
+                    **kinds,
                 )
-                for index in range(count)
+                for index, factor in enumerate(factorise(scale))
             ]
             self.last_convs[key] = make_conv(
                 3, 3, dtype="float32", name=f"{key}_last_conv"
@@ -151,24 +159,24 @@ class Generator(keras.layers.Layer):
         Returns:
             float32 (N, H * scale, W * scale, 3), in [0, 255] but not clipped.
         """
-        for index in range(_doublings(scale)):
-            features = self.double(features, scale, index)
+        for index in range(len(self.upscalings[f"x{scale}"])):
+            features = self.enlarge(features, scale, index)
         return features
 
-    def double(self, features, scale, index):
-        """One of the parts of `head`, each of which doubles height and width.
+    def enlarge(self, features, scale, index):
+        """One part of `head`: a module, and after the last one the last convolution.
 
         Args:
-            features: (N, H, W, features), what the part before returned.
+            features: (N, H, W, features), the output of the part before.
             scale: Upscaling factor, one of `self.scales`.
-            index: Which part; the last one makes the picture.
+            index: Which part; its factor r is that of `factorise(scale)`.
 
         Returns:
-            (N, H * 2, W * 2, features), in the dtype of the body; of the last part
-            float32 (N, H * 2, W * 2, 3), in [0, 255] but not clipped.
+            (N, H * r, W * r, features), in the dtype of the body; of the last part
+            float32 (N, H * r, W * r, 3), in [0, 255] but not clipped.
         """
         features = self.upscalings[f"x{scale}"][index](features)
-        if index + 1 < _doublings(scale):
+        if index + 1 < len(self.upscalings[f"x{scale}"]):
             return features
         picture = self.last_convs[f"x{scale}"](features)
         if self.input_scale != 1:
@@ -204,25 +212,42 @@ class Generator(keras.layers.Layer):
         layers = (self.first_conv, self.shared, *self._scale_layers(scale))
         return [v for layer in layers for v in layer.trainable_variables]
 
-    def trunk_radius(self):
-        """How many LR pixels to each side a pixel of the trunk's output depends on."""
-        start = START_BLOCKS * 2 * (self.start_kernel // 2)
-        return 1 + start + 2 * self.shared_blocks + 1
+    def parts(self, scale):
+        """The network cut at its narrowest places, for tiles and frozen files.
 
-    def double_radii(self, scale):
-        """How far each part of `head` sees to each side, in pixels of its input."""
-        module = 4 * (2 * self.upscale_blocks + 1)
-        return [*[module] * (_doublings(scale) - 1), module + 1 / 2]
+        Args:
+            scale: Upscaling factor, one of `self.scales`.
+
+        Returns:
+            list of `upscaling.tiles.Stage`: the trunk, then the parts of `head`, which
+            together do what `call` does.
+        """
+        factors = factorise(scale)
+        start = START_BLOCKS * 2 * (self.start_kernel // 2)
+        radii = [1 + start + 2 * self.shared_blocks + 1]
+        # r * r residual modules of so many convolutions see a pixel each.
+        radii += [r**2 * (2 * self.upscale_blocks + 1) for r in factors]
+        # The last convolution sees a pixel of the part's output.
+        radii[-1] += 1 / factors[-1]
+        return [
+            make_part(
+                functools.partial(self.run_part, scale=scale, index=index),
+                factor,
+                radius,
+                self.features,
+            )
+            for index, (factor, radius) in enumerate(
+                zip((1, *factors), radii, strict=True)
+            )
+        ]
+
+    def run_part(self, x, scale, index):
+        """Runs one of the parts: 0 is the trunk, the others are those of `head`."""
+        if index == 0:
+            return self.trunk(x, scale)
+        return self.enlarge(x, scale, index - 1)
 
     def _scale_layers(self, scale):
         """The layers that only this scale uses."""
         key = f"x{scale}"
         return (*self.starts[key], *self.upscalings[key], self.last_convs[key])
-
-
-def _doublings(scale):
-    """How often the size doubles to reach a scale."""
-    count = int(scale).bit_length() - 1
-    if scale < 2 or scale != 2**count:
-        raise ValueError(f"EUSR upscales by powers of two. Received scale {scale}.")
-    return count

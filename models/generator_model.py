@@ -1,9 +1,6 @@
 """A model of EUSR's generator: its flags, parts and checkpoints."""
 
 import dataclasses
-import functools
-
-import tensorflow as tf
 
 from console.errors import InputError
 from console.progress import say
@@ -14,7 +11,6 @@ from models.trained import GENERATOR, TrainedModel
 from training import checkpoints
 from training.arguments import LEARNED
 from training.options import POLICIES
-from upscaling.tiles import make_part
 
 
 class GeneratorModel(TrainedModel):
@@ -62,28 +58,6 @@ class GeneratorModel(TrainedModel):
         """See `Model.read_architecture`; checkpoints of the TF1 code are read too."""
         fields = stored.read_architecture(prefix, checkpoints.describe(prefix))
         return {f"{FLAG_PREFIX}{name}": value for name, value in fields.items()}
-
-    def parts(self, scale):
-        """See `Model.parts`: with the averaged weights, where there are some."""
-        generator = self.average or self.generator
-        radii = generator.double_radii(scale)
-        functions = [functools.partial(generator.trunk, scale=scale)]
-        functions += [
-            functools.partial(generator.double, scale=scale, index=index)
-            for index in range(len(radii))
-        ]
-        return [
-            make_part(
-                # A partial: TensorFlow warns of a line that is traced again and again.
-                functools.partial(_run_in_float32, function),
-                radius,
-                index,
-                generator.features,
-            )
-            for index, (function, radius) in enumerate(
-                zip(functions, (generator.trunk_radius(), *radii), strict=True)
-            )
-        ]
 
     def tf1_layers(self):
         """The layers that the TF1 code has, too.
@@ -192,11 +166,6 @@ class GeneratorModel(TrainedModel):
                 f"{', '.join(misfits)}. Give these flags, or another checkpoint."
             )
         return sorted(set(ours["model_scales"]) - set(theirs["model_scales"]))
-
-
-def _run_in_float32(function, x):
-    """What lies between the parts of a network is float32 at any precision."""
-    return tf.cast(function(x), tf.float32)
 
 
 def _to_flag(value):

@@ -10,6 +10,26 @@ from console.settings import Settings, option
 FLAG_PREFIX = "eusr_"
 # The paper's is the larger; a smaller one is that with zeros around it.
 START_KERNELS = (3, 5)
+# Products of 2 and 3.
+SCALES = (2, 3, 4, 6, 8, 9, 12, 16)
+
+
+def factorise(scale):
+    """The factors of the modules that reach a scale, the smallest and cheapest first.
+
+    Raises:
+        ValueError: The scale is no product of 2 and 3.
+    """
+    factors, rest = [], scale
+    for factor in (2, 3):
+        while rest > 1 and rest % factor == 0:
+            factors.append(factor)
+            rest //= factor
+    if rest != 1 or not factors:
+        raise ValueError(
+            f"EUSR upscales by products of 2 and 3. Received scale {scale}."
+        )
+    return tuple(factors)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,11 +66,10 @@ class Architecture(Settings):
     def check(self):
         """See `Settings.check`."""
         scales = self.model_scales
-        is_known = set(scales) <= {2, 4, 8, 16} and scales
-        if not is_known or len(set(scales)) < len(scales):
+        if not scales or set(scales) - set(SCALES) or len(set(scales)) < len(scales):
             raise InputError(
                 f"--eusr_model_scales={','.join(map(str, scales))}: expected some of "
-                "2, 4, 8, 16, each once."
+                f"{', '.join(map(str, SCALES))}, each once."
             )
         if self.start_kernel not in START_KERNELS:
             raise InputError(
@@ -73,7 +92,7 @@ class Architecture(Settings):
         )
         return (
             all(type(count) is int and count > 0 for count in (*counts, *scales))
-            and all(scale > 1 and scale & (scale - 1) == 0 for scale in scales)
+            and all(scale in SCALES for scale in scales)
             and len(set(scales)) == len(scales) > 0
             and len(mean) == 3
             and all(map(_is_finite, (*mean, self.input_scale)))
@@ -83,12 +102,13 @@ class Architecture(Settings):
 
     def count_parameters(self):
         """How many weights and biases the network has, without making it."""
-        features, modules = self.conv_features, 4 * (2 * self.upscale_blocks + 1)
+        features = self.conv_features
         inner = (9 * features + 1) * features
+        module = (2 * self.upscale_blocks + 1) * inner
         count = (9 * 3 + 1) * features + (2 * self.shared_blocks + 1) * inner
         for scale in self.model_scales:
             count += 4 * (self.start_kernel**2 * features + 1) * features
-            count += modules * (scale.bit_length() - 1) * inner
+            count += sum(r**2 for r in factorise(scale)) * module
             count += (9 * features + 1) * 3
         return count
 

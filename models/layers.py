@@ -144,20 +144,22 @@ class ResidualModule(layers.Layer):
 
 
 class EnhancedUpscalingModule(layers.Layer):
-    """Doubles height and width (the paper's EUM).
+    """Multiplies height and width by a whole factor r (the paper's EUM, r = 2).
 
-    Four residual modules follow one another; their four outputs together hold the
-    four pixels that each input pixel becomes.
+    r * r residual modules follow one another; their outputs together hold the r * r
+    pixels that each input pixel becomes.
 
     Args:
         features: Channels in and out.
         blocks: Local residual blocks in each residual module.
         block_variance: See `LocalResidualBlock`.
+        factor: r.
     """
 
-    def __init__(self, features, blocks, block_variance, **kwargs):
-        """Makes the four residual modules."""
+    def __init__(self, features, blocks, block_variance, factor=2, **kwargs):
+        """Makes the residual modules."""
         super().__init__(**kwargs)
+        self.factor = factor
         self.parts = [
             ResidualModule(
                 features,
@@ -166,20 +168,22 @@ class EnhancedUpscalingModule(layers.Layer):
                 dtype=self.dtype_policy,
                 name=f"pixel{index}",
             )
-            for index in range(4)
+            for index in range(factor**2)
         ]
 
     def build(self, input_shape):
-        """Makes the weights of the four modules."""
+        """Makes the weights of all modules."""
         for part in self.parts:
             part.build(input_shape)
 
     def call(self, x):
-        """Maps (N, H, W, features) to (N, 2 H, 2 W, features)."""
+        """Maps (N, H, W, features) to (N, H * r, W * r, features)."""
         pixels = []
         for part in self.parts:
             x = part(x)
             pixels.append(x)
             x = keras.ops.copy(x)
         pixels = keras.ops.concatenate(pixels, axis=-1)
-        return keras.ops.depth_to_space(pixels, 2, data_format="channels_last")
+        return keras.ops.depth_to_space(
+            pixels, self.factor, data_format="channels_last"
+        )

@@ -176,12 +176,19 @@ class TrainedModel(Model):
         optimizer.build(variables)
         return optimizer
 
+    def parts(self, scale):
+        """See `Model.parts`: with the averaged weights, where there are some."""
+        generator = self.average or self.generator
+        return [
+            # A partial: TensorFlow warns of a line that is traced again and again.
+            dataclasses.replace(part, run=functools.partial(_to_float32, part.run))
+            for part in generator.parts(scale)
+        ]
+
     @functools.cache  # noqa: B019 - as many entries as scales, and models live long
     def stages(self, scale):
         """See `Model.stages`."""
-        parts = self.parts(scale)
-        channels = [3] + [self.generator.features] * (len(parts) - 1)
-        return list(map(compile_part, parts, channels))
+        return list(map(compile_part, self.parts(scale)))
 
     def check_run(self, max_steps, lr_patch_size):
         """See `Model.check_run`."""
@@ -216,6 +223,11 @@ class TrainedModel(Model):
         goes_on = resume and "ema" in checkpoints.list_roots(prefix)
         if self.average is not None and not goes_on:
             averages.start(self.average.weights, self.generator.weights)
+
+
+def _to_float32(run, x):
+    """Tensors between the parts of a network are float32 at any precision."""
+    return tf.cast(run(x), tf.float32)
 
 
 def _of_root(root, name):

@@ -24,7 +24,7 @@ from PIL import Image
 from console import quiet
 
 with quiet.imports():
-    from models.exporting import make_network
+    from frozen.upscaler_graph import make_network
     from score_predictors import weight_files
     from score_predictors.mobilenetv2 import MobileNetV2, Settings
     from tests.four_pass import write_predictor

@@ -14,9 +14,9 @@ import tensorflow as tf
 
 from console.files import written_whole
 from frozen.saved_model import SavedModel
+from frozen.upscaler_graph import make_network
 from imaging.files import to_uint8
 from models.eusr import EUSR
-from models.exporting import make_network
 from models.generator_settings import Architecture
 from score_predictors import weight_files
 from score_predictors.mobilenetv2 import MobileNetV2, Settings

@@ -8,7 +8,9 @@ import tensorflow as tf
 from console.errors import InputError
 from frozen import graphs
 from frozen.upscaler import Upscaler
-from models.exporting import make_network
+from frozen.upscaler_graph import make_network
+from models.eusr import EUSR
+from models.generator_settings import Architecture
 from tests.small import make_small
 from upscaling.tiles import Tiling, upscale_image
 
@@ -82,6 +84,20 @@ def test_the_file_gives_the_models_picture_whole_and_in_tiles(
     expected = model.upscale(tf.constant(lr[None]), scale).numpy()[0]
     for tile_size in (64, 10):
         output = upscale_image(upscaler.stages(scale), lr, Tiling(tile_size))
+        np.testing.assert_allclose(output, expected, rtol=0, atol=1e-2)
+
+
+def test_parts_of_any_factor_are_frozen_and_tiled(tmp_path):
+    scales = (2, 6, 3)
+    model = EUSR(Architecture(scales, conv_features=4, shared_blocks=1))
+    upscaler = Upscaler(freeze(model, scales, tmp_path / "model.pb"))
+    assert upscaler.find_scales(()) == [2, 3, 6]
+    lr = np.random.default_rng(0).uniform(0, 255, (20, 27, 3)).astype(np.float32)
+    for scale, factors in ((2, [1, 2]), (3, [1, 3]), (6, [1, 2, 3])):
+        stages = upscaler.stages(scale)
+        assert [stage.scale for stage in stages] == factors
+        expected = model.upscale(tf.constant(lr[None]), scale).numpy()[0]
+        output = upscale_image(stages, lr, Tiling(12))
         np.testing.assert_allclose(output, expected, rtol=0, atol=1e-2)
 
 

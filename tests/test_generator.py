@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.generator import Generator
-from models.generator_settings import Architecture
+from models.generator_settings import SCALES, Architecture
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -33,9 +33,10 @@ def test_one_path_has_its_number_of_parameters(default_generator, scale, paramet
 
 
 def test_the_receptive_radii_are_those_of_the_layers(default_generator):
-    assert default_generator.trunk_radius() == 74
-    radii = [default_generator.double_radii(scale) for scale in (2, 4, 8)]
-    assert radii == [[12.5], [12, 12.5], [12, 12, 12.5]]
+    radii = [
+        [part.radius for part in default_generator.parts(scale)] for scale in (2, 4, 8)
+    ]
+    assert radii == [[74, 12.5], [74, 12, 12.5], [74, 12, 12, 12.5]]
 
 
 def test_weights_of_residual_blocks_start_with_the_recipes_variance(default_generator):
@@ -83,16 +84,16 @@ def test_what_the_network_sees_is_divided():
 
 
 def test_each_scale_enlarges_by_itself():
-    generator = Generator(features=4, shared_blocks=1)
+    generator = Generator(SCALES, features=4, shared_blocks=1)
     lr = np.zeros((1, 5, 6, 3), np.float32)
-    for scale in (2, 4, 8):
+    for scale in SCALES:
         assert generator(lr, scale=scale).shape == (1, 5 * scale, 6 * scale, 3)
 
 
-@pytest.mark.parametrize("start_kernel", [3, 5])
-def test_a_pixel_reaches_as_far_as_the_radius_and_no_further(start_kernel):
+@pytest.mark.parametrize(("scale", "start_kernel"), [(2, 3), (2, 5), (3, 3)])
+def test_a_pixel_reaches_as_far_as_the_radius_and_no_further(scale, start_kernel):
     generator = Generator(
-        (2,),
+        (scale,),
         features=2,
         shared_blocks=1,
         rgb_mean=(0, 0, 0),
@@ -101,20 +102,21 @@ def test_a_pixel_reaches_as_far_as_the_radius_and_no_further(start_kernel):
     for variable in generator.trainable_variables:
         # Nothing cancels and nothing is rounded away beside something larger.
         variable.assign(np.full(variable.shape, 0.1 * (len(variable.shape) == 4)))
-    radius = generator.trunk_radius() + generator.double_radii(2)[0]
-    side = 61
+    radius = sum(part.radius for part in generator.parts(scale))
+    side = 91
     lr = np.zeros((1, side, side, 3), np.float32)
     lr[0, side // 2, side // 2] = 1
-    reached = np.argwhere(np.asarray(generator(lr, scale=2))[0, :, :, 0] > 0)
+    reached = np.argwhere(np.asarray(generator(lr, scale=scale))[0, :, :, 0] > 0)
     # From centre to centre, in LR pixels: half an LR pixel more than to the LR
     # pixel's edge, and half an HR pixel less than from the HR pixel's edge.
-    distances = np.abs((reached + 0.5) / 2 - (side // 2 + 0.5))
-    assert distances.max() == radius + 0.5 - 0.25
+    distances = np.abs((reached + 0.5) / scale - (side // 2 + 0.5))
+    assert distances.max() == pytest.approx(radius + 0.5 - 0.5 / scale)
 
 
-def test_scales_that_are_no_powers_of_two_are_refused():
-    with pytest.raises(ValueError, match="Received scale 3"):
-        Generator(scales=(3,), features=4, shared_blocks=1)
+@pytest.mark.parametrize("scale", [1, 5, 10])
+def test_scales_that_are_no_products_of_2_and_3_are_refused(scale):
+    with pytest.raises(ValueError, match=f"Received scale {scale}"):
+        Generator(scales=(scale,), features=4, shared_blocks=1)
 
 
 def test_the_mean_is_stored_and_not_trained():

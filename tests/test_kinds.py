@@ -6,7 +6,7 @@ from PIL import Image
 
 from console.kinds import tell_kind
 from frozen import graphs
-from models.exporting import make_network
+from frozen.upscaler_graph import make_network
 from tests.four_pass import write_predictor
 from tests.pictures import write_pictures
 from tests.scripts import fail_here

@@ -10,13 +10,14 @@ from console.errors import InputError
 from frozen import graphs
 from frozen.safety import PURE
 from frozen.upscaler import Upscaler
+from frozen.upscaler_graph import make_network
 from imaging.files import load_image, read_size
 from imaging.pictures import load_picture
-from models.exporting import make_network
+from models.eusr import EUSR
+from models.generator_settings import Architecture
 from tests.pictures import write_pictures
 from tests.scripts import fail_here
 from tests.shared_data import SHARED, needs_shared
-from tests.small import make_small
 
 # Whatever their name has to do with the world outside a tensor.
 SUSPICIOUS = (
@@ -111,11 +112,15 @@ def test_a_constant_that_claims_much_memory_is_refused(tmp_path, is_hidden):
     ("name", "values"),
     [
         *(("sr_part_radii", v) for v in (3, [1], [-1, 2], [1, 2, 3])),
-        *(("sr_scales", v) for v in (2, [0], [])),
+        *(("sr_scales", v) for v in (2, [0], [2], [])),
+        *(("sr_part_factors", v) for v in (3, [3], [1, 2], [1, 3, 1], [0, 0], [1, 0])),
     ],
 )
 def test_constants_of_our_own_that_cannot_be_are_refused(tmp_path, name, values):
-    graph_def = make_network(make_small(), (2,)).graph_def
+    # Of x3, so that the factors are in the file, too.
+    model = EUSR(Architecture((3,), conv_features=4, shared_blocks=1))
+    graph_def = make_network(model, (3,)).graph_def
+    assert name in {node.name for node in graph_def.node}
     for node in graph_def.node:
         if node.name == name:
             array = np.array(values, np.int32)

@@ -26,7 +26,7 @@ SCRIPTS = {
 }
 KERAS_ONLY = {
     "models/layers.py": set(),
-    "models/generator.py": {"models"},
+    "models/generator.py": {"functools", "models", "upscaling"},
     "models/discriminator.py": {"models"},
     "models/reduction.py": {"imaging", "numpy"},
 }

@@ -176,7 +176,7 @@ def test_what_tensorflow_has_no_memory_for_is_a_memory_error():
         # More than any machine has.
         return tf.zeros((tf.shape(x)[1] * 10**6, 10**9))
 
-    part = compile_part(Stage(run, 2, 3, 1), channels=3)
+    part = compile_part(Stage(run, 2, 3, 1))
     with pytest.raises(MemoryError):
         part.run(np.zeros((1, 64, 64, 3), np.float32))
 

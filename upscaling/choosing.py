@@ -11,8 +11,8 @@ from upscaling.enlarging import Enlarger
 from upscaling.tiles import Tiling, find_scale
 
 AUTO = "auto"
-# What a model may be able to do.
-CANDIDATES = (2, 3, 4, 8, 16)
+# Scales that are tried with a file that does not say which it does.
+CANDIDATES = (2, 3, 4, 6, 8, 9, 12, 16)
 GIGABYTE = 1e9
 
 
@@ -22,8 +22,8 @@ class EnlargingSettings(Settings):
 
     scale: float = option(
         4,
-        "By how much to enlarge: 2, 4, 8, or any other number above 1, for which the "
-        "picture is enlarged by the next of these and then resized.",
+        "By how much to enlarge, any number above 1. For a scale that the model does "
+        "not do, it enlarges by its next larger one, and the result is resized.",
     )
     all_passes: bool = option(
         False,

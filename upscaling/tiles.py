@@ -44,21 +44,20 @@ class Stage:
     is_raw: bool = False
 
 
-def make_part(run, radius, index, features):
-    """A part of EUSR's network as a stage.
+def make_part(run, scale, radius, features):
+    """A part of a network with as many channels between its parts as EUSR has.
 
     Args:
         run: See `Stage`.
-        radius: Likewise.
-        index: Which part: 0 is the trunk, each of the others doubles the size.
+        scale: By how much the part enlarges.
+        radius: See `Stage`.
         features: Channels between the parts.
 
     Returns:
         Stage: With the memory of a float32 pass, as measured with 64 channels.
     """
-    if index == 0:
-        return Stage(run, 1, radius, 1_100 * features / 64, 4 * features)
-    return Stage(run, 2, radius, 4_000 * features / 64, 16 * features)
+    peak = max(1_100, 1_000 * scale**2) * features / 64
+    return Stage(run, scale, radius, peak, 4 * scale**2 * features)
 
 
 @dataclasses.dataclass(frozen=True)

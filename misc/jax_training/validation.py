@@ -1,5 +1,6 @@
 """Measures the network while it is trained, on the CPU beside the accelerator."""
 
+import dataclasses
 import functools
 import threading
 
@@ -9,7 +10,7 @@ from imaging.files import to_uint8
 from misc.jax_training.network import Network
 from models.generator import Generator
 from models.measuring import SHAVE_SIZE, average, measure_scale
-from upscaling.tiles import make_part, upscale_image
+from upscaling.tiles import upscale_image
 
 
 class Upscaler:
@@ -32,28 +33,23 @@ class Upscaler:
 
     def stages(self, scale):
         """See `models.base.Model.stages`."""
-        generator = self.network.layer
-        radii = (generator.trunk_radius(), *generator.double_radii(scale))
-        parts = [("trunk", {"scale": scale})]
-        parts += [
-            ("double", {"scale": scale, "index": index})
-            for index in range(len(radii) - 1)
-        ]
         return [
-            make_part(self._run(*part), radius, index, generator.features)
-            for index, (part, radius) in enumerate(zip(parts, radii, strict=True))
+            dataclasses.replace(part, run=self._run(scale, index))
+            for index, part in enumerate(self.network.layer.parts(scale))
         ]
 
     def make_sr(self, name, lr, scale):
         """See `models.base.Model.make_sr`."""
         return upscale_image(self.stages(scale), lr, finish=to_uint8)
 
-    def _run(self, method, options):
-        key = (method, *options.items())
-        if key not in self.runs:
-            call = functools.partial(self.network, method=method, **options)
-            self.runs[key] = jax.jit(call)
-        return lambda x: self.runs[key](self.weights, jax.device_put(x, self.device))
+    def _run(self, scale, index):
+        if (scale, index) not in self.runs:
+            call = functools.partial(
+                self.network, method="run_part", scale=scale, index=index
+            )
+            self.runs[scale, index] = jax.jit(call)
+        run = self.runs[scale, index]
+        return lambda x: run(self.weights, jax.device_put(x, self.device))
 
 
 class _LeftOff(Exception):
