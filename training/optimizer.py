@@ -115,7 +115,8 @@ def take_step(state, differentiate, parts):
         differentiate: Called with the factor that losses are to be scaled by before
             they are differentiated; returns a dict of float32 scalars, this replica's
             shares of the losses (unscaled) and of whatever else the batch comes to,
-            and for each part the gradients of its scaled loss.
+            for each part the gradients of its scaled loss, and, if it likes, shares of
+            other tensors.
         parts: (optimizer, variables) pairs.
 
     Returns:
@@ -123,9 +124,10 @@ def take_step(state, differentiate, parts):
         norms: For each part a float32 scalar, the norm of its gradients together,
             before any clipping.
         is_finite: bool scalar, whether the step was taken.
+        And the other tensors, of the whole batch, whether finite or not.
     """
     loss_scale = state.loss_scale
-    values, gradients = sum_over_replicas(differentiate(loss_scale.value))
+    values, gradients, *others = sum_over_replicas(differentiate(loss_scale.value))
     if loss_scale.is_dynamic:
         gradients = [[g / loss_scale.factor for g in part] for part in gradients]
     norms = [tf.linalg.global_norm(part) for part in gradients]
@@ -136,7 +138,7 @@ def take_step(state, differentiate, parts):
             part, _ = tf.clip_by_global_norm(part, optimizer.clip_norm, norm)
         optimizer.apply_if(is_finite, part, variables)
     state.record(is_finite | loss_scale.adapt(is_finite, losses_are_finite))
-    return values, norms, is_finite
+    return values, norms, is_finite, *others
 
 
 def _are_finite(scalars):

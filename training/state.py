@@ -5,6 +5,12 @@ import math
 
 import tensorflow as tf
 
+from console.errors import InputError
+
+
+class NotFiniteError(InputError):
+    """Weights have gone astray, and are not worth saving."""
+
 
 class Arguments(tf.train.experimental.PythonState):
     """What a model was made from, in its checkpoints as JSON."""

@@ -1,0 +1,140 @@
+"""What happens after which step where a run counts steps: log, TensorBoard, best."""
+
+import functools
+import math
+
+import tensorflow as tf
+
+from console.progress import say, warn
+from training.keeper import Keeper
+from training.run_folder import BEST
+from training.summaries import Summaries
+
+
+class BySteps:
+    """What `training.loop.Loop` calls, of a run that is as long as --max_steps says.
+
+    `score_predictors.epochs.ByEpochs` has the same methods.
+    """
+
+    def __init__(self, loop, validation=None):
+        """Takes the loop.
+
+        Args:
+            loop: `training.loop.Loop`.
+            validation: See there.
+        """
+        self.loop, self.model, self.settings = loop, loop.model, loop.settings
+        self.validation = validation
+        self.summaries = Summaries(loop.folder, self.model.step)
+
+    @functools.cached_property
+    def keeper_of_best(self):
+        """What writes the best checkpoint; made when there is one."""
+        return Keeper(self.model.roots(), self.loop.folder / BEST, 1)
+
+    def begin(self):
+        """Does what an earlier start was stopped before."""
+        self._validate_if_due(self.model.step)
+
+    def is_look_due(self, done):
+        """Whether the host looks at a step's values, for which it has to wait."""
+        return done % self.settings.log_freq == 0
+
+    def after_step(self, done, batch, values):
+        """Logs, shows, validates and saves, each where it is due.
+
+        Args:
+            done: Steps done.
+            batch: What the last of them was made of.
+            values: What it returned.
+        """
+        if self.loop.team.is_chief:
+            if self.is_look_due(done):
+                self._log(done, batch.scale, values)
+            # The first one shows at once that all is as it should be.
+            if done == 1 or done % self.settings.summary_freq == 0:
+                self._summarise(done, batch, values)
+        # Before the save, so that a checkpoint knows the best that it has to beat.
+        if not self.loop.is_to_stop:
+            self._validate_if_due(done)
+        if done % self.settings.save_freq == 0:
+            self.loop.save()
+
+    def is_complete(self):
+        """Whether nothing is left to be done."""
+        return self.model.step >= self.settings.max_steps
+
+    def save(self, keeper):
+        """Writes a checkpoint of the present step."""
+        say(f"Saved {keeper.save(self.model.step)}")
+
+    def close(self):
+        """Closes files."""
+        self.summaries.close()
+
+    def _log(self, done, scale, losses):
+        numbers = "  ".join(
+            f"{name} {float(value):.4f}"
+            for name, value in losses.items()
+            if "/" not in name
+        )
+        skipped, pace = int(self.model.state.skipped.numpy()), self.loop.pace
+        if skipped:
+            numbers += f"  {skipped} steps skipped"
+        end = self.settings.max_steps
+        say(
+            f"step {done}/{end}  x{scale}  {numbers}  {pace.mean:.3f} s/step  "
+            f"{pace.waiting_share:.1%} waiting  {pace.left(end - done)} left"
+        )
+        for remark in self.model.remarks():
+            warn(remark)
+
+    def _summarise(self, done, batch, losses):
+        """Writes the step to TensorBoard."""
+        scalars = {
+            **{name: float(loss) for name, loss in losses.items()},
+            **self.model.learning_rates(),
+            "time/step_seconds": self.loop.pace.mean,
+            "time/waiting_for_data_share": self.loop.pace.waiting_share,
+            "skipped_steps": float(self.model.state.skipped.numpy()),
+        }
+        lr, hr = batch.lr[:3], batch.hr[:3]
+        pictures = self.model.pictures(tf.cast(lr, tf.float32), batch.scale)
+        pictures = {"input": lr, **pictures, "truth": hr}
+        self.summaries.write(done, batch.scale, scalars, pictures)
+
+    def _validate_if_due(self, done):
+        """Measures the model, if that is due after a step and not done yet."""
+        if (
+            self.validation is not None
+            and done > 0
+            and done % self.settings.validate_freq == 0
+            and int(self.model.state.validated.numpy()) != done
+        ):
+            self._validate(done)
+
+    def _validate(self, done):
+        """Measures the model and keeps the best checkpoint; the others wait."""
+        self.loop.check_finite()
+        if not self.loop.team.is_chief:
+            return
+        measured = self.validation(self.loop.is_asked_to_stop)
+        if measured is None:
+            say(f"Stopped validating at step {done}; it comes first when going on.")
+            if self.loop.team.workers == 1:  # Several agree in their next steps.
+                self.loop.agreement.ask(True)
+            return
+        state, images = self.model.state, self.validation.describe()
+        state.validated.assign(done)
+        self.loop.is_saved = False
+        if state.best_of.values != images:
+            state.best_of.values = images
+            state.best.assign(-math.inf)
+        for scale, one in measured.items():
+            say(f"validated at step {done}  x{scale}  {one.describe()}")
+            self.summaries.write_validation(done, scale, one)
+        rank = self.validation.rank(measured)
+        if rank > float(state.best.numpy()):
+            state.best.assign(rank)
+            say(f"The best so far, kept as {self.keeper_of_best.save(done)}")
