@@ -218,7 +218,7 @@ def _make_validation(model, trained, start, settings):
     warn_of_common(loader.images, trained.images)
     return Validation(
         model,
-        opening.open_model(BASELINE)[0],
+        opening.open_model(None, BASELINE),
         loader,
         SHAVE_SIZE,
         judges,

@@ -47,7 +47,7 @@ class MeasureSettings(Settings):
 
     scales: tuple[int, ...] | None = option(
         None,
-        "Scales to measure; if not given 2,4,8, or what the model was trained at.",
+        "Scales to measure; if not given, those that the model was trained at.",
     )
     data_sr_path: PathName | None = option(
         None,
@@ -180,7 +180,7 @@ def measure(
     """
     models = [model]
     if model.name != BASELINE:  # Which need not be measured twice.
-        models.append(open_model(BASELINE)[0])
+        models.append(open_model(None, BASELINE))
 
     def keep(name, pictures, hr, values):
         if save_path is not None:

@@ -25,6 +25,7 @@ with quiet.imports():
 
     from benchmarks.rows import align
     from dataloaders.pairs import find_pairs
+    from dataloaders.sources import make_sources
     from imaging.files import load_image, to_uint8
     from imaging.imresize import imresize, make_lr
     from metrics import psnr_y
@@ -61,9 +62,8 @@ def main():
     """Compares, and prints a table."""
     settings = CompareSettings.from_flags()
     devices.choose("-1")
-    pairs = find_pairs(
-        settings.data_truth_path, settings.data_input_path, settings.scales
-    )
+    sources = make_sources(settings.data_truth_path, settings.data_input_path)
+    pairs = find_pairs(sources, settings.scales)
     lines = [TITLES]
     for scale in settings.scales:
         images = [

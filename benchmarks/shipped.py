@@ -38,11 +38,11 @@ def measure(settings):
     """
     models = {
         precision: open_model(
-            None, shipped.find("eusr"), options=StepOptions(precision=precision)
-        )[0]
+            shipped.find("eusr"), options=StepOptions(precision=precision)
+        )
         for precision in ("float32", "bfloat16")
     }
-    for scale in models["float32"].find_scales(settings.scales):
+    for scale in settings.scales:
         lr = tiling.draw(*(side * SCALE // scale for side in SIZE))
         with tempfile.TemporaryDirectory() as folder:
             runs = {"bicubic": functools.partial(imresize, to_uint8(lr), scale)}

@@ -2,6 +2,8 @@
 
 import math
 import os
+import types
+import typing
 
 from absl import flags
 
@@ -9,6 +11,11 @@ from console.errors import InputError
 
 # See `console.choices`.
 flags.disclaim_key_flags()
+
+
+# The path of a file or a folder as it was given, a str. Annotate a field with it, or
+# with `tuple[PathName, ...]` for a flag that may be given several times.
+PathName = typing.NewType("PathName", str)
 
 
 class PathParser(flags.ArgumentParser):
@@ -176,3 +183,87 @@ def parse_range(text, flag):
             "example 0,-5000."
         ) from None
     return slice(start, end or None)
+
+
+def define(name, field, said, module):
+    """Declares the flag of a field.
+
+    Args:
+        name: Of the flag.
+        field: A `dataclasses.Field`.
+        said: Its `console.settings.Option`.
+        module: Under whose name the help lists it.
+    """
+    default = field.default
+    kind = _find_kind(field.type)
+    more = {"serializer": flags.ArgumentSerializer(), "module_name": module}
+    if kind is bool:
+        flags.DEFINE_bool(name, default, said.help, module_name=module)
+        return
+    if said.choices is not None:
+        choices = list(said.choices)
+        flags.DEFINE_enum(name, default, choices, said.help, module_name=module)
+        return
+    if kind == tuple[PathName, ...]:
+        default = None if default is None else list(default)
+        parser, serializer = PathParser(), flags.ArgumentSerializer()
+        flags.DEFINE_multi(
+            parser, serializer, name, default, said.help, module_name=module
+        )
+        # Without the line that absl adds: in the help, space is short.
+        flags.FLAGS[name].help = said.help
+        return
+    if kind in (tuple[int, ...], tuple[float, ...]):
+        parser = NumbersParser(typing.get_args(kind)[0])
+        more["serializer"] = NumbersSerializer()
+    elif kind == tuple[str, ...]:
+        parser, more["serializer"] = flags.ListParser(), flags.CsvListSerializer(",")
+        default = list(default)
+    elif kind is int:
+        least = 1 if said.least is None else said.least
+        parser = CountParser(least, said.most, said.word)
+    elif kind is float:
+        parser = FloatParser(said.least, said.most)
+    else:
+        parser = PathParser() if kind is PathName else flags.ArgumentParser()
+    flags.DEFINE(parser, name, default, said.help, **more)
+
+
+def _find_kind(annotation):
+    """The type that a value has, if it is not None and no word."""
+    # A union with a `NewType` is of another class than one of types.
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
+        several = [t for t in typing.get_args(annotation) if t is not types.NoneType]
+        return int if int in several else several[0]
+    return annotation
+
+
+def is_one(value, annotation, said):
+    """Whether a value is such as a flag has.
+
+    Args:
+        value: Of whatever type.
+        annotation: The type of the field.
+        said: Its `console.settings.Option`.
+    """
+    kind = _find_kind(annotation)
+    numbers = {int: (int,), float: (int, float)}
+    if typing.get_origin(kind) is tuple:
+        one = typing.get_args(kind)[0]
+        return isinstance(value, tuple) and all(
+            type(each) in numbers.get(one, (str,)) and _is_finite(each)
+            for each in value
+        )
+    if kind not in numbers:
+        return isinstance(value, bool if kind is bool else str) or value is None
+    least = 1 if kind is int and said.least is None else said.least
+    return (
+        type(value) in numbers[kind]
+        and math.isfinite(value)
+        and (least is None or value >= least)
+        and (said.most is None or value <= said.most)
+    )
+
+
+def _is_finite(value):
+    return isinstance(value, str) or math.isfinite(value)

@@ -13,20 +13,26 @@ goes on may have another value.
 
 import dataclasses
 import sys
-import types
-import typing
 
 from absl import flags
 
 from console import flags as kinds
 from console.errors import InputError
+from console.flags import PathName
+
+__all__ = [
+    "PathName",
+    "Settings",
+    "is_given",
+    "list_changes",
+    "option",
+    "record",
+    "seed_option",
+    "take_missing",
+]
 
 # See `console.choices`.
 flags.disclaim_key_flags()
-
-# The path of a file or a folder as it was given, a str. Annotate a field with it, or
-# with `tuple[PathName, ...]` for a flag that may be given several times.
-PathName = typing.NewType("PathName", str)
 
 _KEY = "option"
 
@@ -119,6 +125,11 @@ class Settings:
         return dataclasses.field(default=default, metadata={_KEY: said})
 
     @classmethod
+    def prefixed(cls, flag_prefix):
+        """A class of the same settings under flags of another prefix."""
+        return type(cls.__name__, (cls,), {"flag_prefix": flag_prefix})
+
+    @classmethod
     def define_flags(cls):
         """Declares the flags."""
         # absl knows the script's own module by the name that it was started with.
@@ -127,7 +138,8 @@ class Settings:
             module = sys.argv[0] if is_own else cls.__module__
             # It would show all of the script's module in --helpshort.
             is_hidden = is_own and not cls.shows(flag)
-            _define(flag, field, f"{module} (more)" if is_hidden else module)
+            module = f"{module} (more)" if is_hidden else module
+            kinds.define(flag, field, field.metadata[_KEY], module)
 
     @classmethod
     def shows(cls, name):
@@ -161,6 +173,32 @@ class Settings:
             field.name: flags.FLAGS[name].value for name, field in cls.options().items()
         }
         settings = cls(**values, **others)
+        settings.check()
+        return settings
+
+    @classmethod
+    def from_stored(cls, values):
+        """Makes settings that a file has kept as JSON.
+
+        Args:
+            values: From names of fields to values; one that is missing, as in older
+                files than the option, has its default.
+
+        Raises:
+            ValueError: These are no such settings.
+        """
+        fields = {field.name: field for field in cls.options().values()}
+        if not isinstance(values, dict):
+            raise ValueError(f"expected values of {', '.join(fields)}")
+        unknown = sorted(set(values) - set(fields))
+        if unknown:
+            raise ValueError(f"{unknown[0]} is none of its settings")
+        values = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
+        for name, value in values.items():
+            field = fields[name]
+            if not kinds.is_one(value, field.type, field.metadata[_KEY]):
+                raise ValueError(f"{name} cannot be {value}")
+        settings = cls(**values)
         settings.check()
         return settings
 
@@ -252,55 +290,3 @@ def list_changes(*classes):
         for owner in classes
         for name, field in owner.options().items()
     }
-
-
-def _define(name, field, module):
-    """Declares the flag of a field.
-
-    Args:
-        name: Of the flag.
-        field: A `dataclasses.Field` that `option` made.
-        module: Under whose name the help lists it.
-    """
-    said, default = field.metadata[_KEY], field.default
-    kind = _find_kind(field.type)
-    more = {"serializer": flags.ArgumentSerializer(), "module_name": module}
-    if kind is bool:
-        flags.DEFINE_bool(name, default, said.help, module_name=module)
-        return
-    if said.choices is not None:
-        choices = list(said.choices)
-        flags.DEFINE_enum(name, default, choices, said.help, module_name=module)
-        return
-    if kind == tuple[PathName, ...]:
-        default = None if default is None else list(default)
-        parser, serializer = kinds.PathParser(), flags.ArgumentSerializer()
-        flags.DEFINE_multi(
-            parser, serializer, name, default, said.help, module_name=module
-        )
-        # Without the line that absl adds: in the help, space is short.
-        flags.FLAGS[name].help = said.help
-        return
-    if kind in (tuple[int, ...], tuple[float, ...]):
-        parser = kinds.NumbersParser(typing.get_args(kind)[0])
-        more["serializer"] = kinds.NumbersSerializer()
-    elif kind == tuple[str, ...]:
-        parser, more["serializer"] = flags.ListParser(), flags.CsvListSerializer(",")
-        default = list(default)
-    elif kind is int:
-        least = 1 if said.least is None else said.least
-        parser = kinds.CountParser(least, said.most, said.word)
-    elif kind is float:
-        parser = kinds.FloatParser(said.least, said.most)
-    else:
-        parser = kinds.PathParser() if kind is PathName else flags.ArgumentParser()
-    flags.DEFINE(parser, name, default, said.help, **more)
-
-
-def _find_kind(annotation):
-    """The type that a value has, if it is not None and no word."""
-    # A union with a `NewType` is of another class than one of types.
-    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
-        several = [t for t in typing.get_args(annotation) if t is not types.NoneType]
-        return int if int in several else several[0]
-    return annotation

@@ -1,18 +1,20 @@
 """LR and HR images of the same name, and the patches that are drawn from them."""
 
 import dataclasses
+import functools
 import hashlib
 
 import numpy as np
 
 from console.errors import InputError, name_some
-from console.flags import one_or_all, to_list
+from console.flags import to_list
 from console.progress import warn
-from console.settings import PathName, Settings, option
 from dataloaders.checked import find_broken
+from dataloaders.paired_settings import PairedSettings
 from dataloaders.pairs import WholePairs, check_measurable, find_pairs
 from dataloaders.patches import VARIANTS, turn_into
 from dataloaders.pixels import open_pixels
+from dataloaders.sources import Source, make_sources
 from imaging.files import load_image
 
 
@@ -35,72 +37,19 @@ class Batch:
     names: list
 
 
-@dataclasses.dataclass(frozen=True)
-class PairedSettings(Settings):
-    """Where the images are and how patches are drawn.
+class PairedLoader:
+    """Draws batches of patches; a batch depends on seed and step alone.
+
+    A loader of another data set is a subclass with its own settings or sources.
 
     Attributes:
-        scales: Scales to draw.
-        lr_patch_size: Side of the LR patches; None for whole pictures only.
-        batch_size: Patches in a batch.
-        seed: Of all that is drawn.
-        of: What the flags that gave the folders begin with, for messages.
-        scale_weights: How often each of the scales is drawn, relative to the others,
-            whole numbers; None for equally.
+        settings_classes: One, `PairedSettings` or a subclass.
+        source_class: What finds the HR and LR images of a path.
+        images: list of `dataloaders.pairs.Pair`, once they were looked at.
     """
 
-    changes = "freely"
-
-    truth_path: tuple[PathName, ...] = option(
-        ("HR",),
-        "Folder of HR images, or @ and a list; may be given again.",
-        flag="data_truth_path",
-    )
-    input_path: tuple[PathName, ...] | None = option(
-        None,
-        "Folder with x2/, x4/, x8/ of LR images, named like the HR images or, as "
-        "in DIV2K's archives, with x2 behind the name. If not given, they are made "
-        "from HR as MATLAB's imresize does.",
-        flag="data_input_path",
-    )
-    scales: tuple = (2, 4, 8)
-    lr_patch_size: int | None = None
-    batch_size: int | None = None
-    seed: int = 0
-    cache_path: PathName | None = option(
-        None,
-        "Folder for the decoded images; the user's cache folder if not given.",
-        flag="cache_path",
-    )
-    in_memory: bool = option(
-        False, "Keep all decoded images in memory.", flag="data_cached"
-    )
-    of: str = "--data"
-    scale_weights: tuple | None = None
-
-    @classmethod
-    def from_flags(cls, **others):
-        """See `Settings.from_flags`."""
-        settings = super().from_flags(**others)
-        return settings.at(settings.truth_path, settings.input_path)
-
-    def at(self, truth_path, input_path, **others):
-        """The same of other images.
-
-        Args:
-            truth_path: Of HR images; see the flags.
-            input_path: Of LR images.
-            **others: Other fields.
-        """
-        paths = {"truth_path": truth_path, "input_path": input_path}
-        paths = {name: one_or_all(path) for name, path in paths.items()}
-        return dataclasses.replace(self, **paths, **others)
-
-
-class PairedLoader:
-    """Draws batches of patches; a batch depends on seed and step alone."""
-
     settings_classes = (PairedSettings,)
+    source_class = Source
 
     def __init__(self, settings):
         """Takes the settings; `prepare` looks at the images."""
@@ -148,10 +97,9 @@ class PairedLoader:
         """
         self._look()
         known = [(pair.name, pair.hr_size, pair.lr_sizes) for pair in self.images]
-        made = self.settings.input_path is None
         digest = hashlib.sha256(repr(known).encode()).hexdigest()[:12]
-        where = "LR made from HR" if made else "LR from files"
-        return f"{len(known)} images, {where}, {digest}"
+        how = "made from HR" if self.sources[0].makes_lr else "from files"
+        return f"{len(known)} images, LR {how}, {digest}"
 
     def check_whole(self, shave_size, with_niqe=False):
         """Makes sure that all pictures can be read and measured.
@@ -183,9 +131,14 @@ class PairedLoader:
         if not self.images:
             self.images = self._find(self.scales)
 
+    @functools.cached_property
+    def sources(self):
+        """What the paths of the settings are, a list of `source_class`."""
+        paths = self.settings.truth_path, self.settings.input_path
+        return make_sources(*paths, self.settings.of, self.source_class)
+
     def _find(self, scales):
-        settings = self.settings
-        return find_pairs(settings.truth_path, settings.input_path, scales, settings.of)
+        return find_pairs(self.sources, scales)
 
     def prepare(self):
         """Checks the pairs and opens the caches; those not there yet are made.
@@ -195,7 +148,7 @@ class PairedLoader:
         """
         self._look()
         self.usable = {s: self._find_usable(s) for s in self.scales}
-        self.hr, self.lr = open_pixels(self.images, self.settings)
+        self.hr, self.lr = open_pixels(self.images, self.sources, self.settings)
 
     def _find_usable(self, scale):
         """Indices of the images that a patch of one scale fits into."""

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from console.errors import InputError, name_some
 from console.progress import say, warn
-from dataloaders.sources import make_sources
 from imaging.files import load_image, read_size
 from imaging.imresize import make_lr
 from metrics.full_reference import WINDOW
@@ -42,17 +41,13 @@ class Pair:
         return f"{self.name}{self.hr_path.suffix}"
 
 
-def find_pairs(truth_path, input_path, scales, flag_prefix="--data"):
+def find_pairs(sources, scales):
     """Finds and checks all pairs; says what is left out, and what is where.
 
     Args:
-        truth_path: Folder of the HR images, or `@` and a list of them, or several; see
-            `dataloaders.sources.Source`.
-        input_path: Folder with `x2/`, `x4/`, ... of LR images, for each of the former;
-            None if there are none, then the LR sizes are those of imresize on HR cut
-            to a multiple.
+        sources: list of `dataloaders.sources.Source`. LR images that are made have the
+            size of imresize on HR cut to a multiple.
         scales: The scales wanted.
-        flag_prefix: What the flags that gave the folders begin with, for messages.
 
     Returns:
         list of Pair, source after source, sorted by name.
@@ -60,12 +55,11 @@ def find_pairs(truth_path, input_path, scales, flag_prefix="--data"):
     Raises:
         InputError: A folder or an LR image is missing, or a size does not fit.
     """
-    sources = make_sources(truth_path, input_path, flag_prefix)
     pairs, counts = [], []
     for index, source in enumerate(sources):
         hr_paths = source.find_hr()
         lr_paths = {scale: {} for scale in scales}
-        if source.input is not None:
+        if not source.makes_lr:
             lr_paths = {scale: source.find_lr(hr_paths, scale) for scale in scales}
         pairs += [
             _make_pair(name, index, source, hr_paths, lr_paths) for name in hr_paths

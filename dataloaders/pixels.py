@@ -4,16 +4,16 @@ from pathlib import Path
 
 from console.progress import say
 from dataloaders import cache
-from dataloaders.sources import make_sources
 from imaging.files import load_image
 from imaging.imresize import make_lr
 
 
-def open_pixels(images, settings):
+def open_pixels(images, sources, settings):
     """Opens the caches of HR and LR images; those not there yet are made.
 
     Args:
         images: list of `dataloaders.pairs.Pair`.
+        sources: list of `dataloaders.sources.Source`, which the images are of.
         settings: `dataloaders.paired.PairedSettings`.
 
     Returns:
@@ -24,7 +24,6 @@ def open_pixels(images, settings):
         InputError: An image or a cache cannot be read or written.
     """
     folder = Path(settings.cache_path or cache.default_folder())
-    sources = make_sources(settings.truth_path, settings.input_path, settings.of)
     parts = []
     for index, source in enumerate(sources):
         own = [pair for pair in images if pair.source == index]
@@ -92,7 +91,7 @@ class _Part:
     def _plan_lr(self, scale):
         """The LR images of one scale, from files or made from HR."""
         shapes = [(*pair.lr_sizes[scale], 3) for pair in self.images]
-        if self.source.input is None:
+        if self.source.makes_lr:
             return cache.Plan(
                 self.folder / cache.name_cache(self.source.place, f"-x{scale}"),
                 self.hr.sources,

@@ -18,6 +18,9 @@ LIST = "@"
 class Source:
     """The HR images that one path gives, and where their LR images are.
 
+    A data set that is laid out in another way has a subclass with `find_hr`, `find_lr`
+    and `makes_lr`; see `dataloaders.paired.PairedLoader.source_class`.
+
     Attributes:
         truth: The path: a folder, looked through to the bottom, or `@` and the file of
             a list.
@@ -44,6 +47,11 @@ class Source:
     def place(self):
         """The folder, or the file of the list, a Path."""
         return Path(self.truth.removeprefix(LIST) if self.is_list else self.truth)
+
+    @property
+    def makes_lr(self):
+        """Whether the LR images are made from the HR images."""
+        return self.input is None
 
     def find_hr(self):
         """Finds the HR images; says what a folder holds besides.
@@ -114,13 +122,14 @@ class Source:
         return found
 
 
-def make_sources(truth_path, input_path=None, flag_prefix="--data"):
+def make_sources(truth_path, input_path=None, flag_prefix="--data", make=Source):
     """Makes the sources that paths describe.
 
     Args:
         truth_path: A path, or a list of them; see `Source`.
         input_path: As many, in the same order; None makes all LR images from HR.
         flag_prefix: See `Source`.
+        make: `Source`, or a subclass.
 
     Returns:
         list of Source.
@@ -145,7 +154,7 @@ def make_sources(truth_path, input_path=None, flag_prefix="--data"):
     folders = [path for path in (*truths, *inputs) if not _is_list(path)]
     given = frozenset(map(os.path.realpath, folders))
     return [
-        Source(
+        make(
             truth,
             inputs[index] if inputs else None,
             flag_prefix,

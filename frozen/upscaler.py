@@ -13,7 +13,7 @@ from console.errors import InputError
 from frozen import graphs
 from frozen.upscaler_graph import FEATURES, INPUT, OUTPUT, SCALE, name_part, read_parts
 from upscaling import passes
-from upscaling.tiles import Stage, make_part
+from upscaling.tiles import Stage, make_part, upscale_array
 
 # For files that do not say it: EUSR's radius at its defaults, at any scale.
 UNKNOWN_RADIUS, DEFAULT_FEATURES = 96, 64
@@ -45,6 +45,22 @@ class Upscaler:
     def _function(self, inputs, outputs):
         source = f"{self.flag}={self.path}"
         return graphs.to_function(self.graph_def, inputs, outputs, source)
+
+    def upscale(self, image, scale=4):
+        """Enlarges a picture of any size, in tiles that fit the memory.
+
+        Args:
+            image: uint8 (H, W, 3), RGB.
+            scale: Upscaling factor.
+
+        Returns:
+            uint8 (H * scale, W * scale, 3), RGB; see `stages` for files of the TF1
+            code.
+
+        Raises:
+            InputError: The file does not upscale by this, or it is no such picture.
+        """
+        return upscale_array(self.stages(scale), image)
 
     def stages(self, scale):
         """The parts of the network for `upscaling.tiles.upscale_image`.

@@ -74,7 +74,7 @@ def _export(settings):
     """Writes a checkpoint's weights as an archive."""
     prefix = checkpoints.find(settings.input_path, FLAG)
     check_target(settings.output_path, "--output_path")
-    model, step = opening.open_model(None, prefix)
+    model, step = opening.open_model(prefix), checkpoints.read_step(prefix)
     roots = {"generator": model.generator}
     if "discriminator" in checkpoints.list_roots(prefix):
         roots["discriminator"] = Discriminator()

@@ -1,11 +1,10 @@
 """The verbs that every model has; the scripts use nothing else."""
 
 from console.errors import InputError, name_some
-from imaging.files import to_uint8
 from training import checkpoints
 from training.arguments import LEARNED, add_learned
 from training.state import State
-from upscaling.tiles import upscale_image
+from upscaling.tiles import upscale_array
 
 
 class Model:
@@ -26,7 +25,8 @@ class Model:
             nothing.
         scales: The upscaling factors that it can do.
         trained_scales: Those that it can be trained at; None for all of `scales`.
-        default_scales: Those meant where nobody says which.
+        default_scales: Those meant where nobody says which; None for all that its
+            weights were trained at.
         learned_scales: Those that its weights were ever trained at, by whatever run;
             empty for fresh weights, None for weights of which nobody knows.
         state: `training.state.State`: step and arguments; None for a model
@@ -43,7 +43,7 @@ class Model:
     advice_for_scratch = None
     scales = ()
     trained_scales = None
-    default_scales = (2, 4, 8)
+    default_scales = None
     learned_scales = ()
     state = step_signature = None
 
@@ -171,8 +171,8 @@ class Model:
         """
         return None
 
-    def upscale(self, lr, scale):
-        """Upscales a batch.
+    def forward(self, lr, scale):
+        """Takes a batch through the network, whole.
 
         Args:
             lr: float32 (N, H, W, 3), RGB in [0, 255].
@@ -185,6 +185,24 @@ class Model:
         for part in self.parts(scale):
             x = part.run(x)
         return x
+
+    def upscale(self, image, scale=4):
+        """Enlarges a picture of any size, in tiles that fit the memory.
+
+        Args:
+            image: uint8 (H, W, 3), RGB.
+            scale: Upscaling factor, one of `self.usable_scales`.
+
+        Returns:
+            uint8 (H * scale, W * scale, 3), RGB.
+
+        Raises:
+            InputError: The model does not do the scale, or it is no such picture.
+        """
+        if scale not in self.usable_scales:
+            does = ", ".join(map(str, self.usable_scales))
+            raise InputError(f"{self.name} upscales by {does}. Received scale={scale}.")
+        return upscale_array(self.stages(scale), image)
 
     def parts(self, scale):
         """The network cut into parts; `freeze.py` names what lies between them.
@@ -210,17 +228,8 @@ class Model:
         raise NotImplementedError
 
     def make_sr(self, name, lr, scale):
-        """Upscales a whole picture, rounded as it would be saved.
-
-        Args:
-            name: Of the image, by which `dataloaders.sr_pictures` finds it.
-            lr: uint8 (H, W, 3), RGB.
-            scale: Upscaling factor, one of `self.scales`.
-
-        Returns:
-            uint8 (H * scale, W * scale, 3), RGB.
-        """
-        return upscale_image(self.stages(scale), lr, finish=to_uint8)
+        """Makes the SR image of a named LR image; see `upscale`."""
+        return self.upscale(lr, scale)
 
     def find_scales(self, candidates):
         """Lists the scales to use it at; `candidates` are for files that do not say."""
@@ -241,7 +250,7 @@ class Model:
         Returns:
             dict: From a tag to float32 (N, H * scale, W * scale, 3), not clipped.
         """
-        return {"output": self.upscale(lr, scale)}
+        return {"output": self.forward(lr, scale)}
 
     def remarks(self):
         """What a person should know about the training by now.

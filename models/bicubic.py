@@ -14,9 +14,9 @@ class Bicubic(Model):
 
     name = "bicubic"
     needs_checkpoint = False
-    scales = SCALES
+    scales, default_scales = SCALES, (2, 4, 8)
 
-    def upscale(self, lr, scale):
+    def forward(self, lr, scale):
         """Upscales a batch.
 
         Args:
@@ -41,7 +41,7 @@ class Bicubic(Model):
         bytes_per_pixel = 100 * scale**2
         return [
             Stage(
-                lambda x: self.upscale(x, scale),
+                lambda x: self.forward(x, scale),
                 scale,
                 2,
                 bytes_per_pixel,

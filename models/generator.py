@@ -14,6 +14,7 @@ from models.layers import (
     LocalResidualBlock,
     MeanShift,
     ResidualModule,
+    UpscalingNetwork,
     make_conv,
 )
 from upscaling.tiles import make_part
@@ -22,7 +23,7 @@ START_KERNEL = 5
 START_BLOCKS = 2
 
 
-class Generator(keras.layers.Layer):
+class Generator(UpscalingNetwork):
     """Upscales RGB pictures by one of several scales.
 
     Args:
@@ -54,10 +55,9 @@ class Generator(keras.layers.Layer):
         name="generator",
     ):
         """Makes all layers and their weights, those of every scale."""
-        super().__init__(dtype="float32", name=name)
-        self.scales = tuple(scales)
-        self.features, self.shared_blocks = features, shared_blocks
-        self.upscale_blocks, self.start_kernel = upscale_blocks, start_kernel
+        super().__init__(scales, features, name)
+        self.shared_blocks, self.upscale_blocks = shared_blocks, upscale_blocks
+        self.start_kernel = start_kernel
         self.input_scale = input_scale
         blocks = sum(
             START_BLOCKS + upscale_blocks * sum(r**2 for r in factorise(scale))
@@ -118,18 +118,6 @@ class Generator(keras.layers.Layer):
         for scale in self.scales:
             for layer in self._scale_layers(scale):
                 layer.build(inner)
-
-    def call(self, lr, scale):
-        """Upscales in one pass.
-
-        Args:
-            lr: float32 (N, H, W, 3), RGB in [0, 255].
-            scale: Upscaling factor, one of `self.scales`, a Python int.
-
-        Returns:
-            float32 (N, H * scale, W * scale, 3), in [0, 255] but not clipped.
-        """
-        return self.head(self.trunk(lr, scale), scale)
 
     def trunk(self, lr, scale):
         """The part before any upscaling: wide to see, cheap in memory.

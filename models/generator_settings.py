@@ -1,7 +1,6 @@
 """What the generator's models are made from and trained with."""
 
 import dataclasses
-import math
 
 from console.errors import InputError
 from console.progress import warn
@@ -10,6 +9,7 @@ from console.settings import Settings, option
 FLAG_PREFIX = "eusr_"
 # The paper's is the larger; a smaller one is that with zeros around it.
 START_KERNELS = (3, 5)
+MEAN = (114.4, 111.5, 103.0)
 # Products of 2 and 3.
 SCALES = (2, 3, 4, 6, 8, 9, 12, 16)
 
@@ -49,7 +49,7 @@ class Architecture(Settings):
         1, "Local residual blocks in each residual module of an upscaling module."
     )
     rgb_mean: tuple[float, ...] = option(
-        (114.4, 111.5, 103.0), "Mean of R, G and B of the training images, in [0, 255]."
+        MEAN, "Mean of R, G and B of the training images, in [0, 255]."
     )
     start_kernel: int = option(
         5,
@@ -78,27 +78,6 @@ class Architecture(Settings):
             )
         if len(self.rgb_mean) != 3:
             raise InputError("--eusr_rgb_mean takes three numbers, for R, G and B.")
-
-    def is_possible(self):
-        """Whether there can be such a network, of whatever types the fields are."""
-        scales, mean = self.model_scales, self.rgb_mean
-        if not (isinstance(scales, tuple) and isinstance(mean, tuple)):
-            return False
-        counts = (
-            self.conv_features,
-            self.shared_blocks,
-            self.upscale_blocks,
-            self.start_kernel,
-        )
-        return (
-            all(type(count) is int and count > 0 for count in (*counts, *scales))
-            and all(scale in SCALES for scale in scales)
-            and len(set(scales)) == len(scales) > 0
-            and len(mean) == 3
-            and all(map(_is_finite, (*mean, self.input_scale)))
-            and self.input_scale > 0
-            and self.start_kernel in START_KERNELS
-        )
 
     def count_parameters(self):
         """How many weights and biases the network has, without making it."""
@@ -139,11 +118,8 @@ class Training(Settings):
         """Warns where the learning rate is zero before the last step."""
         steps = self.learning_rate_decay_steps
         if self.learning_rate_schedule == "cosine" and steps < max_steps:
+            flag = f"--{self.flag_prefix}learning_rate_decay_steps"
             warn(
-                f"the learning rate is zero from step {steps} on "
-                f"(--eusr_learning_rate_decay_steps), but --max_steps={max_steps}."
+                f"the learning rate is zero from step {steps} on ({flag}), but "
+                f"--max_steps={max_steps}."
             )
-
-
-def _is_finite(value):
-    return type(value) in (int, float) and math.isfinite(value)

@@ -43,6 +43,42 @@ def make_conv(features, kernel_size, kernel_initializer="glorot_uniform", **kwar
     )
 
 
+class UpscalingNetwork(layers.Layer):
+    """A network with a path for each of several scales, cut into parts.
+
+    A subclass makes its layers, each with a name, and has `parts(scale)`: a list of
+    `upscaling.tiles.Stage`, whose `run`s one after the other upscale a batch.
+
+    Args:
+        scales: Upscaling factors that it has a path for.
+        features: Channels between the parts.
+    """
+
+    def __init__(self, scales, features, name="generator"):
+        """Makes the layer, in float32 where its own layers are not of another dtype."""
+        super().__init__(dtype="float32", name=name)
+        self.scales, self.features = tuple(scales), features
+
+    def build(self, input_shape=None):
+        """Makes the weights of every scale, by a pass through each."""
+        for scale in self.scales:
+            self.call(keras.ops.zeros((1, 8, 8, 3)), scale)
+
+    def call(self, lr, scale):
+        """Upscales in one pass.
+
+        Args:
+            lr: float32 (N, H, W, 3), RGB in [0, 255].
+            scale: Upscaling factor, one of `self.scales`, a Python int.
+
+        Returns:
+            float32 (N, H * scale, W * scale, 3), in [0, 255] but not clipped.
+        """
+        for part in self.parts(scale):
+            lr = part.run(lr)
+        return lr
+
+
 class MeanShift(layers.Layer):
     """Moves RGB values by a fixed mean, in float32 whatever the precision.
 

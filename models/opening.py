@@ -1,12 +1,15 @@
 """Opens the model that a checkpoint holds: what validate, freeze and test share."""
 
 import dataclasses
+import os
 
 from console import app
 from console.choices import load
 from console.errors import InputError
 from console.progress import say
 from console.settings import PathName, Settings, option
+from frozen.formats import FrozenFile
+from frozen.upscaler import Upscaler
 from models import MODELS, shipped
 from training import checkpoints
 from training.options import StepOptions, check_heeded
@@ -55,13 +58,15 @@ class CheckpointSettings(Settings):
         return dataclasses.replace(self, restore_path=checkpoints.find(path))
 
     def open(self, name, options=None):
-        """Opens what `find` found; see `open_model`."""
-        options = options or StepOptions()
-        model, step = open_model(
-            name, self.restore_path, self.restore_target, options, self.use_ema
-        )
+        """Opens what `find` found; see `open_model`.
+
+        Returns:
+            The model, and the step of its checkpoint (None where it says none).
+        """
+        options, path = options or StepOptions(), self.restore_path
+        model = open_model(path, name, self.restore_target, options, self.use_ema)
         check_heeded(model, options)
-        return model, step
+        return model, None if path is None else checkpoints.read_step(path)
 
 
 def choose_scales(model, given, defaults, path):
@@ -81,7 +86,7 @@ def choose_scales(model, given, defaults, path):
     """
     usable = model.usable_scales
     if given is None:
-        return tuple(scale for scale in defaults if scale in usable) or usable
+        return tuple(scale for scale in defaults or usable if scale in usable) or usable
     app.check_scales(given, model)
     untrained = [f"x{scale}" for scale in given if scale not in usable]
     if untrained:
@@ -93,28 +98,30 @@ def choose_scales(model, given, defaults, path):
     return given
 
 
-def open_model(
-    name, restore_path=None, restore_target=None, options=None, use_ema=True
-):
-    """Makes a model ready to upscale.
+def open_model(path, name=None, target=None, options=None, use_ema=True):
+    """Opens what upscales pictures, wherever its weights are.
+
+        open_model("pretrained/eusr").upscale(image, scale=4)
 
     Args:
-        name: Its name in the registry; None takes what the checkpoint says.
-        restore_path: A checkpoint or a folder of some; None for a model that needs
-            none.
-        restore_target: Name of the only root to read; None for all.
+        path: A checkpoint, a folder of some, of which the newest is taken, or a frozen
+            `.pb` file; None for a model that needs none.
+        name: Of the model in the registry; None takes what the checkpoint says.
+        target: Name of the only root to read of a checkpoint; None for all.
         options: `training.options.StepOptions`; None for the defaults.
         use_ema: Whether averaged weights are taken, where there are some.
 
     Returns:
-        The model, and the step of its checkpoint (None where it says none).
+        A `models.base.Model`; of a `.pb` file a `frozen.upscaler.Upscaler`.
 
     Raises:
         InputError: There is no such model or checkpoint, or they do not fit.
     """
-    if restore_path is None:
-        return load(MODELS, name, "--model").from_flags(), None
-    prefix = checkpoints.find(restore_path)
+    if path is None:
+        return load(MODELS, name, "--model").from_flags()
+    if os.fspath(path).endswith(FrozenFile.ending):
+        return Upscaler(path)
+    prefix = checkpoints.find(path)
     arguments = checkpoints.describe(prefix)
     stored = arguments["model"] if arguments else None
     if name and stored and name != stored:
@@ -125,7 +132,7 @@ def open_model(
     model = load(MODELS, name or stored or DEFAULT, "--model").from_checkpoint(
         prefix, arguments, options
     )
-    model.restore(prefix, restore_target, use_ema=use_ema)
+    model.restore(prefix, target, use_ema=use_ema)
     if use_ema and "ema" in checkpoints.list_roots(prefix):
         say("Using the running average of the weights; --nouse_ema takes the last.")
-    return model, checkpoints.read_step(prefix)
+    return model

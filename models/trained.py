@@ -5,8 +5,12 @@ import functools
 
 import tensorflow as tf
 
+from console.errors import InputError
+from models import stored
 from models.base import Model
 from models.compiled import compile_part
+from training import checkpoints
+from training.options import POLICIES
 from training.replicas import count_replicas
 from training.schedule import Schedule
 from training.trained import Trained
@@ -17,11 +21,13 @@ GENERATOR = "generator"
 class TrainedModel(Trained, Model):
     """A model of one network that makes pictures, and of others that train it.
 
-    A subclass has `make_generator` and `loss`, and `parts` for tiles and frozen files.
+    A subclass has `network_class` and `loss`.
     Its settings, as of `settings_classes`, are what its network is made from and, with
     the fields of `models.generator_settings.Training`, how it is trained.
 
     Attributes:
+        network_class: A `models.layers.UpscalingNetwork`, made from `architecture` and
+            the Keras dtype policy of its inner layers.
         architecture: What the networks are made from, a dataclass.
         training: How it is trained; None for a model that only upscales.
         generator: The network that makes pictures.
@@ -40,13 +46,56 @@ class TrainedModel(Trained, Model):
         super().__init__(dataclasses.asdict(architecture), options)
         self.architecture, self.training = architecture, training
         self.generator = self.networks[GENERATOR] = self.make_generator()
+        self.scales = tuple(self.generator.scales)
         if training is not None:
             self.add_optimizer(GENERATOR, training.learning_rate)
             self.keep_average(self.make_generator)
 
+    @classmethod
+    def read_settings(cls, prefix, arguments):
+        """Reads what the network of a checkpoint was made from.
+
+        Args:
+            prefix: As of `Model.from_checkpoint`.
+            arguments: Likewise.
+
+        Returns:
+            Of the first of `settings_classes`.
+
+        Raises:
+            InputError: It holds no such network.
+        """
+        if arguments is None:
+            raise InputError(
+                f"{prefix} was not written by this program, and --model={cls.name} "
+                "reads no other's checkpoints."
+            )
+        made_from = cls.settings_classes[0]
+        return stored.read_settings(prefix, made_from, arguments["architecture"])
+
+    @classmethod
+    def from_checkpoint(cls, prefix, arguments, options=None):
+        """See `Model.from_checkpoint`."""
+        architecture = cls.read_settings(prefix, arguments)
+        stored.check_given(prefix, architecture)
+        return cls(architecture, options=options)
+
+    @classmethod
+    def read_architecture(cls, prefix):
+        """See `Model.read_architecture`."""
+        architecture = cls.read_settings(prefix, checkpoints.describe(prefix))
+        return {
+            flag: getattr(architecture, field.name)
+            for flag, field in architecture.options().items()
+        }
+
     def make_generator(self):
-        """Makes the network, a Keras layer of all weights that it will have."""
-        raise NotImplementedError
+        """Makes the network, with all weights that it will have."""
+        policy = POLICIES[self.options.precision]
+        generator = self.network_class(self.architecture, policy)
+        if not generator.built:
+            generator.build()
+        return generator
 
     def loss(self, lr, hr, scale):
         """What is minimised, for a model with one loss.
@@ -154,8 +203,27 @@ class TrainedModel(Trained, Model):
 
     def restore(self, prefix, target=None, resume=False, use_ema=True):
         """See `Model.restore`; the running average follows what was read."""
-        super().restore(prefix, target, resume, use_ema)
+        if target in (None, GENERATOR):
+            self.check_network(prefix, resume)
+        self.read_weights(prefix, target, resume, use_ema)
         self._restart_average(prefix, resume)
+
+    def check_network(self, prefix, resume):
+        """Refuses a checkpoint of another network.
+
+        Args:
+            prefix: The checkpoint.
+            resume: As of `restore`.
+
+        Raises:
+            InputError: With the flags that fit.
+        """
+        theirs = self.read_settings(prefix, checkpoints.describe(prefix))
+        stored.check_same(prefix, theirs, self.architecture)
+
+    def read_weights(self, prefix, target, resume, use_ema):
+        """Reads what `restore` is asked for from a checkpoint that fits."""
+        super().restore(prefix, target, resume, use_ema)
 
 
 def _to_float32(run, x):

@@ -16,6 +16,7 @@ from dataloaders.cache import Plan, describe_sources, name_cache, open_cache
 from dataloaders.paired import PairedSettings
 from dataloaders.pairs import Pair
 from dataloaders.pixels import open_pixels
+from dataloaders.sources import make_sources
 from imaging.files import load_image, read_size
 from tests.pictures import draw_picture, write_pictures
 
@@ -51,9 +52,10 @@ def test_hr_and_lr_in_one_folder_have_caches_of_their_own(tmp_path, capsys):
     folder = write_pictures(tmp_path / "all", [(16, 24), (8, 12), (4, 6)])
     lr_paths = {2: folder / "1.png", 4: folder / "2.png"}
     pair = Pair("0", folder / "0.png", (16, 24), lr_paths, {2: (8, 12), 4: (4, 6)})
-    settings = PairedSettings(str(folder), str(folder), (2, 4), cache_path=tmp_path)
+    sources = make_sources(str(folder), str(folder))
+    settings = PairedSettings(scales=(2, 4), cache_path=tmp_path)
     for _ in range(2):
-        hr, lr = open_pixels([pair], settings)
+        hr, lr = open_pixels([pair], sources, settings)
         assert [x[0].shape[0] for x in (hr, lr[2], lr[4])] == [16, 8, 4]
     said = capsys.readouterr().out
     assert said.count("Cached 1 images") == 3 and "making it again" not in said

@@ -25,7 +25,7 @@ def test_a_step_lowers_the_loss_of_its_batch():
 def test_the_loss_is_the_mean_absolute_error():
     model = make_small()
     lr, hr = draw_batch(4)
-    sr = model.upscale(tf.cast(lr, tf.float32), 4).numpy()
+    sr = model.forward(tf.cast(lr, tf.float32), 4).numpy()
     expected = np.abs(sr - hr.astype(np.float32)).mean()
     loss = float(model.train_step(lr, hr, 4)["loss"])
     assert loss == pytest.approx(expected, rel=1e-5)
@@ -130,9 +130,9 @@ def test_a_checkpoint_carries_input_scale_and_start_kernel(tmp_path):
     architecture = dataclasses.replace(SMALL, input_scale=127.5, start_kernel=3)
     model = EUSR(architecture, Training())
     prefix = Keeper(model.roots(), tmp_path, 1).save(0)
-    opened, _ = open_model(None, str(tmp_path))
+    opened = open_model(str(tmp_path))
     lr = tf.cast(draw_batch(2)[0], tf.float32)
-    np.testing.assert_array_equal(opened.upscale(lr, 2), model.upscale(lr, 2))
+    np.testing.assert_array_equal(opened.forward(lr, 2), model.forward(lr, 2))
     with pytest.raises(InputError) as raised:
         make_small().restore(prefix)
     assert "--eusr_input_scale=127.5 (not 1.0)" in str(raised.value)

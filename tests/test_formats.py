@@ -98,7 +98,7 @@ def test_another_program_gives_the_models_picture_at_any_size(
     for size in SIZES:
         lr = draw(*size)
         (sr,) = RUN[kind](target, lr)
-        expected = model.upscale(tf.constant(lr), scale).numpy()
+        expected = model.forward(tf.constant(lr), scale).numpy()
         np.testing.assert_allclose(sr, expected, rtol=0, atol=5e-2)
 
 
@@ -108,7 +108,7 @@ def test_a_saved_model_serves_pictures_of_8_bits(model, checkpoint, tmp_path):
     lr = to_uint8(draw(2, 13, 21))
     (sr,) = served(images=tf.constant(lr)).values()
     assert sr.dtype == tf.uint8
-    expected = model.upscale(tf.constant(lr, tf.float32), 4).numpy()
+    expected = model.forward(tf.constant(lr, tf.float32), 4).numpy()
     difference = np.abs(sr.numpy().astype(int) - to_uint8(expected))
     # A value at the middle between two levels may go either way.
     assert difference.max() <= 1 and (difference > 0).mean() < 1e-3

@@ -18,15 +18,15 @@ def batch():
 def test_the_x2_estimate_is_two_passes_and_the_x4_estimate_one(batch):
     model = make_four_pass(**weigh_only("lr"))
     lr = tf.cast(batch[0], tf.float32)
-    twice = model.upscale(model.upscale(lr, 2), 2)
+    twice = model.forward(model.forward(lr, 2), 2)
     np.testing.assert_allclose(model.estimate(lr, 2), twice, atol=1e-3)
-    np.testing.assert_allclose(model.estimate(lr, 4), model.upscale(lr, 4), atol=1e-3)
+    np.testing.assert_allclose(model.estimate(lr, 4), model.forward(lr, 4), atol=1e-3)
 
 
 def test_the_x8_estimate_is_halved_as_imresize_does(batch):
     model = make_four_pass(**weigh_only("lr"))
     lr = tf.cast(batch[0], tf.float32)
-    large = model.upscale(lr, 8).numpy()
+    large = model.forward(lr, 8).numpy()
     ours = model.estimate(lr, 8)
     for one, picture in zip(ours, large, strict=True):
         np.testing.assert_allclose(one, imresize(picture, 0.5), rtol=2e-6, atol=2e-3)

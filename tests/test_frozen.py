@@ -81,7 +81,7 @@ def test_the_file_gives_the_models_picture_whole_and_in_tiles(
 ):
     upscaler = Upscaler(request.getfixturevalue(file))
     lr = np.random.default_rng(0).uniform(0, 255, (40, 51, 3)).astype(np.float32)
-    expected = model.upscale(tf.constant(lr[None]), scale).numpy()[0]
+    expected = model.forward(tf.constant(lr[None]), scale).numpy()[0]
     for tile_size in (64, 10):
         output = upscale_image(upscaler.stages(scale), lr, Tiling(tile_size))
         np.testing.assert_allclose(output, expected, rtol=0, atol=1e-2)
@@ -96,7 +96,7 @@ def test_parts_of_any_factor_are_frozen_and_tiled(tmp_path):
     for scale, factors in ((2, [1, 2]), (3, [1, 3]), (6, [1, 2, 3])):
         stages = upscaler.stages(scale)
         assert [stage.scale for stage in stages] == factors
-        expected = model.upscale(tf.constant(lr[None]), scale).numpy()[0]
+        expected = model.forward(tf.constant(lr[None]), scale).numpy()[0]
         output = upscale_image(stages, lr, Tiling(12))
         np.testing.assert_allclose(output, expected, rtol=0, atol=1e-2)
 
@@ -111,7 +111,7 @@ def test_a_file_without_features_and_scales_is_tried_and_tiled(
     graphs.save(plain, tmp_path / "plain.pb")
     upscaler = Upscaler(tmp_path / "plain.pb")
     lr = np.random.default_rng(0).uniform(0, 255, (20, 30, 3)).astype(np.float32)
-    expected = model.upscale(tf.constant(lr[None]), 2).numpy()[0]
+    expected = model.forward(tf.constant(lr[None]), 2).numpy()[0]
     output = upscale_image(upscaler.stages(2), lr)
     np.testing.assert_allclose(output, expected, rtol=0, atol=1e-2)
     with pytest.raises(InputError, match="does other scales, not --scale=8"):

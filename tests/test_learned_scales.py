@@ -90,7 +90,7 @@ def test_what_a_run_starts_from_counts_and_what_nobody_knows_counts_as_all(folde
     assert read_learned(target) == [2, 4]
     prefix = Keeper(make_small().roots(), folder / "unknown", 1).save(0)
     assert read_learned(prefix) is None
-    model, _ = opening.open_model(None, prefix)
+    model = opening.open_model(prefix)
     assert model.usable_scales == model.scales == (2, 4)
     flags = ("--eusr_model_scales=2,4", "--restore_target=generator", "--scales=2")
     train(folder, "from_unknown", f"--restore_path={prefix}", *flags)

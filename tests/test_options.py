@@ -59,14 +59,14 @@ def averaged(tmp_path):
 
 def picture(model):
     lr = tf.constant(np.random.default_rng(1).uniform(0, 255, (1, 9, 9, 3)), tf.float32)
-    return model.upscale(lr, 2).numpy()
+    return model.forward(lr, 2).numpy()
 
 
 def test_scripts_take_the_average_unless_told_otherwise(averaged, capsys):
     model, prefix = averaged
-    opened, _ = opening.open_model(None, prefix)
+    opened = opening.open_model(prefix)
     assert "--nouse_ema" in capsys.readouterr().out
-    last, _ = opening.open_model(None, prefix, use_ema=False)
+    last = opening.open_model(prefix, use_ema=False)
     assert capsys.readouterr().out == ""
     np.testing.assert_allclose(picture(opened), picture(model), atol=1e-3)
     assert np.abs(picture(last) - picture(opened)).max() > 0.1
@@ -104,7 +104,7 @@ def test_only_the_inside_of_the_network_is_in_the_lower_precision(precision):
     assert {layer.compute_dtype for layer in ends} == {"float32"}
     inside = [generator.shared.last, generator.shared.blocks[0].first]
     assert {layer.compute_dtype for layer in inside} == {precision}
-    assert model.upscale(tf.zeros((1, 8, 8, 3)), 2).dtype == tf.float32
+    assert model.forward(tf.zeros((1, 8, 8, 3)), 2).dtype == tf.float32
 
 
 def test_bfloat16_gives_nearly_the_same_picture():

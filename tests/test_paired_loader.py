@@ -13,6 +13,7 @@ from console.errors import InputError
 from dataloaders import cache
 from dataloaders.paired import PairedLoader, PairedSettings
 from dataloaders.pairs import find_common, find_pairs
+from dataloaders.sources import make_sources
 from imaging.files import load_image, save_image
 from imaging.imresize import imresize, make_lr
 from tests.pictures import draw_picture, write_pictures
@@ -61,7 +62,7 @@ def test_images_in_common_are_found_by_path_by_link_and_by_content(tmp_path):
     ours = write_pictures(tmp_path / "a", [(8, 8), (8, 8), (9, 9), (10, 10)])
     theirs = write_pictures(tmp_path / "b", [(8, 8)])  # As 0 of the others.
     (theirs / "linked.png").symlink_to(ours / "2.png")
-    pairs = [find_pairs(folder, None, (2,)) for folder in (ours, theirs)]
+    pairs = [find_pairs(make_sources(folder, None), (2,)) for folder in (ours, theirs)]
     assert [pair.name for pair in find_common(*pairs)] == ["0", "2"]
     assert [pair.name for pair in find_common(*pairs[::-1])] == ["0", "linked"]
     assert len(find_common(pairs[0], pairs[0])) == 4

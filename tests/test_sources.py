@@ -9,6 +9,7 @@ import pytest
 from console.errors import InputError
 from dataloaders.paired import PairedLoader, PairedSettings
 from dataloaders.pairs import find_pairs
+from dataloaders.sources import make_sources
 from imaging.files import load_image, save_image
 from imaging.imresize import make_lr
 from tests.pictures import draw_picture
@@ -57,14 +58,14 @@ def test_what_is_no_image_is_counted_by_its_ending_in_one_line(tmp_path, capsys)
     hr = write(tmp_path / "HR", "a", "sub/b")
     for name in ("1.gif", "sub/2.GIF", "3.jp2", "README", ".hidden.gif"):
         (hr / name).write_text("x")
-    assert names_of(find_pairs(hr, None, (2,))) == ["a", "sub/b"]
+    assert names_of(find_pairs(make_sources(hr, None), (2,))) == ["a", "sub/b"]
     said = capsys.readouterr()
     assert said.out == f"Left out of {hr}: 2 .gif, 1 without an ending, 1 .jp2.\n"
     assert said.err == ""
 
 
 def test_nothing_is_said_where_nothing_is_left_out(tmp_path, capsys):
-    find_pairs(write(tmp_path / "HR", "a", "sub/b"), None, (2,))
+    find_pairs(make_sources(write(tmp_path / "HR", "a", "sub/b"), None), (2,))
     assert capsys.readouterr().out == ""
 
 
@@ -73,7 +74,7 @@ def test_a_folder_without_images_is_told_with_what_it_holds(tmp_path):
     write_lr(tmp_path, write(tmp_path / "HR", "a"), "a")
     (tmp_path / "HR").rename(tmp_path / ".HR")
     with pytest.raises(InputError, match=r"no images in this .*\(1 \.gif, x2/ in it"):
-        find_pairs(tmp_path, None, (2,))
+        find_pairs(make_sources(tmp_path, None), (2,))
 
 
 @pytest.mark.parametrize("ending", ["", "x2", "X2"])
@@ -88,7 +89,7 @@ def test_folders_of_hr_have_the_same_folders_of_lr(tmp_path, ending):
     loader.check_whole(2)
     (lr / "x2" / "one" / "two" / f"c{ending}.png").unlink()
     with pytest.raises(InputError, match=r"x2/ has no image for one/two/c\.png of"):
-        find_pairs(hr, lr, (2,))
+        find_pairs(make_sources(hr, lr), (2,))
 
 
 def test_without_lr_images_folders_work_too_and_messages_name_them(tmp_path, capsys):
@@ -116,7 +117,7 @@ def test_lr_images_inside_the_hr_folder_are_not_taken_for_hr(tmp_path, capsys, i
     passed = f"Left out of {hr}: {inside or 'x2'}/ (folders of LR images, or"
     assert capsys.readouterr().out.count(passed) == 1
     if not inside:  # By their name alone.
-        assert names_of(find_pairs(hr, None, (2,))) == ["a", "sub/b"]
+        assert names_of(find_pairs(make_sources(hr, None), (2,))) == ["a", "sub/b"]
 
 
 def test_several_folders_have_each_its_own_lr(tmp_path, capsys):
@@ -169,7 +170,7 @@ def test_caches_of_a_single_folder_keep_their_names(tmp_path):
 
 def test_a_folder_below_another_that_is_given_too_counts_once(tmp_path):
     hr = write(tmp_path / "HR", "a", "sub/b")
-    pairs = find_pairs((str(hr), str(hr / "sub")), None, (2,))
+    pairs = find_pairs(make_sources((str(hr), str(hr / "sub"))), (2,))
     assert names_of(pairs) == ["1/a", "2/b"]
 
 
@@ -228,12 +229,12 @@ def test_what_is_wrong_with_a_list_is_told_with_the_line(tmp_path, text, said):
     if text is None:
         (tmp_path / "list.txt").unlink()
     with pytest.raises(InputError, match=f"^--data_truth_path={truth}.*{said}"):
-        find_pairs(truth, None, (2,))
+        find_pairs(make_sources(truth, None), (2,))
 
 
 def test_lr_images_come_from_a_folder_and_not_from_a_list(tmp_path):
     with pytest.raises(InputError, match="^--data_input_path=@x: lists are for"):
-        find_pairs("HR", "@x", (2,))
+        find_pairs(make_sources("HR", "@x"), (2,))
 
 
 def test_scripts_take_several_folders_and_lists_and_runs_go_on(tmp_path):

@@ -9,6 +9,7 @@ import scipy.io
 
 from console.errors import InputError
 from dataloaders.pairs import find_pairs
+from dataloaders.sources import make_sources
 from dataloaders.sr_pictures import SRPictures
 from imaging.files import load_image, save_image
 from imaging.imresize import make_lr
@@ -27,7 +28,7 @@ def fill(folder, *names, size=(40, 52)):
 def find(folder, truth, scales=(4,), **options):
     """What is found of the HR images, from a scale to the files' names by HR name."""
     pictures = SRPictures(folder, scales, **options)
-    pictures.find(find_pairs(truth, None, scales), scales)
+    pictures.find(find_pairs(make_sources(truth, None), scales), scales)
     return {
         scale: {name: path.name for name, path in paths.items()}
         for scale, paths in pictures.paths.items()
@@ -113,7 +114,7 @@ def test_pictures_that_are_missing_or_might_be_of_two_are_refused(
 def test_a_picture_is_whole_or_as_large_as_its_lr_image_makes_it(tmp_path, size):
     truth = fill(tmp_path / "HR", "a.png", size=(41, 55))
     pictures = SRPictures(fill(tmp_path / "SR", "a.png", size=size), (4,))
-    pictures.find(find_pairs(truth, None, (4,)), (4,))
+    pictures.find(find_pairs(make_sources(truth, None), (4,)), (4,))
     lr = make_lr(load_image(truth / "a.png"), 4)
     # What it has beyond the reach of a model is not measured.
     sr = pictures.make_sr("a", lr, 4)

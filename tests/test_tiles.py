@@ -83,7 +83,7 @@ def test_what_a_stage_keeps_is_not_spent_on_the_next():
 @pytest.mark.parametrize("size", [(70, 83), (9, 90), (5, 3)])
 def test_tiles_give_the_picture_of_one_pass(scale, size):
     model, lr = make_small(), draw_lr(*size)
-    whole = model.upscale(tf.constant(lr[None], tf.float32), scale).numpy()[0]
+    whole = model.forward(tf.constant(lr[None], tf.float32), scale).numpy()[0]
     for tiling in (Tiling(size=16), Tiling(size=7), Tiling(memory=1), Tiling()):
         tiled = upscale_image(model.stages(scale), lr, tiling)
         assert tiled.shape == (size[0] * scale, size[1] * scale, 3)

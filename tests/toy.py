@@ -15,13 +15,13 @@ class Toy(Model):
         super().__init__({}, options)
         self.factor = tf.Variable(0.5)
 
-    def upscale(self, lr, scale):
+    def forward(self, lr, scale):
         return self.factor * tf.repeat(tf.repeat(lr, scale, axis=1), scale, axis=2)
 
     def train_step(self, lr, hr, scale):
         lr, hr = tf.cast(lr, tf.float32), tf.cast(hr, tf.float32)
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.abs(self.upscale(lr, scale) - hr))
+            loss = tf.reduce_mean(tf.abs(self.forward(lr, scale) - hr))
         gradient = tape.gradient(loss, self.factor)
         self.factor.assign_sub(1e-3 * gradient)
         return {"loss": loss, "gradient_norm": tf.abs(gradient)}

@@ -115,8 +115,8 @@ def take_step(state, differentiate, parts):
         differentiate: Called with the factor that losses are to be scaled by before
             they are differentiated; returns a dict of float32 scalars, this replica's
             shares of the losses (unscaled) and of whatever else the batch comes to,
-            for each part the gradients of its scaled loss, and, if it likes, shares of
-            other tensors.
+            for each part the gradients of its scaled loss (None where a variable has
+            none), and, if it likes, shares of other tensors.
         parts: (optimizer, variables) pairs.
 
     Returns:
@@ -127,7 +127,14 @@ def take_step(state, differentiate, parts):
         And the other tensors, of the whole batch, whether finite or not.
     """
     loss_scale = state.loss_scale
-    values, gradients, *others = sum_over_replicas(differentiate(loss_scale.value))
+    values, gradients, *others = differentiate(loss_scale.value)
+    # A variable without a gradient, as of another scale's path, does not move.
+    parts = [
+        (optimizer, [v for v, g in zip(variables, part, strict=True) if g is not None])
+        for (optimizer, variables), part in zip(parts, gradients, strict=True)
+    ]
+    gradients = [[g for g in part if g is not None] for part in gradients]
+    values, gradients, *others = sum_over_replicas((values, gradients, *others))
     if loss_scale.is_dynamic:
         gradients = [[g / loss_scale.factor for g in part] for part in gradients]
     norms = [tf.linalg.global_norm(part) for part in gradients]

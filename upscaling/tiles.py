@@ -14,6 +14,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from console.errors import InputError
+from imaging.files import to_uint8
 from upscaling.cutting import LEAST, choose_sides, cut, find_margins
 
 MEMORY = 2_000_000_000
@@ -105,6 +107,28 @@ def upscale_image(
     """
     run = _Run(stages, image.shape[:2], tiling or Tiling(), advance or (lambda _: None))
     return run.take(image, prepare, finish or (lambda tile: tile))
+
+
+def upscale_array(stages, image):
+    """Takes a picture that an array holds through all stages, in tiles.
+
+    Args:
+        stages: `Stage` after `Stage`.
+        image: uint8 (H, W, 3), RGB.
+
+    Returns:
+        uint8 (H * scale, W * scale, 3), RGB.
+
+    Raises:
+        InputError: It is no such array.
+    """
+    image = np.asarray(image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3:
+        raise InputError(
+            "expected a picture of uint8 (H, W, 3), RGB. Received "
+            f"{image.dtype} {image.shape}."
+        )
+    return upscale_image(stages, image, finish=to_uint8)
 
 
 class _Run:

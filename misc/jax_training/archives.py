@@ -200,18 +200,12 @@ def read_architecture(path, flag, arguments):
         InputError: It does not say, or there is no such network.
     """
     try:
-        fields = arguments["architecture"]
-        fields = {n: tuple(v) if isinstance(v, list) else v for n, v in fields.items()}
-        architecture = Architecture(**fields)
-        is_possible = architecture.is_possible()
-    except (AttributeError, KeyError, TypeError):
-        is_possible = False
-    if not is_possible:
+        return Architecture.from_stored(arguments["architecture"])
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{flag}={path}: does not say of which network its weights are; expected "
             f"{_EXPECTED}."
-        )
-    return architecture
+        ) from error
 
 
 def check_fits(path, flag, found, wanted):
