@@ -210,3 +210,12 @@ def test_the_demo_trains_and_validates_on_different_photographs(tmp_path):
     ]
     assert len(names[0]) == 6 and len(names[1]) == 2
     assert not names[0] & names[1]
+
+
+def test_the_lines_of_python_in_readme_enlarge_a_picture(tmp_path, monkeypatch):
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    (tmp_path / "pretrained").symlink_to(ROOT / "pretrained")
+    save_picture(tmp_path / "photo.jpg", Picture(draw_picture(20, 31)))
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})  # noqa: S102 - as its reader would
+    assert load_image(tmp_path / "SR" / "photo.png").shape == (80, 124, 3)
