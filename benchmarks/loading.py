@@ -11,7 +11,8 @@ import numpy as np
 from benchmarks.network import PATCH
 from benchmarks.rows import Row
 from benchmarks.timing import time_best, time_once
-from dataloaders.paired import PairedLoader, PairedSettings
+from dataloaders.paired import PairedLoader
+from dataloaders.paired_settings import PairedSettings
 from imaging.files import load_image, save_image
 from imaging.imresize import imresize, make_lr
 from training.ahead import Ahead

@@ -1,21 +1,28 @@
 """LR and HR images of the same name, and the patches that are drawn from them."""
 
 import dataclasses
-import functools
-import hashlib
 
+import cv2
 import numpy as np
 
 from console.errors import InputError, name_some
-from console.flags import to_list
 from console.progress import warn
-from dataloaders.checked import find_broken
-from dataloaders.paired_settings import PairedSettings
-from dataloaders.pairs import WholePairs, check_measurable, find_pairs
-from dataloaders.patches import VARIANTS, turn_into
+from dataloaders.image_set import ImageSet
 from dataloaders.pixels import open_pixels
-from dataloaders.sources import Source, make_sources
-from imaging.files import load_image
+
+VARIANTS = 8
+
+# Four rotations, mirrored or not: what OpenCV does in one pass over the pixels. NumPy
+# takes six times as long, because its loops follow the strides of the turned view.
+_TURNS = {
+    1: lambda patch, out: cv2.flip(patch, 1, dst=out),
+    2: lambda patch, out: cv2.flip(patch, 0, dst=out),
+    3: lambda patch, out: cv2.flip(patch, -1, dst=out),
+    4: lambda patch, out: cv2.transpose(patch, dst=out),
+    5: lambda patch, out: cv2.rotate(patch, cv2.ROTATE_90_CLOCKWISE, dst=out),
+    6: lambda patch, out: cv2.rotate(patch, cv2.ROTATE_90_COUNTERCLOCKWISE, dst=out),
+    7: lambda patch, out: cv2.flip(cv2.transpose(patch), -1, dst=out),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,108 +44,27 @@ class Batch:
     names: list
 
 
-class PairedLoader:
+class PairedLoader(ImageSet):
     """Draws batches of patches; a batch depends on seed and step alone.
 
-    A loader of another data set is a subclass with its own settings or sources.
-
-    Attributes:
-        settings_classes: One, `PairedSettings` or a subclass.
-        source_class: What finds the HR and LR images of a path.
-        images: list of `dataloaders.pairs.Pair`, once they were looked at.
+    A loader of another data set is a subclass with its own settings or sources; see
+    `ImageSet`.
     """
-
-    settings_classes = (PairedSettings,)
-    source_class = Source
 
     def __init__(self, settings):
         """Takes the settings; `prepare` looks at the images."""
-        self.settings = settings
-        self.scales = tuple(settings.scales)
+        super().__init__(settings)
         weights = settings.scale_weights or (1,) * len(self.scales)
         # Each scale as often as it is to be drawn.
         self.urn = [
             s for s, w in zip(self.scales, weights, strict=True) for _ in range(w)
         ]
-        self.images, self.hr, self.lr, self.usable = [], None, {}, {}
-
-    @classmethod
-    def from_flags(cls, **others):
-        """Makes the loader that the flags describe.
-
-        Args:
-            **others: Settings that are no flags of the loader.
-        """
-        return cls(cls.settings_classes[0].from_flags(**others))
-
-    def validating(self, truth_path, input_path):
-        """A loader of the whole pictures that a training is validated on.
-
-        Args:
-            truth_path: The value of --validate_truth_path.
-            input_path: That of --validate_input_path.
-        """
-        of_whole = {"of": "--validate", "lr_patch_size": None, "batch_size": None}
-        return type(self)(self.settings.at(truth_path, input_path, **of_whole))
+        self.hr, self.lr, self.usable = None, {}, {}
 
     @property
     def batch_size(self):
         """Patches in a batch."""
         return self.settings.batch_size
-
-    def describe(self):
-        """Says which images these are, wherever they lie.
-
-        Returns:
-            str: How many, and a digest of their names and sizes.
-
-        Raises:
-            InputError: Something is wrong with the images.
-        """
-        self._look()
-        known = [(pair.name, pair.hr_size, pair.lr_sizes) for pair in self.images]
-        digest = hashlib.sha256(repr(known).encode()).hexdigest()[:12]
-        how = "made from HR" if self.sources[0].makes_lr else "from files"
-        return f"{len(known)} images, LR {how}, {digest}"
-
-    def check_whole(self, shave_size, with_niqe=False):
-        """Makes sure that all pictures can be read and measured.
-
-        Args:
-            shave_size: HR pixels that are dropped at each border.
-            with_niqe: Whether NIQE is measured, too.
-
-        Raises:
-            InputError: At least one cannot.
-        """
-        self.check_measurable(shave_size, with_niqe)
-        by_folder = {}
-        for pair in self.images:
-            for path in (pair.hr_path, *pair.lr_paths.values()):
-                by_folder.setdefault(path.parents[pair.depth], set()).add(path)
-        for folder, there in sorted(by_folder.items()):
-            for path in sorted(find_broken(sorted(there), folder)):
-                load_image(path)  # Tells what is wrong.
-
-    def folders(self):
-        """All folders that the images lie in, a set of Path."""
-        self._look()
-        paths = {p for pair in self.images for p in pair.lr_paths.values()}
-        return {p.parent for p in (*paths, *(pair.hr_path for pair in self.images))}
-
-    def _look(self):
-        """Checks the pairs, once."""
-        if not self.images:
-            self.images = self._find(self.scales)
-
-    @functools.cached_property
-    def sources(self):
-        """What the paths of the settings are, a list of `source_class`."""
-        paths = self.settings.truth_path, self.settings.input_path
-        return make_sources(*paths, self.settings.of, self.source_class)
-
-    def _find(self, scales):
-        return find_pairs(self.sources, scales)
 
     def prepare(self):
         """Checks the pairs and opens the caches; those not there yet are made.
@@ -169,11 +95,6 @@ class PairedLoader:
                 f"({side}x{side}); {sum(fits)} images remain."
             )
         return np.flatnonzero(fits)
-
-    def _name_truth(self):
-        """What the HR images are of, with its flag, for messages."""
-        paths = name_some(to_list(self.settings.truth_path))
-        return f"{self.settings.of}_truth_path={paths}"
 
     def _count_offsets(self, index, scale):
         """How many rows and columns a patch may start at; 0 or less for none.
@@ -265,36 +186,16 @@ class PairedLoader:
         batch = self.batch(step, scale)
         return batch.lr, batch.hr
 
-    def check_measurable(self, shave_size, with_niqe=False):
-        """Refuses pictures that are too small to be measured, before any is.
 
-        Args:
-            shave_size: HR pixels that are dropped at each border.
-            with_niqe: Whether NIQE is measured, too.
+def turn_into(patch, variant, out):
+    """Copies a square patch, turned.
 
-        Raises:
-            InputError: At least one is, at one of the scales.
-        """
-        self._look()
-        flag = f"{self.settings.of}_truth_path"
-        check_measurable(self.images, self.scales, shave_size, flag, with_niqe)
-
-    def pairs(self, scale):
-        """Whole pictures of one scale, decoded one at a time.
-
-        Returns:
-            WholePairs: Of (name, lr, hr), sorted by name.
-
-        Raises:
-            InputError: A picture is smaller than the scale.
-        """
-        self._look()
-        pairs = self.images if scale in self.scales else self._find((scale,))
-        for pair in pairs:
-            if min(pair.lr_sizes[scale]) == 0:
-                height, width = pair.hr_size
-                raise InputError(
-                    f"{self._name_truth()}: {pair.file}: {width}x{height} is "
-                    f"too small for x{scale}; remove it or leave out x{scale}."
-                )
-        return WholePairs(pairs, scale)
+    Args:
+        patch: uint8 (P, P, 3), any view.
+        variant: Which of the eight ways, 0 to leave it as it is.
+        out: uint8 (P, P, 3), contiguous; written to.
+    """
+    if variant == 0:
+        np.copyto(out, patch)
+    else:
+        _TURNS[variant](patch, out)

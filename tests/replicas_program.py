@@ -10,7 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dataloaders.paired import PairedLoader, PairedSettings
+from dataloaders.paired import PairedLoader
+from dataloaders.paired_settings import PairedSettings
 from tests.four_pass import make_four_pass
 from tests.small import make_small
 from training.loop import Loop, LoopSettings

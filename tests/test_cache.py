@@ -13,7 +13,7 @@ from console.errors import InputError
 from console.files import written_whole
 from dataloaders import cache
 from dataloaders.cache import Plan, describe_sources, name_cache, open_cache
-from dataloaders.paired import PairedSettings
+from dataloaders.paired_settings import PairedSettings
 from dataloaders.pairs import Pair
 from dataloaders.pixels import open_pixels
 from dataloaders.sources import make_sources

@@ -13,7 +13,8 @@ from tensorboard.backend.event_processing.plugin_event_accumulator import (
     EventAccumulator,
 )
 
-from dataloaders.paired import PairedLoader, PairedSettings
+from dataloaders.paired import PairedLoader
+from dataloaders.paired_settings import PairedSettings
 from tests.pictures import write_pictures
 from tests.scripts import ROOT
 from tests.small import make_small
@@ -214,7 +215,8 @@ MEMORY_PROGRAM = """
 import sys
 from pathlib import Path
 from tests.small import make_small
-from dataloaders.paired import PairedLoader, PairedSettings
+from dataloaders.paired import PairedLoader
+from dataloaders.paired_settings import PairedSettings
 from training.loop import Loop, LoopSettings
 
 class Watched(PairedLoader):

@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from console.errors import InputError
-from dataloaders.paired import PairedLoader, PairedSettings
+from dataloaders.paired import PairedLoader
+from dataloaders.paired_settings import PairedSettings
 from metrics.niqe import NIQE
 from models import opening
 from models.bicubic import Bicubic

@@ -11,7 +11,8 @@ from PIL import Image
 
 from console.errors import InputError
 from dataloaders import cache
-from dataloaders.paired import PairedLoader, PairedSettings
+from dataloaders.paired import PairedLoader
+from dataloaders.paired_settings import PairedSettings
 from dataloaders.pairs import find_common, find_pairs
 from dataloaders.sources import make_sources
 from imaging.files import load_image, save_image
@@ -87,7 +88,7 @@ def test_the_same_step_of_the_same_seed_is_the_same_batch(tmp_path):
 BATCH_PROGRAM = """
 import hashlib, sys
 from dataloaders.div2k import DIV2K
-from dataloaders.paired import PairedSettings
+from dataloaders.paired_settings import PairedSettings
 loader = DIV2K(PairedSettings(sys.argv[1], None, (2, 4), 5, 4, 3, sys.argv[2]))
 loader.prepare()
 batch = loader.batch(17)
@@ -357,7 +358,8 @@ def test_an_lr_image_belongs_to_one_hr_image(tmp_path):
 
 MEMORY_PROGRAM = """
 import sys
-from dataloaders.paired import PairedLoader, PairedSettings
+from dataloaders.paired import PairedLoader
+from dataloaders.paired_settings import PairedSettings
 loader = PairedLoader(PairedSettings(sys.argv[1], None, (2,), 8, 4, 0, sys.argv[2]))
 loader.prepare()
 for step in range(200):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from console.errors import InputError
-from dataloaders.paired import PairedLoader, PairedSettings
+from dataloaders.paired import PairedLoader
+from dataloaders.paired_settings import PairedSettings
 from dataloaders.pairs import find_pairs
 from dataloaders.sources import make_sources
 from imaging.files import load_image, save_image
