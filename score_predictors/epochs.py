@@ -7,11 +7,12 @@ import math
 import sys
 import time
 
+import numpy as np
+
 from console.files import written_whole
 from console.progress import SECONDS_BETWEEN_LINES, say, to_clock
-from metrics.scores import lcc, mean_score, srcc
+from metrics.scores import emd, lcc, mean_score, srcc
 from score_predictors import weight_files
-from score_predictors.losses import emd_loss
 from score_predictors.predicting import predict_part
 from training import run_folder
 from training.checkpoints import list_checkpoints
@@ -114,7 +115,7 @@ class ByEpochs:
         self.history, self.files, self.epochs = self.trainee.history, files, epochs
         self.writer = Writer(files.logs, self.trainee.epoch)
         self.is_best = False
-        self.began = self.saved_at = self.told = time.monotonic()
+        self.began = self.saved_at = self.told = 0.0
 
     def begin(self):
         """Does what an earlier start was stopped before: a validation."""
@@ -183,7 +184,7 @@ class ByEpochs:
         theirs = [row.mean for row in self.loader.parts["validate"]]
         means = mean_score(predicted, self.loader.first_score), theirs
         return {
-            "validation_loss": float(emd_loss(predicted, target)),
+            "validation_loss": float(np.mean(emd(predicted, target))),
             "validation_srcc": srcc(*means),
             "validation_lcc": lcc(*means),
         }
@@ -221,8 +222,10 @@ class ByEpochs:
         left = self.epochs - values["epoch"]
         now = time.monotonic()
         left, self.began = to_clock((now - self.began) * left), now
+        known = {n: v for n, v in values.items() if not math.isnan(v)}
         numbers = "  ".join(
-            f"{name.replace('_', ' ')} {_to_text(values[name])}"
+            f"{name.replace('_', ' ')} "
+            + (f"{known[name]:.4f}" if name in known else "-")
             for name in COLUMNS[1:5]
         )
         skipped = int(self.trainee.state.skipped.numpy())
@@ -233,12 +236,9 @@ class ByEpochs:
             f"{values['images_per_second']:.1f} images/s  "
             f"{values['waiting_share']:.1%} waiting  {left} left"
         )
-        scalars = {
-            name.replace("validation_", "validation/"): values[name]
-            for name in COLUMNS[1:]
-            if not math.isnan(values[name])
-        }
-        self.writer.write(values["epoch"], scalars)
+        epoch = known.pop("epoch")
+        scalars = {n.replace("validation_", "validation/"): known[n] for n in known}
+        self.writer.write(epoch, scalars)
 
     def save(self, keeper):
         """Writes all of a run's files."""
@@ -268,7 +268,3 @@ class ByEpochs:
             "dataloader": self.loader.name,
         }
         weight_files.save(path, self.trainee.network, attributes)
-
-
-def _to_text(value):
-    return "-" if math.isnan(value) else f"{value:.4f}"

@@ -13,6 +13,7 @@ from score_predictors.predicting import make_predict
 from training import checkpoints
 from training.replicas import count_replicas, update_each
 from training.schedule import Schedule
+from training.state import make_counter
 from training.trained import Trained
 
 # From what a user says to a kind of `training.schedule.Schedule`.
@@ -98,13 +99,7 @@ class Trainee(Trained):
         self.network = predictor.network if self.average is None else self.average
         self.history = History()
         self.loss_sum, self.loss_count = (
-            tf.Variable(
-                0.0,
-                trainable=False,
-                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-                name=name,
-            )
-            for name in ("loss_sum", "loss_count")
+            make_counter(0.0, name, tf.float32) for name in ("loss_sum", "loss_count")
         )
         self.predict = make_predict(functools.partial(self.network, training=False))
 
