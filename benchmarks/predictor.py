@@ -11,9 +11,10 @@ from benchmarks.loading import draw_picture
 from benchmarks.rows import Row
 from benchmarks.timing import time_best
 from dataloaders.ava import AVA, AVASettings
+from score_predictors import epochs
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from score_predictors.run_files import RunFiles
-from score_predictors.trainer import Trainer
+from score_predictors.trainee import Trainee
 from training.ahead import Ahead
 
 # Height and width of most of AVA's photographs.
@@ -46,16 +47,17 @@ def measure(settings):
         for name, last_only in (("the last layer", True), ("all layers", False)):
             network = dataclasses.replace(SETTINGS, train_last_only=last_only)
             predictor = MobileNetV2(network)
-            trainer = Trainer(predictor, loader, RunFiles(folder, "a.h5"), 1e-3)
+            trainee, files = Trainee(predictor, 1e-3), RunFiles(folder, "a.h5")
+            loop = epochs.make_loop(trainee, loader, files, 1)
             batch = loader.batch(0)
-            train = lambda t=trainer, b=batch: train_and_wait(t, b)  # noqa: E731
+            train = lambda loop=loop, b=batch: train_and_wait(loop, b)  # noqa: E731
             seconds = time_best(train, settings.repeats)
             yield Row(
                 f"predictor, training {name}",
                 seconds=seconds,
                 images_per_second=BATCH_SIZE / seconds,
             )
-            yield measure_together(trainer, loader, name)
+            yield measure_together(loop, loader, name)
 
 
 def write_ava(folder):
@@ -88,23 +90,23 @@ def measure_input(loader):
     return count / (time.perf_counter() - start)
 
 
-def train_and_wait(trainer, batch):
+def train_and_wait(loop, batch):
     """Takes a step and waits for the device, which a GPU's step does not by itself."""
-    trainer.train(batch)
-    return trainer.step
+    loop.take_step(batch)
+    return loop.model.step
 
 
-def measure_together(trainer, loader, name):
+def measure_together(loop, loader, name):
     """Trains from files; a `Row` with the share of the time spent waiting."""
     threads = loader.settings.threads
     with Ahead(loader.batch, 0, BATCHES, threads, 2 * threads) as batches:
         # The first batch has nothing before it to be prepared behind.
-        train_and_wait(trainer, batches.get())
+        train_and_wait(loop, batches.get())
         start, before = time.perf_counter(), batches.waited
         for _ in range(BATCHES - 2):
-            trainer.train(batches.get())
+            loop.take_step(batches.get())
         # Once, at the end: training does not wait for each step either.
-        train_and_wait(trainer, batches.get())
+        train_and_wait(loop, batches.get())
         seconds = time.perf_counter() - start
         waited = batches.waited - before
     return Row(

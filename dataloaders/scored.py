@@ -54,10 +54,17 @@ class Batch:
     Attributes:
         patches: uint8 (N, P, P, 3), RGB.
         distributions: float32 (N, 10).
+        names: Of the pictures, N of them.
+        weights: float32 (N,), of each row in a mean over the whole batch, of which
+            these may be a part; 0 for one that only fills it up. None in validation.
+        count: Pictures in the whole batch; likewise.
     """
 
     patches: np.ndarray
     distributions: np.ndarray
+    names: list
+    weights: np.ndarray | None = None
+    count: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,9 +111,12 @@ class ScoredLoader:
         first_score: The lowest of the ten scores; the others follow in steps of one.
         within_square: See `imaging.crops.random_patch`.
         hint: What a message about a broken picture advises.
+        fills_batches: Whether the last batch of an epoch is filled up with its own
+            pictures, so that several devices have equal parts of it.
     """
 
     name = None
+    fills_batches = False
     settings_classes = ()
     first_score = 1
     within_square = False
@@ -266,6 +276,11 @@ class ScoredLoader:
         self.epoch, self.first_step = epoch, first_step
 
     @property
+    def batch_size(self):
+        """Pictures in a batch; see `ScoredSettings`."""
+        return self.settings.batch_size
+
+    @property
     def steps_per_epoch(self):
         """Batches of the training part, the last partial one included."""
         return self._count_batches("train")
@@ -276,15 +291,16 @@ class ScoredLoader:
         return self._count_batches("validate")
 
     def _count_batches(self, part):
-        return -(-len(self.parts[part]) // self.settings.batch_size)
+        return -(-len(self.parts[part]) // self.batch_size)
 
-    def batch(self, step):
+    def batch(self, step, share=slice(None)):
         """Draws the training batch of one step.
 
         Args:
             step: Which step, not before the one that `begin` was told; each epoch has
                 `steps_per_epoch` of them and goes through all pictures in an order of
                 its own.
+            share: Which rows of the batch are wanted; the others are not loaded.
 
         Returns:
             Batch.
@@ -294,12 +310,16 @@ class ScoredLoader:
         """
         epochs, position = divmod(step - self.first_step, self.steps_per_epoch)
         chosen = self._slice(self._shuffle(self.epoch + epochs), position)
-        draws = self._make_random(1, step).random((len(chosen), DRAWS))
+        count = len(chosen)
+        rows = np.arange(self.batch_size if self.fills_batches else count)[share]
+        draws = self._make_random(1, step).random((count, DRAWS))[rows % count]
         return self._load(
-            chosen,
+            [chosen[row % count] for row in rows],
             lambda image, index: random_patch(
                 image, self.settings.patch_size, draws[index], self.within_square
             ),
+            weights=np.float32(rows < count) / np.float32(count),
+            count=count,
         )
 
     def validation_batch(self, position):
@@ -317,7 +337,7 @@ class ScoredLoader:
         )
 
     def _slice(self, things, position):
-        size = self.settings.batch_size
+        size = self.batch_size
         return things[position * size : (position + 1) * size]
 
     @functools.lru_cache(maxsize=2)  # noqa: B019 - a loader lives as long as the run
@@ -333,7 +353,7 @@ class ScoredLoader:
         """The source of what is random in one epoch (`kind` 0) or step (1)."""
         return np.random.Generator(np.random.PCG64((self.settings.seed, kind, index)))
 
-    def _load(self, rows, cut):
+    def _load(self, rows, cut, **of_batch):
         side = self.settings.patch_size
         patches = np.empty((len(rows), side, side, 3), np.uint8)
         for index, row in enumerate(rows):
@@ -341,4 +361,6 @@ class ScoredLoader:
                 patches[index] = cut(load_image(row.path), index)
             except InputError as error:
                 raise InputError(f"{error} {self.hint}") from None
-        return Batch(patches, np.stack([row.distribution for row in rows]))
+        distributions = np.stack([row.distribution for row in rows])
+        names = [row.name for row in rows]
+        return Batch(patches, distributions, names, **of_batch)

@@ -37,14 +37,9 @@ class Model:
 
     name = None
     needs_checkpoint = True
-    settings_classes = ()
     flag_defaults = {}
-    step_options = ()
-    advice_for_scratch = None
-    scales = ()
-    trained_scales = None
-    default_scales = None
-    learned_scales = ()
+    settings_classes = step_options = scales = learned_scales = ()
+    default_scales = advice_for_scratch = trained_scales = None
     state = step_signature = None
 
     def __init__(self, architecture=None, options=None):
@@ -132,11 +127,8 @@ class Model:
     def step_inputs(self, batch):
         """What of a batch goes into `train_step`.
 
-        Args:
-            batch: As of `dataloaders.paired.Batch`.
-
         Returns:
-            scale: Which of the graphs takes it; None where there is only one.
+            scale: Which graph takes it; None where there is only one.
             arrays: The other arguments, a tuple of arrays (N, ...).
         """
         return batch.scale, (batch.lr, batch.hr)

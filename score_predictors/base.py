@@ -1,11 +1,15 @@
 """The verbs that every predictor has; the scripts use nothing else."""
 
+from training.trained import Trained
+
 
 class Predictor:
     """A network that predicts how people would score a picture.
 
     Attributes:
         name: Its name in the registry.
+        step_options: Names of the fields of `training.options.StepOptions` that its
+            training heeds; flags of the others are refused.
         settings_classes: Those of the settings (`console.settings.Settings`) that it is
             made from.
         network: Keras model from float32 (N, H, W, 3) in [-1, 1], any height and
@@ -17,19 +21,22 @@ class Predictor:
     """
 
     name = None
+    # Whatever the network, but for how it computes.
+    step_options = tuple(n for n in Trained.step_options if n != "precision")
     settings_classes = ()
     network = backbone = head = None
     trains_head_only = False
     dropout = 0.0
 
     @classmethod
-    def from_flags(cls, architecture=None, restore_path=None):
+    def from_flags(cls, architecture=None, restore_path=None, precision="float32"):
         """Makes the predictor that the flags describe, its weights not yet loaded.
 
         Args:
             architecture: `architecture()` of the run that goes on, which then count;
                 None for a new one.
             restore_path: The weights that a new run starts from; None for others.
+            precision: One of `training.options.POLICIES`.
         """
         raise NotImplementedError
 
@@ -70,6 +77,15 @@ class Predictor:
     def attributes(self):
         """What an `.h5` file says beside the weights: from a name to a value."""
         raise NotImplementedError
+
+    def copy(self):
+        """Makes another like it, with weights of its own."""
+        raise NotImplementedError
+
+    @property
+    def moving_averages(self):
+        """The variables that follow the pictures trained on: batch normalisation's."""
+        return [] if self.trains_head_only else self.network.non_trainable_weights
 
     @property
     def trained_weights(self):

@@ -17,6 +17,8 @@ from score_predictors import imagenet
 from score_predictors.base import Predictor
 from score_predictors.layers import FusedBatchNormalization
 from score_predictors.weight_files import WeightFile
+from training.options import POLICIES
+from training.trained import Trained
 
 SCORES = 10
 
@@ -27,6 +29,8 @@ _FIRST_SCORE_BOUNDS = (0, 1000)
 
 # Arrays of weights without the last layer, whatever the width.
 _ARRAYS = 260
+# The first and the last convolution.
+_FLOAT32 = ("Conv1", "Conv_1")
 # Channels that the last but one convolution has for each unit of alpha.
 _LAST_CHANNELS = 320
 
@@ -71,18 +75,21 @@ class MobileNetV2(Predictor):
 
     name = "mobilenetv2"
     settings_classes = (Settings,)
+    step_options = Trained.step_options
 
-    def __init__(self, settings):
+    def __init__(self, settings, precision="float32"):
         """Makes the network, with random weights.
 
         Args:
             settings: `Settings`.
+            precision: One of `training.options.POLICIES`: of what lies between the
+                first and the last convolution.
         """
-        self.settings = settings
+        self.settings, self.precision = settings, precision
         self.bn_momentum = settings.bn_momentum
         if self.bn_momentum is None:
             self.bn_momentum = 0.9 if settings.weights == "none" else 0.999
-        base = _make_base(settings.alpha, self.bn_momentum)
+        base = _make_base(settings.alpha, self.bn_momentum, POLICIES[precision])
         features = keras.layers.GlobalAveragePooling2D(
             data_format="channels_last", name="global_average_pooling2d"
         )(base.output)
@@ -93,7 +100,7 @@ class MobileNetV2(Predictor):
         self.dropout = settings.dropout
 
     @classmethod
-    def from_flags(cls, architecture=None, restore_path=None):
+    def from_flags(cls, architecture=None, restore_path=None, precision="float32"):
         """See `Predictor.from_flags`; what --restore_path names knows its alpha."""
         settings = Settings.from_flags()
         if architecture is not None:
@@ -101,7 +108,7 @@ class MobileNetV2(Predictor):
         elif restore_path is not None and "alpha" not in Settings.given():
             with WeightFile(restore_path, "--restore_path") as file:
                 settings = dataclasses.replace(settings, alpha=_read_alpha(file))
-        return cls(settings)
+        return cls(settings, precision)
 
     @classmethod
     def from_file(cls, path, flag):
@@ -137,6 +144,11 @@ class MobileNetV2(Predictor):
             self._load(file, self.backbone.weights)
         return "ImageNet's weights" if is_imagenet else f"those of {weights}"
 
+    def copy(self):
+        """See `Predictor.copy`."""
+        settings = dataclasses.replace(self.settings, bn_momentum=self.bn_momentum)
+        return MobileNetV2(settings, self.precision)
+
     def attributes(self):
         """See `Predictor.attributes`."""
         return {"alpha": self.settings.alpha}
@@ -156,7 +168,7 @@ class MobileNetV2(Predictor):
         )
 
 
-def _make_base(alpha, momentum):
+def _make_base(alpha, momentum, policy):
     """Keras' MobileNetV2 without its top, changed to take any size."""
     keras.config.set_image_data_format("channels_last")
     keras.config.set_floatx("float32")
@@ -172,6 +184,8 @@ def _make_base(alpha, momentum):
             return keras.layers.Identity(name=layer.name)
         if isinstance(layer, keras.layers.DepthwiseConv2D):
             config["padding"] = "same"
+        if layer.name not in _FLOAT32:
+            config["dtype"] = policy
         if isinstance(layer, keras.layers.BatchNormalization):
             return FusedBatchNormalization.from_config(config | {"momentum": momentum})
         return type(layer).from_config(config)

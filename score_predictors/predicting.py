@@ -3,14 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
-from console.errors import InputError
 from console.progress import Progress
 from frozen.predictor import to_input
 from training.ahead import Ahead
-
-
-class NotFiniteError(InputError):
-    """Weights have gone astray, and are not worth saving."""
+from training.state import NotFiniteError
 
 
 def make_predict(network):

@@ -6,6 +6,7 @@ r"""Trains a score predictor.
 The same command goes on where it was stopped.
 """
 
+import contextlib
 import dataclasses
 import sys
 from pathlib import Path
@@ -30,10 +31,13 @@ from score_predictors import PREDICTORS  # noqa: E402
 with quiet.imports():
     import keras
 
+    from score_predictors import epochs
     from score_predictors.run_files import RunFiles
-    from score_predictors.trainer import SCHEDULES, Trainer
+    from score_predictors.trainee import SCHEDULES, Trainee
     from training import checkpoints, devices, run_folder
     from training.arguments import check_same_run, write_arguments
+    from training.options import StepOptions, check_heeded
+    from training.replicas import make_team
 
 MODEL = Choice("model", PREDICTORS, "mobilenetv2", "The network to train.")
 DATALOADER = Choice("dataloader", SCORED, "ava", "The loader of images and scores.")
@@ -76,30 +80,43 @@ class RunSettings(Settings):
     seed: int = seed_option()
 
 
+SETTINGS = (RunSettings, StepOptions)
+
+
 def main():
     """Trains the predictor that the flags describe."""
-    run = RunSettings.from_flags()
+    run, options = (each.from_flags() for each in SETTINGS)
     device = devices.choose_asked(run.cuda_device)
+    check_heeded(MODEL.load(), options)
+    if options.deterministic:
+        devices.make_deterministic()
+    devices.warn_if_slow(options.precision)
+    team = make_team()
     files = RunFiles(run.train_path, run.weight_filename)
     files.check()
     name = f"--weight_filename={run.weight_filename}"
-    with Lock(files.folder, name, f".{files.stem}.lock"):
-        return _train(run, files, device)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(team.watching())
+        if team.is_chief:  # Of several workers, one writes.
+            stack.enter_context(Lock(files.folder, name, f".{files.stem}.lock"))
+        return _train(team, run, options, files, device)
 
 
-def _train(run, files, device):
+def _train(team, run, options, files, device):
     """Trains, once nobody else writes the same files.
 
     Args:
+        team: `training.replicas.Team`.
         run: `RunSettings`.
+        options: `StepOptions`.
         files: `score_predictors.run_files.RunFiles`.
         device: What the devices are called.
 
     Returns:
         None, or the exit status that a signal asks for.
     """
-    predictor_class = MODEL.load()
-    loader_class = DATALOADER.load()
+    team.check_batch_size(run.batch_size)
+    predictor_class, loader_class = MODEL.load(), DATALOADER.load()
     loader = loader_class.from_flags(run.input_patch_size, run.batch_size, run.seed)
     loader.select()
     is_new = run.restart or not checkpoints.list_checkpoints(files.state)
@@ -107,11 +124,12 @@ def _train(run, files, device):
         files.check_new()
     before = {} if is_new else run_folder.read_before(files.state, files.arguments)
     keras.utils.set_random_seed(run.seed)
-    predictor = predictor_class.from_flags(before.get("architecture"), run.restore_path)
-    classes = (
-        *(RunSettings, *predictor_class.settings_classes),
-        *loader_class.settings_classes,
-    )
+    with team.strategy.scope():
+        predictor = predictor_class.from_flags(
+            before.get("architecture"), run.restore_path, options.precision
+        )
+    classes = *SETTINGS, *predictor_class.settings_classes
+    classes += loader_class.settings_classes
     arguments = record(*classes) | {
         **{choice.flag: choice.name for choice in (MODEL, DATALOADER)},
         "data_set": loader.describe(),
@@ -131,42 +149,37 @@ def _train(run, files, device):
     start = predictor.load_start(run.restore_path) if is_new else None
     loader.prepare()
 
-    trainer = Trainer(
-        predictor,
-        loader,
-        files,
-        run.learning_rate,
-        run.seed,
-        run.learning_rate_schedule,
-    )
+    schedule = run.learning_rate_schedule
+    with team.strategy.scope():
+        trainee = Trainee(predictor, run.learning_rate, schedule, run.seed, options)
     if is_new:
         say(f"Starting from {start}.")
-        aside = files.set_aside() if run.restart else None
+        aside = files.set_aside() if run.restart and team.is_chief else None
         if aside is not None:
             say(f"The run so far is now {aside}, and what belongs to it likewise.")
     else:
-        trainer.resume()
-        if run.learning_rate_schedule == "cosine" and run.epochs != before["epochs"]:
+        epochs.resume(trainee, loader, files)
+        if schedule == "cosine" and run.epochs != before["epochs"]:
             say(
                 "The learning rate now falls to zero over "
                 f"--epochs={run.epochs}, not {before['epochs']}."
             )
-    if trainer.epoch >= run.epochs:
+    if trainee.epoch >= run.epochs:
         say(
-            f"Nothing to do: {files.weights} has {trainer.epoch} epochs of "
+            f"Nothing to do: {files.weights} has {trainee.epoch} epochs of "
             f"--epochs={run.epochs}."
         )
         return None
-    trainer.state.arguments.values["run"] = arguments
-    write_arguments(files.arguments, arguments)
+    trainee.state.arguments.values["run"] = arguments
     counts = loader.count()
     say(
-        f"Training {predictor.name} on {device} on {counts['train']:,} pictures, "
-        f"{counts['validate']:,} to validate; watch it: tensorboard "
-        f"--logdir={files.folder}"
+        f"Training {predictor.name} on {team.describe(device)} on "
+        f"{counts['train']:,} pictures, {counts['validate']:,} to validate; watch it: "
+        f"tensorboard --logdir={files.folder}"
     )
-    return trainer.run(run.epochs)
+    loop = epochs.make_loop(trainee, loader, files, run.epochs, team)
+    return loop.run(lambda: write_arguments(files.arguments, arguments))
 
 
 if __name__ == "__main__":
-    app.run(main, (RunSettings,), (MODEL, DATALOADER))
+    app.run(main, SETTINGS, (MODEL, DATALOADER))

@@ -14,38 +14,72 @@ import tensorflow as tf
 
 from console.errors import InputError
 from dataloaders.ava import AVA, AVASettings
-from score_predictors import trainer as trainer_module
-from score_predictors.history import COLUMNS
+from score_predictors import epochs, weight_files
+from score_predictors.epochs import COLUMNS
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from score_predictors.run_files import RunFiles
-from score_predictors.trainer import Trainer
+from score_predictors.trainee import Trainee
 from score_predictors.weight_files import WeightFile
 from tests.scored_data import spoil, write_ava
+from training.keeper import Keeper
+from training.options import StepOptions
 
 
-def make_trainer(
-    folder, learning_rate=1e-3, leave_out_broken=False, schedule="constant", **settings
-):
+class Run:
     """A run on 7 pictures of 32 pixels: 3 steps an epoch."""
-    keras.utils.set_random_seed(0)
-    loader = AVA(
-        AVASettings(
-            *("0,7", "7,12", 32, 3),
-            threads=2,
-            leave_out_broken=leave_out_broken,
-            dataset_path=folder / "AVA.txt",
-            image_path=folder / "images",
-        ),
-    )
-    loader.prepare()
-    settings = {"alpha": 0.35, "weights": "none", "dropout": 0.5} | settings
-    files = RunFiles(folder / "train", "ava.h5")
-    return Trainer(
-        MobileNetV2(Settings(**settings)),
-        loader,
-        files,
-        learning_rate,
-        schedule=schedule,
+
+    def __init__(
+        self,
+        folder,
+        learning_rate=1e-3,
+        leave_out_broken=False,
+        schedule="constant",
+        options=None,
+        **settings,
+    ):
+        keras.utils.set_random_seed(0)
+        self.loader = AVA(
+            AVASettings(
+                *("0,7", "7,12", 32, 3),
+                threads=2,
+                leave_out_broken=leave_out_broken,
+                dataset_path=folder / "AVA.txt",
+                image_path=folder / "images",
+            ),
+        )
+        self.loader.prepare()
+        settings = {"alpha": 0.35, "weights": "none", "dropout": 0.5} | settings
+        options = options or StepOptions()
+        predictor = MobileNetV2(Settings(**settings), options.precision)
+        self.files = RunFiles(folder / "train", "ava.h5")
+        self.trainee = Trainee(predictor, learning_rate, schedule, options=options)
+
+    def resume(self):
+        return epochs.resume(self.trainee, self.loader, self.files)
+
+    def make_loop(self, count):
+        return epochs.make_loop(self.trainee, self.loader, self.files, count)
+
+    def run(self, count):
+        return self.make_loop(count).run()
+
+    def before_step(self, function):
+        """Calls a function before each step is handed what it is made of."""
+        inputs = self.trainee.step_inputs
+        self.trainee.step_inputs = lambda batch: function(batch) or inputs(batch)
+
+
+def take_losses(monkeypatch, losses):
+    """Lets validations find these losses in turn."""
+    losses = iter(losses)
+    monkeypatch.setattr(
+        epochs.ByEpochs,
+        "validate",
+        lambda *_: {
+            "validation_loss": next(losses),
+            "validation_srcc": float("nan"),
+            "validation_lcc": 0.1,
+        },
     )
 
 
@@ -54,9 +88,9 @@ def whole(tmp_path_factory):
     """A run of two epochs that nothing disturbed."""
     folder = tmp_path_factory.mktemp("whole")
     write_ava(folder)
-    trainer = make_trainer(folder)
-    assert trainer.run(2) is None
-    return trainer
+    run = Run(folder)
+    assert run.run(2) is None
+    return run
 
 
 def read_arrays(path):
@@ -79,21 +113,18 @@ def test_a_run_that_was_stopped_within_an_epoch_ends_as_one_that_was_not(
     whole, tmp_path, capsys
 ):
     write_ava(tmp_path)
-    first = make_trainer(tmp_path)
-    train = first.train
-
-    def train_and_stop(batch):
-        if first.step == 3:
-            signal.raise_signal(signal.SIGTERM)
-        train(batch)
-
-    first.train = train_and_stop
+    first = Run(tmp_path)
+    first.before_step(
+        lambda _: (
+            signal.raise_signal(signal.SIGTERM) if first.trainee.step == 3 else None
+        )
+    )
     assert first.run(2) == 128 + signal.SIGTERM
-    assert first.step == 4
+    assert first.trainee.step == 4
     assert "Stopped by SIGTERM after step 4 of 6" in capsys.readouterr().out
-    second = make_trainer(tmp_path)
+    second = Run(tmp_path)
     assert second.resume().endswith("model.ckpt-4")
-    assert second.step == 4
+    assert second.trainee.step == 4
     assert second.run(2) is None
     for ours, theirs in zip(
         read_arrays(second.files.weights),
@@ -102,59 +133,61 @@ def test_a_run_that_was_stopped_within_an_epoch_ends_as_one_that_was_not(
     ):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
     ours, theirs = (
-        [epoch["loss"] for epoch in trainer.history.epochs]
-        for trainer in (second, whole)
+        [epoch["loss"] for epoch in run.trainee.history.epochs]
+        for run in (second, whole)
     )
     np.testing.assert_allclose(ours, theirs, rtol=1e-4)
 
 
 def test_only_the_last_layer_moves_and_averages_stay_when_only_it_is_trained(tmp_path):
     write_ava(tmp_path)
-    trainer = make_trainer(tmp_path, train_last_only=True)
-    network = trainer.predictor.network
+    run = Run(tmp_path, train_last_only=True)
+    network = run.trainee.network
     before = {w.path: np.asarray(w) for w in network.weights}
-    batch = trainer.loader.batch(0)
-    trainer.train(batch)
+    run.trainee.train_step(*run.trainee.step_inputs(run.loader.batch(0))[1])
     moved = {w.path for w in network.weights if (before[w.path] != np.asarray(w)).any()}
     assert moved == {"dense/kernel", "dense/bias"}
 
 
 def test_all_weights_move_when_all_are_trained(whole):
-    trained = {variable.path for variable in whole.predictor.trained_weights}
+    trained = {variable.path for variable in whole.trainee.predictor.trained_weights}
     assert "Conv1/kernel" in trained and "dense/bias" in trained
     assert "bn_Conv1/moving_mean" not in trained
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_spoils_nothing(tmp_path):
     write_ava(tmp_path)
-    trainer = make_trainer(tmp_path, learning_rate=1e-3)
-    head = trainer.predictor.head
+    run = Run(tmp_path, learning_rate=1e-3)
+    head = run.trainee.predictor.head
     head.kernel.assign(np.full(head.kernel.shape, np.nan))
-    with pytest.raises(InputError, match="step 1 is not finite"):
-        trainer.run(1)
-    assert not trainer.files.weights.exists()
+    names = ", ".join(run.loader.batch(0).names)
+    with pytest.raises(InputError, match=f"step 1 .pictures {names}. is not finite"):
+        run.run(1)
+    assert not run.files.weights.exists()
 
 
-def test_scores_that_are_not_finite_stop_the_run_and_are_nobodys_best(tmp_path):
+def test_scores_that_are_not_finite_stop_the_run_and_are_nobodys_best(
+    tmp_path, monkeypatch
+):
     write_ava(tmp_path)
-    trainer = make_trainer(tmp_path, train_last_only=True)
+    run = Run(tmp_path, train_last_only=True)
     # The weights are finite; what they give is not.
-    trainer.train = lambda _: trainer.state.step.assign_add(1)
-    trainer.loss_count.assign(1.0)
-    spoil(trainer.predictor)
+    monkeypatch.setattr(run.trainee, "train_step", lambda *_, scale: {})
+    run.trainee.loss_count.assign(1.0)
+    spoil(run.trainee.predictor)
     with pytest.raises(InputError, match="5 of 5 pictures, for example 107, are not"):
-        trainer.run(1)
-    assert not trainer.files.folder.exists() and trainer.history.epochs == []
+        run.run(1)
+    assert not run.files.folder.exists() and run.trainee.history.epochs == []
 
 
 def test_a_run_that_fails_before_its_first_step_writes_nothing(tmp_path):
     _, images = write_ava(tmp_path)
     for path in (images / "sub").iterdir():
         path.write_text("no picture")
-    trainer = make_trainer(tmp_path, train_last_only=True)
+    run = Run(tmp_path, train_last_only=True)
     with pytest.raises(InputError, match="--ava_validate_images finds such pictures"):
-        trainer.run(1)
-    assert not trainer.files.folder.exists()
+        run.run(1)
+    assert not run.files.folder.exists()
 
 
 def test_a_run_that_a_broken_picture_stopped_goes_on_without_it(
@@ -162,22 +195,22 @@ def test_a_run_that_a_broken_picture_stopped_goes_on_without_it(
 ):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     write_ava(tmp_path)
-    first = make_trainer(tmp_path, train_last_only=True)
+    first = Run(tmp_path, train_last_only=True)
     order = first.loader._shuffle(1)
     broken = order[4]  # Of the second epoch's second batch.
     batch = first.loader.batch
 
-    def fail_or_load(step):
+    def fail_or_load(step, share):
         if step == 4:
             raise InputError("it broke after the first epoch")
-        return batch(step)
+        return batch(step, share)
 
     first.loader.batch = fail_or_load
     with pytest.raises(InputError, match="it broke"):
         first.run(2)
-    assert first.step == 4
+    assert first.trainee.step == 4
     broken.path.write_text("no picture")
-    second = make_trainer(tmp_path, leave_out_broken=True, train_last_only=True)
+    second = Run(tmp_path, leave_out_broken=True, train_last_only=True)
     assert second.loader.describe() == first.loader.describe()
     capsys.readouterr()
     assert second.resume().endswith("ckpt-4")
@@ -185,19 +218,18 @@ def test_a_run_that_a_broken_picture_stopped_goes_on_without_it(
         "From here on 6 pictures are trained on and 5 validated on; up to now 7 and 5."
     ) in capsys.readouterr().out
     trained = []
-    train = second.train
-    second.train = lambda batch: trained.append(batch.distributions) or train(batch)
+    second.before_step(lambda batch: trained.append(batch.distributions))
     assert second.run(2) is None
     # 3 of the second epoch's pictures were trained on before, 3 are now.
     expected = [row.distribution for row in order if row is not broken][3:]
     np.testing.assert_array_equal(np.concatenate(trained), expected)
-    assert second.step == 5 and second.epoch == 2
-    assert second.history.present["first_step"] == 5
+    assert second.trainee.step == 5 and second.trainee.epoch == 2
+    assert second.trainee.history.present["first_step"] == 5
 
 
 def test_a_validation_that_was_stopped_costs_neither_epoch_nor_speed(tmp_path):
     write_ava(tmp_path)
-    first = make_trainer(tmp_path, train_last_only=True)
+    first = Run(tmp_path, train_last_only=True)
     validation_batch = first.loader.validation_batch
 
     def stop_and_load(position):
@@ -207,63 +239,63 @@ def test_a_validation_that_was_stopped_costs_neither_epoch_nor_speed(tmp_path):
 
     first.loader.validation_batch = stop_and_load
     assert first.run(1) == 128 + signal.SIGTERM
-    assert (first.step, first.epoch) == (3, 0)
-    second = make_trainer(tmp_path, train_last_only=True)
+    assert (first.trainee.step, first.trainee.epoch) == (3, 0)
+    second = Run(tmp_path, train_last_only=True)
     second.resume()
-    assert second.history.present["images"] == 7
+    assert second.trainee.history.present["images"] == 7
     assert second.run(1) is None
     row = next(csv.DictReader(second.files.table.open()))
     speed, share = float(row["images_per_second"]), float(row["waiting_share"])
-    assert speed == pytest.approx(7 / first.history.present["seconds"])
+    assert speed == pytest.approx(7 / first.trainee.history.present["seconds"])
     assert 0 <= share <= 1
     # No step was done since the last save, but an epoch was.
-    third = make_trainer(tmp_path, train_last_only=True)
+    third = Run(tmp_path, train_last_only=True)
     third.resume()
-    assert (third.step, third.epoch) == (3, 1)
+    assert (third.trainee.step, third.trainee.epoch) == (3, 1)
 
 
 def test_a_disk_that_fills_at_the_first_save_does_not_bar_the_way(
     tmp_path, monkeypatch
 ):
     write_ava(tmp_path)
-    trainer = make_trainer(tmp_path, train_last_only=True)
+    run = Run(tmp_path, train_last_only=True)
 
-    def fill(_):
+    def fill(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    trainer.files.check_new()
-    monkeypatch.setattr(trainer.keeper, "save", fill)
+    run.files.check_new()
+    monkeypatch.setattr(Keeper, "save", fill)
     with pytest.raises(OSError, match="No space left"):
-        trainer.run(1)
-    trainer.files.check_new()
+        run.run(1)
+    run.files.check_new()
 
 
 def test_states_of_other_programs_and_damaged_ones_are_told_by_the_weights_name(
     tmp_path,
 ):
     write_ava(tmp_path)
-    trainer = make_trainer(tmp_path, train_last_only=True)
-    state = trainer.files.state
+    run = Run(tmp_path, train_last_only=True)
+    state = run.files.state
     prefix = tf.train.Checkpoint(x=tf.Variable(1.0)).write(str(state / "model.ckpt-3"))
     with pytest.raises(InputError, match="Give another --weight_filename.$") as caught:
-        trainer.resume()
+        run.resume()
     assert str(caught.value).startswith("--weight_filename=ava.h5: model.ckpt-3 was")
     Path(f"{prefix}.index").write_text("damaged")
     with pytest.raises(InputError, match="^--weight_filename=ava.h5: none of its 1 "):
-        trainer.resume()
+        run.resume()
 
 
 def test_validation_measures_against_the_databases_means(tmp_path):
     write_ava(tmp_path)
-    trainer = make_trainer(tmp_path, train_last_only=True)
+    run = Run(tmp_path, train_last_only=True)
     # In batches of 3 and 2: means of 4, 5, 6, 4 and 5.
-    trainer._predict = lambda p: np.eye(10, dtype=np.float32)[3 : 3 + len(p)]
+    run.trainee.predict = lambda p: np.eye(10, dtype=np.float32)[3 : 3 + len(p)]
     means = (4.0, 5.0, 6.0, 4.0, 5.0)
-    trainer.loader.parts["validate"] = [
+    run.loader.parts["validate"] = [
         dataclasses.replace(row, mean=mean)
-        for row, mean in zip(trainer.loader.parts["validate"], means, strict=True)
+        for row, mean in zip(run.loader.parts["validate"], means, strict=True)
     ]
-    measured = trainer.validate()
+    measured = run.make_loop(1).hooks.validate()
     assert measured["validation_srcc"] == pytest.approx(1)
     assert measured["validation_lcc"] == pytest.approx(1)
 
@@ -335,23 +367,15 @@ def test_the_momentum_that_a_run_began_with_is_kept(monkeypatch):
 
 def test_the_best_epoch_is_the_one_of_the_least_validation_loss(tmp_path, monkeypatch):
     write_ava(tmp_path)
-    trainer = make_trainer(tmp_path, train_last_only=True)
-    losses = iter([0.3, 0.2, 0.4])
+    take_losses(monkeypatch, [0.3, 0.2, 0.4])
+    monkeypatch.setattr(epochs, "EPOCH_SAVE_SECONDS", 3600.0)
+    saved, save = [], weight_files.save
     monkeypatch.setattr(
-        trainer,
-        "validate",
-        lambda _: {
-            "validation_loss": next(losses),
-            "validation_srcc": float("nan"),
-            "validation_lcc": 0.1,
-        },
+        weight_files,
+        "save",
+        lambda path, *others: saved.append(path.name) or save(path, *others),
     )
-    saved = []
-    save = trainer._save_weights
-    monkeypatch.setattr(
-        trainer, "_save_weights", lambda path: saved.append(path.name) or save(path)
-    )
-    trainer.run(3)
+    Run(tmp_path, train_last_only=True).run(3)
     assert saved == ["ava.best.h5", "ava.h5", "ava.best.h5", "ava.h5", "ava.h5"]
 
 
@@ -360,49 +384,38 @@ def test_an_epoch_that_is_not_the_best_is_saved_when_it_is_worth_it(
     tmp_path, monkeypatch, seconds, saves
 ):
     write_ava(tmp_path)
-    monkeypatch.setattr(trainer_module, "EPOCH_SAVE_SECONDS", seconds)
-    trainer = make_trainer(tmp_path, train_last_only=True)
-    losses = iter([0.3, 0.4, 0.2, 0.5])
-    monkeypatch.setattr(
-        trainer,
-        "validate",
-        lambda _: {
-            "validation_loss": next(losses),
-            "validation_srcc": 0.1,
-            "validation_lcc": 0.1,
-        },
-    )
-    rows = []
-    save = trainer.keeper.save
+    monkeypatch.setattr(epochs, "EPOCH_SAVE_SECONDS", seconds)
+    take_losses(monkeypatch, [0.3, 0.4, 0.2, 0.5])
+    run, rows, save = Run(tmp_path, train_last_only=True), [], Keeper.save
 
-    def count_rows(step):
+    def count_rows(keeper, step):
         # All that is beside the state says the same as the state.
-        table = trainer.files.table.read_text().splitlines()[1:]
-        rows.append((len(table), trainer.epoch))
-        return save(step)
+        table = run.files.table.read_text().splitlines()[1:]
+        rows.append((len(table), run.trainee.epoch))
+        return save(keeper, step)
 
-    monkeypatch.setattr(trainer.keeper, "save", count_rows)
-    trainer.run(4)
+    monkeypatch.setattr(Keeper, "save", count_rows)
+    run.run(4)
     assert len(rows) == saves and all(one == other for one, other in rows)
 
 
 def test_a_cosine_ends_with_the_last_step_however_many_pictures_there_were(tmp_path):
     write_ava(tmp_path)
-    first = make_trainer(tmp_path, schedule="cosine", train_last_only=True)
+    first = Run(tmp_path, schedule="cosine", train_last_only=True)
     first.run(2)
-    assert float(first.optimizer.learning_rate) == pytest.approx(0, abs=1e-9)
-    again = make_trainer(tmp_path, schedule="cosine", train_last_only=True)
+    assert float(first.trainee.optimizer.learning_rate) == pytest.approx(0, abs=1e-9)
+    again = Run(tmp_path, schedule="cosine", train_last_only=True)
     again.resume()
     steps = again.loader.steps_per_epoch
     again.loader.parts["train"] = again.loader.parts["train"][
         :1
     ]  # The others are gone.
     assert again.loader.steps_per_epoch == 1 < steps
-    end = again._begin(4)
+    end = again.make_loop(4).settings.max_steps
     assert end == 2 * steps + 2
     share = 2 * steps / end
     rate = 1e-3 * (1 + math.cos(math.pi * share)) / 2
-    assert float(again.optimizer.learning_rate) == pytest.approx(rate, rel=1e-4)
+    assert float(again.trainee.optimizer.learning_rate) == pytest.approx(rate, rel=1e-4)
 
 
 def test_a_run_is_set_aside_whole(tmp_path):

@@ -14,7 +14,7 @@ from training.summaries import Summaries
 class BySteps:
     """What `training.loop.Loop` calls, of a run that is as long as --max_steps says.
 
-    `score_predictors.epochs.ByEpochs` has the same methods.
+    A run that counts otherwise has hooks with the same methods.
     """
 
     def __init__(self, loop, validation=None):

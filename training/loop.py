@@ -157,10 +157,9 @@ class Loop:
     def _one_step(self, done, batches):
         """Trains one step; `done` counts it."""
         start, waited = time.perf_counter(), batches.waited
-        batch = batches.get()
-        scale, arrays = self.model.step_inputs(batch)
-        is_first = scale not in self.steps_of_scale
-        values = self._step_of(scale)(*arrays)
+        batch, graphs = batches.get(), len(self.steps_of_scale)
+        values = self.take_step(batch)
+        is_first = len(self.steps_of_scale) > graphs
         self.is_saved = False
         # Read after the step: it took the time in which a signal may have come.
         self.agreement.ask(self.is_asked_to_stop())
@@ -168,6 +167,18 @@ class Loop:
             self.check_finite()
         self.pace.add(time.perf_counter() - start, batches.waited - waited, is_first)
         self.hooks.after_step(done, batch, values)
+
+    def take_step(self, batch):
+        """Trains on a batch; a GPU may still be at work when it returns.
+
+        Args:
+            batch: As the loader makes it.
+
+        Returns:
+            dict: What the model's `train_step` returned.
+        """
+        scale, arrays = self.model.step_inputs(batch)
+        return self._step_of(scale)(*arrays)
 
     def _step_of(self, scale):
         """The compiled step of one scale, traced at its first use."""

@@ -147,11 +147,11 @@ class LossScale:
         return may_mend
 
 
-def make_counter(value, name):
-    """Makes a whole number that a checkpoint can hold."""
+def make_counter(value, name, dtype=tf.int64):
+    """Makes a number that a checkpoint can hold; a whole one if not said otherwise."""
     return tf.Variable(
         value,
-        dtype=tf.int64,
+        dtype=dtype,
         trainable=False,
         # All replicas would assign the same.
         aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
