@@ -11,13 +11,8 @@ import numpy as np
 from console.errors import InputError
 from console.settings import PathName, option
 from dataloaders.score_files import find_files, read_number, read_table
-from dataloaders.scored import (
-    SCORES,
-    Row,
-    ScoredLoader,
-    ScoredSettings,
-    threads_option,
-)
+from dataloaders.scored import ScoredLoader
+from dataloaders.scored_rows import SCORES, Row, ScoredSettings, threads_option
 from metrics.scores import mean_score, score_deviation
 
 # More people than there are: beyond it, a file is damaged.

@@ -87,7 +87,7 @@ class Plan:
     @functools.cached_property
     def size(self):
         """Bytes of the file."""
-        return len(self.header) + sum(map(_count_bytes, self.shapes))
+        return len(self.header) + _find_starts(self.shapes)[-1]
 
     def is_made(self):
         """Whether the file is there, whole and up to date."""
@@ -100,32 +100,10 @@ class Plan:
             return False
 
 
-class PixelCache:
-    """Decoded images: `cache[index]` is a uint8 (H, W, 3) view, read-only."""
-
-    def __init__(self, pixels, shapes):
-        """Takes the pixels of all images, end to end.
-
-        Args:
-            pixels: uint8 (all bytes,), an array or a memory map.
-            shapes: (H, W, 3) of each image, in order.
-        """
-        self.pixels, self.shapes = pixels, [tuple(shape) for shape in shapes]
-        ends = np.cumsum([_count_bytes(shape) for shape in self.shapes], dtype=np.int64)
-        self.starts = [0, *ends.tolist()]
-
-    def __len__(self):
-        """How many images there are."""
-        return len(self.shapes)
-
-    def __getitem__(self, index):
-        """One image, without copying it."""
-        start, end = self.starts[index : index + 2]
-        return self.pixels[start:end].reshape(self.shapes[index])
-
-
-def _count_bytes(shape):
-    return int(np.prod(shape, dtype=np.int64))
+def _find_starts(shapes):
+    """Where each image begins, and where the last one ends, in bytes: list of int."""
+    sizes = [np.prod(shape, dtype=np.int64) for shape in shapes]
+    return [0, *np.cumsum(sizes, dtype=np.int64).tolist()]
 
 
 def open_cache(plan, in_memory=False):
@@ -136,7 +114,7 @@ def open_cache(plan, in_memory=False):
         in_memory: Whether the pixels are read into memory at once.
 
     Returns:
-        PixelCache.
+        list of uint8 (H, W, 3): Of each image a view that is read-only.
 
     Raises:
         InputError: There is no room, the folder cannot be written, or an image
@@ -153,9 +131,14 @@ def open_cache(plan, in_memory=False):
     if in_memory:
         pixels = np.fromfile(path, np.uint8, offset=offset)
         pixels.setflags(write=False)
-        return PixelCache(pixels, plan.shapes)
-    pixels = np.memmap(path, np.uint8, mode="r", offset=offset)
-    return PixelCache(pixels, plan.shapes)
+    else:
+        # As a plain array, of which parts are taken faster.
+        pixels = np.asarray(np.memmap(path, np.uint8, mode="r", offset=offset))
+    starts = _find_starts(plan.shapes)
+    return [
+        pixels[start:end].reshape(shape)
+        for start, end, shape in zip(starts, starts[1:], plan.shapes, strict=False)
+    ]
 
 
 def _encode_header(wanted):
@@ -168,7 +151,7 @@ def _build(plan):
     """Writes a cache, with all processors."""
     check_room([plan])
     path, shapes, header = plan.path, plan.shapes, plan.header
-    starts = PixelCache(None, shapes).starts
+    starts = _find_starts(shapes)
     with written_whole(path) as aside, open(aside, "wb") as file:
         lock(file)
         file.write(header)

@@ -43,6 +43,14 @@ class Batch:
     hr: np.ndarray
     names: list
 
+    def inputs(self):
+        """What a training step is given: the scale, and its arrays."""
+        return self.scale, (self.lr, self.hr)
+
+    def describe(self):
+        """Says of what it is made, for messages."""
+        return f"x{self.scale}, images {name_some(self.names, 99)}"
+
 
 class PairedLoader(ImageSet):
     """Draws batches of patches; a batch depends on seed and step alone.

@@ -40,9 +40,7 @@ def open_pixels(images, sources, settings):
 
 def _join(caches):
     """The images of several caches, one after the other."""
-    if len(caches) == 1:
-        return caches[0]
-    return [images[index] for images in caches for index in range(len(images))]
+    return [image for images in caches for image in images]
 
 
 class _Part:
@@ -72,8 +70,7 @@ class _Part:
         """Opens the caches.
 
         Returns:
-            `cache.PixelCache` of the HR images, and a dict from a scale to that of the
-            LR images.
+            list of the HR images, and a dict from a scale to one of the LR images.
         """
         self.opened = cache.open_cache(self.hr, in_memory)
         lr = {s: cache.open_cache(plan, in_memory) for s, plan in self.lr.items()}

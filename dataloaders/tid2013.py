@@ -14,13 +14,8 @@ from scipy.stats import norm
 from console.errors import InputError
 from console.settings import PathName, option
 from dataloaders.score_files import find_files, read_number, read_table
-from dataloaders.scored import (
-    SCORES,
-    Row,
-    ScoredLoader,
-    ScoredSettings,
-    threads_option,
-)
+from dataloaders.scored import ScoredLoader
+from dataloaders.scored_rows import SCORES, Row, ScoredSettings, threads_option
 
 MEANS, DEVIATIONS = "mos_with_names.txt", "mos_std.txt"
 

@@ -1,6 +1,6 @@
 """The verbs that every model has; the scripts use nothing else."""
 
-from console.errors import InputError, name_some
+from console.errors import InputError
 from training import checkpoints
 from training.arguments import LEARNED, add_learned
 from training.state import State
@@ -31,8 +31,8 @@ class Model:
             empty for fresh weights, None for weights of which nobody knows.
         state: `training.state.State`: step and arguments; None for a model
             without a checkpoint.
-        step_signature: `tf.TensorSpec` of each array of `step_inputs`; None where each
-            graph has the shapes of its first batch.
+        step_signature: `tf.TensorSpec` of each array of a batch's `inputs`; None where
+            each graph has the shapes of its first batch.
     """
 
     name = None
@@ -123,19 +123,6 @@ class Model:
             dict: From the name of a flag to the value that fits it.
         """
         raise InputError(f"--model={cls.name} has no checkpoints.")
-
-    def step_inputs(self, batch):
-        """What of a batch goes into `train_step`.
-
-        Returns:
-            scale: Which graph takes it; None where there is only one.
-            arrays: The other arguments, a tuple of arrays (N, ...).
-        """
-        return batch.scale, (batch.lr, batch.hr)
-
-    def describe_batch(self, batch):
-        """Says what a batch was made from, for messages."""
-        return f"x{batch.scale}, images {name_some(batch.names, 99)}"
 
     def train_step(self, lr, hr, scale):
         """Takes one training step; runs inside a `tf.function`.

@@ -8,7 +8,6 @@ momentum), and the learning rate may also follow a cosine.
 from models.footprint import count_eusr
 from models.generator_model import GeneratorModel
 from models.generator_settings import Architecture, Training
-from models.losses import mean_absolute_error
 
 
 class EUSR(GeneratorModel):
@@ -20,8 +19,3 @@ class EUSR(GeneratorModel):
     def count_step_memory(self, scales):
         """See `Model.count_step_memory`."""
         return count_eusr(self.architecture, scales, self.options.precision)
-
-    def loss(self, lr, hr, scale):
-        """See `TrainedModel.loss`: the mean absolute error."""
-        sr = self.generator.head(self.generator.trunk(lr, scale), scale)
-        return mean_absolute_error(sr, hr)

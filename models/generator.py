@@ -119,6 +119,10 @@ class Generator(UpscalingNetwork):
             for layer in self._scale_layers(scale):
                 layer.build(inner)
 
+    def call(self, lr, scale):
+        """See `UpscalingNetwork.call`."""
+        return self.head(self.trunk(lr, scale), scale)
+
     def trunk(self, lr, scale):
         """The part before any upscaling: wide to see, cheap in memory.
 

@@ -24,10 +24,6 @@ class GeneratorModel(TrainedModel):
     network_class = staticmethod(Generator.from_architecture)
     new_scales = ()
 
-    def trained_variables(self, scale):
-        """See `TrainedModel.trained_variables`: those that a scale uses."""
-        return {GENERATOR: self.generator.path_variables(scale)}
-
     @classmethod
     def read_settings(cls, prefix, arguments):
         """See `TrainedModel.read_settings`; checkpoints of the TF1 code do, too."""

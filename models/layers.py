@@ -64,6 +64,10 @@ class UpscalingNetwork(layers.Layer):
         for scale in self.scales:
             self.call(keras.ops.zeros((1, 8, 8, 3)), scale)
 
+    def path_variables(self, scale):
+        """Lists the trained variables that a scale may use, always in one order."""
+        return self.trainable_variables
+
     def call(self, lr, scale):
         """Upscales in one pass.
 

@@ -21,7 +21,7 @@ GENERATOR = "generator"
 class TrainedModel(Trained, Model):
     """A model of one network that makes pictures, and of others that train it.
 
-    A subclass has `network_class` and `loss`.
+    A subclass has `network_class`, and its own `loss` if that is not the usual one.
     Its settings, as of `settings_classes`, are what its network is made from and, with
     the fields of `models.generator_settings.Training`, how it is trained.
 
@@ -98,7 +98,7 @@ class TrainedModel(Trained, Model):
         return generator
 
     def loss(self, lr, hr, scale):
-        """What is minimised, for a model with one loss.
+        """What is minimised, for a model with one loss: the mean absolute error.
 
         Args:
             lr: float32 (N, P, P, 3), RGB in [0, 255].
@@ -108,7 +108,7 @@ class TrainedModel(Trained, Model):
         Returns:
             float32 scalar.
         """
-        raise NotImplementedError
+        return tf.reduce_mean(tf.abs(self.generator(lr, scale=scale) - hr))
 
     def trained_variables(self, scale):
         """What moves in a step of one scale.
@@ -116,7 +116,7 @@ class TrainedModel(Trained, Model):
         Returns:
             dict: From a name of `optimizers` to a list of Keras variables.
         """
-        return {GENERATOR: self.generator.trainable_variables}
+        return {GENERATOR: self.generator.path_variables(scale)}
 
     def draw(self):
         """What is random in a step beside its batch; `differentiate` is given it."""

@@ -1,6 +1,24 @@
-"""The verbs that every predictor has; the scripts use nothing else."""
+"""What the scripts ask of a predictor, and most of what one does.
 
+A subclass makes its backbone; see `Predictor.make_backbone`.
+"""
+
+import dataclasses
+import json
+
+import keras
+
+from console.errors import InputError
+from score_predictors.weight_files import WeightFile
+from training.options import POLICIES
 from training.trained import Trained
+
+SCORES = 10
+
+# What a lowest score may be.
+_FIRST_SCORE_BOUNDS = (0, 1000)
+# The attribute of an `.h5` file that says what its network was made from.
+_MADE_FROM = "architecture"
 
 
 class Predictor:
@@ -10,8 +28,9 @@ class Predictor:
         name: Its name in the registry.
         step_options: Names of the fields of `training.options.StepOptions` that its
             training heeds; flags of the others are refused.
-        settings_classes: Those of the settings (`console.settings.Settings`) that it is
-            made from.
+        settings_classes: One `console.settings.Settings`, which it is made from.
+        settings: Of that class.
+        precision: One of `training.options.POLICIES`.
         network: Keras model from float32 (N, H, W, 3) in [-1, 1], any height and
             width, to scores (N, 10), which sum to 1, and features (N, F).
         backbone: The part of it from the picture to the features.
@@ -21,12 +40,37 @@ class Predictor:
     """
 
     name = None
-    # Whatever the network, but for how it computes.
-    step_options = tuple(n for n in Trained.step_options if n != "precision")
+    step_options = Trained.step_options
     settings_classes = ()
-    network = backbone = head = None
     trains_head_only = False
     dropout = 0.0
+
+    def __init__(self, settings, precision="float32"):
+        """Makes the network, with random weights.
+
+        Args:
+            settings: Of the first of `settings_classes`.
+            precision: Of what lies between the first and the last convolution.
+        """
+        self.settings, self.precision = settings, precision
+        self.backbone = self.make_backbone(POLICIES[precision])
+        self.head = keras.layers.Dense(
+            SCORES, activation="softmax", dtype="float32", name="dense"
+        )
+        features = self.backbone.output
+        self.network = keras.Model(self.backbone.input, [self.head(features), features])
+
+    def make_backbone(self, dtype):
+        """Makes the network from a picture to its features.
+
+        Args:
+            dtype: Keras dtype policy of its inner layers.
+
+        Returns:
+            keras.Model: From float32 (N, H, W, 3), any height and width, to float32
+            (N, F). Its layers have names.
+        """
+        raise NotImplementedError
 
     @classmethod
     def from_flags(cls, architecture=None, restore_path=None, precision="float32"):
@@ -38,7 +82,8 @@ class Predictor:
             restore_path: The weights that a new run starts from; None for others.
             precision: One of `training.options.POLICIES`.
         """
-        raise NotImplementedError
+        settings = cls.settings_classes[0].from_flags()
+        return cls(dataclasses.replace(settings, **(architecture or {})), precision)
 
     @classmethod
     def from_file(cls, path, flag):
@@ -54,7 +99,45 @@ class Predictor:
         Raises:
             InputError: There is no such file, or it does not fit.
         """
-        raise NotImplementedError
+        with WeightFile(path, flag) as file:
+            predictor = cls(cls.read_settings(file))
+            predictor.load(file)
+            attributes = dict(file.attributes)
+            first_score = file.read_number("first_score", *_FIRST_SCORE_BOUNDS)
+            if first_score is not None:
+                attributes["first_score"] = int(first_score)
+            return predictor, attributes
+
+    @classmethod
+    def read_settings(cls, file):
+        """Reads what the network of an `.h5` file was made from.
+
+        Args:
+            file: `score_predictors.weight_files.WeightFile`.
+
+        Raises:
+            InputError: It does not say it.
+        """
+        try:
+            values = json.loads(file.attributes[_MADE_FROM])
+            return cls.settings_classes[0].from_stored(values)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{file.flag}={file.path}: does not say of which network its weights "
+                f"are; expected weights of --model={cls.name}."
+            ) from error
+
+    def load(self, file):
+        """Reads all weights.
+
+        Args:
+            file: `score_predictors.weight_files.WeightFile`.
+
+        Raises:
+            InputError: It does not fit.
+        """
+        hint = "It holds another network."
+        file.load(self.network.weights, f"--model={self.name}", hint)
 
     def load_start(self, path=None):
         """Loads what a new run starts from.
@@ -68,19 +151,23 @@ class Predictor:
         Raises:
             InputError: It cannot be had.
         """
-        raise NotImplementedError
+        if path is None:
+            return "random weights"
+        with WeightFile(path, "--restore_path") as file:
+            self.load(file)
+        return f"the weights of {path}"
 
     def architecture(self):
         """What the predictor was made from, for `from_flags` when a run goes on."""
-        raise NotImplementedError
+        return dataclasses.asdict(self.settings)
 
     def attributes(self):
         """What an `.h5` file says beside the weights: from a name to a value."""
-        raise NotImplementedError
+        return {_MADE_FROM: json.dumps(self.architecture())}
 
     def copy(self):
         """Makes another like it, with weights of its own."""
-        raise NotImplementedError
+        return type(self)(self.settings, self.precision)
 
     @property
     def moving_averages(self):

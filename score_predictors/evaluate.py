@@ -179,7 +179,7 @@ def measure_groups(predicted, target, rows, first_score):
     Args:
         predicted: float32 (N, 10), distributions.
         target: float32 (N, 10).
-        rows: N `dataloaders.scored.Row`.
+        rows: N `dataloaders.scored_rows.Row`.
         first_score: The lowest of the ten scores.
 
     Returns:

@@ -17,15 +17,8 @@ from score_predictors import imagenet
 from score_predictors.base import Predictor
 from score_predictors.layers import FusedBatchNormalization
 from score_predictors.weight_files import WeightFile
-from training.options import POLICIES
-from training.trained import Trained
-
-SCORES = 10
 
 ALPHA_BOUNDS = (0.05, 4.0)
-
-# What a lowest score may be.
-_FIRST_SCORE_BOUNDS = (0, 1000)
 
 # Arrays of weights without the last layer, whatever the width.
 _ARRAYS = 260
@@ -75,68 +68,49 @@ class MobileNetV2(Predictor):
 
     name = "mobilenetv2"
     settings_classes = (Settings,)
-    step_options = Trained.step_options
 
     def __init__(self, settings, precision="float32"):
-        """Makes the network, with random weights.
+        """See `Predictor`; what is not given of batch normalisation is chosen."""
+        if settings.bn_momentum is None:
+            momentum = 0.9 if settings.weights == "none" else 0.999
+            settings = dataclasses.replace(settings, bn_momentum=momentum)
+        super().__init__(settings, precision)
+        self.trains_head_only = settings.train_last_only
+        self.dropout = settings.dropout
 
-        Args:
-            settings: `Settings`.
-            precision: One of `training.options.POLICIES`: of what lies between the
-                first and the last convolution.
-        """
-        self.settings, self.precision = settings, precision
-        self.bn_momentum = settings.bn_momentum
-        if self.bn_momentum is None:
-            self.bn_momentum = 0.9 if settings.weights == "none" else 0.999
-        base = _make_base(settings.alpha, self.bn_momentum, POLICIES[precision])
+    def make_backbone(self, dtype):
+        """See `Predictor.make_backbone`."""
+        base = _make_base(self.settings.alpha, self.settings.bn_momentum, dtype)
         features = keras.layers.GlobalAveragePooling2D(
             data_format="channels_last", name="global_average_pooling2d"
         )(base.output)
-        self.head = keras.layers.Dense(SCORES, activation="softmax", name="dense")
-        self.network = keras.Model(base.input, [self.head(features), features])
-        self.backbone = keras.Model(base.input, features)
-        self.trains_head_only = settings.train_last_only
-        self.dropout = settings.dropout
+        return keras.Model(base.input, features)
 
     @classmethod
     def from_flags(cls, architecture=None, restore_path=None, precision="float32"):
         """See `Predictor.from_flags`; what --restore_path names knows its alpha."""
-        settings = Settings.from_flags()
-        if architecture is not None:
-            settings = dataclasses.replace(settings, **architecture)
-        elif restore_path is not None and "alpha" not in Settings.given():
+        is_new = architecture is None and restore_path is not None
+        if is_new and "alpha" not in Settings.given():
             with WeightFile(restore_path, "--restore_path") as file:
-                settings = dataclasses.replace(settings, alpha=_read_alpha(file))
-        return cls(settings, precision)
+                architecture = {"alpha": _read_alpha(file)}
+        return super().from_flags(architecture, restore_path, precision)
 
     @classmethod
-    def from_file(cls, path, flag):
-        """See `Predictor.from_file`."""
-        with WeightFile(path, flag) as file:
-            predictor = cls(Settings(alpha=_read_alpha(file)))
-            predictor._load(file, predictor.network.weights)
-            attributes = dict(file.attributes)
-            first_score = file.read_number("first_score", *_FIRST_SCORE_BOUNDS)
-            if first_score is not None:
-                attributes["first_score"] = int(first_score)
-            return predictor, attributes
+    def read_settings(cls, file):
+        """See `Predictor.read_settings`."""
+        return Settings(alpha=_read_alpha(file))
 
     def load_start(self, path=None):
         """See `Predictor.load_start`."""
         weights = self.settings.weights
-        if path is not None:
-            with WeightFile(path, "--restore_path") as file:
-                self._load(file, self.network.weights)
-            return f"the weights of {path}"
-        if weights == "none":
-            if self.trains_head_only:
+        if path is not None or weights == "none":
+            if path is None and self.trains_head_only:
                 warn(
                     "--mobilenetv2_train_last_only with --mobilenetv2_weights=none "
                     "trains one layer on what random weights see; scores will "
                     "mean little."
                 )
-            return "random weights"
+            return super().load_start(path)
         flag = "--mobilenetv2_weights"
         is_imagenet = weights == "imagenet"
         path = imagenet.fetch(self.settings.alpha) if is_imagenet else weights
@@ -144,18 +118,17 @@ class MobileNetV2(Predictor):
             self._load(file, self.backbone.weights)
         return "ImageNet's weights" if is_imagenet else f"those of {weights}"
 
-    def copy(self):
-        """See `Predictor.copy`."""
-        settings = dataclasses.replace(self.settings, bn_momentum=self.bn_momentum)
-        return MobileNetV2(settings, self.precision)
-
     def attributes(self):
         """See `Predictor.attributes`."""
         return {"alpha": self.settings.alpha}
 
     def architecture(self):
         """See `Predictor.architecture`."""
-        return {"alpha": self.settings.alpha, "bn_momentum": self.bn_momentum}
+        return {name: getattr(self.settings, name) for name in ("alpha", "bn_momentum")}
+
+    def load(self, file):
+        """See `Predictor.load`."""
+        self._load(file, self.network.weights)
 
     def _load(self, file, weights):
         fits = _read_alpha(file)

@@ -6,7 +6,6 @@ import json
 import keras
 import tensorflow as tf
 
-from console.errors import name_some
 from frozen.predictor import to_input
 from metrics.scores import emd
 from score_predictors.predicting import make_predict
@@ -114,21 +113,13 @@ class Trainee(Trained):
         for variable in (self.loss_sum, self.loss_count):
             variable.assign(0.0)
 
-    def step_inputs(self, batch):
-        """See `models.base.Model.step_inputs`; of a `dataloaders.scored.Batch`."""
-        return None, (batch.patches, batch.distributions, batch.weights)
-
-    def describe_batch(self, batch):
-        """See `models.base.Model.describe_batch`."""
-        return f"pictures {name_some(batch.names, 99)}"
-
     def train_step(self, patches, distributions, weights, scale=None):
         """See `models.base.Model.train_step`.
 
         Args:
             patches: uint8 (N, P, P, 3), RGB.
             distributions: float32 (N, 10).
-            weights: float32 (N,), as of `dataloaders.scored.Batch`.
+            weights: float32 (N,), as of `dataloaders.scored_rows.Batch`.
             scale: None.
         """
         differentiate = functools.partial(
@@ -139,7 +130,7 @@ class Trainee(Trained):
         )
 
     def _differentiate(self, pictures, distributions, weights, loss_scale):
-        """See `training.optimizer.take_step`; the others are moving averages."""
+        """See `Trained.apply_step`; the others are moving averages."""
         predictor, averages = self.predictor, self.predictor.moving_averages
         # The averages move after the step, on all devices alike, or not at all.
         with keras.StatelessScope() as scope, tf.GradientTape() as tape:

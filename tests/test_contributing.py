@@ -14,7 +14,9 @@ from imaging.files import load_image, save_image
 from imaging.imresize import make_lr
 from models import MODELS
 from models.opening import open_model
+from score_predictors import PREDICTORS
 from tests.pictures import write_pictures
+from tests.scored_data import write_tid2013
 from tests.scripts import ROOT, run, run_here, succeed_here
 from training.options import StepOptions
 
@@ -43,11 +45,17 @@ def registered(tmp_path_factory):
             patch.delitem(sys.modules, name, raising=False)
         patch.setitem(MODELS, "edsr", "own_edsr:EDSR")
         patch.setitem(PAIRED, "side_by_side", "own_side_by_side:SideBySide")
+        patch.setitem(PREDICTORS, "small", "own_small:Small")
         yield
 
 
 @pytest.mark.parametrize(
-    ("file", "most"), [("models/edsr", 60), ("dataloaders/side_by_side", 40)]
+    ("file", "most"),
+    [
+        ("models/edsr", 60),
+        ("dataloaders/side_by_side", 40),
+        ("score_predictors/small", 40),
+    ],
 )
 def test_an_addition_is_short(file, most):
     assert 10 < len(blocks()[file].splitlines()) <= most
@@ -179,3 +187,34 @@ def test_images_side_by_side_are_found_and_their_sizes_checked(images, tmp_path)
     assert "_LRx3" not in succeed_here(*train)
     measure = ("validate.py", f"--restore_path={tmp_path}/run", *start)
     assert "eusr x3" in succeed_here(*measure)
+
+
+def test_a_predictor_is_trained_measured_frozen_and_used(tmp_path):
+    images = write_tid2013(tmp_path / "tid2013")
+    flags = (f"--tid2013_image_path={images}", "--tid2013_validate_range=0,4")
+    start = ("score_predictors/train.py", "--model=small", *flags, "--batch_size=4")
+    start += ("--small_features=4", "--input_patch_size=32", f"--train_path={tmp_path}")
+    start += (
+        "--tid2013_train_range=4,0",
+        "--weight_filename=s.h5",
+        "--ema_decay=0.9",
+        "--dataloader=tid2013",
+    )
+    succeed_here(*start, "--epochs=1")
+    assert "Going on with" in succeed_here(*start, "--epochs=2")
+    assert len((tmp_path / "s.csv").read_text().splitlines()) == 3
+    done = run_here(*start, "--weight_filename=h.h5", "--precision=bfloat16")
+    assert done.returncode == 0, done.stderr
+    restore = ("--model=small", f"--restore_path={tmp_path}/s.h5")
+    measure = ("--dataloader=tid2013", *flags, "--input_patch_size=32")
+    succeed_here("score_predictors/evaluate.py", *restore, *measure)
+    frozen = f"--output_path={tmp_path}/s.pb"
+    assert "exactly" in succeed_here("score_predictors/freeze.py", *restore, frozen)
+    images = write_pictures(tmp_path / "SR", [(40, 52)])
+    scores = [
+        succeed_here(
+            "score_predictors/predict.py", *given, f"--input_path={images}"
+        ).splitlines()[-1]
+        for given in (restore, (f"--model_name={tmp_path}/s.pb",))
+    ]
+    assert scores[0] == scores[1]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dataloaders.scored import Row
+from dataloaders.scored_rows import Row
 from score_predictors import evaluate
 from tests.scored_data import one_hot
 

@@ -101,7 +101,7 @@ def test_the_scale_of_a_float16_run_does_not_reach_one_that_goes_on_in_float32(
 
 def test_a_float32_run_that_goes_on_in_float16_starts_with_a_high_scale(tmp_path):
     model = go_on(tmp_path, "float32", "float16")
-    assert float(model.state.loss_scale.value) == 2.0**15
+    assert float(model.state.loss_scale.factor) == 2.0**15
 
 
 def test_float16_doubles_its_loss_scale_after_many_good_steps():

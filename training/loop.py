@@ -177,7 +177,7 @@ class Loop:
         Returns:
             dict: What the model's `train_step` returned.
         """
-        scale, arrays = self.model.step_inputs(batch)
+        scale, arrays = batch.inputs()
         return self._step_of(scale)(*arrays)
 
     def _step_of(self, scale):
@@ -206,7 +206,7 @@ class Loop:
         step = int(self.model.state.first_bad_step.numpy())
         if step < 0:
             return
-        batch = self.model.describe_batch(self.loader.batch(step))
+        batch = self.loader.batch(step).describe()
         saved = [p for p in list_checkpoints(self.folder) if step_of(p) <= step]
         raise NotFiniteError(
             f"the loss or a gradient of step {step + 1} ({batch}) is not finite. The "

@@ -5,8 +5,6 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from training.replicas import sum_over_replicas
-
 
 class FollowStep(keras.optimizers.schedules.LearningRateSchedule):
     """The rate at the run's own step; an optimizer counts only what it applied."""
@@ -103,50 +101,3 @@ class GuardedAdam(keras.optimizers.Adam):
     def _all_reduce_sum_gradients(self, grads_and_vars):
         """Keras would sum over replicas here; that was done, before the clipping."""
         return grads_and_vars
-
-
-def take_step(state, differentiate, parts):
-    """Takes one step of several optimizers, if all is finite; counts it if not.
-
-    Either all of them move what is theirs, or none does.
-
-    Args:
-        state: `training.state.State`.
-        differentiate: Called with the factor that losses are to be scaled by before
-            they are differentiated; returns a dict of float32 scalars, this replica's
-            shares of the losses (unscaled) and of whatever else the batch comes to,
-            for each part the gradients of its scaled loss (None where a variable has
-            none), and, if it likes, shares of other tensors.
-        parts: (optimizer, variables) pairs.
-
-    Returns:
-        values: The dict, of the whole batch.
-        norms: For each part a float32 scalar, the norm of its gradients together,
-            before any clipping.
-        is_finite: bool scalar, whether the step was taken.
-        And the other tensors, of the whole batch, whether finite or not.
-    """
-    loss_scale = state.loss_scale
-    values, gradients, *others = differentiate(loss_scale.value)
-    # A variable without a gradient, as of another scale's path, does not move.
-    parts = [
-        (optimizer, [v for v, g in zip(variables, part, strict=True) if g is not None])
-        for (optimizer, variables), part in zip(parts, gradients, strict=True)
-    ]
-    gradients = [[g for g in part if g is not None] for part in gradients]
-    values, gradients, *others = sum_over_replicas((values, gradients, *others))
-    if loss_scale.is_dynamic:
-        gradients = [[g / loss_scale.factor for g in part] for part in gradients]
-    norms = [tf.linalg.global_norm(part) for part in gradients]
-    losses_are_finite = _are_finite(values.values())
-    is_finite = losses_are_finite & _are_finite(norms)
-    for (optimizer, variables), part, norm in zip(parts, gradients, norms, strict=True):
-        if optimizer.clip_norm:
-            part, _ = tf.clip_by_global_norm(part, optimizer.clip_norm, norm)
-        optimizer.apply_if(is_finite, part, variables)
-    state.record(is_finite | loss_scale.adapt(is_finite, losses_are_finite))
-    return values, norms, is_finite, *others
-
-
-def _are_finite(scalars):
-    return tf.reduce_all(tf.math.is_finite(tf.stack(list(scalars))))

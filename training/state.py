@@ -118,11 +118,6 @@ class LossScale:
         )
         self.steps = make_counter(0, "steps_at_loss_scale")
 
-    @property
-    def value(self):
-        """What the loss is scaled by, a float32 scalar."""
-        return self.factor if self.is_dynamic else tf.constant(1.0)
-
     def adapt(self, is_finite, losses_are_finite):
         """Changes the factor in the graph after a step.
 

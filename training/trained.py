@@ -6,16 +6,17 @@ import random
 import tensorflow as tf
 
 from training import averages, checkpoints
-from training.optimizer import GuardedAdam, take_step
+from training.optimizer import GuardedAdam
 from training.options import FOR_ANY_MODEL, StepOptions
+from training.replicas import sum_over_replicas
 from training.state import State
 
 
 class Trained:
     """Networks in training, and most of what `training.loop.Loop` asks of them.
 
-    A subclass adds `train_step`, `step_inputs`, `describe_batch` and `step_signature`;
-    see `models.base.Model`. All that `training.options.StepOptions` say, it does.
+    A subclass adds `train_step` and `step_signature`; see `models.base.Model`. All that
+    `training.options.StepOptions` say, it does.
 
     Attributes:
         main: The name, of `networks`, of the one that is averaged; what a log says of
@@ -87,25 +88,53 @@ class Trained:
         return optimizer
 
     def apply_step(self, differentiate, trained):
-        """Takes a step; runs in a replica, within a `tf.function`.
+        """Takes one step of all optimizers, if all is finite; counts it if not.
+
+        Runs in a replica, within a `tf.function`. Either all that is trained moves, or
+        nothing does.
 
         Args:
-            differentiate: As of `training.optimizer.take_step`.
+            differentiate: Called with the factor that losses are to be scaled by before
+                they are differentiated; returns a dict of float32 scalars, this
+                replica's shares of the losses (unscaled) and of whatever else the batch
+                comes to, for each of `trained` the gradients of its scaled loss (None
+                where a variable has none), and, if it likes, shares of other tensors.
             trained: From a name of `optimizers` to the variables that move.
 
         Returns:
-            dict: What `differentiate` returned of the whole batch, and the norms of
-            the gradients.
+            dict: Of the whole batch, and for each of `trained` the norm of its
+            gradients together, before any clipping.
         """
         if self.options.jit_compile:
             differentiate = tf.function(
                 differentiate, autograph=False, jit_compile=True
             )
-        values, norms, is_finite, *others = take_step(
-            self.state,
-            differentiate,
-            [(self.optimizers[root], variables) for root, variables in trained.items()],
+        loss_scale = self.state.loss_scale
+        is_scaled, factor = loss_scale.is_dynamic, loss_scale.factor
+        values, gradients, *others = differentiate(
+            factor if is_scaled else tf.constant(1.0)
         )
+        # A variable without a gradient, as of another scale's path, does not move.
+        moving = [
+            [v for v, g in zip(variables, part, strict=True) if g is not None]
+            for variables, part in zip(trained.values(), gradients, strict=True)
+        ]
+        gradients = [[g for g in part if g is not None] for part in gradients]
+        values, gradients, *others = sum_over_replicas((values, gradients, *others))
+        if is_scaled:
+            gradients = [[g / factor for g in part] for part in gradients]
+        norms = [tf.linalg.global_norm(part) for part in gradients]
+        losses_are_finite = _are_finite(values.values())
+        is_finite = losses_are_finite & _are_finite(norms)
+        for root, variables, part, norm in zip(
+            trained, moving, gradients, norms, strict=True
+        ):
+            optimizer = self.optimizers[root]
+            if optimizer.clip_norm:
+                part, _ = tf.clip_by_global_norm(part, optimizer.clip_norm, norm)
+            optimizer.apply_if(is_finite, part, variables)
+        may_mend = loss_scale.adapt(is_finite, losses_are_finite)
+        self.state.record(is_finite | may_mend)
         self.finish_step(values, is_finite, *others)
         if self.average is not None:
             weights = self.average.weights, self.networks[self.main].weights
@@ -118,9 +147,9 @@ class Trained:
         """Does what a step does besides moving what is trained.
 
         Args:
-            values: As of `training.optimizer.take_step`.
-            is_finite: Likewise.
-            *others: Likewise.
+            values: As `differentiate` of `apply_step` returns them, of the whole batch.
+            is_finite: bool scalar, whether the step was taken.
+            *others: What else it returned, of the whole batch, finite or not.
         """
 
     def learning_rates(self):
@@ -154,3 +183,7 @@ class Trained:
     def _name_of_root(self, root, name):
         """What a log calls a number of one network."""
         return name if root == self.main else f"{root}/{name}"
+
+
+def _are_finite(scalars):
+    return tf.reduce_all(tf.math.is_finite(tf.stack(list(scalars))))
