@@ -48,6 +48,7 @@ class Run:
             ),
         )
         self.loader.prepare()
+        self.prepare = lambda batch: None
         settings = {"alpha": 0.35, "weights": "none", "dropout": 0.5} | settings
         options = options or StepOptions()
         predictor = MobileNetV2(Settings(**settings), options.precision)
@@ -58,21 +59,17 @@ class Run:
         return epochs.resume(self.trainee, self.loader, self.files)
 
     def make_loop(self, count):
-        return epochs.make_loop(self.trainee, self.loader, self.files, count)
+        loop = epochs.make_loop(self.trainee, self.loader, self.files, count)
+        take = loop.take_step
+        loop.take_step = lambda batch: self.prepare(batch) or take(batch)
+        return loop
 
     def run(self, count):
         return self.make_loop(count).run()
 
     def before_step(self, function):
         """Calls a function before each step is handed what it is made of."""
-        make = self.loader.batch
-
-        def batch(*arguments, **others):
-            one = make(*arguments, **others)
-            function(one)
-            return one
-
-        self.loader.batch = batch
+        self.prepare = function
 
 
 def take_losses(monkeypatch, losses):
