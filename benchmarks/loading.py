@@ -15,7 +15,7 @@ from dataloaders.paired import PairedLoader
 from dataloaders.paired_settings import PairedSettings
 from imaging.files import load_image, save_image
 from imaging.imresize import imresize, make_lr
-from training.ahead import Ahead
+from training.prefetch import Prefetch
 
 # Height and width of an image of DIV2K.
 SIZE = (1356, 2040)
@@ -96,7 +96,7 @@ def time_batch(loader, scale):
 def measure_waiting(loader):
     """Share of the time that a consumer of `CONSUMER` seconds a step waits."""
     start = time.perf_counter()
-    with Ahead(loader.batch, 0, CONSUMED) as batches:
+    with Prefetch(loader.batch, 0, CONSUMED) as batches:
         for _ in range(CONSUMED):
             batches.get()
             time.sleep(CONSUMER)

@@ -15,7 +15,7 @@ from score_predictors import epochs
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from score_predictors.run_files import RunFiles
 from score_predictors.trainee import Trainee
-from training.ahead import Ahead
+from training.prefetch import Prefetch
 
 # Height and width of most of AVA's photographs.
 SIZE = (480, 640)
@@ -85,7 +85,7 @@ def measure_input(loader):
     """Images a second that are prepared when nobody else computes."""
     threads = loader.settings.threads
     start = time.perf_counter()
-    with Ahead(loader.batch, 0, BATCHES, threads, 2 * threads) as batches:
+    with Prefetch(loader.batch, 0, BATCHES, threads, 2 * threads) as batches:
         count = sum(len(batches.get().patches) for _ in range(BATCHES))
     return count / (time.perf_counter() - start)
 
@@ -99,7 +99,7 @@ def train_and_wait(loop, batch):
 def measure_together(loop, loader, name):
     """Trains from files; a `Row` with the share of the time spent waiting."""
     threads = loader.settings.threads
-    with Ahead(loader.batch, 0, BATCHES, threads, 2 * threads) as batches:
+    with Prefetch(loader.batch, 0, BATCHES, threads, 2 * threads) as batches:
         # The first batch has nothing before it to be prepared behind.
         train_and_wait(loop, batches.get())
         start, before = time.perf_counter(), batches.waited

@@ -64,7 +64,7 @@ class PairedLoader(ImageSet):
         super().__init__(settings)
         weights = settings.scale_weights or (1,) * len(self.scales)
         # Each scale as often as it is to be drawn.
-        self.urn = [
+        self.weighted_scales = [
             s for s, w in zip(self.scales, weights, strict=True) for _ in range(w)
         ]
         self.hr, self.lr, self.usable = None, {}, {}
@@ -124,7 +124,7 @@ class PairedLoader(ImageSet):
 
     def _draw_scale(self, random):
         """Draws the scale: the first thing drawn in a step, so that it is cheap."""
-        return self.urn[random.integers(len(self.urn))]
+        return self.weighted_scales[random.integers(len(self.weighted_scales))]
 
     def batch(self, step, scale=None, share=slice(None)):
         """Draws the batch of one step.

@@ -11,7 +11,7 @@ from console.files import check_target
 from console.settings import PathName, option
 from models import opening
 from training import checkpoints, devices
-from training.keeper import writing
+from training.checkpoint_writer import writing
 
 # A checkpoint's files, in the order in which they take their places: without an index
 # there is no checkpoint.

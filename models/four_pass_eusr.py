@@ -27,9 +27,9 @@ from models.four_pass_settings import (
 )
 from models.generator_model import GeneratorModel
 from models.generator_settings import Architecture
+from models.monitor import DiscriminatorMonitor
 from models.predictors import open_predictors
 from models.trained import GENERATOR
-from models.watching import DiscriminatorWatch
 from training.options import POLICIES
 from training.replicas import count_replicas
 
@@ -40,7 +40,7 @@ class FourPassEUSR(GeneratorModel):
     Attributes:
         discriminator: `models.discriminator.Discriminator`; None for a model that
             only upscales.
-        watch: `models.watching.DiscriminatorWatch`.
+        monitor: `models.monitor.DiscriminatorMonitor`.
         predictors: From `aesthetic` and `subjective` to a
             `models.predictors.ScorePredictor`, of those that a loss asks for.
     """
@@ -67,7 +67,7 @@ class FourPassEUSR(GeneratorModel):
             InputError: A predictor is missing or damaged.
         """
         super().__init__(architecture, training, options)
-        self.predictors, self.discriminator, self.watch = {}, None, None
+        self.predictors, self.discriminator, self.monitor = {}, None, None
         if training is None:
             return
         check_passes(training.passes, architecture.model_scales)
@@ -76,7 +76,7 @@ class FourPassEUSR(GeneratorModel):
         self.discriminator = Discriminator(POLICIES[self.options.precision])
         self.networks["discriminator"] = self.discriminator
         self.add_optimizer("discriminator", training.learning_rate_discriminator)
-        self.watch = DiscriminatorWatch()
+        self.monitor = DiscriminatorMonitor()
 
     def check_run(self, max_steps, lr_patch_size):
         """See `Model.check_run`."""
@@ -122,7 +122,7 @@ class FourPassEUSR(GeneratorModel):
         """
         values = super().train_step(lr, hr, scale)
         if self.training.weight_lg:
-            self.watch.record(values["discriminator/accuracy"])
+            self.monitor.record(values["discriminator/accuracy"])
         return values
 
     def differentiate(self, lr, hr, scale, shift, loss_scale):
@@ -206,13 +206,13 @@ class FourPassEUSR(GeneratorModel):
 
     def remarks(self):
         """See `Model.remarks`: a discriminator that teaches nothing any more."""
-        return self.watch.remarks()
+        return self.monitor.remarks()
 
     def roots(self):
         """See `Model.roots`."""
         roots = super().roots()
-        if self.watch is not None:
-            roots["discriminator_watch"] = self.watch.tree()
+        if self.monitor is not None:
+            roots["discriminator_watch"] = self.monitor.tree()
         return roots
 
     def tf1_layers(self):

@@ -240,7 +240,7 @@ class ByEpochs:
         scalars = {n.replace("validation_", "validation/"): known[n] for n in known}
         self.writer.write(epoch, scalars)
 
-    def save(self, keeper):
+    def save(self, checkpoint_writer):
         """Writes all of a run's files."""
         is_first = not list_checkpoints(self.files.state)
         try:
@@ -254,7 +254,7 @@ class ByEpochs:
             with written_whole(self.files.table) as aside:
                 aside.write_text(table.getvalue())
             # Last, so that a state never says more than the files beside it hold.
-            keeper.save(self.trainee.step)
+            checkpoint_writer.save(self.trainee.step)
         except OSError:
             if is_first:  # Weights without a state would bar the way to a new start.
                 for path in (self.files.weights, self.files.best, self.files.table):

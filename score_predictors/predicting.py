@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from console.progress import Progress
 from frozen.predictor import to_input
-from training.ahead import Ahead
+from training.prefetch import Prefetch
 from training.state import NotFiniteError
 
 
@@ -45,7 +45,7 @@ def predict_part(loader, predict, hint, is_to_stop=lambda: False):
     count, threads = loader.validation_batches, loader.settings.threads
     predicted, target = [], []
     with (
-        Ahead(loader.validation_batch, 0, count, threads, 2 * threads) as batches,
+        Prefetch(loader.validation_batch, 0, count, threads, 2 * threads) as batches,
         Progress(count, "Validating", "batch") as progress,
     ):
         for _ in range(count):

@@ -33,7 +33,7 @@ with quiet.imports():
     from tests.scored_data import write_ava, write_tid2013
     from tests.scripts import run_here, succeed_here
     from tests.small import SMALL_FLAGS, make_small
-    from training.keeper import Keeper
+    from training.checkpoint_writer import CheckpointWriter
 
 from frozen import graphs
 
@@ -111,7 +111,7 @@ def _make_pb(folder):
 
 def _make_checkpoint(folder, part):
     model = make_small()
-    prefix = Keeper(model.roots(), folder / "run", 1).save(0)
+    prefix = CheckpointWriter(model.roots(), folder / "run", 1).save(0)
     write_pictures(folder / "LR", [(9, 8)])
     source = (f"--restore_path={prefix}", f"--input_path={folder / 'LR'}")
     return Path(f"{prefix}.{part}"), _upscale(folder, *source)

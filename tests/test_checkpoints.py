@@ -16,7 +16,7 @@ from models.opening import open_model
 from tests.small import SMALL, draw_batch, make_small
 from training import checkpoints, index_files, run_folder
 from training.arguments import ARGUMENTS, read_arguments, write_arguments
-from training.keeper import Keeper
+from training.checkpoint_writer import CheckpointWriter
 
 ARGUMENTS_NAME = "state/arguments/.ATTRIBUTES/py_state"
 
@@ -27,7 +27,7 @@ def trained(tmp_path):
     model = make_small(learning_rate=1e-2)
     model.train_step(*draw_batch(2), 2)
     model.state.step.assign(7)
-    prefix = Keeper(model.roots(), tmp_path, 3).save(7)
+    prefix = CheckpointWriter(model.roots(), tmp_path, 3).save(7)
     return model, prefix
 
 
@@ -106,9 +106,9 @@ def test_a_checkpoint_is_found_by_any_of_its_names_or_its_folder(
 
 
 def test_the_newest_is_the_one_of_the_highest_step(trained, tmp_path):
-    keeper = Keeper(trained[0].roots(), tmp_path, 3)
+    checkpoint_writer = CheckpointWriter(trained[0].roots(), tmp_path, 3)
     for step in (900, 1000):
-        keeper.save(step)
+        checkpoint_writer.save(step)
     assert checkpoints.find(tmp_path).endswith("model.ckpt-1000")
 
 
@@ -148,20 +148,20 @@ def test_a_damaged_checkpoint_is_refused(trained, part):
 
 
 def test_only_the_last_few_are_kept(trained, tmp_path):
-    keeper = Keeper(trained[0].roots(), tmp_path / "kept", 2)
+    checkpoint_writer = CheckpointWriter(trained[0].roots(), tmp_path / "kept", 2)
     for step in (1, 2, 3):
-        keeper.save(step)
+        checkpoint_writer.save(step)
     kept = [p.name for p in checkpoints.list_checkpoints(tmp_path / "kept")]
     assert kept == ["model.ckpt-2", "model.ckpt-3"]
 
 
 def test_a_damaged_list_of_checkpoints_is_made_again(tmp_path):
     model = make_small()
-    Keeper(model.roots(), tmp_path, 2).save(1)
+    CheckpointWriter(model.roots(), tmp_path, 2).save(1)
     (tmp_path / "checkpoint").write_bytes(bytes(range(128, 256)))
-    keeper = Keeper(model.roots(), tmp_path, 2)
+    checkpoint_writer = CheckpointWriter(model.roots(), tmp_path, 2)
     for step in (2, 3):
-        keeper.save(step)
+        checkpoint_writer.save(step)
     kept = [path.name for path in checkpoints.list_checkpoints(tmp_path)]
     assert kept == ["model.ckpt-2", "model.ckpt-3"]
 
@@ -169,16 +169,16 @@ def test_a_damaged_list_of_checkpoints_is_made_again(tmp_path):
 def test_arguments_are_in_the_checkpoints_too(tmp_path):
     model = make_small()
     model.state.arguments.values["run"] = {"seed": 5}
-    Keeper(model.roots(), tmp_path, 2).save(1)
+    CheckpointWriter(model.roots(), tmp_path, 2).save(1)
     assert run_folder.read_before(tmp_path) == {"seed": 5}
     write_arguments(tmp_path / ARGUMENTS, {"seed": 6})
     assert run_folder.read_before(tmp_path) == {"seed": 6}
 
 
 def test_later_checkpoints_are_set_aside_whole(tmp_path):
-    keeper = Keeper(make_small().roots(), tmp_path, 9)
+    checkpoint_writer = CheckpointWriter(make_small().roots(), tmp_path, 9)
     for step in (1, 2, 3):
-        keeper.save(step)
+        checkpoint_writer.save(step)
     aside = run_folder.set_later_aside(tmp_path, 1, tmp_path / "model.ckpt-1")
     assert checkpoints.list_checkpoints(tmp_path) == [tmp_path / "model.ckpt-1"]
     assert len(checkpoints.list_checkpoints(aside)) == 2
@@ -330,16 +330,16 @@ def test_an_index_that_claims_more_than_the_files_hold_is_refused(trained, tmp_p
 
 def test_checkpoints_that_a_list_names_elsewhere_are_not_removed(tmp_path):
     mine = make_small()
-    elsewhere = Keeper(mine.roots(), tmp_path / "elsewhere", 1).save(1)
+    elsewhere = CheckpointWriter(mine.roots(), tmp_path / "elsewhere", 1).save(1)
     run = tmp_path / "run"
     run.mkdir()
     state = tf.compat.v1.train.generate_checkpoint_state_proto(
         str(run), elsewhere, [elsewhere]
     )
     (run / "checkpoint").write_text(str(state))
-    keeper = Keeper(mine.roots(), run, 1)
+    checkpoint_writer = CheckpointWriter(mine.roots(), run, 1)
     for step in (2, 3):
-        keeper.save(step)
+        checkpoint_writer.save(step)
     assert [path.name for path in checkpoints.list_checkpoints(run)] == ["model.ckpt-3"]
     assert Path(f"{elsewhere}.index").is_file()
     assert "elsewhere" in (run / "checkpoint.old").read_text()

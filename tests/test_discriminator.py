@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import watching
+from models import monitor
 from models.discriminator import Discriminator
-from models.watching import DiscriminatorWatch
+from models.monitor import DiscriminatorMonitor
 from tests.four_pass import make_four_pass, take_step, weigh_only
 from tests.small import draw_batch
-from training.keeper import Keeper
+from training.checkpoint_writer import CheckpointWriter
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_a_discriminator_in_bfloat16_starts_and_ends_in_float32():
 
 
 def watch(accuracies):
-    watched = DiscriminatorWatch()
+    watched = DiscriminatorMonitor()
     for accuracy in accuracies:
         watched.record(tf.constant(accuracy))
     return watched
@@ -60,7 +60,7 @@ def watch(accuracies):
 def test_a_discriminator_that_teaches_nothing_is_pointed_out_once(
     accuracies, said, monkeypatch
 ):
-    monkeypatch.setattr(watching, "PATIENCE", 100)
+    monkeypatch.setattr(monitor, "PATIENCE", 100)
     # Whoever looks does so later, between two verdicts.
     watched = watch([*accuracies, 0.6, 0.6, 0.6])
     remarks = watched.remarks()
@@ -71,20 +71,20 @@ def test_a_discriminator_that_teaches_nothing_is_pointed_out_once(
 
 
 def test_the_watch_goes_on_after_a_start(tmp_path, monkeypatch):
-    monkeypatch.setattr(watching, "PATIENCE", 10)
+    monkeypatch.setattr(monitor, "PATIENCE", 10)
     model = make_four_pass(**weigh_only("lg"))
-    model.watch = watch([1.0] * 8)
-    prefix = Keeper(model.roots(), tmp_path, 1).save(8)
+    model.monitor = watch([1.0] * 8)
+    prefix = CheckpointWriter(model.roots(), tmp_path, 1).save(8)
     again = make_four_pass(**weigh_only("lg"))
     again.restore(prefix, resume=True)
-    again.watch.record(tf.constant(1.0))
+    again.monitor.record(tf.constant(1.0))
     assert again.remarks() == []
-    again.watch.record(tf.constant(1.0))
+    again.monitor.record(tf.constant(1.0))
     assert len(again.remarks()) == 1
 
 
 def test_a_step_is_watched(batch):
     model = make_four_pass(**weigh_only("lg"))
     accuracy = take_step(model, batch)["discriminator/accuracy"]
-    assert int(model.watch.steps) == 1
-    assert float(model.watch.right) == accuracy
+    assert int(model.monitor.steps) == 1
+    assert float(model.monitor.right) == accuracy

@@ -21,7 +21,7 @@ from models.generator_settings import Architecture
 from score_predictors import weight_files
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from tests.scripts import fail_here, succeed_here
-from training.keeper import Keeper
+from training.checkpoint_writer import CheckpointWriter
 
 OTHERS = ("saved_model", "onnx", "tflite")
 ENDINGS = {"saved_model": "", "onnx": ".onnx", "tflite": ".tflite"}
@@ -75,7 +75,7 @@ def model():
 @pytest.fixture(scope="module")
 def checkpoint(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    return Keeper(model.roots(), folder, 1).save(0)
+    return CheckpointWriter(model.roots(), folder, 1).save(0)
 
 
 def freeze(checkpoint, kind, target, scale):
@@ -194,7 +194,7 @@ def test_the_checkpoint_itself_is_not_replaced(checkpoint, part):
 def test_weights_that_went_astray_are_told(tmp_path):
     made = EUSR(Architecture((2,), 4, 1))
     made.generator.first_conv.bias.assign([float("nan")] * 4)
-    prefix = Keeper(made.roots(), tmp_path / "run", 1).save(0)
+    prefix = CheckpointWriter(made.roots(), tmp_path / "run", 1).save(0)
     line = fail_here(
         "freeze.py", f"--restore_path={prefix}", f"--output_path={tmp_path / 'x.pb'}"
     )

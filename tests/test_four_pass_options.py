@@ -22,7 +22,7 @@ from tests.four_pass import (
     write_predictors,
 )
 from tests.small import draw_batch
-from training.keeper import Keeper
+from training.checkpoint_writer import CheckpointWriter
 from training.options import StepOptions
 
 
@@ -94,7 +94,7 @@ def test_a_run_in_two_parts_ends_as_one_that_ran_through(tmp_path, paths, batch)
     take_step(whole, batch, steps=3)
     first = make_four_pass(options, **training)
     take_step(first, batch, steps=2)
-    prefix = Keeper(first.roots(), tmp_path, 1).save(2)
+    prefix = CheckpointWriter(first.roots(), tmp_path, 1).save(2)
     again = make_four_pass(options, **training)
     again.generator.first_conv.bias.assign_add(tf.ones((4,)))
     again.restore(prefix, resume=True)
@@ -113,7 +113,7 @@ def test_a_run_in_two_parts_ends_as_one_that_ran_through(tmp_path, paths, batch)
 def test_a_run_starts_from_the_generator_of_an_eusr(tmp_path):
     eusr = EUSR(SMALL)
     eusr.state.step.assign(7)
-    prefix = Keeper(eusr.roots(), tmp_path, 1).save(7)
+    prefix = CheckpointWriter(eusr.roots(), tmp_path, 1).save(7)
     model = make_four_pass(**weigh_only("lg"))
     model.restore(prefix, "generator")
     for one, other in zip(eusr.generator.weights, model.generator.weights, strict=True):

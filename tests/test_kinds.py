@@ -11,7 +11,7 @@ from tests.four_pass import write_predictor
 from tests.pictures import write_pictures
 from tests.scripts import fail_here
 from tests.small import make_small
-from training.keeper import Keeper
+from training.checkpoint_writer import CheckpointWriter
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def folder(tmp_path_factory):
     """One file of each kind."""
     folder = tmp_path_factory.mktemp("kinds")
     model = make_small()
-    Keeper(model.roots(), folder / "run", 1).save(7)
+    CheckpointWriter(model.roots(), folder / "run", 1).save(7)
     graphs.save(make_network(model, (2,)).graph_def, folder / "model.pb")
     write_predictor(folder / "predictor.pb")
     with h5py.File(folder / "w.h5", "w") as file:

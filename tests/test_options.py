@@ -18,7 +18,7 @@ from tests.pictures import write_pictures
 from tests.small import draw_batch, make_small
 from training import checkpoints, devices
 from training.arguments import check_same_run
-from training.keeper import Keeper
+from training.checkpoint_writer import CheckpointWriter
 from training.loop import Loop, LoopSettings
 from training.options import StepOptions
 
@@ -55,7 +55,7 @@ def averaged(tmp_path):
     """A model with an average, and its checkpoint."""
     model = make_small(StepOptions(ema_decay=0.5), learning_rate=1e-1)
     train(model)
-    return model, Keeper(model.roots(), tmp_path / "run", 1).save(4)
+    return model, CheckpointWriter(model.roots(), tmp_path / "run", 1).save(4)
 
 
 def picture(model):
@@ -88,7 +88,7 @@ def test_a_run_goes_on_with_weights_and_average_alike(averaged):
 def test_an_average_that_begins_late_begins_with_the_weights(tmp_path):
     model = make_small(learning_rate=1e-1)
     train(model)
-    prefix = Keeper(model.roots(), tmp_path, 1).save(4)
+    prefix = CheckpointWriter(model.roots(), tmp_path, 1).save(4)
     again = make_small(StepOptions(ema_decay=0.5))
     again.restore(prefix, resume=True)
     for one, two in zip(again.average.weights, model.generator.weights, strict=True):

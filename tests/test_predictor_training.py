@@ -21,7 +21,7 @@ from score_predictors.run_files import RunFiles
 from score_predictors.trainee import Trainee
 from score_predictors.weight_files import WeightFile
 from tests.scored_data import spoil, write_ava
-from training.keeper import Keeper
+from training.checkpoint_writer import CheckpointWriter
 from training.options import StepOptions
 
 
@@ -267,7 +267,7 @@ def test_a_disk_that_fills_at_the_first_save_does_not_bar_the_way(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     run.files.check_new()
-    monkeypatch.setattr(Keeper, "save", fill)
+    monkeypatch.setattr(CheckpointWriter, "save", fill)
     with pytest.raises(OSError, match="No space left"):
         run.run(1)
     run.files.check_new()
@@ -389,15 +389,15 @@ def test_an_epoch_that_is_not_the_best_is_saved_when_it_is_worth_it(
     write_ava(tmp_path)
     monkeypatch.setattr(epochs, "EPOCH_SAVE_SECONDS", seconds)
     take_losses(monkeypatch, [0.3, 0.4, 0.2, 0.5])
-    run, rows, save = Run(tmp_path, train_last_only=True), [], Keeper.save
+    run, rows, save = Run(tmp_path, train_last_only=True), [], CheckpointWriter.save
 
-    def count_rows(keeper, step):
+    def count_rows(checkpoint_writer, step):
         # All that is beside the state says the same as the state.
         table = run.files.table.read_text().splitlines()[1:]
         rows.append((len(table), run.trainee.epoch))
-        return save(keeper, step)
+        return save(checkpoint_writer, step)
 
-    monkeypatch.setattr(Keeper, "save", count_rows)
+    monkeypatch.setattr(CheckpointWriter, "save", count_rows)
     run.run(4)
     assert len(rows) == saves and all(one == other for one, other in rows)
 

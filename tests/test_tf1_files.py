@@ -14,12 +14,12 @@ from tests.four_pass import SMALL, make_four_pass, weigh_only
 from tests.scripts import fail_here, succeed_here
 from tests.small import SMALL as SMALL_EUSR
 from tests.small import draw_batch, make_small
-from training.keeper import Keeper
+from training.checkpoint_writer import CheckpointWriter
 from training.options import StepOptions
 
 
 def save(model, folder, step=2):
-    return Keeper(model.roots(), folder, 1).save(step)
+    return CheckpointWriter(model.roots(), folder, 1).save(step)
 
 
 def train(model, steps=2, scale=2):

@@ -27,7 +27,7 @@ from tests.pictures import write_pictures
 from tests.scripts import ROOT, succeed_here
 from training import checkpoints
 from training.arguments import LEARNED
-from training.keeper import Keeper
+from training.checkpoint_writer import CheckpointWriter
 
 pytest.importorskip("jax", reason="JAX is missing")
 pytest.importorskip("optax", reason="optax, of requirements-jax.txt, is missing")
@@ -121,7 +121,7 @@ def start_weights(folder):
     draw = np.random.default_rng(2)
     for variable in model.generator.trainable_variables:
         variable.assign_add(draw.normal(0, 0.02, variable.shape))
-    prefix = Keeper(model.roots(), folder / "start", 1).save(0)
+    prefix = CheckpointWriter(model.roots(), folder / "start", 1).save(0)
     archive = folder / "start-0.npz"
     flags = (f"--input_path={prefix}", f"--output_path={archive}")
     said = succeed_here("misc/import_weights.py", *flags)

@@ -6,7 +6,7 @@ import math
 import tensorflow as tf
 
 from console.progress import say, warn
-from training.keeper import Keeper
+from training.checkpoint_writer import CheckpointWriter
 from training.run_folder import BEST
 from training.summaries import Summaries
 
@@ -29,9 +29,9 @@ class BySteps:
         self.summaries = Summaries(loop.folder, self.model.step)
 
     @functools.cached_property
-    def keeper_of_best(self):
+    def best_writer(self):
         """What writes the best checkpoint; made when there is one."""
-        return Keeper(self.model.roots(), self.loop.folder / BEST, 1)
+        return CheckpointWriter(self.model.roots(), self.loop.folder / BEST, 1)
 
     def begin(self):
         """Does what an earlier start was stopped before."""
@@ -65,9 +65,9 @@ class BySteps:
         """Whether nothing is left to be done."""
         return self.model.step >= self.settings.max_steps
 
-    def save(self, keeper):
+    def save(self, checkpoint_writer):
         """Writes a checkpoint of the present step."""
-        say(f"Saved {keeper.save(self.model.step)}")
+        say(f"Saved {checkpoint_writer.save(self.model.step)}")
 
     def close(self):
         """Closes files."""
@@ -137,4 +137,4 @@ class BySteps:
         rank = self.validation.rank(measured)
         if rank > float(state.best.numpy()):
             state.best.assign(rank)
-            say(f"The best so far, kept as {self.keeper_of_best.save(done)}")
+            say(f"The best so far, kept as {self.best_writer.save(done)}")

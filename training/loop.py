@@ -18,12 +18,12 @@ from tqdm import tqdm
 from console.errors import InputError
 from console.progress import say
 from console.settings import option
-from training.ahead import Ahead
 from training.by_steps import BySteps
+from training.checkpoint_writer import CheckpointWriter
 from training.checkpoints import list_checkpoints, step_of
-from training.keeper import Keeper
 from training.options import RunLength
 from training.pace import Pace
+from training.prefetch import Prefetch
 from training.replicas import Agreement, Team
 from training.state import NotFiniteError
 from training.stopping import StopRequest
@@ -81,9 +81,11 @@ class Loop:
         self.hooks = make_hooks(self)
 
     @functools.cached_property
-    def keeper(self):
+    def checkpoint_writer(self):
         """What writes checkpoints; made when there is something to write."""
-        return Keeper(self.model.roots(), self.folder, self.settings.save_max_keep)
+        return CheckpointWriter(
+            self.model.roots(), self.folder, self.settings.save_max_keep
+        )
 
     @property
     def is_to_stop(self):
@@ -113,7 +115,7 @@ class Loop:
         make = functools.partial(self.loader.batch, share=share)
         with (
             StopRequest() as self.stop,
-            Ahead(make, first, end, self.threads, 3 * self.threads) as batches,
+            Prefetch(make, first, end, self.threads, 3 * self.threads) as batches,
             tqdm(
                 initial=first,
                 total=end,
@@ -219,5 +221,5 @@ class Loop:
         """Writes a checkpoint of the present step, if there is anything new."""
         self.check_finite()
         if not self.is_saved and self.team.is_chief:
-            self.hooks.save(self.keeper)
+            self.hooks.save(self.checkpoint_writer)
         self.is_saved = True

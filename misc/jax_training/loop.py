@@ -15,7 +15,7 @@ from console.errors import InputError, name_some
 from console.progress import say, to_clock
 from misc.jax_training import log, run_files
 from misc.jax_training.steps import count_work
-from training.ahead import Ahead
+from training.prefetch import Prefetch
 from training.stopping import StopRequest
 
 # Calls that may be under way on the device: one computes while the next one waits.
@@ -66,7 +66,7 @@ class Loop:
         unit, end = self.settings.steps_per_call, self.settings.max_steps
         with (
             StopRequest() as self.stop,
-            Ahead(self._make, step // unit, -(-end // unit), WORKERS) as batches,
+            Prefetch(self._make, step // unit, -(-end // unit), WORKERS) as batches,
             tqdm(
                 initial=step,
                 total=end,

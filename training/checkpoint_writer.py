@@ -33,7 +33,7 @@ def writing(path):
         raise as_os_error(error, path) from None
 
 
-class Keeper:
+class CheckpointWriter:
     """Writes a run's checkpoints and keeps the last few of them."""
 
     def __init__(self, roots, folder, max_to_keep):

@@ -13,7 +13,7 @@ SHARE = 0.99
 _TOLERANCE = 1e-6
 
 
-class DiscriminatorWatch:
+class DiscriminatorMonitor:
     """Judges a discriminator by its answers over `PATIENCE` steps.
 
     All of it is in checkpoints, so that a run that goes on does not begin to count

@@ -5,7 +5,7 @@ import concurrent.futures
 import time
 
 
-class Ahead:
+class Prefetch:
     """Calls a function of the step for the steps to come, in background threads.
 
     The function must depend on the step alone, so that the order in which threads
@@ -26,7 +26,7 @@ class Ahead:
             depth: How many steps are prepared or in preparation.
         """
         self.make, self.coming, self.end = make, first, end
-        self.pool = concurrent.futures.ThreadPoolExecutor(workers, "ahead")
+        self.pool = concurrent.futures.ThreadPoolExecutor(workers, "prefetch")
         self.queue = collections.deque()
         self.waited = 0.0
         for _ in range(depth):
