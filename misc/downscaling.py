@@ -48,9 +48,7 @@ def downscale_folder(
         input_path: Folder of the HR images.
         output_path: Folder of the LR images.
         scale: By how much.
-        downscale: As of `downscale_all`.
-        maker: As of `downscale_all`.
-        num_processes: As of `downscale_all`.
+        downscale, maker, num_processes: As of `downscale_all`.
     """
     jobs = plan_jobs(input_path, {scale: output_path})
     downscale_all(jobs, downscale, maker, num_processes)

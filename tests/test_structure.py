@@ -94,3 +94,11 @@ def test_no_script_asks_which_model_it_is():
             if isinstance(node, ast.Compare):
                 text = ast.unparse(node)
                 assert not any(f"'{name}'" in text for name in MODELS), text
+
+
+def test_no_file_has_more_than_300_lines():
+    files = {*ROOT.glob("*.py"), *ROOT.glob("[a-z]*/**/*.py")}
+    files = {path for path in files if path.parts[len(ROOT.parts)] != "tests"}
+    lines = {path: len(path.read_text().splitlines()) for path in files}
+    assert len(lines) > 100
+    assert {path: count for path, count in lines.items() if count > 300} == {}
