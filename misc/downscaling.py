@@ -27,9 +27,7 @@ class DownscaleSettings(Settings):
     """What is downscaled, and where to."""
 
     input_path: PathName = option(None, "Folder of the HR images.", is_required=True)
-    output_path: PathName = option(
-        None, "Folder to write the LR images to.", is_required=True
-    )
+    output_path: PathName = option(None, "Folder of the LR images.", is_required=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +46,9 @@ def downscale_folder(
         input_path: Folder of the HR images.
         output_path: Folder of the LR images.
         scale: By how much.
-        downscale, maker, num_processes: As of `downscale_all`.
+        downscale: As of `downscale_all`.
+        maker: As of `downscale_all`.
+        num_processes: As of `downscale_all`.
     """
     jobs = plan_jobs(input_path, {scale: output_path})
     downscale_all(jobs, downscale, maker, num_processes)
