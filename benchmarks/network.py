@@ -71,7 +71,8 @@ def make_model(settings, precision, training=None):
     Args:
         settings: `benchmarks.settings.BenchmarkSettings`.
         precision: One of `PRECISIONS`.
-        training: `models.eusr.Training`; None for a network that only upscales.
+        training: `models.generator_settings.Training`; None for a network that only
+            upscales.
 
     Returns:
         EUSR: With random weights.

@@ -42,7 +42,8 @@ def measure(settings):
         )
         for precision in ("float32", "bfloat16")
     }
-    for scale in settings.scales:
+    usable = models["float32"].usable_scales
+    for scale in (scale for scale in settings.scales if scale in usable):
         lr = tiling.draw(*(side * SCALE // scale for side in SIZE))
         with tempfile.TemporaryDirectory() as folder:
             runs = {"bicubic": functools.partial(imresize, to_uint8(lr), scale)}

@@ -246,24 +246,30 @@ def is_one(value, annotation, said):
         annotation: The type of the field.
         said: Its `console.settings.Option`.
     """
+    if value is None:
+        return types.NoneType in typing.get_args(annotation)
+    if said.word is not None and value == said.word:
+        return True
     kind = _find_kind(annotation)
-    numbers = {int: (int,), float: (int, float)}
     if typing.get_origin(kind) is tuple:
         one = typing.get_args(kind)[0]
-        return isinstance(value, tuple) and all(
-            type(each) in numbers.get(one, (str,)) and _is_finite(each)
-            for each in value
-        )
-    if kind not in numbers:
-        return isinstance(value, bool if kind is bool else str) or value is None
+        return isinstance(value, tuple) and all(_is_of(each, one) for each in value)
+    if not _is_of(value, kind):
+        return False
+    if kind not in (int, float):
+        return said.choices is None or value in said.choices
     least = 1 if kind is int and said.least is None else said.least
-    return (
-        type(value) in numbers[kind]
-        and math.isfinite(value)
-        and (least is None or value >= least)
-        and (said.most is None or value <= said.most)
+    return (least is None or value >= least) and (
+        said.most is None or value <= said.most
     )
 
 
-def _is_finite(value):
-    return isinstance(value, str) or math.isfinite(value)
+def _is_of(value, kind):
+    """Whether a value is of a type, and if it is a number finite."""
+    if kind is float:
+        kind = (int, float)
+    elif kind not in (int, bool):
+        kind = (str,)
+    is_one = type(value) in (kind if isinstance(kind, tuple) else (kind,))
+    # An int may be too large for `isfinite`.
+    return is_one and (not isinstance(value, float) or math.isfinite(value))

@@ -127,7 +127,8 @@ class Settings:
     @classmethod
     def prefixed(cls, flag_prefix):
         """A class of the same settings under flags of another prefix."""
-        return type(cls.__name__, (cls,), {"flag_prefix": flag_prefix})
+        own = {"flag_prefix": flag_prefix, "__module__": cls.__module__}
+        return type(cls.__name__, (cls,), own)
 
     @classmethod
     def define_flags(cls):

@@ -48,7 +48,7 @@ class Batch:
         return self.scale, (self.lr, self.hr)
 
     def describe(self):
-        """Says of what it is made, for messages."""
+        """Names its images, for messages."""
         return f"x{self.scale}, images {name_some(self.names, 99)}"
 
 

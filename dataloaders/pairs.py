@@ -58,6 +58,8 @@ def find_pairs(sources, scales):
     pairs, counts = [], []
     for index, source in enumerate(sources):
         hr_paths = source.find_hr()
+        if not hr_paths:
+            raise InputError(f"{source.truth}: found no HR images in it.")
         lr_paths = {scale: {} for scale in scales}
         if not source.makes_lr:
             lr_paths = {scale: source.find_lr(hr_paths, scale) for scale in scales}

@@ -14,7 +14,7 @@ def open_pixels(images, sources, settings):
     Args:
         images: list of `dataloaders.pairs.Pair`.
         sources: list of `dataloaders.sources.Source`, which the images are of.
-        settings: `dataloaders.paired.PairedSettings`.
+        settings: `dataloaders.paired_settings.PairedSettings`.
 
     Returns:
         hr: A sequence of uint8 (H, W, 3), one for each pair.

@@ -57,7 +57,7 @@ class Batch:
         return None, (self.patches, self.distributions, self.weights)
 
     def describe(self):
-        """Says of what it is made, for messages."""
+        """Names its images, for messages."""
         return f"pictures {name_some(self.names, 99)}"
 
 

@@ -50,7 +50,10 @@ class Source:
 
     @property
     def makes_lr(self):
-        """Whether the LR images are made from the HR images."""
+        """Whether the LR images are made from the HR images.
+
+        A subclass that finds them beside HR says `makes_lr = False`.
+        """
         return self.input is None
 
     def find_hr(self):
@@ -144,6 +147,11 @@ def make_sources(truth_path, input_path=None, flag_prefix="--data", make=Source)
             f"{flag} is given {_count(inputs)}, {truth_flag} {_count(truths)}; give "
             "each of the latter its LR images, in the same order, or leave out "
             f"{flag}: then all are made from HR."
+        )
+    if inputs and make.makes_lr is False:
+        raise InputError(
+            f"{flag}={inputs[0]}: this loader finds LR images by {truth_flag} alone; "
+            "leave the flag out."
         )
     for path in filter(_is_list, inputs):
         raise InputError(

@@ -59,7 +59,7 @@ def _make_graph_def(model, scales):
         return chain(lr, functools.partial(_switch, index))
 
     def chain(x, choose):
-        # What a scale has no more parts for passes through the rest.
+        # A scale with fewer parts passes its tensor through the others unchanged.
         runs = ([part.run for part in parts[scale]] for scale in scales)
         # Of each scale, the channels that each level is given, as tracing finds them.
         channels = [[3] for _ in scales]
@@ -89,8 +89,8 @@ def _make_graph_def(model, scales):
 def _run_part(run, level, known, x):
     """Runs a part, or hands on if it is None, on as many channels as are known to come.
 
-    Of a tensor that one scale finishes as a picture and another goes on with,
-    TensorFlow does not know it.
+    TensorFlow does not know the channels of a tensor that is a picture at one scale and
+    features at another.
     """
     x = tf.identity(x)
     if run is None:

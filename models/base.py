@@ -3,7 +3,6 @@
 from console.errors import InputError
 from training import checkpoints
 from training.arguments import LEARNED, add_learned
-from training.state import State
 from upscaling.tiles import upscale_array
 
 
@@ -25,8 +24,8 @@ class Model:
             nothing.
         scales: The upscaling factors that it can do.
         trained_scales: Those that it can be trained at; None for all of `scales`.
-        default_scales: Those meant where nobody says which; None for all that its
-            weights were trained at.
+        default_scales: Scales used when none are given; None for all that its weights
+            were trained at.
         learned_scales: Those that its weights were ever trained at, by whatever run;
             empty for fresh weights, None for weights of which nobody knows.
         state: `training.state.State`: step and arguments; None for a model
@@ -42,17 +41,8 @@ class Model:
     default_scales = advice_for_scratch = trained_scales = None
     state = step_signature = None
 
-    def __init__(self, architecture=None, options=None):
-        """Makes the state, for a model that has something to learn.
-
-        Args:
-            architecture: What the networks were made from, ready for JSON.
-            options: `training.options.StepOptions`.
-        """
-        if architecture is not None:
-            self.state = State(
-                {"model": self.name, "architecture": architecture}, options
-            )
+    def __init__(self, options=None):
+        """Takes the options, which a model without training has no use for."""
 
     @classmethod
     def from_flags(cls, options=None):

@@ -39,7 +39,7 @@ class Generator(UpscalingNetwork):
             convolution, which stay in float32.
 
     Raises:
-        ValueError: A scale is not 2, 3, 4, 6, 8, 9, ...
+        InputError: A scale is not 2, 3, 4, 6, 8, 9, ...
     """
 
     def __init__(

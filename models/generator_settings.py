@@ -18,7 +18,7 @@ def factorise(scale):
     """The factors of the modules that reach a scale, the smallest and cheapest first.
 
     Raises:
-        ValueError: The scale is no product of 2 and 3.
+        InputError: The scale is no product of 2 and 3.
     """
     factors, rest = [], scale
     for factor in (2, 3):
@@ -26,8 +26,8 @@ def factorise(scale):
             factors.append(factor)
             rest //= factor
     if rest != 1 or not factors:
-        raise ValueError(
-            f"EUSR upscales by products of 2 and 3. Received scale {scale}."
+        raise InputError(
+            f"a network upscales by products of 2 and 3. Received scale {scale}."
         )
     return tuple(factors)
 

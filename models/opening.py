@@ -120,6 +120,11 @@ def open_model(path, name=None, target=None, options=None, use_ema=True):
     if path is None:
         return load(MODELS, name, "--model").from_flags()
     if os.fspath(path).endswith(FrozenFile.ending):
+        if (name, target, options) != (None, None, None):
+            raise InputError(
+                f"{path}: a {FrozenFile.ending} file computes as it was frozen; leave "
+                "out name, target and options."
+            )
         return Upscaler(path)
     prefix = checkpoints.find(path)
     arguments = checkpoints.describe(prefix)

@@ -1,4 +1,4 @@
-"""What the network of a checkpoint was made from, held against what is asked for."""
+"""Compares the settings of a checkpoint's network with those that are asked for."""
 
 from console.errors import InputError
 

@@ -68,7 +68,8 @@ class Predictor:
 
         Returns:
             keras.Model: From float32 (N, H, W, 3), any height and width, to float32
-            (N, F). Its layers have names.
+            (N, F). Its layers have names. Features are dropped after it, by
+            `dropout`; layers that draw at random would not draw anew each step.
         """
         raise NotImplementedError
 
@@ -83,7 +84,11 @@ class Predictor:
             precision: One of `training.options.POLICIES`.
         """
         settings = cls.settings_classes[0].from_flags()
-        return cls(dataclasses.replace(settings, **(architecture or {})), precision)
+        known = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in (architecture or {}).items()
+        }
+        return cls(dataclasses.replace(settings, **known), precision)
 
     @classmethod
     def from_file(cls, path, flag):

@@ -1,4 +1,4 @@
-"""What happens after which step where a run counts epochs: `.h5`, `.csv`, the best."""
+"""The hooks of a run that counts epochs: `.h5`, `.csv`, the best."""
 
 import csv
 import functools
@@ -118,7 +118,7 @@ class ByEpochs:
         self.began = self.saved_at = self.told = 0.0
 
     def begin(self):
-        """Does what an earlier start was stopped before: a validation."""
+        """Validates first where an earlier start was stopped before it."""
         self.began = self.saved_at = self.told = time.monotonic()
         if self.trainee.step >= self._end():
             self._finish_epoch()
@@ -141,6 +141,7 @@ class ByEpochs:
             return
         now, left = time.monotonic(), self._end() - done
         if now - self.saved_at > SAVE_SECONDS:
+            self.saved_at = now
             self.loop.save()
         is_told = self.loop.team.is_chief and not sys.stderr.isatty()
         if is_told and now - self.told >= SECONDS_BETWEEN_LINES:
@@ -215,6 +216,7 @@ class ByEpochs:
         is_due = time.monotonic() - self.saved_at > EPOCH_SAVE_SECONDS
         # What is written belongs together, so the best is not written alone.
         if self.is_best or is_due or not list_checkpoints(self.files.state):
+            self.saved_at = time.monotonic()
             self.loop.save()
 
     def _tell(self, values):

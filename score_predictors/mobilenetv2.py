@@ -70,7 +70,7 @@ class MobileNetV2(Predictor):
     settings_classes = (Settings,)
 
     def __init__(self, settings, precision="float32"):
-        """See `Predictor`; what is not given of batch normalisation is chosen."""
+        """See `Predictor`; chooses the momentum of batch normalisation if not given."""
         if settings.bn_momentum is None:
             momentum = 0.9 if settings.weights == "none" else 0.999
             settings = dataclasses.replace(settings, bn_momentum=momentum)

@@ -124,9 +124,13 @@ def _train(team, run, options, files, device):
         files.check_new()
     before = {} if is_new else run_folder.read_before(files.state, files.arguments)
     keras.utils.set_random_seed(run.seed)
+    # Of another predictor it is refused below.
+    is_same = before.get("model") == predictor_class.name
     with team.strategy.scope():
         predictor = predictor_class.from_flags(
-            before.get("architecture"), run.restore_path, options.precision
+            before.get("architecture") if is_same else None,
+            run.restore_path,
+            options.precision,
         )
     classes = *SETTINGS, *predictor_class.settings_classes
     classes += loader_class.settings_classes

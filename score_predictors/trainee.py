@@ -144,7 +144,12 @@ class Trainee(Trained):
             scaled = loss * loss_scale
         variables = [variable.value for variable in predictor.trained_weights]
         count = tf.reduce_sum(tf.cast(weights > 0, tf.float32))
-        moved = [scope.get_current_value(v) / count_replicas() for v in averages]
+        moved = []
+        for average in averages:
+            value = scope.get_current_value(average)
+            # One that no layer moves, as a mean that is fixed, stays.
+            value = average.value if value is None else value
+            moved.append(value / count_replicas())
         values = {"loss": loss, "images": count}
         return values, [tape.gradient(scaled, variables)], moved
 

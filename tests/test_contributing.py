@@ -17,7 +17,7 @@ from models.opening import open_model
 from score_predictors import PREDICTORS
 from tests.pictures import write_pictures
 from tests.scored_data import write_tid2013
-from tests.scripts import ROOT, run, run_here, succeed_here
+from tests.scripts import ROOT, fail_here, run, run_here, succeed_here
 from training.options import StepOptions
 
 NETWORK = ("--edsr_features=4", "--edsr_blocks=1")
@@ -218,3 +218,14 @@ def test_a_predictor_is_trained_measured_frozen_and_used(tmp_path):
         for given in (restore, (f"--model_name={tmp_path}/s.pb",))
     ]
     assert scores[0] == scores[1]
+
+
+def test_mistakes_with_them_get_a_line(images, tmp_path):
+    paths = (f"--data_truth_path={images}", f"--train_path={tmp_path}/run")
+    assert "Received scale 5" in fail_here(
+        "train.py", "--model=edsr", *paths, *SIZES, *NETWORK, "--edsr_scales=5"
+    )
+    beside = ("--dataloader=side_by_side", *paths, *SIZES)
+    assert "found no HR images" in fail_here("train.py", *beside)
+    more = fail_here("train.py", *beside, f"--data_input_path={images}")
+    assert "leave the flag out" in more

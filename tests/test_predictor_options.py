@@ -6,13 +6,11 @@ import json
 import numpy as np
 import pytest
 
-from console.errors import InputError
 from frozen.predictor import to_input
-from score_predictors.base import Predictor
 from tests.scored_data import write_ava
 from tests.test_predictor_training import Run, read_arrays
 from tests.workers import free_addresses, start
-from training.options import StepOptions, check_heeded
+from training.options import StepOptions
 
 
 def run_program(data, folder, addresses=None, **arguments):
@@ -157,8 +155,3 @@ def test_xla_computes_the_same(tmp_path):
     plain = Run(tmp_path, **options)
     ours, theirs = (take_steps(run, 2) for run in (compiled, plain))
     assert ours == pytest.approx(theirs, rel=1e-4)
-
-
-def test_a_predictor_that_does_not_heed_precisions_refuses_them():
-    with pytest.raises(InputError, match="--precision=bfloat16: .* does nothing with"):
-        check_heeded(Predictor, StepOptions(precision="bfloat16"))

@@ -134,3 +134,33 @@ def test_what_is_known_takes_the_place_of_what_was_not_given(parse):
     known = {"small_count": 4, "small_kind": "b", "small_scales": (2, 4)}
     assert take_missing(known) == ["--small_kind=b"]
     assert (Small.from_flags().count, Small.from_flags().kind) == (2, "b")
+
+
+STORED = {"count": 9, "size": "auto", "rate": None, "kind": "b", "scales": [2, 8]}
+STORED |= {"folders": None, "is_fast": True}
+
+
+def test_what_a_file_has_kept_is_taken():
+    assert Small.from_stored(STORED) == Small(9, scales=(2, 8), kind="b", is_fast=True)
+    assert Small.from_stored({}) == Small()
+    assert Small.from_stored({"size": 4, "rate": 1}) == Small(size=4, rate=1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"count": value} for value in (0, 10, 8, 3.0, True, None, "3", 10**400)),
+        *({"rate": value} for value in (0.1, "fast", float("inf"))),
+        *({"kind": "c"}, {"scales": [2, "x"]}, {"scales": 2}, {"scales": [None]}),
+        *({"is_fast": 1}, {"size": "other"}, {"other": 1}),
+    ],
+)
+def test_what_no_flag_could_be_is_refused_of_a_file(changes):
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        Small.from_stored(STORED | changes)
+
+
+def test_a_prefixed_class_is_listed_where_its_own_is(parse):
+    other = Small.prefixed("other_")
+    assert other.__module__ == Small.__module__
+    assert parse(other, "--other_count=4").from_flags(plain=1).count == 4

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from models.base import Model
+from training.state import State
 
 
 class Toy(Model):
@@ -12,7 +13,7 @@ class Toy(Model):
     scales = default_scales = (2,)
 
     def __init__(self, options=None):
-        super().__init__({}, options)
+        self.state = State({"model": self.name, "architecture": {}}, options)
         self.factor = tf.Variable(0.5)
 
     def forward(self, lr, scale):

@@ -1,4 +1,4 @@
-"""What happens after which step where a run counts steps: log, TensorBoard, best."""
+"""The hooks of a run that counts steps: log, TensorBoard, the best checkpoint."""
 
 import functools
 import math
@@ -34,7 +34,7 @@ class BySteps:
         return CheckpointWriter(self.model.roots(), self.loop.folder / BEST, 1)
 
     def begin(self):
-        """Does what an earlier start was stopped before."""
+        """Validates first where an earlier start was stopped before it."""
         self._validate_if_due(self.model.step)
 
     def is_look_due(self, done):

@@ -1,4 +1,4 @@
-"""The training loop: data, step, checkpoints; what else happens, it calls.
+"""The training loop: data, step, checkpoints; hooks do the rest.
 
 A plain loop around one `tf.function` for each scale. It knows a model by the verbs
 of `models.base.Model` and a data loader by `batch(step)`, which depends on the step
@@ -128,7 +128,7 @@ class Loop:
             self.team.check_agreement(first)
             if begin is not None and self.team.is_chief:
                 begin()
-            # Of what a run goes on from, nothing is to be saved.
+            # The checkpoint that a run goes on from is there already.
             self.is_saved = first > 0 or self.is_saved
             try:
                 self.hooks.begin()
@@ -139,7 +139,7 @@ class Loop:
                     bar.update()
             except NotFiniteError:
                 raise
-            except InputError:
+            except (InputError, MemoryError, tf.errors.ResourceExhaustedError):
                 if not self.is_saved and self.model.step > 0:
                     self.save()
                 raise

@@ -1,4 +1,4 @@
-"""How fast a training goes: what its lines about the time left rest on."""
+"""How fast a training goes, from which the log tells the time left."""
 
 from console.progress import to_clock
 

@@ -1,4 +1,4 @@
-"""What all that is trained shares: a subclass adds its networks and its loss."""
+"""The base of models and predictors in training."""
 
 import dataclasses
 import random
