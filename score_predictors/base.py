@@ -10,8 +10,7 @@ import keras
 
 from console.errors import InputError
 from score_predictors.weight_files import WeightFile
-from training.options import POLICIES
-from training.trained import Trained
+from training.options import OF_A_STEP, POLICIES
 
 SCORES = 10
 
@@ -40,7 +39,7 @@ class Predictor:
     """
 
     name = None
-    step_options = Trained.step_options
+    step_options = OF_A_STEP
     settings_classes = ()
     trains_head_only = False
     dropout = 0.0

@@ -245,7 +245,7 @@ def test_a_suffix_is_no_path(tmp_path):
     ("flag", "said"),
     [
         ("--scale=1", "--scale=1: expected more than 1"),
-        ("--scale=20", "--scale=20: the model does x2 and x3 and x4 and x8 and x16"),
+        ("--scale=20", "--scale=20: the model does x2 and x3 and x4 and x6"),
         ("--tile_size=small", "expected a whole number of at least 1, or auto"),
         ("--memory_limit=0.1", "expected a finite number of at least 1"),
         ("--output_format=gif", "--output_format=gif: "),

@@ -99,14 +99,14 @@ def test_a_folder_that_may_not_be_written_to_is_told_before_any_work(tmp_path, s
 def test_a_picture_that_does_not_fit_the_memory_is_left_out(tmp_path, monkeypatch):
     from models.bicubic import Bicubic
 
-    upscale = Bicubic.upscale
+    forward = Bicubic.forward
 
     def run_out(self, lr, scale):
         if np.all(np.asarray(lr) == 77):
             raise MemoryError
-        return upscale(self, lr, scale)
+        return forward(self, lr, scale)
 
-    monkeypatch.setattr(Bicubic, "upscale", run_out)
+    monkeypatch.setattr(Bicubic, "forward", run_out)
     folder = write_pictures(tmp_path / "in", [(30, 30), (30, 60), (30, 31)])
     Image.new("RGB", (60, 30), (77, 77, 77)).save(folder / "1.png")
     done = run_here("test.py", *flags(folder, tmp_path / "out"))

@@ -81,6 +81,12 @@ class StepOptions(BasicOptions):
 
 # What a script does for a model, whichever it is.
 FOR_ANY_MODEL = ("deterministic",)
+# The others: what a model's training step does.
+OF_A_STEP = tuple(
+    field.name
+    for field in dataclasses.fields(StepOptions)
+    if field.name not in FOR_ANY_MODEL
+)
 
 
 def check_heeded(model, options):

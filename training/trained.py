@@ -1,13 +1,12 @@
 """The base of models and predictors in training."""
 
-import dataclasses
 import random
 
 import tensorflow as tf
 
 from training import averages, checkpoints
 from training.optimizer import GuardedAdam
-from training.options import FOR_ANY_MODEL, StepOptions
+from training.options import OF_A_STEP, StepOptions
 from training.replicas import sum_over_replicas
 from training.state import State
 
@@ -32,11 +31,7 @@ class Trained:
 
     name = None
     main = None
-    step_options = tuple(
-        field.name
-        for field in dataclasses.fields(StepOptions)
-        if field.name not in FOR_ANY_MODEL
-    )
+    step_options = OF_A_STEP
 
     def __init__(self, architecture, options=None):
         """Makes the state.
