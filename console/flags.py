@@ -266,10 +266,6 @@ def is_one(value, annotation, said):
 
 def _is_of(value, kind):
     """Whether a value is of a type, and if it is a number finite."""
-    if kind is float:
-        kind = (int, float)
-    elif kind not in (int, bool):
-        kind = (str,)
-    is_one = type(value) in (kind if isinstance(kind, tuple) else (kind,))
+    kinds = {bool: (bool,), int: (int,), float: (int, float)}.get(kind, (str,))
     # An int may be too large for `isfinite`.
-    return is_one and (not isinstance(value, float) or math.isfinite(value))
+    return type(value) in kinds and (type(value) is not float or math.isfinite(value))

@@ -93,16 +93,13 @@ class ImageSet:
     def _look(self):
         """Checks the pairs, once."""
         if not self.images:
-            self.images = self._find(self.scales)
+            self.images = find_pairs(self.sources, self.scales)
 
     @functools.cached_property
     def sources(self):
         """What the paths of the settings are, a list of `source_class`."""
         paths = self.settings.truth_path, self.settings.input_path
         return make_sources(*paths, self.settings.of, self.source_class)
-
-    def _find(self, scales):
-        return find_pairs(self.sources, scales)
 
     def _name_truth(self):
         """What the HR images are of, with its flag, for messages."""
@@ -133,7 +130,9 @@ class ImageSet:
             InputError: A picture is smaller than the scale.
         """
         self._look()
-        pairs = self.images if scale in self.scales else self._find((scale,))
+        pairs = (
+            self.images if scale in self.scales else find_pairs(self.sources, (scale,))
+        )
         for pair in pairs:
             if min(pair.lr_sizes[scale]) == 0:
                 height, width = pair.hr_size

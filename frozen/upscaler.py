@@ -15,6 +15,8 @@ from frozen.upscaler_graph import FEATURES, INPUT, OUTPUT, SCALE, name_part, rea
 from upscaling import passes
 from upscaling.tiles import Stage, make_part, upscale_array
 
+# Scales that are tried with a file that does not say which it does.
+CANDIDATES = (2, 3, 4, 6, 8, 9, 12, 16)
 # For files that do not say it: EUSR's radius at its defaults, at any scale.
 UNKNOWN_RADIUS, DEFAULT_FEATURES = 96, 64
 PROBE_SIDE = 16
@@ -126,11 +128,11 @@ class Upscaler:
         what = " and ".join(f"x{s}" for s in does) or "other scales"
         raise InputError(f"{self.flag}={self.path} does {what}, not --scale={scale}.")
 
-    def find_scales(self, candidates):
-        """The scales that the file does: of the candidates, where it does not say."""
+    def find_scales(self):
+        """Lists the scales that the file does, by trying where it does not say them."""
         if self.scales is not None:
             return sorted(self.scales)
-        return [scale for scale in candidates if scale in self._probe(scale)]
+        return [scale for scale in CANDIDATES if scale in self._probe(scale)]
 
     def has_passes(self):
         """Whether its scale is the pass, as in 4PP-EUSR of the TF1 code."""

@@ -200,8 +200,8 @@ class Model:
         """Makes the SR image of a named LR image; see `upscale`."""
         return self.upscale(lr, scale)
 
-    def find_scales(self, candidates):
-        """Lists the scales to use it at; `candidates` are for files that do not say."""
+    def find_scales(self):
+        """Lists the scales to use it at."""
         return sorted(self.usable_scales)
 
     @staticmethod

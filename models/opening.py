@@ -120,10 +120,10 @@ def open_model(path, name=None, target=None, options=None, use_ema=True):
     if path is None:
         return load(MODELS, name, "--model").from_flags()
     if os.fspath(path).endswith(FrozenFile.ending):
-        if (name, target, options) != (None, None, None):
+        if (name, target, options, use_ema) != (None, None, None, True):
             raise InputError(
                 f"{path}: a {FrozenFile.ending} file computes as it was frozen; leave "
-                "out name, target and options."
+                "out name, target, options and use_ema."
             )
         return Upscaler(path)
     prefix = checkpoints.find(path)

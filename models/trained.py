@@ -9,6 +9,7 @@ from console.errors import InputError
 from models import stored
 from models.base import Model
 from models.compiled import compile_part
+from models.losses import mean_absolute_error
 from training import checkpoints
 from training.options import POLICIES
 from training.replicas import count_replicas
@@ -108,7 +109,7 @@ class TrainedModel(Trained, Model):
         Returns:
             float32 scalar.
         """
-        return tf.reduce_mean(tf.abs(self.generator(lr, scale=scale) - hr))
+        return mean_absolute_error(self.generator(lr, scale=scale), hr)
 
     def trained_variables(self, scale):
         """What moves in a step of one scale.

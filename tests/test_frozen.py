@@ -91,7 +91,7 @@ def test_parts_of_any_factor_are_frozen_and_tiled(tmp_path):
     scales = (2, 6, 3)
     model = EUSR(Architecture(scales, conv_features=4, shared_blocks=1))
     upscaler = Upscaler(freeze(model, scales, tmp_path / "model.pb"))
-    assert upscaler.find_scales(()) == [2, 3, 6]
+    assert upscaler.find_scales() == [2, 3, 6]
     lr = np.random.default_rng(0).uniform(0, 255, (20, 27, 3)).astype(np.float32)
     for scale, factors in ((2, [1, 2]), (3, [1, 3]), (6, [1, 2, 3])):
         stages = upscaler.stages(scale)

@@ -11,8 +11,6 @@ from upscaling.enlarging import Enlarger
 from upscaling.tiles import Tiling, find_scale
 
 AUTO = "auto"
-# Scales that are tried with a file that does not say which it does.
-CANDIDATES = (2, 3, 4, 6, 8, 9, 12, 16)
 GIGABYTE = 1e9
 
 
@@ -139,7 +137,7 @@ def _choose_scale(model, scale):
     """The scale to ask a model for: the next that it does."""
     if model.has_passes() and scale in passes.SCALES:
         return scale
-    does = model.find_scales(CANDIDATES)
+    does = model.find_scales()
     enough = [each for each in does if each >= scale]
     if not enough:
         named = " and ".join(f"x{each}" for each in does) or "no scale that is known"
@@ -154,7 +152,7 @@ def _find_passes(model):
     Raises:
         InputError: Not all can be taken with the model.
     """
-    does = model.find_scales(passes.SCALES)
+    does = model.find_scales()
     if model.has_passes():
         make = passes.make_average
     elif set(passes.SCALES) <= set(does):
