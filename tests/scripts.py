@@ -12,6 +12,7 @@ from unittest import mock
 
 import tensorflow as tf
 from absl import app, flags
+from tensorflow.python.framework import config
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -81,6 +82,12 @@ def run_here(script, *arguments, cwd=ROOT):
                 status = 1
         finally:
             signal.signal(signal.SIGTERM, terminate)
+            # --deterministic would hold for the tests that follow, too. TensorFlow
+            # has no public function that ends it.
+            config.disable_op_determinism()
+            tf.config.optimizer.set_experimental_options(
+                {"arithmetic_optimization": True}
+            )
     texts = said.getvalue(), complained.getvalue()
     return subprocess.CompletedProcess(argv, status, *texts)
 
