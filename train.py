@@ -24,9 +24,10 @@ from models import BASELINES, MODELS
 with quiet.imports():
     import keras
 
-    from models import judging, opening
+    from metrics.measuring import BASELINE, SHAVE_SIZE, Validation
+    from metrics.no_reference import ValidationSettings
+    from models import opening
     from models.footprint import check_memory
-    from models.measuring import BASELINE, SHAVE_SIZE, Validation
     from training import checkpoints, devices, run_folder
     from training.arguments import ARGUMENTS, check_same_run, write_arguments
     from training.loop import Loop, LoopSettings
@@ -65,12 +66,12 @@ class StartSettings(RunSettings):
     )
 
 
-SETTINGS = (StartSettings, LoopSettings, StepOptions, judging.TrainingJudgeSettings)
+SETTINGS = (StartSettings, LoopSettings, StepOptions, ValidationSettings)
 
 
 def main():
     """Trains the model that the flags describe."""
-    start, settings, options, judges = (each.from_flags() for each in SETTINGS)
+    start, settings, options, validating = (each.from_flags() for each in SETTINGS)
     device = devices.choose_asked(start.cuda_device)
     check_heeded(MODEL.load(), options)
     if options.deterministic:
@@ -85,10 +86,10 @@ def main():
         lock = Lock(folder, f"--train_path={folder}") if team.is_chief else None
         if lock is not None:
             stack.enter_context(lock)
-        return _train(team, folder, lock, device, start, settings, options, judges)
+        return _train(team, folder, lock, device, start, settings, options, validating)
 
 
-def _train(team, folder, lock, device, start, settings, options, judges):
+def _train(team, folder, lock, device, start, settings, options, validating):
     """Trains, once it is known who does.
 
     Args:
@@ -99,7 +100,7 @@ def _train(team, folder, lock, device, start, settings, options, judges):
         start: `StartSettings`.
         settings: `LoopSettings`.
         options: `StepOptions`.
-        judges: `models.judging.TrainingJudgeSettings`.
+        validating: `metrics.no_reference.ValidationSettings`.
 
     Returns:
         None, or the exit status that a signal asks for.
@@ -144,7 +145,7 @@ def _train(team, folder, lock, device, start, settings, options, judges):
     if model.step >= settings.max_steps:
         say(f"Nothing to do: step {model.step} of --max_steps={settings.max_steps}.")
         return None
-    validation = _make_validation(model, loader, start, judges)
+    validation = _make_validation(model, loader, start, validating)
     if device == devices.CPU:  # A GPU's memory is not the machine's.
         step_bytes = model.count_step_memory(scales)
         check_memory(loader, step_bytes, team.workers, team.replicas)
@@ -200,19 +201,19 @@ def _make_validation(model, trained, start, settings):
         model: What is measured, at the scales that are trained.
         trained: The loader of the images that are trained on.
         start: `StartSettings`.
-        settings: `models.judging.TrainingJudgeSettings`.
+        settings: `metrics.no_reference.ValidationSettings`.
     """
     if start.validate_truth_path is None:
         start.refuse_validating("niqe_model_path", "best_metric")
         return None
-    judges = settings.make()
-    if settings.best_metric not in (*Validation.METRICS, *judges):
+    no_reference = settings.make()
+    if settings.best_metric not in (*Validation.METRICS, *no_reference):
         raise InputError(
             f"--best_metric={settings.best_metric} needs --niqe_model_path, too."
         )
     loader = trained.validating(start.validate_truth_path, start.validate_input_path)
     # So that anything wrong is met before the training.
-    loader.check_whole(SHAVE_SIZE, with_niqe="niqe" in judges)
+    loader.check_whole(SHAVE_SIZE, with_niqe="niqe" in no_reference)
     where = name_some(start.validate_truth_path)
     say(f"Validating on {len(loader.images)} images of {where}.")
     warn_of_common(loader.images, trained.images)
@@ -221,7 +222,7 @@ def _make_validation(model, trained, start, settings):
         opening.open_model(None, BASELINE),
         loader,
         SHAVE_SIZE,
-        judges,
+        no_reference,
         settings.best_metric,
     )
 

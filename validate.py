@@ -20,12 +20,13 @@ from console.settings import PathName, Settings, is_given, option
 from dataloaders import PAIRED
 from dataloaders.sr_pictures import SRPictures
 from imaging.files import save_image
+from metrics.measuring import BASELINE, SHAVE_SIZE, average, measure_scale
 from models import MODELS
-from models.measuring import BASELINE, SHAVE_SIZE, average, measure_scale
 from reports import outputs
 
 with quiet.imports():
-    from models import judging, opening
+    from metrics.no_reference import PredictorSettings
+    from models import opening
     from models.opening import open_model
     from training import devices
     from training.options import Precision, StepOptions
@@ -73,13 +74,13 @@ class MeasureSettings(Settings):
 
 SETTINGS = (
     *(MeasureSettings, opening.CheckpointSettings, Precision, outputs.Outputs),
-    judging.PredictorJudgeSettings,
+    PredictorSettings,
 )
 
 
 def main():
     """Measures, prints a table, writes report and images."""
-    settings, checkpoint, options, files, judges = (s.from_flags() for s in SETTINGS)
+    settings, checkpoint, options, files, metrics = (s.from_flags() for s in SETTINGS)
     devices.choose(settings.cuda_device, f"--cuda_device={settings.cuda_device}")
     model, step, path = open_measured(settings, checkpoint, options.precision)
     devices.warn_if_slow(options.precision)
@@ -87,8 +88,8 @@ def main():
     if settings.restore_global_step is not None:
         step = settings.restore_global_step
     loader = DATALOADER.load().from_flags(scales=scales)
-    judges = judges.make()
-    loader.check_measurable(settings.shave_size, with_niqe="niqe" in judges)
+    no_reference = metrics.make()
+    loader.check_measurable(settings.shave_size, with_niqe="niqe" in no_reference)
     if settings.data_sr_path is not None:
         model.find(loader.images, scales)
     if settings.save_path is not None:
@@ -106,10 +107,10 @@ def main():
     for scale in scales:
         measured = measure(
             *(model, loader, scale, settings.shave_size, settings.save_path),
-            *(judges, gallery),
+            *(no_reference, gallery),
         )
         report["scales"][str(scale)] = measured
-        print_table(model.name, scale, measured, (*COLUMNS, *judges))
+        print_table(model.name, scale, measured, (*COLUMNS, *no_reference))
     files.write(report, gallery)
 
 
@@ -162,7 +163,7 @@ def _check_save_path(save_path, loader):
 
 
 def measure(
-    model, loader, scale, shave_size, save_path=None, judges=None, gallery=None
+    model, loader, scale, shave_size, save_path=None, no_reference=None, gallery=None
 ):
     """Measures a model and bicubic at one scale; saves the model's images.
 
@@ -172,7 +173,8 @@ def measure(
         scale: Upscaling factor.
         shave_size: HR pixels dropped at each border.
         save_path: Folder for the images; None saves none.
-        judges: As of `models.judging.JudgeSettings.make`; None for none.
+        no_reference: As of `metrics.no_reference.NoReferenceSettings.make`; None for
+            none.
         gallery: `reports.gallery.Gallery` that is offered each image; None for none.
 
     Returns:
@@ -191,7 +193,7 @@ def measure(
             named = dict(reversed(named.items()))
             gallery.offer(scale, name, values[0]["psnr_y"], named, hr)
 
-    results = measure_scale(models, loader, scale, shave_size, keep, judges)
+    results = measure_scale(models, loader, scale, shave_size, keep, no_reference)
     ours, theirs = results[0], results[-1]
     return {
         "average": average(ours),

@@ -19,7 +19,7 @@ TAKEN_NAMES = ("bicubic", "truth")
 
 
 class SRPictures:
-    """Stands where `models.measuring` has a model, and makes nothing.
+    """Stands where `metrics.measuring` has a model, and makes nothing.
 
     Attributes:
         name: Of the folder, for reports.

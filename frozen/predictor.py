@@ -1,4 +1,4 @@
-"""The frozen file of a score predictor.
+"""The frozen file of a score predictor, written and run.
 
     input_1          float32 (N, H, W, 3), RGB in [-1, 1], any height and width
     output_scores    float32 (N, 10), summing to 1
@@ -8,6 +8,8 @@
 The TF1 code's files have the first three; they load too, and some of them take
 pictures of one size only.
 """
+
+from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -132,6 +134,55 @@ class FrozenPredictor:
             )
         with graphs.running(f"{self.flag}={self.path}"):
             return self.function(tf.convert_to_tensor(pictures))
+
+    def mean_scores(self, images):
+        """Predicts mean scores on the scale 1 to 10, whichever people were asked for.
+
+        Losses count on that scale, as in the original code.
+
+        Args:
+            images: float32 (N, H, W, 3), RGB in [0, 255].
+
+        Returns:
+            scores: float32 (N,), in [1, 10].
+            features: float32 (N, 1280).
+        """
+        distributions, features = self(to_input(images))
+        scale = tf.range(1, COUNT + 1, dtype=tf.float32)
+        return tf.linalg.matvec(distributions, scale), features
+
+    def to_people(self, scores, default_first_score):
+        """Brings mean scores to the scale that people were asked for.
+
+        Args:
+            scores: Of `mean_scores`; any shape.
+            default_first_score: The lowest of that scale, for a file that does not
+                say it.
+
+        Returns:
+            The same shape.
+        """
+        known = self.first_score is not None
+        return scores - 1 + (self.first_score if known else default_first_score)
+
+
+def open_predictors(files):
+    """Loads predictors, a file that is given twice only once.
+
+    Args:
+        files: From a name to a path and the flag that gave it.
+
+    Returns:
+        dict: From the same names to a `FrozenPredictor`.
+
+    Raises:
+        InputError: A file is missing, damaged, or no predictor.
+    """
+    loaded = {}
+    for path, flag in files.values():
+        key = Path(path).resolve()
+        loaded[key] = loaded.get(key) or FrozenPredictor(path, flag)
+    return {name: loaded[Path(path).resolve()] for name, (path, _) in files.items()}
 
 
 def to_input(pictures):

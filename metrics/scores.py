@@ -7,6 +7,10 @@ import keras
 import numpy as np
 from scipy import stats
 
+# What predictors score pictures for: the data set that such a predictor is trained on,
+# and the lowest score that people could give there.
+ROLES = {"aesthetic": ("AVA", 1), "subjective": ("TID2013", 0)}
+
 
 def srcc(predicted, target):
     """Spearman's rank correlation: whether the order is right.

@@ -40,6 +40,7 @@ from training.run_settings import RunSettings  # noqa: E402
 with quiet.imports():
     import jax
 
+    from metrics.measuring import SHAVE_SIZE
     from misc.jax_training import archives, log, run_files
     from misc.jax_training.loop import Loop
     from misc.jax_training.settings import JaxOptions, LengthSettings
@@ -47,7 +48,6 @@ with quiet.imports():
     from misc.jax_training.validation import Validation
     from models.footprint import check_memory
     from models.four_pass_settings import check_learned
-    from models.measuring import SHAVE_SIZE
     from training.arguments import (
         ARGUMENTS,
         LEARNED,

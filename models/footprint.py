@@ -3,8 +3,9 @@
 from console.errors import InputError
 from console.machine import free_memory
 from console.progress import to_size
+from metrics.scores import ROLES
 from models.discriminator import CONVOLUTIONS
-from models.four_pass_settings import KINDS, SCALE
+from models.four_pass_settings import SCALE
 from models.generator import START_BLOCKS
 from models.generator_settings import factorise
 
@@ -110,9 +111,9 @@ def _count_predictors(training):
     """How many files of predictors have a say."""
     return len(
         {
-            getattr(training, f"{kind}_nima_path")
-            for kind in KINDS
-            if any(getattr(training, f"weight_l{kind[0]}{what}") for what in "sr")
+            getattr(training, f"{role}_nima_path")
+            for role in ROLES
+            if any(getattr(training, f"weight_l{role[0]}{what}") for what in "sr")
         }
     )
 

@@ -14,6 +14,7 @@ computed, and those of `models.eusr`.
 
 import tensorflow as tf
 
+from frozen.predictor import open_predictors
 from models import reduction, tf1_names
 from models.discriminator import Discriminator
 from models.footprint import count_four_pass
@@ -23,12 +24,12 @@ from models.four_pass_settings import (
     FourPassTraining,
     check_learned,
     check_passes,
+    check_side,
     list_predictors,
 )
 from models.generator_model import GeneratorModel
 from models.generator_settings import Architecture
 from models.monitor import DiscriminatorMonitor
-from models.predictors import open_predictors
 from models.trained import GENERATOR
 from training.options import POLICIES
 from training.replicas import count_replicas
@@ -42,7 +43,7 @@ class FourPassEUSR(GeneratorModel):
             only upscales.
         monitor: `models.monitor.DiscriminatorMonitor`.
         predictors: From `aesthetic` and `subjective` to a
-            `models.predictors.ScorePredictor`, of those that a loss asks for.
+            `frozen.predictor.FrozenPredictor`, of those that a loss asks for.
     """
 
     name = "4pp_eusr"
@@ -82,7 +83,7 @@ class FourPassEUSR(GeneratorModel):
         """See `Model.check_run`."""
         super().check_run(max_steps, lr_patch_size)
         for predictor in self.predictors.values():
-            predictor.check_side(lr_patch_size, SCALE)
+            check_side(predictor, lr_patch_size)
 
     def restore(self, prefix, target=None, resume=False, use_ema=True):
         """See `Model.restore`.

@@ -8,11 +8,12 @@ predictors, which takes longer to trace than all the rest.
 
 import dataclasses
 
+import keras
 import tensorflow as tf
 
+from metrics.scores import ROLES
 from models.losses import (
     cross_entropy,
-    mean_absolute_error,
     mean_squared_error,
     score_loss,
 )
@@ -23,10 +24,10 @@ class Shift:
     """Moves patches round their edges, as discriminator and predictors see them.
 
     Each pixel of LR becomes a square of 4 x 4, and patches begin at a square's corner.
-    The judges halve the size by convolutions that treat odd pixels unlike even ones;
-    unmoved, they always see the same pixels of a square at odd places, and the
-    generator may learn to please them by that. A random shift hides from them where
-    the squares lie.
+    Discriminator and predictors halve the size by convolutions that treat odd pixels
+    unlike even ones; unmoved, they always see the same pixels of a square at odd
+    places, and the generator may learn to please them by that. A random shift hides
+    from them where the squares lie.
 
     One step has one shift for all patches, estimates and truth alike; so the seam that
     it makes in a patch is in both.
@@ -85,7 +86,8 @@ def differentiate_losses(training, discriminator, predictors, sr, hr, factor, sh
         with tf.GradientTape() as tape:
             tape.watch(sr)
             truth = _repeat(hr, training)
-            values["reconstruction"] = mean_absolute_error(sr, truth)
+            errors = keras.losses.mean_absolute_error(truth, sr)
+            values["reconstruction"] = tf.reduce_mean(errors)
             losses.append(training.weight_lr * values["reconstruction"])
             scaled = losses[-1] * factor
         gradients.append(tape.gradient(scaled, sr))
@@ -93,20 +95,20 @@ def differentiate_losses(training, discriminator, predictors, sr, hr, factor, sh
     if training.weight_lg:
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(seen_sr)
-            judged = _judge(discriminator, seen_sr, seen_hr)
-            losses.append(training.weight_lg * judged["adversarial"])
+            found = _discriminate(discriminator, seen_sr, seen_hr)
+            losses.append(training.weight_lg * found["adversarial"])
             scaled = losses[-1] * factor
-            scaled_other = judged["discriminator"] * factor
+            scaled_other = found["discriminator"] * factor
         gradients.append(shift.back(tape.gradient(scaled, seen_sr)))
         variables = [v.value for v in discriminator.trainable_variables]
         of_discriminator = tape.gradient(scaled_other, variables)
-        values |= judged
+        values |= found
     # One file may serve as both predictors; it is run once.
-    for network in {id(one.network): one for one in predictors.values()}.values():
-        kinds = [k for k, one in predictors.items() if one.network is network.network]
+    for predictor in {id(one): one for one in predictors.values()}.values():
+        roles = [role for role, one in predictors.items() if one is predictor]
         with tf.GradientTape() as tape:
             tape.watch(seen_sr)
-            predicted, loss = _predict(training, predictors, kinds, seen_sr, seen_hr)
+            predicted, loss = _predict(training, predictor, roles, seen_sr, seen_hr)
             losses.append(loss)
             scaled = loss * factor
         gradients.append(shift.back(tape.gradient(scaled, seen_sr)))
@@ -114,7 +116,7 @@ def differentiate_losses(training, discriminator, predictors, sr, hr, factor, sh
     return {"loss": _sum(losses)} | values, _sum(gradients), of_discriminator
 
 
-def _judge(discriminator, sr, hr):
+def _discriminate(discriminator, sr, hr):
     """What the discriminator says of estimates and truth."""
     # Two batches, for of the truth only the discriminator's gradient is asked.
     fake, real = discriminator(sr), discriminator(hr)
@@ -131,31 +133,31 @@ def _judge(discriminator, sr, hr):
     }
 
 
-def _predict(training, predictors, kinds, sr, hr):
+def _predict(training, predictor, roles, sr, hr):
     """What a predictor says of estimates and truth, for all that it serves as.
 
     Returns:
         values: See `differentiate_losses`.
         loss: The weighted sum of those that are losses.
     """
-    predict = predictors[kinds[0]]
     # On its own: no gradient is asked of the truth.
-    hr_scores, hr_features = predict(hr)
-    scores, features = predict(sr)
+    hr_scores, hr_features = predictor.mean_scores(hr)
+    scores, features = predictor.mean_scores(sr)
     values, weighted = {}, []
-    for kind in kinds:
+    for role in roles:
         for name, letter, measure, ours, theirs in (
             ("score", "s", score_loss, scores, hr_scores),
             ("representation", "r", mean_squared_error, features, hr_features),
         ):
-            weight = getattr(training, f"weight_l{kind[0]}{letter}")
+            weight = getattr(training, f"weight_l{role[0]}{letter}")
             if weight:
                 loss = measure(ours, _repeat(theirs, training))
-                values[f"{kind}_{name}"] = loss
+                values[f"{role}_{name}"] = loss
                 weighted.append(weight * loss)
         for whose, some in (("sr", scores), ("hr", hr_scores)):
-            mean = predictors[kind].to_people(tf.reduce_mean(some))
-            values[f"{kind}/{whose}"] = mean
+            values[f"{role}/{whose}"] = predictor.to_people(
+                tf.reduce_mean(some), ROLES[role][1]
+            )
     return values, _sum(weighted)
 
 

@@ -4,6 +4,7 @@ import dataclasses
 
 from console.errors import InputError
 from console.settings import PathName, is_given, option
+from metrics.scores import ROLES
 from models import reduction
 from models.generator_settings import FLAG_PREFIX, Training
 
@@ -11,10 +12,6 @@ SCALE = 4
 PASSES = (2, 4, 8)
 
 FROZEN = "a .pb file of score_predictors/freeze.py or of the TF1 code"
-
-# What pictures are judged for: the data set that a predictor of it is trained on, and
-# the lowest score that people could give there, which the TF1 code's files do not say.
-KINDS = {"aesthetic": ("AVA", 1), "subjective": ("TID2013", 0)}
 
 
 def _weight(default, what):
@@ -127,7 +124,7 @@ def list_predictors(training, file=FROZEN):
         file: What such a file is, for messages.
 
     Returns:
-        dict: From one of `KINDS` to a path and the flag that gave it.
+        dict: From one of `ROLES` to a path and the flag that gave it.
 
     Raises:
         InputError: One is not given, or no loss has a weight.
@@ -137,7 +134,7 @@ def list_predictors(training, file=FROZEN):
         names = ", ".join(f"--{FLAG_PREFIX}{field.name}" for field in fields)
         raise InputError(f"all weights are 0 ({names}); nothing would be trained.")
     files = {}
-    for name, (data, _) in KINDS.items():
+    for name, (data, _) in ROLES.items():
         letter = name[0]
         weights = [f"weight_l{letter}s", f"weight_l{letter}r"]
         if not any(getattr(training, weight) for weight in weights):
@@ -152,3 +149,28 @@ def list_predictors(training, file=FROZEN):
             )
         files[name] = path, flag
     return files
+
+
+def check_side(predictor, lr_patch_size):
+    """Refuses the file of a predictor that cannot take the training's patches.
+
+    Args:
+        predictor: `frozen.predictor.FrozenPredictor`.
+        lr_patch_size: Side of the LR patches.
+
+    Raises:
+        InputError: With the --input_patch_size that does.
+    """
+    side, source = predictor.side, f"{predictor.flag}={predictor.path}"
+    if side is not None and side % SCALE:
+        raise InputError(
+            f"{source} takes {side}x{side} pixels only, which no patch is when "
+            f"upscaled by {SCALE}; give another file."
+        )
+    made = lr_patch_size * SCALE
+    if side not in (None, made):
+        raise InputError(
+            f"{source} takes {side}x{side} pixels only, and "
+            f"--input_patch_size={lr_patch_size} makes {made}x{made}; give "
+            f"--input_patch_size={side // SCALE}."
+        )

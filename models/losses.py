@@ -1,4 +1,4 @@
-"""Losses of the super-resolution models.
+"""Losses of the super-resolution models, beside Keras' own mean absolute error.
 
 Kim and Lee, CVPR Workshops 2018; Choi, Kim, Cheon and Lee, Neurocomputing 2019.
 """
@@ -7,19 +7,6 @@ import keras
 
 # How much of the truth's distance from the best score an image may keep.
 SCORE_TARGET = 0.8
-
-
-def mean_absolute_error(sr, hr):
-    """Mean of |sr - hr| over batch, pixels and channels.
-
-    Args:
-        sr: float32 (N, H, W, 3), in [0, 255].
-        hr: The same shape.
-
-    Returns:
-        float32 scalar.
-    """
-    return keras.ops.mean(keras.ops.abs(sr - hr))
 
 
 def cross_entropy(logits, is_real):

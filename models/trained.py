@@ -3,13 +3,13 @@
 import dataclasses
 import functools
 
+import keras
 import tensorflow as tf
 
 from console.errors import InputError
 from models import stored
 from models.base import Model
 from models.compiled import compile_part
-from models.losses import mean_absolute_error
 from training import checkpoints
 from training.options import POLICIES
 from training.replicas import count_replicas
@@ -109,7 +109,8 @@ class TrainedModel(Trained, Model):
         Returns:
             float32 scalar.
         """
-        return mean_absolute_error(self.generator(lr, scale=scale), hr)
+        sr = self.generator(lr, scale=scale)
+        return tf.reduce_mean(keras.losses.mean_absolute_error(hr, sr))
 
     def trained_variables(self, scale):
         """What moves in a step of one scale.

@@ -10,10 +10,10 @@ import tensorflow as tf
 from console.errors import InputError
 from dataloaders.paired import PairedLoader
 from dataloaders.paired_settings import PairedSettings
+from metrics.measuring import SHAVE_SIZE, Validation, average, measure_scale
 from metrics.niqe import NIQE
 from models import opening
 from models.bicubic import Bicubic
-from models.measuring import SHAVE_SIZE, Validation, average, measure_scale
 from tests.pictures import write_pictures
 from tests.small import draw_batch, make_small
 from training import checkpoints, devices

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from console.errors import InputError
-from models.judging import ScoreJudge
-from models.predictors import ScorePredictor
+from frozen.predictor import FrozenPredictor
+from metrics.no_reference import MeanScore
 from tests.four_pass import write_predictor
 
 
@@ -22,12 +22,12 @@ from tests.four_pass import write_predictor
 def test_a_file_of_other_shapes_is_no_predictor(tmp_path, other, named):
     path = write_predictor(tmp_path / "p.pb", **other)
     with pytest.raises(InputError, match=f"--flag=.*p.pb: {named} has the shape"):
-        ScorePredictor(path, "--flag", "aesthetic")
+        FrozenPredictor(path, "--flag")
 
 
 def test_a_picture_that_is_too_small_is_scored_with_a_warning(tmp_path, capsys):
     path = write_predictor(tmp_path / "p.pb", side=32)
-    judge = ScoreJudge(ScorePredictor(path, "--aesthetic_model", "aesthetic"))
+    measure = MeanScore(FrozenPredictor(path, "--aesthetic_model"), "aesthetic")
     for size, warnings in ((40, 0), (33, 0), (20, 1), (20, 0)):
-        assert 1 <= judge(np.zeros((size, size, 3), np.uint8)) <= 10
+        assert 1 <= measure(np.zeros((size, size, 3), np.uint8)) <= 10
         assert capsys.readouterr().err.count("smaller pictures are") == warnings

@@ -15,7 +15,8 @@ LAYERS = [
     {"console"},
     {"imaging"},
     {"upscaling"},
-    {"metrics", "frozen", "training", "reports"},
+    {"frozen", "training", "reports"},
+    {"metrics"},
     {"models", "dataloaders", "score_predictors"},
 ]
 LEVEL = {folder: level for level, folders in enumerate(LAYERS) for folder in folders}

@@ -64,7 +64,7 @@ class Loop:
             folder: Where checkpoints go.
             settings: A `LoopSettings`.
             team: `training.replicas.Team`: who trains; None for one device.
-            validation: A `models.measuring.Validation`, or what has the same three
+            validation: A `metrics.measuring.Validation`, or what has the same three
                 methods; None never validates.
             make_hooks: Called with the loop, makes its `hooks`; None for those of a
                 run that counts steps.

@@ -1,13 +1,13 @@
 """EUSR under JAX: see `models.eusr`, whose losses and steps these are."""
 
 import jax
+import keras
 
 from misc.jax_training.archives import name_of
 from misc.jax_training.network import Network
 from models.footprint import count_eusr
 from models.generator import Generator
 from models.generator_settings import Architecture, Training
-from models.losses import mean_absolute_error
 from training.options import POLICIES
 
 
@@ -73,7 +73,7 @@ class EUSR:
 
         def measure(moving):
             sr = self.generator(weights | moving, lr, scale=scale)
-            return mean_absolute_error(sr, hr)
+            return keras.losses.mean_absolute_error(hr, sr).mean()
 
         moving = {name: weights[name] for name in path}
         loss, gradients = jax.value_and_grad(measure)(moving)

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import keras
 
 from console.settings import PathName
+from metrics.scores import ROLES
 from misc.jax_training.archives import name_of
 from misc.jax_training.eusr import EUSR
 from misc.jax_training.network import Network
@@ -18,7 +20,6 @@ from models import reduction
 from models.discriminator import Discriminator
 from models.footprint import count_four_pass
 from models.four_pass_settings import (
-    KINDS,
     SCALE,
     FourPassTraining,
     check_passes,
@@ -28,7 +29,6 @@ from models.four_pass_settings import (
 from models.generator_settings import Architecture
 from models.losses import (
     cross_entropy,
-    mean_absolute_error,
     mean_squared_error,
     score_loss,
 )
@@ -120,7 +120,7 @@ class FourPassEUSR(EUSR):
         """
         training, total, values = self.training, 0.0, {}
         if training.weight_lr:
-            loss = mean_absolute_error(sr, self._repeat(hr))
+            loss = keras.losses.mean_absolute_error(self._repeat(hr), sr).mean()
             values["reconstruction"] = loss
             total += training.weight_lr * loss
         shift = functools.partial(_shift, step, training.judge_shift)
@@ -131,10 +131,10 @@ class FourPassEUSR(EUSR):
             )
             total += training.weight_lg * values["adversarial"]
             values["seen"] = jax.lax.stop_gradient(sr), hr
-        for predictor, kinds in self.predictors:
+        for predictor, roles in self.predictors:
             (scores, features), truth = predictor(sr), predictor(hr)
             truth_scores, truth_features = map(self._repeat, truth)
-            for kind in kinds:
+            for role in roles:
                 for name, letter, measure, pair in (
                     ("score", "s", score_loss, (scores, truth_scores)),
                     (
@@ -144,14 +144,14 @@ class FourPassEUSR(EUSR):
                         (features, truth_features),
                     ),
                 ):
-                    weight = getattr(training, f"weight_l{kind[0]}{letter}")
+                    weight = getattr(training, f"weight_l{role[0]}{letter}")
                     if weight:
-                        values[f"{kind}_{name}"] = measure(*pair)
-                        total += weight * values[f"{kind}_{name}"]
+                        values[f"{role}_{name}"] = measure(*pair)
+                        total += weight * values[f"{role}_{name}"]
                 lowest = predictor.first_score
-                lowest = (KINDS[kind][1] if lowest is None else lowest) - 1
-                values[f"{kind}/sr"] = scores.mean() + lowest
-                values[f"{kind}/hr"] = truth[0].mean() + lowest
+                lowest = (ROLES[role][1] if lowest is None else lowest) - 1
+                values[f"{role}/sr"] = scores.mean() + lowest
+                values[f"{role}/hr"] = truth[0].mean() + lowest
         return total, {"loss": total} | values
 
     def _judge(self, weights, sr, hr):
@@ -221,11 +221,11 @@ def open_predictors(files):
         files: As `models.four_pass_settings.list_predictors` returns them.
 
     Returns:
-        list of (Predictor, the kinds that it serves as).
+        list of (Predictor, the roles that it serves as).
     """
-    kinds, flag_of = {}, {}
-    for kind, (path, flag) in files.items():
+    roles, flag_of = {}, {}
+    for role, (path, flag) in files.items():
         path = Path(path).resolve()
-        kinds.setdefault(path, []).append(kind)
+        roles.setdefault(path, []).append(role)
         flag_of.setdefault(path, flag)
-    return [(Predictor(p, flag_of[p]), served) for p, served in kinds.items()]
+    return [(Predictor(p, flag_of[p]), served) for p, served in roles.items()]

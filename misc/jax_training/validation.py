@@ -7,14 +7,14 @@ import threading
 import jax
 
 from imaging.files import to_uint8
+from metrics.measuring import SHAVE_SIZE, average, measure_scale
 from misc.jax_training.network import Network
 from models.generator import Generator
-from models.measuring import SHAVE_SIZE, average, measure_scale
 from upscaling.tiles import upscale_image
 
 
 class Upscaler:
-    """A generator as `models.measuring` takes pictures through it, in float32."""
+    """A generator as `metrics.measuring` takes pictures through it, in float32."""
 
     def __init__(self, architecture, device):
         """Makes the network.

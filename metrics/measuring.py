@@ -27,7 +27,9 @@ METRICS = {
 }
 
 
-def measure_scale(models, loader, scale, shave_size, after_image=None, judges=None):
+def measure_scale(
+    models, loader, scale, shave_size, after_image=None, no_reference=None
+):
     """Measures every image at one scale.
 
     Args:
@@ -37,7 +39,8 @@ def measure_scale(models, loader, scale, shave_size, after_image=None, judges=No
         shave_size: HR pixels dropped at each border.
         after_image: Called with an image's name, the outputs of all models, its truth
             (uint8 (H, W, 3) each), and the values of all models.
-        judges: As of `models.judging.JudgeSettings.make`; None for none.
+        no_reference: As of `metrics.no_reference.NoReferenceSettings.make`; None for
+            none.
 
     Returns:
         list: For each model a dict from an image's name to its values.
@@ -48,7 +51,9 @@ def measure_scale(models, loader, scale, shave_size, after_image=None, judges=No
         outputs = []
         for model, images in zip(models, results, strict=True):
             outputs.append(model.make_sr(name, lr, scale))
-            images[name] = measure_image(outputs[-1], hr, name, shave_size, judges)
+            images[name] = measure_image(
+                outputs[-1], hr, name, shave_size, no_reference
+            )
         if after_image is not None:
             after_image(name, outputs, hr, [images[name] for images in results])
     _warn_of_missing(results)
@@ -67,7 +72,7 @@ def _warn_of_missing(results):
         warn(f"no {metric} of {name_some(names)}, which its mean leaves out.")
 
 
-def measure_image(sr, hr, name, shave_size, judges=None):
+def measure_image(sr, hr, name, shave_size, no_reference=None):
     """Measures one image.
 
     Args:
@@ -76,7 +81,7 @@ def measure_image(sr, hr, name, shave_size, judges=None):
             may be the HR side over the scale, rounded down or up.
         name: Of the image, for messages.
         shave_size: HR pixels dropped at each border.
-        judges: What is measured besides, without the truth; see `measure_scale`.
+        no_reference: What is measured besides, without the truth; see `measure_scale`.
 
     Returns:
         dict: From a metric's name to its value.
@@ -91,8 +96,8 @@ def measure_image(sr, hr, name, shave_size, judges=None):
             metric: float(measure(sr, hr, shave=shave_size))
             for metric, measure in METRICS.items()
         }
-        for column, judge in (judges or {}).items():
-            values[column] = judge(sr, shave=shave_size)
+        for column, measure in (no_reference or {}).items():
+            values[column] = measure(sr, shave=shave_size)
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
     values["rmse_y"] = values["mse_y"] ** 0.5
@@ -154,7 +159,13 @@ class Validation:
     PICTURES, SIDE = 3, 256
 
     def __init__(
-        self, model, baseline, loader, shave_size, judges=None, best_metric="psnr_y"
+        self,
+        model,
+        baseline,
+        loader,
+        shave_size,
+        no_reference=None,
+        best_metric="psnr_y",
     ):
         """Takes what is measured, what it is held against, and the images.
 
@@ -163,10 +174,10 @@ class Validation:
             baseline: Another; measured once.
             loader: Has `scales` and `pairs(scale)`.
             shave_size: HR pixels dropped at each border.
-            judges: What is measured besides; see `measure_scale`.
+            no_reference: What is measured besides; see `measure_scale`.
             best_metric: By which the best checkpoint is chosen, one of `BEST_METRICS`.
         """
-        self.judges, self.best_metric = judges or {}, best_metric
+        self.no_reference, self.best_metric = no_reference or {}, best_metric
         self.model, self.baseline = model, baseline
         self.loader, self.shave_size = loader, shave_size
         self.baselines = {}
@@ -177,7 +188,7 @@ class Validation:
         if self.best_metric == "psnr_y":
             return images
         # Values by two models of natural pictures cannot be compared.
-        digest = self.judges[self.best_metric].digest
+        digest = self.no_reference[self.best_metric].digest
         return f"{images}, by {self.best_metric} ({digest})"
 
     def rank(self, measured):
@@ -229,10 +240,10 @@ class Validation:
 
     def _means(self, models, scale, after_image=None):
         images = measure_scale(
-            models, self.loader, scale, self.shave_size, after_image, self.judges
+            models, self.loader, scale, self.shave_size, after_image, self.no_reference
         )[0]
         means = average(images)
-        return {metric: means[metric] for metric in (*self.METRICS, *self.judges)}
+        return {metric: means[metric] for metric in (*self.METRICS, *self.no_reference)}
 
     def _crop(self, image, other):
         """The middle of an image, at most SIDE x SIDE, where both have pixels."""

@@ -1,4 +1,4 @@
-"""What judges pictures without knowing the truth: NIQE and the score predictors."""
+"""Metrics of pictures without a ground truth: NIQE and the score predictors."""
 
 import dataclasses
 
@@ -7,16 +7,16 @@ import tensorflow as tf
 
 from console.progress import warn
 from console.settings import PathName, Settings, option
+from frozen.predictor import open_predictors
 from imaging.crops import centre_patch
+from metrics.measuring import BEST_METRICS
 from metrics.niqe import NIQE
-from models.four_pass_settings import KINDS
-from models.measuring import BEST_METRICS
-from models.predictors import open_predictors
+from metrics.scores import ROLES
 
 
 @dataclasses.dataclass(frozen=True)
-class JudgeSettings(Settings):
-    """What judges pictures without knowing the truth."""
+class NoReferenceSettings(Settings):
+    """Which no-reference metrics are measured."""
 
     changes = "freely"
 
@@ -27,11 +27,11 @@ class JudgeSettings(Settings):
     )
 
     def predictors(self):
-        """From a column's name to a file of a predictor and the flag that gave it."""
+        """From a role to the file of its predictor and the flag that gave it."""
         return {}
 
     def make(self):
-        """Makes the judges.
+        """Makes the metrics.
 
         Returns:
             dict: From a column's name to a function of a picture, uint8 (H, W, 3), and
@@ -40,17 +40,17 @@ class JudgeSettings(Settings):
         Raises:
             InputError: A file is missing or something else.
         """
-        judges = {}
+        metrics = {}
         if self.niqe_model_path is not None:
-            judges["niqe"] = NIQE.from_file(self.niqe_model_path)
-        for name, predictor in open_predictors(self.predictors()).items():
-            judges[name] = ScoreJudge(predictor)
-        return judges
+            metrics["niqe"] = NIQE.from_file(self.niqe_model_path)
+        for role, predictor in open_predictors(self.predictors()).items():
+            metrics[role] = MeanScore(predictor, role)
+        return metrics
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainingJudgeSettings(JudgeSettings):
-    """What validations in a training judge by."""
+class ValidationSettings(NoReferenceSettings):
+    """What validations in a training measure."""
 
     shown = ()
 
@@ -62,8 +62,8 @@ class TrainingJudgeSettings(JudgeSettings):
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictorJudgeSettings(JudgeSettings):
-    """What finished pictures are judged by."""
+class PredictorSettings(NoReferenceSettings):
+    """What is measured of finished pictures."""
 
     aesthetic_model: PathName | None = option(
         None, "A frozen predictor trained on AVA; reports its mean score, too."
@@ -73,21 +73,26 @@ class PredictorJudgeSettings(JudgeSettings):
     )
 
     def predictors(self):
-        """See `JudgeSettings.predictors`."""
-        files = {kind: getattr(self, f"{kind}_model") for kind in KINDS}
+        """See `NoReferenceSettings.predictors`."""
+        files = {role: getattr(self, f"{role}_model") for role in ROLES}
         return {
-            kind: (path, f"--{kind}_model")
-            for kind, path in files.items()
+            role: (path, f"--{role}_model")
+            for role, path in files.items()
             if path is not None
         }
 
 
-class ScoreJudge:
+class MeanScore:
     """The mean score that a predictor gives a whole picture."""
 
-    def __init__(self, predictor):
-        """Takes a `models.predictors.ScorePredictor`."""
-        self.predictor, self.has_warned = predictor, False
+    def __init__(self, predictor, role):
+        """Takes the predictor.
+
+        Args:
+            predictor: `frozen.predictor.FrozenPredictor`.
+            role: One of `ROLES`, which says the lowest score where the file does not.
+        """
+        self.predictor, self.role, self.has_warned = predictor, role, False
 
     def __call__(self, image, shave=0):
         """Scores one picture.
@@ -100,16 +105,16 @@ class ScoreJudge:
         Returns:
             float: On the scale that people were asked for; higher is better.
         """
-        inner = slice(shave, -shave or None)
-        image, side = image[inner, inner], self.predictor.network.side
+        inner, predictor = slice(shave, -shave or None), self.predictor
+        image, side = image[inner, inner], predictor.side
         if side is not None:
             if min(image.shape[:2]) < side and not self.has_warned:
                 self.has_warned = True
                 warn(
-                    f"{self.predictor.flag}={self.predictor.path} takes {side}x{side} "
-                    "pixels only: smaller pictures are enlarged for it, which changes "
-                    "their scores."
+                    f"{predictor.flag}={predictor.path} takes {side}x{side} pixels "
+                    "only: smaller pictures are enlarged for it, which changes their "
+                    "scores."
                 )
             image = centre_patch(image, side)
-        scores, _ = self.predictor(tf.constant(image[None].astype(np.float32)))
-        return float(self.predictor.to_people(scores)[0])
+        scores, _ = predictor.mean_scores(tf.constant(image[None].astype(np.float32)))
+        return float(predictor.to_people(scores, ROLES[self.role][1])[0])
