@@ -87,11 +87,11 @@ def test_weights_that_do_not_fit_get_a_line_and_leave_nothing(tmp_path):
         assert line.startswith(f"Error: {disk / 'a.h5'}: no space left on the disk")
 
 
-@pytest.mark.parametrize("name", ["export_weights", "export_tf1_checkpoint"])
+@pytest.mark.parametrize("name", ["weights", "tf1"])
 def test_an_export_that_does_not_fit_leaves_a_line_and_nothing_else(tmp_path, name):
     disk = tmp_path / "disk"
     export = (
-        *(sys.executable, str(ROOT / "misc" / f"{name}.py")),
+        *(sys.executable, str(ROOT / "freeze.py"), f"--format={name}"),
         f"--restore_path={ROOT / 'pretrained' / 'eusr'}",
         f"--output_path={disk / 'model.ckpt-1'}",
     )
