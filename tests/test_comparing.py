@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from imaging import comparing
-from imaging.comparing import FONT_SIZE, GAP, LINE, PAPER, draw_comparison
 from imaging.imresize import imresize
+from reports import comparing
+from reports.comparing import FONT_SIZE, GAP, LINE, PAPER, draw_comparison
 from tests.pictures import draw_picture
 
 

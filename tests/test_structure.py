@@ -14,8 +14,9 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     {"console"},
     {"imaging"},
+    {"reports"},
     {"upscaling"},
-    {"metrics", "frozen", "training", "reports"},
+    {"metrics", "frozen", "training"},
     {"models", "dataloaders", "score_predictors"},
 ]
 LEVEL = {folder: level for level, folders in enumerate(LAYERS) for folder in folders}
