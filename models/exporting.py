@@ -72,6 +72,11 @@ class CheckpointFormat(Format):
             )
         return cls.write_checkpoint(model, checkpoint, target)
 
+    @staticmethod
+    def write_checkpoint(model, checkpoint, target):
+        """See `export`, which has looked at the target."""
+        raise NotImplementedError
+
 
 class Weights(CheckpointFormat):
     """The weights alone, to hand on."""

@@ -33,7 +33,7 @@ NEEDED = {
     "misc/downscale_generator.py": "input_path output_path scales rounding",
     "misc/downscale_generator_cv.py": "input_path output_path scale",
     "misc/downscale_generator_tf.py": "input_path output_path scale",
-    "misc/demo.py": "output_path tour",
+    "misc/demo.py": "output_path steps",
     "misc/draw_tradeoff.py": "train_path start_report output_path",
     "misc/import_weights.py": "input_path output_path",
     "misc/train_jax.py": "data_truth_path data_input_path train_path model scales "
