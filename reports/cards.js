@@ -1,7 +1,6 @@
 // The images that are shown: a slider over whole pictures, and the worst region.
 // Small pictures are enlarged by a whole number up to this, in CSS pixels.
 const SHOWN = { width: 1000, height: 720, region: 256 };
-const TRUTH = "truth";
 
 // The id of a card within the page.
 function nameCard(scale, index) {
@@ -200,8 +199,8 @@ function drawRegion({ crops, region: { side, difference } }) {
     const image = element("img", { src, alt: `${name}, enlarged`, style });
     return element("figure", {}, image, element("figcaption", {}, name));
   });
-  const [ours] = crops.at(-2);
-  const text = `Where ${ours} is furthest from the ${TRUTH}: ${side} x ${side} pixels, ${difference.toFixed(1)} grey levels apart on average.`;
+  const [[ours], [truth]] = crops.slice(-2);
+  const text = `Where ${ours} is furthest from the ${truth}: ${side} x ${side} pixels, ${difference.toFixed(1)} grey levels apart on average.`;
   return [
     element("p", {}, text),
     element("div", { class: "region" }, ...figures),
