@@ -23,7 +23,7 @@ demo: $(READY)
 	@$(BIN)/python misc/demo.py
 
 tour: $(READY)
-	@$(BIN)/python misc/tour.py
+	@$(BIN)/python misc/demo.py --tour
 
 test: $(READY)
 	@$(BIN)/python -m pytest -n 2

@@ -1,11 +1,13 @@
-r"""Freezes a trained model: network and weights in one file.
+r"""Freezes a trained model to one file, or writes its checkpoint for others.
 
     python freeze.py --model=eusr --scales=4 --restore_path=train/model.ckpt-1000 \
         --output_path=model.pb
     python freeze.py --scales=4 --restore_path=train --format=onnx \
         --output_path=model.onnx
+    python freeze.py --restore_path=train --format=weights \
+        --output_path=pretrained/eusr/model.ckpt-1000
 
-The file is read back and compared with the model before it is called done.
+What is written is read back and compared with the model before it is called done.
 """
 
 import dataclasses
@@ -16,7 +18,7 @@ from console.choices import Choice
 from console.errors import InputError
 from console.files import written_whole
 from console.progress import say
-from console.settings import Settings, option
+from console.settings import PathName, Settings, option
 from models import BASELINES, MODELS
 
 with quiet.imports():
@@ -24,7 +26,7 @@ with quiet.imports():
 
     from frozen import formats, upscaler
     from frozen.upscaler_graph import make_network
-    from models import opening
+    from models import exporting, opening
     from training import devices
     from upscaling.tiles import upscale_image
 
@@ -57,24 +59,78 @@ class FreezeSettings(Settings):
     )
 
 
-SETTINGS = (FreezeSettings, opening.CheckpointSettings, formats.ExportSettings)
+@dataclasses.dataclass(frozen=True)
+class ExportSettings(formats.ExportSettings):
+    """What a model is written as, and where to."""
+
+    registry = formats.FORMATS | exporting.FORMATS
+
+    format: str = formats.ExportSettings.with_default(
+        "format",
+        "pb",
+        help="pb for the scripts here and TensorFlow 1.15; saved_model, onnx and "
+        "tflite for other programs (see requirements-export.txt); a checkpoint: "
+        "weights without what only a training needs, tf1 for the TensorFlow 1 code.",
+        choices=tuple(registry),
+    )
+    output_path: PathName = formats.ExportSettings.with_default(
+        "output_path",
+        "model.pb",
+        help="The file to write, with --format=saved_model the folder, or with weights "
+        "and tf1 what the files' names begin with, for example "
+        "pretrained/eusr/model.ckpt-1000; another ending in other formats.",
+    )
+
+
+SETTINGS = (FreezeSettings, opening.CheckpointSettings, ExportSettings)
 
 
 def main():
-    """Freezes, reads back, compares."""
+    """Writes, reads back, compares."""
     settings, checkpoint, export = (each.from_flags() for each in SETTINGS)
     devices.choose("-1")
     file_format, target = export.find()
+    is_checkpoint = issubclass(file_format, exporting.CheckpointFormat)
+    if is_checkpoint and settings.scales is not None:
+        raise InputError(
+            f"--format={export.format} holds the whole network; leave out --scales."
+        )
     checkpoint = checkpoint.find(MODEL.name)
-    path = checkpoint.restore_path
     model, _ = checkpoint.open(MODEL.name)
+    if is_checkpoint:
+        what = file_format.export(model, checkpoint, target)
+        return say(f"Wrote {target} ({what}); read back, it is the same.")
+    scales = choose_scales(model, settings, checkpoint, export.format, file_format)
+    return freeze(model, scales, file_format, target, checkpoint.restore_path)
+
+
+def choose_scales(model, settings, checkpoint, name, file_format):
+    """The scales to keep; see `opening.choose_scales`.
+
+    Raises:
+        InputError: A file of the format cannot hold all of them.
+    """
     defaults = model.trained_scales or model.scales
+    path = checkpoint.restore_path
     scales = opening.choose_scales(model, settings.scales, defaults, path)
     if len(scales) > 1 and not file_format.holds_scales:
         raise InputError(
-            f"--format={export.format} holds one scale; give one of "
+            f"--format={name} holds one scale; give one of "
             f"{', '.join(f'--scales={scale}' for scale in scales)}."
         )
+    return scales
+
+
+def freeze(model, scales, file_format, target, path):
+    """Writes a frozen network, reads it back and compares.
+
+    Args:
+        model: The model.
+        scales: To keep.
+        file_format: A `frozen.formats.Format`.
+        target: The file or folder to be.
+        path: Of the checkpoint, for messages.
+    """
     network = make_network(model, scales)
     with written_whole(target) as aside:
         file_format.write(network, aside)

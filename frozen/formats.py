@@ -75,6 +75,21 @@ class Format:
         """
         raise NotImplementedError
 
+    @classmethod
+    def check_target(cls, target, flag):
+        """Refuses a target that cannot be written to.
+
+        Args:
+            target: Path of the file or the folder to be.
+            flag: What gave it, for the message.
+
+        Raises:
+            InputError: It cannot, or something else would be lost.
+        """
+        check_target(target, flag, is_folder=not cls.ending)
+        if target.is_dir() and any(target.iterdir()):
+            cls.check_replaceable(target, flag)
+
     @staticmethod
     def check_replaceable(folder, flag):
         """Refuses a folder with something in it that `write` does not write.
@@ -126,7 +141,13 @@ class FrozenFile(Format):
 
 @dataclasses.dataclass(frozen=True)
 class ExportSettings(Settings):
-    """What a network is written as, and where to."""
+    """What a network is written as, and where to.
+
+    Attributes:
+        registry: From a name to the `Format` that it stands for.
+    """
+
+    registry = FORMATS
 
     format: str = option(
         "pb",
@@ -149,16 +170,14 @@ class ExportSettings(Settings):
         Raises:
             InputError: The format's packages are missing, or the path would not do.
         """
-        format_class = load(FORMATS, self.format, "--format")
+        format_class = load(self.registry, self.format, "--format")
         format_class.check_needs(f"--format={self.format}")
         target = Path(self.output_path)
         if not is_given("output_path"):
             target = target.with_suffix(format_class.ending)
         _check_overwritten(target)
         _check_ending(target, self.format)
-        check_target(target, "--output_path", is_folder=not format_class.ending)
-        if target.is_dir() and any(target.iterdir()):
-            format_class.check_replaceable(target, "--output_path")
+        format_class.check_target(target, "--output_path")
         return format_class, target
 
 

@@ -17,11 +17,7 @@ from console import app  # noqa: E402
 from console.errors import InputError  # noqa: E402
 from console.settings import option  # noqa: E402
 from imaging.imresize import imresize, make_lr  # noqa: E402
-from misc.downscaling import (  # noqa: E402
-    DownscaleSettings,
-    downscale_all,
-    plan_jobs,
-)
+from misc.downscaling import DownscaleSettings, downscale_folders  # noqa: E402
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,9 +48,9 @@ def main():
         )
     downscale = make_lr if settings.rounding == "floor" else ceil
     folders = {scale: Path(settings.output_path) / f"x{scale}" for scale in scales}
-    jobs = plan_jobs(settings.input_path, folders)
     maker = f"downscale_generator.py --rounding={settings.rounding}"
-    downscale_all(jobs, downscale, maker, settings.num_processes)
+    processes = settings.num_processes
+    downscale_folders(settings.input_path, folders, downscale, maker, processes)
 
 
 def ceil(image, scale):

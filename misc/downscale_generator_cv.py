@@ -18,22 +18,15 @@ import cv2  # noqa: E402
 
 from console import app  # noqa: E402
 from imaging.imresize import cut_to_multiple  # noqa: E402
-from misc.downscaling import (  # noqa: E402
-    SingleScaleSettings,
-    downscale_folder,
-)
+from misc.downscaling import SingleScaleSettings, downscale_folders  # noqa: E402
 
 
 def main():
     """Downscales every image."""
     settings = SingleScaleSettings.from_flags()
-    downscale_folder(
-        settings.input_path,
-        settings.output_path,
-        settings.scale,
-        downscale,
-        "downscale_generator_cv.py",
-    )
+    folders = {settings.scale: settings.output_path}
+    maker = "downscale_generator_cv.py"
+    downscale_folders(settings.input_path, folders, downscale, maker)
 
 
 def downscale(image, scale):

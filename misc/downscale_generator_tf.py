@@ -19,10 +19,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 from console import app, quiet  # noqa: E402
 from imaging.files import to_uint8  # noqa: E402
 from imaging.imresize import cut_to_multiple  # noqa: E402
-from misc.downscaling import (  # noqa: E402
-    SingleScaleSettings,
-    downscale_folder,
-)
+from misc.downscaling import SingleScaleSettings, downscale_folders  # noqa: E402
 
 
 def main():
@@ -31,15 +28,10 @@ def main():
     # Not at the top, so that the help need not wait for it.
     with quiet.imports():
         import tensorflow  # noqa: F401
-    # TensorFlow uses all processors by itself.
-    downscale_folder(
-        settings.input_path,
-        settings.output_path,
-        settings.scale,
-        downscale,
-        "downscale_generator_tf.py",
-        num_processes=1,
-    )
+    folders = {settings.scale: settings.output_path}
+    maker = "downscale_generator_tf.py"
+    # In one process: TensorFlow uses all processors by itself.
+    downscale_folders(settings.input_path, folders, downscale, maker, 1)
 
 
 def downscale(image, scale):

@@ -37,30 +37,63 @@ class SingleScaleSettings(DownscaleSettings):
     scale: int = option(2, "By how much to downscale.", least=2)
 
 
-def downscale_folder(
-    input_path, output_path, scale, downscale, maker, num_processes=None
-):
-    """Downscales all images of a folder by one scale.
+def downscale_folders(input_path, folders, downscale, maker, num_processes=None):
+    """Downscales what was not made yet, or was made from what has changed since.
+
+    Files that are there without `console.made` knowing them are compared with what
+    would be made: the same pixels are kept, and anything else is an error.
 
     Args:
-        input_path: Folder of the HR images.
-        output_path: Folder of the LR images.
-        scale: By how much.
-        downscale: As of `downscale_all`.
-        maker: As of `downscale_all`.
-        num_processes: As of `downscale_all`.
-    """
-    jobs = plan_jobs(input_path, {scale: output_path})
-    downscale_all(jobs, downscale, maker, num_processes)
-
-
-def plan_jobs(input_path, folders):
-    """Finds the images of a folder and names the PNG files that they become.
-
-    Args:
-        input_path: Folder of images, looked through to the bottom.
+        input_path: Folder of the HR images, looked through to the bottom.
         folders: From a scale to the folder of its results, in which they lie as their
             images do in theirs.
+        downscale: From uint8 (H, W, 3) and a scale to the smaller image; a function
+            of a module, so that other processes find it.
+        maker: The script, with whatever else its result depends on.
+        num_processes: How many; all processors if None.
+
+    Raises:
+        InputError: An image is damaged or too small, two would become the same file,
+            or a file that is there was made otherwise; what is finished stays.
+    """
+    jobs = _plan_jobs(input_path, folders)
+    makers = {target.parent: f"{maker} at x{scale}" for _, target, scale in jobs}
+    made = {folder: Made(folder) for folder in makers}
+    for folder, known in made.items():
+        known.check_makers(makers[folder])
+    found = collections.defaultdict(list)
+    for job in jobs:
+        source, target, _ = job
+        state = made[target.parent].look(source, target, makers[target.parent])
+        found[state].append(job)
+    unknown, to_make = found[UNKNOWN], found[MISSING] + found[CHANGED]
+    for folder in dict.fromkeys(target.parent for _, target, _ in unknown + to_make):
+        check_target(folder, "--output_path", is_folder=True)
+
+    def work(act, some, what):
+        """Does something with each image; returns what went wrong, a list of str."""
+        errors = []
+        outcomes = map_all(functools.partial(_work, act, downscale), some)
+        for target, error, alpha in track(outcomes, len(some), what):
+            if alpha:
+                warn_of_alpha(alpha)
+            if error:
+                errors.append(error)
+            else:
+                made[target.parent].add(target, makers[target.parent])
+        return errors
+
+    count = min(num_processes or os.cpu_count(), len(unknown + to_make) or 1)
+    with _mapping(count) as map_all:
+        # These first, so that nothing is mixed with what somebody else has made.
+        not_compared = work(_check_same, unknown, "Comparing")
+        not_made = work(_save, to_make, "Downscaling")
+    kept = len(unknown + found[FINISHED]) - len(not_compared)
+    _tell(len(to_make) - len(not_made), kept, not_compared + not_made, makers)
+
+
+def _plan_jobs(input_path, folders):
+    """Finds the images of a folder and names the PNG files that they become.
 
     Returns:
         list of (source, target, scale): Two Paths and an int.
@@ -113,145 +146,65 @@ def _find_images(input_path, results):
     return found.images
 
 
-def downscale_all(jobs, downscale, maker, num_processes=None):
-    """Downscales what was not made yet, or was made from what has changed since.
-
-    Files that are there without `console.made` knowing them are compared with what
-    would be made: the same pixels are kept, and anything else is an error.
-
-    Args:
-        jobs: list of (source, target, scale); a folder holds targets of one scale.
-        downscale: From uint8 (H, W, 3) and a scale to the smaller image; a function
-            of a module, so that other processes find it.
-        maker: The script, with whatever else its result depends on.
-        num_processes: How many; all processors if None.
-
-    Raises:
-        InputError: An image is damaged or too small, or a file that is there was made
-            otherwise; what is finished stays.
-    """
-    folders = {target.parent: scale for _, target, scale in jobs}
-    makers = {folder: f"{maker} at x{scale}" for folder, scale in folders.items()}
-    made = {folder: Made(folder) for folder in folders}
-    for folder, known in made.items():
-        known.check_makers(makers[folder])
-    found = collections.defaultdict(list)
-    for job in jobs:
-        source, target, _ = job
-        folder = target.parent
-        found[made[folder].look(source, target, makers[folder])].append(job)
-    to_make = found[MISSING] + found[CHANGED]
-    todo = found[UNKNOWN] + to_make
-    for folder in dict.fromkeys(target.parent for _, target, _ in todo):
-        check_target(folder, "--output_path", is_folder=True)
-    count = min(num_processes or os.cpu_count(), max(len(todo), 1))
-    broken = []
-    with _mapping(count) as map_all:
-        # These first, so that nothing is mixed with what somebody else has made.
-        for function, some, what in (
-            (_compare, found[UNKNOWN], "Comparing"),
-            (_downscale_file, to_make, "Downscaling"),
-        ):
-            outcomes = map_all(functools.partial(function, downscale), some)
-            broken += _remember(track(outcomes, len(some), what), made, makers)
-    _tell(len(to_make), len(found[UNKNOWN] + found[FINISHED]), broken, folders)
-
-
-def _remember(outcomes, made, makers):
-    """Remembers what went well.
-
-    Args:
-        outcomes: Iterable of Outcome.
-        made: From a folder to its `Made`.
-        makers: From a folder to what makes its files.
-
-    Returns:
-        list of Outcome: What did not go well.
-
-    Raises:
-        InputError: A file that is there holds something else.
-    """
-    broken = []
-    for outcome in outcomes:
-        if outcome.alpha:
-            warn_of_alpha(outcome.alpha)
-        if outcome.is_foreign:
-            raise InputError(outcome.error)
-        if outcome.error:
-            broken.append(outcome)
-        else:
-            folder = outcome.target.parent
-            made[folder].add(outcome.target, makers[folder])
-    return broken
-
-
-def _tell(made, kept, broken, folders):
+def _tell(written, kept, errors, folders):
     """Says what was done.
 
     Raises:
         InputError: Something was not.
     """
-    written = made - sum(not outcome.was_there for outcome in broken)
-    kept -= sum(outcome.was_there for outcome in broken)
     if written or kept:
         names = name_some([folder for folder in folders if folder.is_dir()])
         say(f"Wrote {written}, kept {kept} that were there: {names}")
-    if broken:
-        more = f" ({len(broken)} could not be downscaled)" if broken[1:] else ""
-        raise InputError(f"{min(outcome.error for outcome in broken)}{more}")
+    if errors:
+        more = f" ({len(errors)} could not be downscaled)" if errors[1:] else ""
+        raise InputError(f"{min(errors)}{more}")
 
 
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """What became of one job.
+def _work(act, downscale, job):
+    """Makes the LR image of one file and does something with it.
 
-    Attributes:
-        target: The file.
-        error: Why it could not be made or compared; None if it could.
-        alpha: The source, if its transparency was dropped.
-        was_there: Whether the file was there and was only to be compared.
-        is_foreign: Whether it was there and holds something else.
+    Args:
+        act: Called with the job and the image.
+        downscale: As of `downscale_folders`.
+        job: As of `_plan_jobs`.
+
+    Returns:
+        (Path, str, str): The target; why its image could not be made, None if it could;
+        and the source, if its transparency was dropped.
     """
-
-    target: Path
-    error: str | None = None
-    alpha: str | None = None
-    was_there: bool = False
-    is_foreign: bool = False
-
-
-def _downscale_file(downscale, job):
-    """Downscales one file."""
     source, target, scale = job
     with alpha_noted() as noted:
         try:
-            save_image(target, _make(downscale, source, scale))
+            image = _make(downscale, source, scale)
         except InputError as error:
-            return Outcome(target, error=str(error))
-    return Outcome(target, alpha=next(iter(noted), None))
+            return target, str(error), None
+    act(job, image)
+    return target, None, next(iter(noted), None)
 
 
-def _compare(downscale, job):
-    """Compares a file that is there with what would be made."""
+def _save(job, image):
+    _, target, _ = job
+    save_image(target, image)
+
+
+def _check_same(job, image):
+    """Compares a file that is there with what would be made.
+
+    Raises:
+        InputError: It holds something else.
+    """
     source, target, scale = job
-    with alpha_noted() as noted:
-        try:
-            expected = _make(downscale, source, scale)
-        except InputError as error:
-            return Outcome(target, error=str(error), was_there=True)
-    alpha = next(iter(noted), None)
     try:
-        if np.array_equal(load_image(target), expected):
-            return Outcome(target, alpha=alpha, was_there=True)
+        if np.array_equal(load_image(target), image):
+            return
         found = "holds another image than"
     except InputError:
         found = "cannot be read and is not"
-    error = (
+    raise InputError(
         f"{target} {found} {source} gives at x{scale}: something else made it, or it "
         "was made from another image. It is left as it is; remove it or give another "
         "--output_path."
     )
-    return Outcome(target, error=error, was_there=True, is_foreign=True)
 
 
 def _make(downscale, source, scale):

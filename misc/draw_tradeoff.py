@@ -50,12 +50,10 @@ def main():
     settings = DrawSettings.from_flags()
     check_target(settings.output_path, "--output_path")
     points = read_validations(Path(settings.train_path), settings.scale)
+    baseline = None
     if settings.start_report is not None:
         start = read_report(Path(settings.start_report), settings.scale)
-        points = {0: start["average"]} | points
-        baseline = start["bicubic"]["average"]
-    else:
-        baseline = None
+        points, baseline = {0: start["average"]} | points, start["bicubic"]["average"]
     say(f"{'step':>8}  {'psnr_y':>8}  {'NIQE':>8}")
     for step, values in points.items():
         say(f"{step:8}  {values['psnr_y']:8.3f}  {values['niqe']:8.3f}")
@@ -130,26 +128,19 @@ def draw(points, baseline, path):
     """
     figure, axes = plt.subplots(figsize=(7, 4.5))
     steps = list(points)
-    psnr, niqe = ([points[step][name] for step in steps] for name in COLUMNS)
-    axes.plot(psnr, niqe, "-", color="0.7", zorder=1)
-    shown = axes.scatter(psnr, niqe, c=steps, cmap="viridis", zorder=2)
+    places = [[point[name] for name in COLUMNS] for point in points.values()]
+    axes.plot(*zip(*places, strict=True), "-", color="0.7", zorder=1)
+    shown = axes.scatter(*zip(*places, strict=True), c=steps, cmap="viridis", zorder=2)
     figure.colorbar(shown, label="step")
     # Away from the curve, which runs down and to the left, and may turn up in the end.
-    for index, offset in {0: (6, 6), len(steps) - 1: (-20, 8)}.items():
-        axes.annotate(
-            f"step {steps[index]}",
-            (psnr[index], niqe[index]),
-            xytext=offset,
-            textcoords="offset points",
-        )
+    labels = [(f"step {steps[0]}", places[0], (6, 6))]
+    labels += [(f"step {steps[-1]}", places[-1], (-20, 8))]
     if baseline is not None:
-        axes.scatter(baseline["psnr_y"], baseline["niqe"], marker="x", color="black")
-        axes.annotate(
-            "bicubic",
-            (baseline["psnr_y"], baseline["niqe"]),
-            xytext=(6, -12),
-            textcoords="offset points",
-        )
+        place = [baseline[name] for name in COLUMNS]
+        axes.scatter(*place, marker="x", color="black")
+        labels += [("bicubic", place, (6, -12))]
+    for text, place, offset in labels:
+        axes.annotate(text, place, xytext=offset, textcoords="offset points")
     axes.set_xlabel("psnr_y in dB: higher is nearer to the truth")
     axes.set_ylabel("NIQE: lower looks more natural")
     axes.margins(0.15)  # Room for the labels.

@@ -25,11 +25,8 @@ from console.progress import say  # noqa: E402
 from console.settings import PathName, Settings, option  # noqa: E402
 
 with quiet.imports():
-    import tensorflow as tf
-
-    from misc import exporting
     from misc.jax_training import archives, run_files
-    from models import MODELS, opening
+    from models import MODELS, exporting, opening
     from models.discriminator import Discriminator
     from models.generator import Generator
     from training import checkpoints, devices
@@ -77,9 +74,7 @@ def _export(settings):
     model, step = opening.open_model(prefix), checkpoints.read_step(prefix)
     roots = {"generator": model.generator}
     if "discriminator" in checkpoints.list_roots(prefix):
-        roots["discriminator"] = Discriminator()
-        tree = checkpoints.to_tree(roots["discriminator"].weights)
-        checkpoints.restore(prefix, {"discriminator": tree})
+        roots["discriminator"] = exporting.read_discriminator(prefix)
     arrays = {
         f"{root}/{name}": variable.numpy()
         for root, layer in roots.items()
@@ -100,7 +95,8 @@ def _export(settings):
 
 def _import(settings):
     """Writes an archive's weights as a checkpoint, reads it back and compares."""
-    exporting.check_target_prefix(settings.output_path)
+    target = Path(settings.output_path)
+    exporting.CheckpointFormat.check_target(target, "--output_path")
     path, arrays, arguments = run_files.read_weights(settings.input_path, FLAG)
     layers, architecture = _make_layers(path, arrays, arguments)
     found = run_files.unflatten(arrays)
@@ -116,9 +112,7 @@ def _import(settings):
     state.step.assign(step or 0)
     roots = {r: checkpoints.to_tree(layer.weights) for r, layer in layers.items()}
     roots["state"] = state.tree()
-    with exporting.written_checkpoint(settings.output_path) as aside:
-        tf.train.Checkpoint(**roots).write(aside)
-        checkpoints.check_same(aside, roots)
+    exporting.write_roots(roots, target)
     say(f"Wrote {settings.output_path}: {', '.join(layers)} of step {step or 0}.")
 
 

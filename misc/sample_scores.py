@@ -112,23 +112,17 @@ def main():
         )
     rows = []
     for reference, source in enumerate(track(sources, len(sources), "Distorting"), 1):
-        rows += write_distorted(
-            fit(load_image(source)),
-            reference,
-            folder,
-            settings.seed,
-            settings.image_extension,
-        )
-    names = [name for name, _ in rows]
-    write_lines(
-        folder / "mos_with_names.txt", [f"{mean:.5f} {name}" for name, mean in rows]
-    )
-    write_lines(folder / "mos_std.txt", [f"{DEVIATION:.5f}"] * len(rows))
+        rows += write_distorted(fit(load_image(source)), reference, folder, settings)
     strengths = {name: list(levels) for name, _, levels in DISTORTIONS.values()}
-    with written_whole(folder / "distortions.json") as aside:
-        aside.write_text(json.dumps(strengths, indent=2) + "\n")
+    for name, lines in {
+        "mos_with_names.txt": [f"{mean:.5f} {name}" for name, mean in rows],
+        "mos_std.txt": [f"{DEVIATION:.5f}"] * len(rows),
+        "distortions.json": [json.dumps(strengths, indent=2)],
+    }.items():
+        with written_whole(folder / name) as aside:
+            aside.write_text("\n".join(lines) + "\n")
     each = len(rows) // len(sources)
-    text = f"Wrote {len(names)} images, {each} of each photograph, to {folder}."
+    text = f"Wrote {len(rows)} images, {each} of each photograph, to {folder}."
     held_out = max(1, len(sources) // 4) * each
     if len(sources) > 1:  # Of one alone, nothing is left to validate on.
         text += (
@@ -138,21 +132,14 @@ def main():
     say(text)
 
 
-def write_lines(path, lines):
-    """Writes a text file, whole or not at all."""
-    with written_whole(path) as aside:
-        aside.write_text("\n".join(lines) + "\n")
-
-
-def write_distorted(image, reference, folder, seed, extension):
+def write_distorted(image, reference, folder, settings):
     """Writes all distorted images of one photograph.
 
     Args:
         image: uint8 (H, W, 3).
         reference: The photograph's number.
         folder: Of the data set.
-        seed: Of the noise and the blocks.
-        extension: Of the files, without a dot.
+        settings: `SampleSettings`.
 
     Returns:
         list of (name, mean score).
@@ -160,11 +147,10 @@ def write_distorted(image, reference, folder, seed, extension):
     rows = []
     for number, (_, distort, levels) in DISTORTIONS.items():
         for level, (strength, mean) in enumerate(zip(levels, MEANS, strict=True), 1):
-            draw = np.random.default_rng((seed, reference, number, level))
-            name = f"i{reference:02d}_{number:02d}_{level}.{extension}"
-            save_image(
-                folder / "distorted_images" / name, distort(image, strength, draw)
-            )
+            draw = np.random.default_rng((settings.seed, reference, number, level))
+            name = f"i{reference:02d}_{number:02d}_{level}.{settings.image_extension}"
+            distorted = distort(image, strength, draw)
+            save_image(folder / "distorted_images" / name, distorted)
             rows.append((name, mean))
     return rows
 
@@ -178,10 +164,7 @@ def fit(image):
     Returns:
         uint8 (H', W', 3).
     """
-    if image.shape[0] > image.shape[1]:
-        size = SIZE[::-1]
-    else:
-        size = SIZE
+    size = SIZE[::-1] if image.shape[0] > image.shape[1] else SIZE
     scale = max(new / old for new, old in zip(size, image.shape, strict=False))
     if scale < 1:
         image = imresize(image, scale)

@@ -3,7 +3,7 @@
 import csv
 
 from console.files import written_whole
-from reports.columns import BICUBIC
+from reports import by_model
 
 
 def write_csv(path, report):
@@ -33,7 +33,7 @@ def write_csv(path, report):
 def _list_rows(report):
     """Yields kind, scale, image, model and values."""
     for scale, measured in report["scales"].items():
-        results = {report["model"]: measured} | {BICUBIC: measured[BICUBIC]}
+        results = by_model(report, measured)
         for model, result in results.items():
             for image, values in result["images"].items():
                 yield "image", scale, image, model, values

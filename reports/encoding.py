@@ -74,7 +74,7 @@ def encode_to_fit(pictures, region, room):
 
     Args:
         pictures: From a name to uint8 (H, W, 3), all of one shape.
-        region: `imaging.regions.Region` that has to be seen.
+        region: `reports.regions.Region` that has to be seen.
         room: Characters that they may take.
 
     Returns:

@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from imaging.regions import Region, find_regions
 from reports.encoding import Encoded, encode, encode_to_fit
+from reports.regions import Region, find_regions
 
 TRUTH = "truth"
 # Sides of the region that is enlarged, in HR pixels: about a fifth of the picture's.

@@ -1,30 +1,32 @@
-"""One page with all that was measured, which needs neither a network nor a server."""
+"""One page with all that was measured, which needs neither a network nor a server.
 
+The page holds its data as JSON and scripts that draw it. They set text as text only, so
+that no name of a file can become markup.
+"""
+
+import dataclasses
+import html
+import json
+import math
 import string
 import time
 from pathlib import Path
 
 from console.files import written_whole
 from console.flags import to_list
-from reports import published
-from reports.cards import make_cards, name_card
-from reports.columns import COLUMNS, list_columns
-from reports.markup import element, join
-from reports.scatter import make_legend, make_scatter
-from reports.tables import (
-    MOST_ROWS,
-    get_results,
-    list_models,
-    make_averages,
-    make_filters,
-    make_image_table,
-)
+from reports import BICUBIC, by_model, published
 
 # What the page may have, and how much of it pictures may take.
 MOST_BYTES = 50_000_000
 BYTES_FOR_PICTURES = 40_000_000
 
+# More than is shown of any number, and little enough for tens of thousands of images.
+DECIMALS = 6
+
 _FOLDER = Path(__file__).parent
+# The last one draws what the others define.
+_SCRIPTS = ("elements.js", "columns.js", "tables.js", "scatter.js", "cards.js")
+_SCRIPTS += ("page.js",)
 
 
 def write_page(path, report, exhibits, most_bytes=MOST_BYTES):
@@ -49,38 +51,58 @@ def make_page(report, exhibits):
     Returns:
         bytes: HTML.
     """
-    paths = to_list(report["data_truth_path"])
-    # What was published is of one data set.
-    data_set = (
-        published.find_data_set(paths[0], report["images"]) if not paths[1:] else None
-    )
-    names = [Path(path).absolute().name for path in paths]
-    name = data_set.name if data_set else ", ".join(names)
-    scales = ", ".join(f"x{scale}" for scale in report["scales"])
-    title = f"{report['model']} {scales} on {name}"
+    data = _to_json(_collect(report, exhibits))
+    written = json.dumps(data, allow_nan=False, separators=(",", ":"))
     page = string.Template(_read("page.html")).substitute(
-        title=join(title),
+        title=html.escape(data["title"]),
         style=_read("page.css"),
-        script=_read("page.js"),
-        body=join(
-            element("h1", title),
-            _make_facts(report),
-            _make_averages(report, data_set),
-            _make_meanings(report),
-            _make_scatters(report),
-            _make_gallery(report, exhibits),
-            _make_images(report, exhibits),
-        ),
+        # Nothing in it can end the element that it stands in.
+        data=written.replace("<", "\\u003c"),
+        script="\n".join(map(_read, _SCRIPTS)),
     )
-    return page.encode("utf-8", "backslashreplace")
+    return page.encode()
 
 
 def _read(name):
     return (_FOLDER / name).read_text(encoding="utf-8")
 
 
-def _make_facts(report):
-    """What was measured, and how."""
+def _to_json(value):
+    """What JSON can hold: infinite numbers become text, and NaN becomes null."""
+    if isinstance(value, dict):
+        return {_to_json(key): _to_json(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_to_json(inner) for inner in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return round(value, DECIMALS)
+        return {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value)
+    return value
+
+
+def _collect(report, exhibits):
+    """All that the page shows; see `page.js`."""
+    paths = to_list(report["data_truth_path"])
+    # What was published is of one data set.
+    one = paths[0] if not paths[1:] else None
+    data_set = one and published.find_data_set(one, report["images"])
+    name = data_set or ", ".join(Path(path).absolute().name for path in paths)
+    scales = ", ".join(f"x{scale}" for scale in report["scales"])
+    return {
+        "title": f"{report['model']} {scales} on {name}",
+        "facts": list(_list_facts(report).items()),
+        "models": list(dict.fromkeys([report["model"], BICUBIC])),
+        "scales": [
+            _collect_scale(report, scale, data_set, exhibits.get(int(scale), {}))
+            for scale in report["scales"]
+        ],
+    }
+
+
+def _list_facts(report):
+    """What was measured, and how: from a name to a text."""
     step, made = report["step"], "made from these as MATLAB's imresize does"
     paths = to_list(report["data_truth_path"])
     if report["data_sr_path"] is not None:
@@ -92,113 +114,39 @@ def _make_facts(report):
             **({} if step is None else {"training step": f"{step:,}"}),
             "precision": report["precision"],
         }
-    facts |= {
+    return facts | {
         "images": f"{report['images']:,} from {', '.join(paths)}",
         "low-resolution images": ", ".join(to_list(report["data_input_path"])) or made,
         "left out at each border": f"{report['shave_size']} pixels",
         "measured": time.strftime("%Y-%m-%d %H:%M %z"),
     }
-    pairs = [
-        element("div", element("dt", name), element("dd", fact))
-        for name, fact in facts.items()
-    ]
-    return element("dl", *pairs, class_="facts")
 
 
-def _make_averages(report, data_set):
-    parts = []
-    for scale, measured in report["scales"].items():
-        results = published.find_published(data_set, int(scale))
-        bicubic = measured["bicubic"]["average"]["psnr_y"]
-        warnings = published.list_warnings(results, report["shave_size"], bicubic)
-        parts += [
-            element("h3", f"x{scale}"),
-            make_averages(report, measured, results),
-            *(element("p", warning, class_="warning") for warning in warnings),
-            _make_remark(published.describe_indices(results)),
-        ]
-    return element("section", element("h2", "Averages"), *parts)
-
-
-def _make_remark(text):
-    return None if text is None else element("p", text, class_="remark")
-
-
-def _make_meanings(report):
-    average = next(iter(report["scales"].values()))["average"]
-    pairs = [
-        element(
-            "div",
-            element("dt", c.metric, " ", element("small", c.hint)),
-            element("dd", c.meaning),
-        )
-        for c in COLUMNS
-        if c in list_columns(average)
-    ]
-    text = (
-        "Each picture is rounded to 8 bits and its border left out before it is "
-        "measured. Luma is BT.601's. Bicubic, which anyone can compute without "
-        "training, is what a network has to be better than."
-    )
-    return element(
-        "details",
-        element("summary", "What the numbers mean"),
-        element("p", text),
-        element("dl", *pairs),
-        open=True,
-    )
-
-
-def _make_scatters(report):
-    """A drawing for each scale; None where NIQE was not measured."""
-    models, parts = list_models(report), []
-    for scale, measured in report["scales"].items():
-        results = {m: get_results(measured, m)["images"] for m in models}
-        if "niqe" in measured["average"]:
-            drawing = make_scatter(results)
-            nothing = _make_remark("No image has both numbers.")
-            parts += [element("h3", f"x{scale}"), drawing or nothing]
-    if not parts:
-        return None
-    text = (
-        "Each mark is an image. To the right is nearer to the truth, further down is "
-        "more natural to look at. Point at a mark for its name."
-    )
-    head = element("h2", "PSNR against NIQE")
-    return element("section", head, element("p", text), make_legend(models), *parts)
-
-
-def _make_gallery(report, exhibits):
-    shown = {scale: list(some.values()) for scale, some in exhibits.items() if some}
-    if not shown:
-        return None
-    text = (
-        "By psnr_y. Drag the divider over a picture, or move it with the arrow keys, "
-        "and choose above it which two are compared. The frame marks the region that "
-        "is enlarged below."
-    )
-    parts = []
-    for scale, some in shown.items():
-        is_all = len(some) == len(report["scales"][str(scale)]["images"])
-        cards = make_cards(report, scale, some, is_all)
-        parts += [element("h3", f"x{scale}"), element("div", cards, class_="cards")]
-    head = element("h2", "The worst and the best images")
-    return element("section", head, element("p", text), *parts)
-
-
-def _make_images(report, exhibits):
-    links = {
-        (scale, name): name_card(scale, index)
-        for scale, some in exhibits.items()
-        for index, name in enumerate(some)
+def _collect_scale(report, scale, data_set, exhibits):
+    """What the page shows of one scale."""
+    measured = report["scales"][scale]
+    results = list(by_model(report, measured).values())
+    theirs = published.find_published(data_set, scale)
+    psnr_y = measured[BICUBIC]["average"]["psnr_y"]
+    return {
+        "scale": int(scale),
+        "averages": [result["average"] for result in results],
+        # In a list: JavaScript would sort names that are numbers.
+        "images": [
+            {"name": name, "values": [result["images"][name] for result in results]}
+            for name in measured["images"]
+        ],
+        "published": theirs,
+        "warnings": published.list_warnings(theirs, report["shave_size"], psnr_y),
+        "remark": published.describe_indices(theirs),
+        "exhibits": [_collect_exhibit(exhibit) for exhibit in exhibits.values()],
     }
-    count = sum(len(measured["images"]) for measured in report["scales"].values())
-    cut = f"The first {MOST_ROWS:,} of {count:,} rows; --csv_path writes them all."
-    return element(
-        "section",
-        element("h2", "All images"),
-        element("p", "A click on a column's head sorts by it, another turns it over."),
-        _make_remark(cut if count > MOST_ROWS else None),
-        make_filters(list(report["scales"]), min(count, MOST_ROWS)),
-        make_image_table(report, links),
-    )
+
+
+def _collect_exhibit(exhibit):
+    """An exhibit, with its pictures in lists of (name, URI)."""
+    data = dataclasses.asdict(exhibit)
+    data["crops"] = list(exhibit.crops.items())
+    if exhibit.encoded is not None:
+        data["encoded"]["uris"] = list(exhibit.encoded.uris.items())
+    return data

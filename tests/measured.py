@@ -1,6 +1,10 @@
 """A measurement that was never made, for tests of reports."""
 
+import html.parser
+import json
+
 import numpy as np
+import pytest
 
 from reports.gallery import Gallery
 
@@ -15,6 +19,23 @@ NAMES = [
 ]
 # So that it can be seen which of the pictures is shown where.
 COLOURS = {"bicubic": (200, 0, 0), "eusr": (0, 160, 0), "truth": (0, 0, 220)}
+
+
+class Reader(html.parser.HTMLParser):
+    """What elements and attributes a page has before it is drawn, and its data."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.elements, self.attributes, self.data = [], [], None
+        self.feed(page.decode())
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append(tag)
+        self.attributes += attributes
+
+    def handle_data(self, text):
+        if self.elements[-1:] == ["script"] and self.data is None:
+            self.data = json.loads(text, parse_constant=pytest.fail)
 
 
 def make_values(index, gain=0.0):

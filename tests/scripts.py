@@ -102,6 +102,19 @@ def fail_here(script, *arguments, **options):
     return fail(script, *arguments, command=run_here, **options)
 
 
+def run_commands_here(monkeypatch):
+    """Makes the demo's commands run in this process; returns a list that they fill."""
+    commands = []
+
+    def call(command):
+        commands.append(command[1:])
+        succeed_here(*command[1:])
+        return 0
+
+    monkeypatch.setattr(subprocess, "call", call)
+    return commands
+
+
 @contextlib.contextmanager
 def _flags_of_its_own():
     """Keeps what a script declares apart from what others declared before."""

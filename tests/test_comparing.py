@@ -1,9 +1,16 @@
 import numpy as np
 import pytest
 
-from imaging import comparing
-from imaging.comparing import FONT_SIZE, GAP, LINE, PAPER, draw_comparison
 from imaging.imresize import imresize
+from reports import comparing
+from reports.comparing import (
+    FONT_SIZE,
+    GAP,
+    LINE,
+    PAPER,
+    draw_comparison,
+    draw_side_by_side,
+)
 from tests.pictures import draw_picture
 
 
@@ -59,6 +66,22 @@ def test_each_crop_is_labelled_and_each_place_has_a_row():
             left = GAP + column * (288 + GAP)
             label = sheet[top : top + FONT_SIZE, left : left + 60]
             assert (label != PAPER).any() and (label == PAPER).any()
+
+
+def test_rows_without_text_have_one_line_less_and_labels_have_room():
+    crops = [draw_picture(120, 120, seed) for seed in range(3)]
+    sheet = draw_side_by_side(
+        [("", {"a": crops[0], "b": crops[1]}), ("c", {"": crops[2]})]
+    )
+    first, second = LINE + 240 + GAP, 2 * LINE + 240 + GAP
+    assert sheet.shape == (first + second + GAP, 2 * (240 + GAP) + GAP, 3)
+    tops = (GAP + LINE, GAP + LINE, GAP + first + 2 * LINE)
+    lefts = (GAP, GAP + 240 + GAP, GAP)
+    for crop, top, left in zip(crops, tops, lefts, strict=True):
+        shown = sheet[top : top + 240, left : left + 240]
+        np.testing.assert_array_equal(shown, crop.repeat(2, 0).repeat(2, 1))
+    longer = "a label that is longer than its crop is wide, by far"
+    assert draw_side_by_side([("", {longer: crops[0]})]).shape[1] > 240 + 2 * GAP
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 40), (40, 2)])

@@ -15,13 +15,20 @@ from imaging.imresize import make_lr
 from imaging.pictures import Picture
 from imaging.saving import save_picture
 from metrics.niqe import FEATURES
-from misc import road
 from models import shipped
 from score_predictors import weight_files
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from tests.pictures import draw_picture, write_pictures
 from tests.scored_data import write_ava, write_tid2013
-from tests.scripts import ROOT, fail_here, run, run_here, succeed, succeed_here
+from tests.scripts import (
+    ROOT,
+    fail_here,
+    run,
+    run_commands_here,
+    run_here,
+    succeed,
+    succeed_here,
+)
 from training import checkpoints, devices
 
 # What makes a command small; the last of two equal flags counts.
@@ -190,7 +197,7 @@ def test_what_the_documents_commands_read_and_write_here_is_ignored_by_git():
 def test_the_demo_walks_the_road_and_does_not_praise_a_poor_result(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(road, "run", succeed_here)
+    run_commands_here(monkeypatch)
     line = fail_here("misc/demo.py", f"--output_path={tmp_path}", "--steps=1")
     assert "less than the expected 2.0 dB" in line
     for name in ("comparison.png", "fine_tuned.png", "model.pb"):

@@ -14,9 +14,8 @@ SCRIPTS = [
     *("train.py", "validate.py", "test.py", "freeze.py"),
     *(f"misc/downscale_generator{name}.py" for name in ("", "_cv", "_tf")),
     *(f"misc/sample_{name}.py" for name in ("images", "scores")),
-    *(f"misc/{name}.py" for name in ("demo", "draw_tradeoff", "tour")),
-    "misc/export_tf1_checkpoint.py",
-    *("misc/export_weights.py", "misc/import_weights.py", "misc/train_jax.py"),
+    *(f"misc/{name}.py" for name in ("demo", "draw_tradeoff")),
+    *("misc/import_weights.py", "misc/train_jax.py"),
     *(f"score_predictors/{n}.py" for n in ("train", "evaluate", "freeze", "predict")),
 ]
 FOLDERS = (
@@ -30,18 +29,15 @@ NEEDED = {
     "validate.py": "restore_path restore_target data_truth_path data_input_path "
     "data_sr_path",
     "test.py": "restore_path model_name input_path output_path scale",
-    "freeze.py": "restore_path scales output_path",
+    "freeze.py": "restore_path scales output_path format",
     "misc/downscale_generator.py": "input_path output_path scales rounding",
     "misc/downscale_generator_cv.py": "input_path output_path scale",
     "misc/downscale_generator_tf.py": "input_path output_path scale",
-    "misc/demo.py": "output_path",
+    "misc/demo.py": "output_path steps",
     "misc/draw_tradeoff.py": "train_path start_report output_path",
-    "misc/export_tf1_checkpoint.py": "restore_path output_path",
-    "misc/export_weights.py": "restore_path output_path",
     "misc/import_weights.py": "input_path output_path",
     "misc/train_jax.py": "data_truth_path data_input_path train_path model scales "
     "max_steps max_seconds",
-    "misc/tour.py": "output_path",
     "misc/sample_images.py": "output_path",
     "misc/sample_scores.py": "input_path output_path",
     "score_predictors/train.py": "ava_dataset_path ava_image_path mobilenetv2_weights",

@@ -87,11 +87,11 @@ def test_weights_that_do_not_fit_get_a_line_and_leave_nothing(tmp_path):
         assert line.startswith(f"Error: {disk / 'a.h5'}: no space left on the disk")
 
 
-@pytest.mark.parametrize("name", ["export_weights", "export_tf1_checkpoint"])
+@pytest.mark.parametrize("name", ["weights", "tf1"])
 def test_an_export_that_does_not_fit_leaves_a_line_and_nothing_else(tmp_path, name):
     disk = tmp_path / "disk"
     export = (
-        *(sys.executable, str(ROOT / "misc" / f"{name}.py")),
+        *(sys.executable, str(ROOT / "freeze.py"), f"--format={name}"),
         f"--restore_path={ROOT / 'pretrained' / 'eusr'}",
         f"--output_path={disk / 'model.ckpt-1'}",
     )
@@ -149,7 +149,7 @@ from console import app, quiet
 with quiet.imports():
     from console import made
     from dataloaders import cache
-    from misc import draw_tradeoff, road
+    from misc import draw_tradeoff
     from misc.jax_training import archives
     from reports.outputs import Outputs
     from score_predictors.evaluate import draw_scatter
@@ -189,7 +189,6 @@ for work in (
     lambda: write(report="a.html"),
     lambda: draw_tradeoff.draw(points, None, disk / "a.png"),
     lambda: draw_scatter(scores * 9, disk / "b.png"),
-    lambda: road.draw([{"a": noise, "b": noise}], disk / "c.png"),
     lambda: archives.write(disk / "w-1.npz", {"a": noise}, {}),
     lambda: archives.write(disk / "w-1.npz", {"a": noise}, {}, 20_000),
     lambda: write_arguments(disk / "arguments.json", {"a": "a" * 100_000}),
@@ -210,8 +209,8 @@ def test_no_output_of_any_kind_is_cut_off_by_a_full_disk(tmp_path):
     done = on_disk("size=40k", disk, [sys.executable, "-c", OTHERS, str(disk)])
     assert done.stderr == ""
     lines = [line for line in done.stdout.splitlines() if "Cach" not in line]
-    assert len(lines) == 2 * 12
-    for *told, memory, is_readable in (lines[:12], lines[12:]):
+    assert len(lines) == 2 * 11
+    for *told, memory, is_readable in (lines[:11], lines[11:]):
         for line in told:
             assert "no space left on the disk; make room and run again" in line
             assert line.endswith("[]"), line

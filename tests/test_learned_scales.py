@@ -84,7 +84,7 @@ def test_what_a_run_starts_from_counts_and_what_nobody_knows_counts_as_all(folde
     assert read_learned(folder / "on") == [2, 4]
     target = folder / "out" / "model.ckpt-3"
     succeed_here(
-        *("misc/export_weights.py", f"--restore_path={folder / 'on'}"),
+        *("freeze.py", "--format=weights", f"--restore_path={folder / 'on'}"),
         f"--output_path={target}",
     )
     assert read_learned(target) == [2, 4]

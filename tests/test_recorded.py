@@ -41,8 +41,6 @@ SCRIPTS = {
     "score_predictors/predict.py": [""],
     "misc/downscale_generator.py": [""],
     "misc/draw_tradeoff.py": [""],
-    "misc/export_weights.py": [""],
-    "misc/export_tf1_checkpoint.py": [""],
     "misc/import_weights.py": [""],
 }
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from imaging.regions import Region, find_regions
+from reports.regions import Region, find_regions
 from tests.pictures import draw_picture
 
 

@@ -192,6 +192,72 @@ def test_rows_are_chosen_by_name_and_scale(page):
     assert page.find_element(By.ID, "row-count").text == "2 rows"
 
 
+def open_report(driver, folder, report):
+    """Opens the page of another report, without pictures."""
+    write_page(folder / "other.html", report, {})
+    driver.get((folder / "other.html").as_uri())
+
+
+def read_rows(driver):
+    """The texts of all cells of the tables of averages, by the first of each row."""
+    rows = driver.execute_script(
+        "return [...document.querySelectorAll('.averages tr')].map("
+        "(row) => [...row.cells].map((cell) => cell.textContent))"
+    )
+    return {first: rest for first, *rest in rows}
+
+
+def test_averages_stand_beside_bicubics_and_the_published_ones(driver, tmp_path):
+    names = [str(index) for index in range(100)]
+    open_report(driver, tmp_path, make_report(names, (4,), "data/BSDS100/HR"))
+    rows = read_rows(driver)
+    assert rows["eusr, measured"][:2] == ["23.500", "0.5300"]
+    assert rows["bicubic, measured"][:2] == ["23.000", "0.5300"]
+    assert rows["difference"][:2] == ["+0.500", "0.0000"]
+    assert rows["EUSR, published arXiv 1809.04789"][:3] == ["27.674", "0.740", ""]
+    (warning,) = driver.find_elements(By.CLASS_NAME, "warning")
+    assert "23.000 dB here and 25.957 dB as published" in warning.text
+    assert driver.find_elements(By.ID, "gallery") == []
+
+
+def test_a_baseline_alone_is_shown_once(driver, tmp_path):
+    report = make_report(["a"], (2,)) | {"model": "bicubic"}
+    measured = report["scales"]["2"]
+    measured |= {key: measured["bicubic"][key] for key in ("average", "images")}
+    open_report(driver, tmp_path, report)
+    assert list(read_rows(driver)) == ["", "bicubic, measured"]
+    assert driver.find_elements(By.CSS_SELECTOR, '[aria-label^="difference"]') == []
+
+
+def test_images_without_both_numbers_are_not_drawn(page):
+    first, second = page.find_elements(By.CLASS_NAME, "scatter")
+    for plot in (first, second):
+        for mark in ("mark-0", "mark-1"):
+            assert len(plot.find_elements(By.CLASS_NAME, mark)) == len(NAMES) - 2
+    assert "NaN" not in first.get_attribute("outerHTML")
+
+
+@pytest.mark.parametrize(("name", "count"), [("nothing", 0), ("image2", 1)])
+def test_a_single_image_is_drawn_if_it_has_both_numbers(driver, tmp_path, name, count):
+    open_report(driver, tmp_path, make_report([name], (2,)))
+    assert len(driver.find_elements(By.CSS_SELECTOR, "circle.mark-0")) == count + 1
+    said = driver.find_element(By.ID, "scatters").text
+    assert ("No image has both numbers." in said) == (count == 0)
+
+
+def test_differences_are_judged_by_which_way_is_better(page):
+    def call(function, metric, value):
+        column = f"COLUMNS.find((column) => column.metric === '{metric}')"
+        return page.execute_script(f"return {function}({column}, {value})")
+
+    assert call("judge", "psnr_y", 0.1) == call("judge", "niqe", -0.1) == "better"
+    assert call("judge", "psnr_y", -0.1) == call("judge", "niqe", 0.1) == "worse"
+    assert call("judge", "psnr_y", 0.0001) == call("judge", "niqe", "NaN") == ""
+    assert call("formatGain", "psnr_y", -0.1) == "\N{MINUS SIGN}0.100"
+    assert call("formatGain", "psnr_y", -0.0001) == "0.000"
+    assert call("formatValue", "psnr_y", "Infinity") == "\N{INFINITY}"
+
+
 @pytest.mark.parametrize("width", [1200, 360])
 def test_no_width_makes_the_page_wider_than_the_window(page, width):
     metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}

@@ -214,7 +214,7 @@ def test_weights_are_handed_on_without_their_training(drawn, tmp_path):
         *("train.py", *name_training(drawn, tmp_path), f"--train_path={run}"),
         *(EUSR, "--restore_target=generator", "--scales=2", "--max_steps=1"),
     )
-    export = ("misc/export_weights.py", f"--restore_path={run}")
+    export = ("freeze.py", "--format=weights", f"--restore_path={run}")
     said = succeed_here(*export, f"--output_path={target}")
     assert "step 1" in said and "read back, it is the same" in said
     assert sorted(path.name for path in target.parent.iterdir()) == [

@@ -14,6 +14,7 @@ from dataloaders.sr_pictures import SRPictures
 from imaging.files import load_image, save_image
 from imaging.imresize import make_lr
 from metrics.niqe import FEATURES
+from tests.measured import Reader
 from tests.pictures import draw_picture, write_pictures
 from tests.scripts import fail_here, run_here, succeed_here
 
@@ -61,10 +62,10 @@ def test_saved_pictures_have_the_values_that_they_were_saved_with(tmp_path):
     assert reports[1]["step"] is reports[1]["precision"] is None
     with open(paths["csv"], encoding="utf-8-sig", newline="") as text:
         assert {row["model"] for row in csv.DictReader(text)} == {"Saved", "bicubic"}
-    page = paths["html"].read_text()
-    assert "Saved x2, x4 on HR" in page
-    assert f"<dt>pictures</dt><dd>{saved}</dd>" in page
-    assert "<dt>checkpoint</dt>" not in page
+    page = Reader(paths["html"].read_bytes()).data
+    assert page["title"] == "Saved x2, x4 on HR"
+    facts = dict(page["facts"])
+    assert facts["pictures"] == str(saved) and "checkpoint" not in facts
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     {"console"},
     {"imaging"},
+    {"reports"},
     {"upscaling"},
-    {"frozen", "training", "reports"},
+    {"frozen", "training"},
     {"metrics"},
     {"models", "dataloaders", "score_predictors"},
 ]

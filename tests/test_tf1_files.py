@@ -38,7 +38,7 @@ def same(one, two):
 
 def export(prefix, target, *more):
     return succeed_here(
-        "misc/export_tf1_checkpoint.py",
+        *("freeze.py", "--format=tf1"),
         *(f"--restore_path={prefix}", f"--output_path={target}", *more),
     )
 
@@ -171,19 +171,20 @@ def test_weights_without_moments_begin_anew_and_say_so(tmp_path, capsys):
 
 def test_mistakes_get_one_line(tmp_path):
     prefix = save(make_small(), tmp_path / "run")
-    script = "misc/export_tf1_checkpoint.py"
-    assert "must be given" in fail_here(script, f"--restore_path={prefix}")
+    script = ("freeze.py", "--format=tf1")
+    line = fail_here(*script, f"--restore_path={prefix}", "--scales=2")
+    assert "--format=tf1 holds the whole network; leave out --scales." in line
     (tmp_path / "model.ckpt-1.index").mkdir()
     target = f"--output_path={tmp_path / 'model.ckpt-1'}"
-    line = fail_here(script, f"--restore_path={prefix}", target)
+    line = fail_here(*script, f"--restore_path={prefix}", target)
     assert "model.ckpt-1.index is a folder" in line
     missing = f"--restore_path={tmp_path / 'none'}"
-    assert "not found" in fail_here(script, missing, f"--output_path={tmp_path / 'x'}")
+    assert "not found" in fail_here(*script, missing, f"--output_path={tmp_path / 'x'}")
     tf1_names.write(
         tmp_path / "tf1.ckpt-1", tf1_names.of_generator(make_small().generator)
     )
     theirs = f"--restore_path={tmp_path / 'tf1.ckpt-1'}"
-    line = fail_here(script, theirs, f"--output_path={tmp_path / 'x'}")
+    line = fail_here(*script, theirs, f"--output_path={tmp_path / 'x'}")
     assert "has the names of the TensorFlow 1 code already" in line
     assert not list(tmp_path.glob("x*")) and not list(tmp_path.glob("model*.data*"))
     assert not list(tmp_path.glob(".export*"))

@@ -1,26 +1,18 @@
 """The tour, with the smallest sizes and its scripts in this process."""
 
 import json
-import shlex
 
 from imaging.files import load_image
-from misc import road
-from tests.scripts import succeed_here
+from tests.scripts import run_commands_here, succeed_here
 
 
 def test_the_tour_walks_the_whole_road(tmp_path, monkeypatch):
-    commands = []
-
-    def run(script, *arguments):
-        commands.append(shlex.join([script, *map(str, arguments)]))
-        succeed_here(script, *arguments)
-
-    monkeypatch.setattr(road, "run", run)
+    commands = run_commands_here(monkeypatch)
     said = succeed_here(
-        "misc/tour.py",
+        *("misc/demo.py", "--tour"),
         *(f"--output_path={tmp_path}", "--eusr_steps=1", "--epochs=1", "--steps=1"),
     )
-    scripts = [command.split()[0] for command in commands]
+    scripts = [script for script, *_ in commands]
     assert scripts.count("train.py") == scripts.count("validate.py") == 2
     assert scripts.count("score_predictors/train.py") == 2
     assert scripts.count("score_predictors/freeze.py") == 2

@@ -6,10 +6,10 @@ import functools
 
 from console.errors import InputError
 from console.progress import Progress, say, warn
-from imaging.comparing import draw_comparison
 from imaging.files import read_size, save_image, to_rgb
 from imaging.pictures import load_picture
 from imaging.saving import check_fits, save_picture
+from reports.comparing import draw_comparison
 from upscaling.pipeline import overlapped
 
 # Of what the system may refuse, what another picture need not meet.

@@ -1,10 +1,10 @@
-"""Crops of an input, its bicubic enlargement and ours beside one another, labelled."""
+"""Crops of pictures beside one another, labelled."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from imaging.imresize import imresize_part
-from imaging.regions import find_regions_of_rows
+from reports.regions import find_regions_of_rows
 
 # What small crops are enlarged to, about, by a whole number.
 SHOWN_SIDE = 288
@@ -45,11 +45,11 @@ def draw_comparison(lr, sr, scale, side=96, count=3, label="ours"):
         bounds = [(x, x + region.side) for x in (region.top, region.left)]
         crops = {
             "input": _enlarge_input(lr, scale, region),
-            "bicubic": _enlarge(imresize_part(lr, scale, size, *bounds)),
-            label: _enlarge(region.cut(sr)),
+            "bicubic": imresize_part(lr, scale, size, *bounds),
+            label: region.cut(sr),
         }
         rows.append((_describe(region), crops))
-    return _draw(rows)
+    return draw_side_by_side(rows)
 
 
 def _describe(region):
@@ -57,16 +57,6 @@ def _describe(region):
         f"{region.side} x {region.side} pixels from ({region.left}, {region.top}), "
         f"{region.difference:.1f} grey levels apart"
     )
-
-
-def _choose_zoom(side):
-    return max(1, SHOWN_SIDE // side)
-
-
-def _enlarge(crop):
-    """Enlarges a square by a whole number, each pixel to a square."""
-    zoom = _choose_zoom(len(crop))
-    return crop.repeat(zoom, axis=0).repeat(zoom, axis=1)
 
 
 def _enlarge_input(lr, scale, region):
@@ -81,26 +71,47 @@ def _enlarge_input(lr, scale, region):
     return lr[np.ix_(rows, columns)]
 
 
-def _draw(rows):
-    """Draws rows of equal crops, each under a line of text, on one sheet."""
+def draw_side_by_side(rows):
+    """Draws rows of square crops on one sheet, each crop under its label.
+
+    Args:
+        rows: list of (text, crops): a line above the row, empty for none, and from a
+            label to uint8 (H, H, 3). Small crops are enlarged to about `SHOWN_SIDE`.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
     font = ImageFont.load_default(FONT_SIZE)
-    side = len(next(iter(rows[0][1].values())))
-    columns = len(rows[0][1])
-    step = 2 * LINE + side + GAP
-    # A crop of one place may be narrow, its text is not.
-    width = max(columns * (side + GAP) + GAP, *(_measure(t, font) for t, _ in rows))
-    sheet = Image.new("RGB", (width, len(rows) * step + GAP), PAPER)
-    draw = ImageDraw.Draw(sheet)
-    for row, (text, crops) in enumerate(rows):
-        top = GAP + row * step
+    rows = [(text, {n: _enlarge(c) for n, c in crops.items()}) for text, crops in rows]
+    labelled = [item for _, crops in rows for item in crops.items()]
+    # Of a small crop, the label is wider.
+    column = max(max(len(c), int(font.getlength(n))) for n, c in labelled) + GAP
+    heights = [
+        (1 + bool(text)) * LINE + max(map(len, crops.values())) + GAP
+        for text, crops in rows
+    ]
+    width = max(
+        max(len(crops) for _, crops in rows) * column + GAP,
+        max(int(font.getlength(text)) for text, _ in rows) + 2 * GAP,
+    )
+    sheet = Image.new("RGB", (width, sum(heights) + GAP), PAPER)
+    draw, top = ImageDraw.Draw(sheet), GAP
+    for height, (text, crops) in zip(heights, rows, strict=True):
         draw.text((GAP, top), text, INK, font)
-        for column, (label, crop) in enumerate(crops.items()):
-            left = GAP + column * (side + GAP)
-            draw.text((left, top + LINE), label, INK, font)
-            sheet.paste(Image.fromarray(crop), (left, top + 2 * LINE))
+        below = top + LINE * bool(text)
+        for index, (label, crop) in enumerate(crops.items()):
+            left = GAP + index * column
+            draw.text((left, below), label, INK, font)
+            sheet.paste(Image.fromarray(crop), (left, below + LINE))
+        top += height
     return np.asarray(sheet)
 
 
-def _measure(text, font):
-    """Width of a line of text with its margins, in pixels."""
-    return int(font.getlength(text)) + 2 * GAP
+def _enlarge(crop):
+    """Enlarges a square by a whole number, each pixel to a square."""
+    zoom = _choose_zoom(len(crop))
+    return crop.repeat(zoom, axis=0).repeat(zoom, axis=1)
+
+
+def _choose_zoom(side):
+    return max(1, SHOWN_SIDE // side)

@@ -1,0 +1,208 @@
+// The images that are shown: a slider over whole pictures, and the worst region.
+// Small pictures are enlarged by a whole number up to this, in CSS pixels.
+const SHOWN = { width: 1000, height: 720, region: 256 };
+
+// The id of a card within the page.
+function nameCard(scale, index) {
+  return `x${scale.scale}-${index}`;
+}
+
+// All images of one scale that are shown, worst first.
+function drawCards(report, scale) {
+  const cards = scale.exhibits.map((exhibit, index) => {
+    const { values } = scale.images.find((image) => image.name === exhibit.name);
+    const place = `x${scale.scale}, ${describeRank(index, scale)}`;
+    return element(
+      "article",
+      { id: nameCard(scale, index) },
+      element("h4", {}, exhibit.name, " ", element("small", {}, place)),
+      element("p", { class: "values" }, ...describeValues(report, values)),
+      drawSlider(exhibit),
+      ...drawRegion(exhibit),
+    );
+  });
+  return element("div", { class: "cards" }, ...cards);
+}
+
+function describeRank(index, scale) {
+  const count = scale.exhibits.length;
+  if (count === scale.images.length) return `${index + 1} of ${count}, worst first`;
+  const worst = Math.ceil(count / 2);
+  if (index < worst) return `${index + 1} of the ${worst} worst`;
+  return `${count - index} of the ${count - worst} best`;
+}
+
+// What was measured of one image, of each model.
+function describeValues(report, values) {
+  return report.columns.slice(0, 3).map((column) => {
+    const shown = values.map(
+      (one, index) => `${report.models[index]} ${formatValue(column, one[column.metric])}`,
+    );
+    const name = element("b", {}, column.metric);
+    return element("span", { class: "value" }, name, " ", shown.join(", "));
+  });
+}
+
+// Pictures on top of one another with a divider that can be moved.
+function drawSlider(exhibit) {
+  if (exhibit.encoded === null) return remark("No room was left for its pictures.");
+  const { uris, window } = exhibit.encoded;
+  const zoom = Math.max(
+    1,
+    Math.min(
+      Math.floor(SHOWN.width / window.width),
+      Math.floor(SHOWN.height / window.height),
+    ),
+  );
+  const handle = element("div", {
+    class: "handle",
+    role: "slider",
+    tabindex: 0,
+    "aria-valuemin": 0,
+    "aria-valuemax": 100,
+    "aria-valuenow": 50,
+  });
+  const images = uris.map(([name, src]) =>
+    element("img", { src, alt: `${exhibit.name}: ${name}`, "data-name": name }),
+  );
+  const size = `aspect-ratio: ${window.width} / ${window.height}`;
+  const stage = element(
+    "div",
+    {
+      class: zoom > 1 ? "stage enlarged" : "stage",
+      style: `--width: ${window.width * zoom}px; ${size}`,
+    },
+    ...images,
+    element("div", { class: "mark", style: placeMark(exhibit) }),
+    element("span", { class: "tag left" }),
+    element("span", { class: "tag right" }),
+    handle,
+  );
+  moveDivider(stage, handle);
+  return element(
+    "div",
+    { class: "slider" },
+    drawPairs(uris.map(([name]) => name), stage, handle),
+    stage,
+    describeEncoding(exhibit),
+  );
+}
+
+// Buttons for any two of the pictures; the first two are chosen.
+function drawPairs(names, stage, handle) {
+  const pairs = names.flatMap((left, index) =>
+    names.slice(index + 1).map((right) => [left, right]),
+  );
+  const buttons = pairs.map(([left, right]) =>
+    element("button", { type: "button" }, `${left} | ${right}`),
+  );
+
+  function choose(index) {
+    const [left, right] = pairs[index];
+    for (const [other, button] of buttons.entries()) {
+      button.setAttribute("aria-pressed", other === index);
+    }
+    for (const image of stage.querySelectorAll("img")) {
+      image.classList.toggle("left", image.dataset.name === left);
+      image.classList.toggle("right", image.dataset.name === right);
+    }
+    stage.querySelector(".tag.left").textContent = left;
+    stage.querySelector(".tag.right").textContent = right;
+    handle.setAttribute("aria-label", `Divider between ${left} and ${right}`);
+  }
+
+  for (const [index, button] of buttons.entries()) {
+    button.addEventListener("click", () => choose(index));
+  }
+  choose(0);
+  const attributes = { class: "pairs", role: "group", "aria-label": "Which two" };
+  return element("div", attributes, ...buttons);
+}
+
+function moveDivider(stage, handle) {
+  let at = 50;
+
+  function move(percent) {
+    at = Math.min(100, Math.max(0, percent));
+    stage.style.setProperty("--at", `${at}%`);
+    handle.setAttribute("aria-valuenow", Math.round(at));
+  }
+
+  function follow(event) {
+    const box = stage.getBoundingClientRect();
+    move(((event.clientX - box.left) / box.width) * 100);
+  }
+
+  stage.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    stage.setPointerCapture(event.pointerId);
+    handle.focus({ preventScroll: true });
+    follow(event);
+    event.preventDefault();
+  });
+  stage.addEventListener("pointermove", (event) => {
+    if (stage.hasPointerCapture(event.pointerId)) follow(event);
+  });
+  handle.addEventListener("keydown", (event) => {
+    const by = event.shiftKey ? 10 : 2;
+    const targets = {
+      ArrowLeft: at - by,
+      ArrowDown: at - by,
+      ArrowRight: at + by,
+      ArrowUp: at + by,
+      PageDown: at - 10,
+      PageUp: at + 10,
+      Home: 0,
+      End: 100,
+    };
+    if (!(event.key in targets)) return;
+    move(targets[event.key]);
+    event.preventDefault();
+  });
+}
+
+// Where the worst region lies in what is shown, in percent of it.
+function placeMark({ encoded: { window }, region }) {
+  const shares = {
+    left: (region.left - window.left) / window.width,
+    top: (region.top - window.top) / window.height,
+    width: region.side / window.width,
+    height: region.side / window.height,
+  };
+  return Object.entries(shares)
+    .map(([name, share]) => `${name}: ${(share * 100).toFixed(4)}%`)
+    .join("; ");
+}
+
+// What is shown is not all of the pictures, or not exactly; null if it is.
+function describeEncoding({ size: [height, width], encoded: { window, quality } }) {
+  const said = [];
+  if (window.height !== height || window.width !== width) {
+    said.push(
+      `Cut to ${window.width} x ${window.height} of ${width} x ${height} pixels, around the worst region.`,
+    );
+  }
+  if (quality !== null) {
+    said.push(
+      `Shown as JPEG of quality ${quality}, to save room; the region below is exact.`,
+    );
+  }
+  return remark(said.length ? said.join(" ") : null);
+}
+
+// The region where ours is furthest from the truth, of each picture.
+function drawRegion({ crops, region: { side, difference } }) {
+  if (crops.length === 0) return [];
+  const width = side * Math.max(1, Math.floor(SHOWN.region / side));
+  const figures = crops.map(([name, src]) => {
+    const style = `--width: ${width}px`;
+    const image = element("img", { src, alt: `${name}, enlarged`, style });
+    return element("figure", {}, image, element("figcaption", {}, name));
+  });
+  const [[ours], [truth]] = crops.slice(-2);
+  const text = `Where ${ours} is furthest from the ${truth}: ${side} x ${side} pixels, ${difference.toFixed(1)} grey levels apart on average.`;
+  return [
+    element("p", {}, text),
+    element("div", { class: "region" }, ...figures),
+  ];
+}

@@ -1,0 +1,166 @@
+// More rows than this no browser sorts at once; the CSV file has them all.
+const MOST_ROWS = 20_000;
+
+function numberCell(text, judged = "") {
+  return element("td", { class: `number ${judged}`.trim() }, text);
+}
+
+function gainCell(column, gain) {
+  return numberCell(formatGain(column, gain), judge(column, gain));
+}
+
+// What stands above a column.
+function headText(column) {
+  const unit = column.unit ? `, ${column.unit}` : "";
+  return [column.metric, " ", element("small", {}, `${hint(column)}${unit}`)];
+}
+
+// The averages of one scale beside bicubic's and those that were published.
+function drawAverages(report, scale) {
+  const row = (title, cells, attributes = {}) =>
+    element("tr", attributes, element("th", { scope: "row" }, ...title), ...cells);
+  const heads = report.columns.map((column) =>
+    element("th", { scope: "col", class: "number" }, ...headText(column)),
+  );
+  const rows = scale.averages.map((average, index) =>
+    row(
+      [`${report.models[index]}, measured`],
+      report.columns.map((c) => numberCell(formatValue(c, average[c.metric]))),
+    ),
+  );
+  if (report.models.length === 2) {
+    const [ours, theirs] = scale.averages;
+    const gain = (c) => gainCell(c, ours[c.metric] - theirs[c.metric]);
+    rows.push(row(["difference"], report.columns.map(gain)));
+  }
+  for (const result of scale.published) {
+    const source = element("small", {}, result.source);
+    const title = [`${result.method}, published `, source];
+    const cells = report.columns.map((c) => numberCell(result[c.metric] ?? ""));
+    rows.push(row(title, cells, { class: "published" }));
+  }
+  const head = element("thead", {}, element("tr", {}, element("td", {}), ...heads));
+  const body = element("tbody", {}, ...rows);
+  return wide("Averages", element("table", { class: "averages" }, head, body));
+}
+
+// All images of all scales, in a table that can be sorted and filtered.
+function drawImages(report) {
+  const all = report.scales.flatMap((scale) =>
+    scale.images.map((image) => ({ scale, ...image })),
+  );
+  const rows = all.slice(0, MOST_ROWS).map((image) => makeRow(report, image));
+  const heads = [];
+  const head = drawHead(report, heads);
+  const body = element("tbody", {}, ...rows.map((row) => row.element));
+  const table = element("table", { id: "images" }, head, body);
+  for (const [index, one] of heads.entries()) {
+    const sort = () => sortRows(rows, heads, index, body);
+    one.querySelector("button").addEventListener("click", sort);
+  }
+  const [most, count] = [MOST_ROWS, all.length].map((n) => n.toLocaleString("en"));
+  const cut = `The first ${most} of ${count} rows; --csv_path writes them all.`;
+  return [
+    remark(all.length > MOST_ROWS ? cut : null),
+    drawFilters(report, rows),
+    wide("All images", table),
+  ];
+}
+
+// A row, and by what it is sorted: name, scale and numbers.
+function makeRow(report, { scale, name, values }) {
+  const shownAt = scale.exhibits.findIndex((exhibit) => exhibit.name === name);
+  const link = shownAt < 0 ? null : `#${nameCard(scale, shownAt)}`;
+  const shown = link ? element("a", { href: link }, name) : name;
+  const keys = [name, scale.scale];
+  const cells = [
+    element("th", { scope: "row" }, shown),
+    element("td", { class: "number" }, `x${scale.scale}`),
+  ];
+  for (const [index, column] of report.columns.entries()) {
+    const numbers = values.map((one) => one[column.metric]);
+    keys.push(...numbers);
+    cells.push(...numbers.map((value) => numberCell(formatValue(column, value))));
+    if (index === 0 && numbers.length === 2) {
+      keys.push(numbers[0] - numbers[1]);
+      cells.push(gainCell(column, numbers[0] - numbers[1]));
+    }
+  }
+  return { element: element("tr", {}, ...cells), keys };
+}
+
+// The head of the table; what sorts is added to `heads`, in the order of the columns.
+function drawHead(report, heads) {
+  const sorter = (text, label, kind = null) => {
+    const button = element("button", { type: "button", "aria-label": label }, text);
+    const attributes = { scope: "col", "aria-sort": "none", class: kind };
+    heads.push(element("th", attributes, button));
+    return heads.at(-1);
+  };
+  const above = [element("td", { colspan: 2 })];
+  const below = [sorter("image", "image"), sorter("scale", "scale")];
+  for (const [index, column] of report.columns.entries()) {
+    const hasGain = index === 0 && report.models.length === 2;
+    const names = [...report.models, ...(hasGain ? ["difference"] : [])];
+    const attributes = { colspan: names.length, scope: "colgroup" };
+    above.push(element("th", attributes, ...headText(column)));
+    for (const name of names) {
+      below.push(sorter(name, `${column.metric} of ${name}`, "number"));
+    }
+  }
+  return element("thead", {}, element("tr", {}, ...above), element("tr", {}, ...below));
+}
+
+const asPeopleCount = new Intl.Collator(undefined, { numeric: true });
+
+function compareNumbers(x, y, turned) {
+  // What is not there comes last, whichever way the table is sorted.
+  if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y);
+  return x === y ? 0 : turned * (x - y); // Two infinities have no difference.
+}
+
+function sortRows(rows, heads, index, body) {
+  const turned = heads[index].getAttribute("aria-sort") === "ascending" ? -1 : 1;
+  rows.sort(({ keys: one }, { keys: other }) =>
+    index === 0
+      ? turned * asPeopleCount.compare(one[0], other[0])
+      : compareNumbers(one[index], other[index], turned),
+  );
+  for (const head of heads) head.setAttribute("aria-sort", "none");
+  heads[index].setAttribute("aria-sort", turned > 0 ? "ascending" : "descending");
+  body.append(...rows.map((row) => row.element));
+}
+
+// What chooses rows: by name, and by scale where there are several.
+function drawFilters(report, rows) {
+  const name = element("input", {
+    type: "search",
+    id: "name-filter",
+    autocomplete: "off",
+  });
+  const options = report.scales.map(({ scale }) =>
+    element("option", { value: scale }, `x${scale}`),
+  );
+  const every = element("option", { value: "" }, "all");
+  const scale = element("select", { id: "scale-filter" }, every, ...options);
+  const said = element("output", { id: "row-count" });
+
+  function filter() {
+    const wanted = name.value.toLowerCase();
+    let count = 0;
+    for (const { element: row, keys } of rows) {
+      const hasName = keys[0].toLowerCase().includes(wanted);
+      const hasScale = scale.value === "" || Number(scale.value) === keys[1];
+      row.hidden = !(hasName && hasScale);
+      count += !row.hidden;
+    }
+    said.textContent = count === 1 ? "1 row" : `${count} rows`;
+  }
+
+  name.addEventListener("input", filter);
+  scale.addEventListener("change", filter);
+  filter();
+  const choice = options.length > 1 ? element("label", {}, "Scale ", scale) : null;
+  const search = element("label", {}, "Name contains ", name);
+  return element("p", { class: "filters" }, search, choice, said);
+}
