@@ -1,4 +1,4 @@
-"""Every command that README and TRAINING show is run, on small pictures."""
+"""Every command that the documents show is run, on small pictures."""
 
 import itertools
 import re
@@ -105,28 +105,31 @@ def choose_ranges(script, flags):
     return RANGES[names[0]]
 
 
-CARD = "pretrained/README.md"
+README, CARD = "README.md", "pretrained/README.md"
+# TRAINING, then the pages that it leads to: they go on with what it made.
+ROAD = ("TRAINING.md", "docs/jax.md", "docs/measurements.md")
+DOCUMENTS = (README, *ROAD, CARD)
 
 
 @pytest.mark.parametrize(
-    ("document", "count"), [("README.md", 10), ("TRAINING.md", 39), (CARD, 8)]
+    ("documents", "count"), [((README,), 10), (ROAD, 39), ((CARD,), 8)]
 )
-def test_the_commands_of_a_document_run_in_their_order(
-    tmp_path, monkeypatch, document, count
+def test_the_commands_of_the_documents_run_in_their_order(
+    tmp_path, monkeypatch, documents, count
 ):
     # Where bfloat16 is slow a warning says so, and none is expected below.
     monkeypatch.setattr(devices, "warn_if_slow", lambda precision: None)
-    commands = read_commands(document)
+    commands = [command for each in documents for command in read_commands(each)]
     assert len(commands) == count
     make_data(tmp_path)
     (tmp_path / "pretrained").symlink_to(ROOT / "pretrained")
-    if document == CARD:  # It has a predictor that commands of TRAINING make.
+    if CARD in documents:  # It has a predictor that commands of TRAINING make.
         flags = ("--restore_path=imagenet.h5", "--output_path=train/kodak.pb")
         succeed_here("score_predictors/freeze.py", *flags, cwd=tmp_path)
     save_picture(tmp_path / "photo.jpg", Picture(draw_picture(18, 20)))
     # The first start of each of README's scripts is a user's; TRAINING's others are
     # started so by their own tests.
-    started = set() if document == "README.md" else {s for s, *_ in commands}
+    started = set() if README in documents else {s for s, *_ in commands}
     for script, *flags in commands:
         for shown, there in LAST_STEP.items():
             flags = [flag.replace(shown, there) for flag in flags]
@@ -139,7 +142,7 @@ def test_the_commands_of_a_document_run_in_their_order(
         command = run_here if script in started and "jax" not in script else run
         succeed(ROOT / script, *flags, *smaller, cwd=tmp_path, command=command)
         started.add(script)
-    if document == CARD:
+    if CARD in documents:
         for model in ("eusr", "4pp_eusr"):
             written = (
                 tmp_path / "train" / "out" / model / Path(shipped.find(model)).name
@@ -168,17 +171,14 @@ def test_flags_that_a_document_names_exist():
     for name in ("speed", "large_picture"):
         helps[name] = run_here(f"benchmarks/{name}.py", "--helpfull").stdout
     known = set(re.findall(r"--(?:\[no\])?(\w+)", "".join(helps.values())))
-    for document in ("README.md", "TRAINING.md", CARD):
+    for document in DOCUMENTS:
         named = re.findall(r"--(\w+)(?![\w*])", (ROOT / document).read_text())
         unknown = {name.removeprefix("no") for name in named} - known - {"logdir"}
         assert unknown - {name.removeprefix("no") for name in known} == set()
 
 
 def test_what_the_documents_commands_read_and_write_here_is_ignored_by_git():
-    documents = ("README.md", "TRAINING.md", CARD)
-    commands = [
-        command for document in documents for command in read_commands(document)
-    ]
+    commands = [command for each in DOCUMENTS for command in read_commands(each)]
     words = [word.partition("=") for command in commands for word in command]
     paths = {p for flag, _, p in words if flag.endswith("_path") or flag == "--report"}
     paths = {path for path in paths if not path.startswith("pretrained/")}
@@ -226,3 +226,16 @@ def test_the_lines_of_python_in_readme_enlarge_a_picture(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(code, {})  # noqa: S102 - as its reader would
     assert load_image(tmp_path / "SR" / "photo.png").shape == (80, 124, 3)
+
+
+def test_a_link_of_a_document_leads_to_a_file_and_a_heading():
+    for document in (*DOCUMENTS, "docs/clusters.md", "CONTRIBUTING.md"):
+        text = (ROOT / document).read_text()
+        for target in re.findall(r"\]\(([^)]+)\)", text):
+            name, _, heading = target.partition("#")
+            path = (ROOT / document).parent / name
+            assert path.is_file(), f"{document}: {target}"
+            if heading:
+                titles = re.findall(r"^#+ (.*)", path.read_text(), re.MULTILINE)
+                words = [re.sub(r"[^\w -]", "", title.lower()) for title in titles]
+                assert heading in [word.replace(" ", "-") for word in words], target
