@@ -69,7 +69,7 @@ def run_here(script, *arguments, cwd=ROOT):
         mock.patch.object(sys, "argv", argv),
         mock.patch.object(sys, "path", [str((ROOT / script).parent), *sys.path]),
         contextlib.chdir(cwd),
-        _flags_of_its_own(),
+        flags_of_its_own(),
         contextlib.redirect_stdout(said),
         contextlib.redirect_stderr(complained),
     ):
@@ -116,7 +116,7 @@ def run_commands_here(monkeypatch):
 
 
 @contextlib.contextmanager
-def _flags_of_its_own():
+def flags_of_its_own():
     """Keeps what a script declares apart from what others declared before."""
     app.define_help_flags()  # Once, or else they would go with the first script's.
     kept = {}

@@ -11,7 +11,6 @@ import json
 import tempfile
 from pathlib import Path
 from unittest import mock
-from xml.etree import ElementTree
 
 import h5py
 import pytest
@@ -19,6 +18,8 @@ import tensorflow as tf
 
 from frozen import graphs
 from models import MODELS
+from tests import flags_page
+from tests.declared import list_declared
 from tests.four_pass import SMALL_FLAGS, write_predictor
 from tests.pictures import write_pictures
 from tests.scored_data import write_ava
@@ -26,9 +27,6 @@ from tests.scripts import ROOT, run_here
 from training import arguments, checkpoints
 
 RECORDED = ROOT / "tests" / "recorded"
-
-# absl's own, of every script.
-ABSL = {"absl", "absl.app", "absl.logging", "absl.testing.absltest"}
 
 SCRIPTS = {
     "train.py": [f"--model={name}" for name in ("eusr", "4pp_eusr")],
@@ -46,20 +44,13 @@ SCRIPTS = {
 
 
 def list_flags():
-    """A line for each flag of each script, as `--helpfull` lists them."""
+    """A line for each flag of each script."""
     for script, choices in SCRIPTS.items():
         for choice in choices:
-            done = run_here(script, *filter(None, [choice]), "--helpxml")
-            for flag in ElementTree.fromstring(done.stdout).iter("flag"):
-                name, default = flag.findtext("name"), flag.findtext("default")
-                if flag.findtext("file") not in ABSL:
-                    words = [
-                        script,
-                        choice,
-                        f"--{name}={default}",
-                        flag.findtext("type"),
-                    ]
-                    yield " ".join(filter(None, words)).replace(str(ROOT), "ROOT")
+            declared = list_declared(script, *filter(None, [choice]))
+            for name, each in declared.items():
+                words = script, choice, f"--{name}={each.default}"
+                yield " ".join(filter(None, (*words, each.flag.flag_type())))
 
 
 def start(script, *arguments):
@@ -220,6 +211,12 @@ def read(name):
 
 def test_each_script_has_the_flags_and_defaults_that_it_had():
     assert sorted(list_flags()) == read("flags")
+
+
+def test_the_page_of_all_flags_is_up_to_date():
+    assert flags_page.PATH.read_text() == flags_page.make_page(), (
+        "python -m tests.flags_page writes it anew"
+    )
 
 
 @pytest.mark.parametrize("name", ["files", "arguments"])

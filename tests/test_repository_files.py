@@ -1,0 +1,116 @@
+"""CITATION.cff, CI, pre-commit and Docker agree with the rest of the repository."""
+
+import os
+import re
+import tomllib
+
+import pytest
+
+from tests.scripts import ROOT
+from tests.test_structure import LAYERS
+from tests.yaml_reader import read_yaml
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def read(name):
+    return (ROOT / name).read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a: 1\nb:\n  c: x y\n", {"a": "1", "b": {"c": "x y"}}),
+        ("a:\n- x\n- y: 1\n  z: 2", None),
+        ("a:\n  - x\n  - y: 1\n    z: 2", {"a": ["x", {"y": "1", "z": "2"}]}),
+        ('# why\na: ["3.1, 2", b]\nb:', {"a": ["3.1, 2", "b"], "b": None}),
+        ("a: 1\n   b: 2", None),
+        ("a: 1\na: 2", None),
+        ("a: b: c", None),
+        ('a: "b', None),
+    ],
+)
+def test_yaml_is_read_or_refused(text, value):
+    if value is None:
+        with pytest.raises(ValueError):
+            read_yaml(text)
+    else:
+        assert read_yaml(text) == value
+
+
+def supported_pythons():
+    """The oldest and the newest minor version, as pyproject.toml names them."""
+    least, end = re.fullmatch(
+        r">=3\.(\d+),<3\.(\d+)", PROJECT["requires-python"]
+    ).groups()
+    return int(least), int(end) - 1
+
+
+def test_the_makefile_supports_the_pythons_of_the_project():
+    oldest, newest = supported_pythons()
+    assert f"(3, {oldest}) <= sys.version_info[:2] <= (3, {newest})" in read("Makefile")
+
+
+def test_ci_runs_what_a_change_must_pass_on_the_oldest_and_newest_python():
+    workflow = read_yaml(read(".github/workflows/ci.yml"))
+    assert set(workflow["on"]) == {"push", "pull_request"}
+    (job,) = workflow["jobs"].values()
+    oldest, newest = supported_pythons()
+    assert job["strategy"]["matrix"]["python"] == [f"3.{oldest}", f"3.{newest}"]
+    *_, setup, last = job["steps"]
+    assert setup["with"]["cache"] == "pip"
+    assert list(ROOT.glob(setup["with"]["cache-dependency-path"]))
+    assert os.access(ROOT / last["run"], os.X_OK)
+    assert 30 <= int(job["timeout-minutes"]) <= 180
+
+
+def test_pre_commit_runs_the_ruff_of_the_requirements():
+    (repository,) = read_yaml(read(".pre-commit-config.yaml"))["repos"]
+    (ruff,) = re.findall(r"^ruff.*$", read("requirements-dev.txt"), re.MULTILINE)
+    commands = []
+    for hook in repository["hooks"]:
+        assert hook["additional_dependencies"] == [ruff]
+        commands.append(hook["entry"].removesuffix(" --force-exclude"))
+    assert commands == ["ruff check", "ruff format"]
+    for command in commands:
+        assert f"$(BIN)/{command} " in read("Makefile")
+
+
+def test_the_citation_says_what_the_project_and_the_readme_say():
+    citation = read_yaml(read("CITATION.cff"))
+    assert citation["cff-version"] == "1.2.0"
+    assert (citation["title"], citation["version"], citation["license"]) == (
+        *(PROJECT["name"], PROJECT["version"], PROJECT["license"]),
+    )
+    readme = " ".join(read("README.md").split())
+    for reference in citation["references"]:
+        names = [
+            f"{a['family-names']}, {a['given-names']}" for a in reference["authors"]
+        ]
+        where = reference.get("journal") or reference["collection-title"]
+        for said in (f"title = {{{reference['title']}}}", f"{{{where}}}"):
+            assert said in readme
+        assert f"author = {{{' and '.join(names)}}}" in readme
+        assert f"year = {{{reference['year']}}}" in readme
+    assert len(citation["references"]) == readme.count(" title = {")
+    assert citation["references"][1]["url"].endswith("1809.04789")
+    assert "arXiv 1809.04789" in readme
+
+
+def test_the_image_has_a_supported_python_all_that_runs_and_no_root():
+    text = read("Dockerfile")
+    minor = int(re.search(r"^FROM python:3\.(\d+)-slim$", text, re.MULTILINE)[1])
+    oldest, newest = supported_pythons()
+    assert oldest <= minor <= newest
+    named = re.findall(r"REQUIREMENTS=(\S+)", text)
+    assert sorted(set(named)) == ["requirements-gpu.txt", "requirements.txt"]
+    assert all((ROOT / name).is_file() for name in named)
+    lines = [line for line in text.splitlines() if not line.startswith(("#", " "))]
+    assert lines.index("USER eusr") < lines.index(
+        'ENTRYPOINT ["python", "/app/test.py"]'
+    )
+    ignored = read(".dockerignore").splitlines()
+    kept = {line[1:] for line in ignored if line.startswith("!")}
+    assert ignored[1] == "*"
+    assert kept >= set().union(*LAYERS) | {"pretrained", "*.py", "requirements*.txt"}
+    assert all(list(ROOT.glob(pattern)) for pattern in kept)
