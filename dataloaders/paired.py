@@ -14,8 +14,8 @@ from dataloaders.pixels import open_pixels
 
 VARIANTS = 8
 
-# Four rotations, mirrored or not. OpenCV makes one pass over the pixels; NumPy takes six
-# times as long, because its loops follow the strides of the turned view.
+# Four rotations, mirrored or not. OpenCV makes one pass over the pixels. NumPy takes
+# six times as long, because its loops follow the strides of the turned view.
 _TURNS = {
     1: lambda patch, out: cv2.flip(patch, 1, dst=out),
     2: lambda patch, out: cv2.flip(patch, 0, dst=out),
