@@ -13,7 +13,7 @@ from console.progress import Progress, warn
 from dataloaders.cache import default_folder
 from imaging.files import load_image
 
-# Pictures checked at a time. Ctrl-C takes effect between two chunks.
+# Pictures submitted at a time, so that Ctrl-C does not wait for all of them.
 CHUNK = 500
 
 

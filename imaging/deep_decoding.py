@@ -63,7 +63,7 @@ def too_deep(path: Path | str) -> InputError:
 
 
 def _decode_tiff(path, raw_mode, tags):
-    """Decodes by OpenCV, which knows all compressions, and applies ignored tags."""
+    """Decodes by OpenCV, which knows all compressions; applies tags it ignores."""
     photometric = tags.get(_PHOTOMETRIC, _BLACK_IS_ZERO)
     if photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB):
         raise InputError(

@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -129,7 +128,7 @@ def save_picture(
 
 def _write_with_pillow(file, pixels, picture, kind, quality):
     metadata = picture.metadata
-    options: dict[str, Any] = {
+    options = {
         "icc_profile": metadata.icc_profile,
         "exif": metadata.exif_bytes(_MOST_EXIF if kind is JPEG else None),
         "dpi": metadata.dpi,

@@ -50,7 +50,7 @@ class Reader:
 class Writer:
     """Writes one result at a time, in a thread."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         """Starts the thread."""
         self.pool = concurrent.futures.ThreadPoolExecutor(1, "writer")
         self.future: concurrent.futures.Future | None = None
