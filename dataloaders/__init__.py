@@ -1,12 +1,12 @@
-"""What models are trained on: loaders of images, chosen by a flag.
+"""Loaders of training images, chosen by a flag.
 
 To add a data set, write a subclass of `dataloaders.paired.PairedLoader` (LR and HR
 images) or of `dataloaders.scored.ScoredLoader` (images and their scores) in a file of
-its own and one line here.
+its own, and add one line here.
 """
 
 PAIRED = {
-    # The name that the TF1 code knew it by.
+    # The TF1 code's name for it.
     "basic_loader": "dataloaders.div2k:DIV2K",
     "div2k": "dataloaders.div2k:DIV2K",
 }

@@ -1,4 +1,4 @@
-"""AVA: photographs and how many people gave each of the scores 1 to 10.
+"""AVA: photographs and the number of votes for each of the scores 1 to 10.
 
 Murray, Marchesotti and Perronnin, "AVA: a large-scale database for aesthetic visual
 analysis", CVPR 2012.
@@ -15,7 +15,7 @@ from dataloaders.scored import ScoredLoader
 from dataloaders.scored_rows import SCORES, Row, ScoredSettings, threads_option
 from metrics.scores import mean_score, score_deviation
 
-# More people than there are: beyond it, a file is damaged.
+# More people than exist: a file with more votes is damaged.
 MOST_VOTES = 1e10
 
 COLUMNS = ("index", "image id", *(f"votes for {score + 1}" for score in range(SCORES)))
@@ -23,7 +23,7 @@ COLUMNS = ("index", "image id", *(f"votes for {score + 1}" for score in range(SC
 
 @dataclasses.dataclass(frozen=True)
 class AVASettings(ScoredSettings):
-    """Where scores and pictures are, and how they are used."""
+    """Locations of scores and pictures, and how they are used."""
 
     flag_prefix = "ava_"
 
@@ -49,19 +49,20 @@ class AVASettings(ScoredSettings):
 
 
 class AVA(ScoredLoader):
-    """Rows of AVA.txt, and JPEG files named by image ids."""
+    """Loads the rows of AVA.txt and JPEG files named by image id."""
 
+    settings: AVASettings
     name = "ava"
     settings_classes = (AVASettings,)
     within_square = True
     hint = "--ava_validate_images finds such pictures beforehand and leaves them out."
 
-    def describe_source(self):
+    def describe_source(self) -> str:
         """See `ScoredLoader.describe_source`."""
         settings = self.settings
         return f"{settings.dataset_path} with --ava_image_path={settings.image_path}"
 
-    def read_rows(self):
+    def read_rows(self) -> list[Row]:
         """See `ScoredLoader.read_rows`."""
         paths = find_files(
             self.settings.image_path, (".jpg", ".jpeg"), "--ava_image_path"

@@ -1,8 +1,8 @@
-"""A folder's images, decoded once into one file that is read by memory map.
+"""A cache of decoded images: one file for each folder, read by memory map.
 
-The file is a line of JSON (what it was made from, and where each image lies), then
-the pixels, uncompressed. A batch then costs a few copies instead of a few PNGs, and
-the memory is the operating system's to give and take.
+The file holds a line of JSON (the sources and the shape of each image), then the
+uncompressed pixels. A batch then costs a few copies instead of decoding a few PNGs, and
+the operating system manages the memory.
 """
 
 import concurrent.futures
@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,58 +24,59 @@ from console.progress import say, to_size, track
 VERSION = 1
 HEADER_UNIT = 4096
 
-# File systems take names of 255 bytes; a character may need four.
+# File systems allow names of 255 bytes; a character may need four.
 READABLE_LENGTH = 40
 
 
-def default_folder():
-    """The user's cache folder."""
+def default_folder() -> Path:
+    """Returns the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "perceptual-eusr"
 
 
-def name_cache(source, suffix=""):
-    """A file name for a folder's cache: readable, and unlike any other folder's.
+def name_cache(source: Path | str, suffix: str = "") -> str:
+    """Makes a readable file name for the cache, unique for each source.
 
     Args:
-        source: Where the images are, or the file of a list of them.
-        suffix: What is cached, if not the images themselves.
+        source: Folder of the images, or the file that lists them.
+        suffix: Added for caches that do not hold the source images themselves.
     """
     source = Path(source).resolve()
     readable = "-".join(source.parts[-2:]).strip("/")[-READABLE_LENGTH:]
     return f"{readable}-{digest_of(source)}{suffix}.pixels"
 
 
-def digest_of(source):
-    """Tells folders and files apart, whatever they are called: 12 characters."""
+def digest_of(source: Path | str) -> str:
+    """Returns a digest of a path, 12 characters."""
     return hashlib.sha256(os.fsencode(Path(source).resolve())).hexdigest()[:12]
 
 
-def describe_sources(paths):
-    """What tells whether images have changed: name, size and time of each file."""
+def describe_sources(paths: Iterable[Path]) -> list[list]:
+    """Returns name, size and modification time of each file, to detect changes."""
     stats = [(path, os.stat(path)) for path in paths]
     return [[path.name, stat.st_size, stat.st_mtime_ns] for path, stat in stats]
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a cache is made from, whether it is there or not.
+    """The content of a cache file, which need not exist yet.
 
     Attributes:
         path: The cache file.
-        sources: What it is made from, as `describe_sources` tells it.
+        sources: The source files, as `describe_sources` returns them.
         shapes: (H, W, 3) of each image.
-        load: From an index to the image, uint8 of that shape; called by threads.
+        load: Returns the image with a given index, uint8 of that shape; called from
+            several threads.
     """
 
     path: Path
-    sources: list
-    shapes: list
-    load: Callable
+    sources: list[list]
+    shapes: list[tuple[int, int, int]]
+    load: Callable[[int], np.ndarray]
 
     @functools.cached_property
-    def header(self):
-        """What the file begins with; no other images have the same."""
+    def header(self) -> bytes:
+        """The first bytes of the file; they identify the images."""
         return _encode_header(
             {
                 "version": VERSION,
@@ -85,12 +86,12 @@ class Plan:
         )
 
     @functools.cached_property
-    def size(self):
-        """Bytes of the file."""
+    def size(self) -> int:
+        """Size of the file in bytes."""
         return len(self.header) + _find_starts(self.shapes)[-1]
 
-    def is_made(self):
-        """Whether the file is there, whole and up to date."""
+    def is_made(self) -> bool:
+        """Whether the file exists, is complete and is up to date."""
         try:
             if self.path.stat().st_size != self.size:
                 return False
@@ -100,24 +101,24 @@ class Plan:
             return False
 
 
-def _find_starts(shapes):
-    """Where each image begins, and where the last one ends, in bytes: list of int."""
+def _find_starts(shapes: Sequence[tuple[int, int, int]]) -> list[int]:
+    """Byte offsets of all images, and the end of the last image."""
     sizes = [np.prod(shape, dtype=np.int64) for shape in shapes]
     return [0, *np.cumsum(sizes, dtype=np.int64).tolist()]
 
 
-def open_cache(plan, in_memory=False):
-    """Opens a cache; builds it first if it is not there or no longer true.
+def open_cache(plan: Plan, in_memory: bool = False) -> list[np.ndarray]:
+    """Opens a cache; builds it first if it is missing or out of date.
 
     Args:
-        plan: Its `Plan`.
-        in_memory: Whether the pixels are read into memory at once.
+        plan: The cache's content.
+        in_memory: Whether to read all pixels into memory.
 
     Returns:
-        list of uint8 (H, W, 3): Of each image a view that is read-only.
+        A read-only view of each image, uint8 (H, W, 3).
 
     Raises:
-        InputError: There is no room, the folder cannot be written, or an image
+        InputError: The disk is full, the folder cannot be written, or an image
             cannot be loaded.
     """
     path, offset = plan.path, len(plan.header)
@@ -132,7 +133,7 @@ def open_cache(plan, in_memory=False):
         pixels = np.fromfile(path, np.uint8, offset=offset)
         pixels.setflags(write=False)
     else:
-        # As a plain array, of which parts are taken faster.
+        # Slicing a plain array is faster than slicing a memmap.
         pixels = np.asarray(np.memmap(path, np.uint8, mode="r", offset=offset))
     starts = _find_starts(plan.shapes)
     return [
@@ -142,13 +143,13 @@ def open_cache(plan, in_memory=False):
 
 
 def _encode_header(wanted):
-    """JSON, filled up with spaces so that the pixels start on a page."""
+    """Encodes JSON, padded with spaces so that the pixels start on a page."""
     header = json.dumps(wanted).encode() + b"\n"
     return header.rjust(-(-len(header) // HEADER_UNIT) * HEADER_UNIT)
 
 
 def _build(plan):
-    """Writes a cache, with all processors."""
+    """Writes a cache, using all processors."""
     check_room([plan])
     path, shapes, header = plan.path, plan.shapes, plan.header
     starts = _find_starts(shapes)
@@ -173,20 +174,20 @@ def _build(plan):
 
 
 def _write_at(descriptor, image, offset):
-    """Writes all of an image at its place in a file."""
+    """Writes a whole image at an offset in a file."""
     rest = image.reshape(-1)
-    # On a disk that fills up, the system writes a part first and complains only when
-    # asked for the rest; the file already has its full length, so it would look whole.
+    # On a full disk the system first writes a part and raises only for the rest. The
+    # file already has its full length, so it would look complete.
     while rest.size:
         written = os.pwrite(descriptor, rest, offset)
         rest, offset = rest[written:], offset + written
 
 
 def _run_all(function, count, what):
-    """Calls a function for each index in as many threads as processors.
+    """Calls a function for each index, with one thread for each processor.
 
-    Decoders let other threads run. Of all calls only a few are under way at a time,
-    so that memory does not grow with their number.
+    Decoders release the interpreter's lock. Only a few calls run at a time, so memory
+    does not grow with their number.
     """
     workers = os.cpu_count() or 1
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
@@ -198,15 +199,15 @@ def _run_all(function, count, what):
             raise
 
 
-def check_room(plans):
-    """Refuses caches that the disk could not hold all of, before one is built.
+def check_room(plans: Iterable[Plan]) -> None:
+    """Checks that the disk has room for all caches, before the first is built.
 
     Args:
-        plans: `Plan` of each, in the order in which they will be built; those that are
-            made already need nothing.
+        plans: The caches in the order in which they are built; existing caches need
+            no room.
 
     Raises:
-        InputError: There is too little room, or the folder cannot be written.
+        InputError: The disk has too little room, or the folder cannot be written.
     """
     todo = [plan for plan in plans if not plan.is_made()]
     if not todo:
@@ -224,7 +225,7 @@ def check_room(plans):
 
 
 def _most_at_once(plans):
-    """Bytes that building some caches takes; each one replaces its old file, if any."""
+    """Peak disk usage of building caches in bytes; each replaces its old file."""
     more = most = 0
     for plan in plans:
         more += plan.size
@@ -235,7 +236,7 @@ def _most_at_once(plans):
 
 
 def _check_folder(folder):
-    """Makes the folder of the caches; refuses one that cannot be written."""
+    """Makes the folder of the caches, and checks that it can be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         writable = os.access(folder, os.W_OK)

@@ -1,9 +1,10 @@
-"""Looks at every picture beforehand, once: which cannot be read."""
+"""Finds pictures that cannot be read; each picture is checked only once."""
 
 import concurrent.futures
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from console.errors import InputError
@@ -12,22 +13,24 @@ from console.progress import Progress, warn
 from dataloaders.cache import default_folder
 from imaging.files import load_image
 
-# Pictures between two looks at what is done; what is done is remembered on Ctrl-C too.
+# Pictures submitted at a time, so that Ctrl-C does not wait for all of them.
 CHUNK = 500
 
 
-def find_broken(paths, root, folder=None):
-    """Finds the pictures that cannot be read, with all processors.
+def find_broken(
+    paths: Iterable[Path], root: Path | str, folder: Path | str | None = None
+) -> set[Path]:
+    """Finds the pictures that cannot be read, using all processors.
 
-    What was found is remembered: a file of the same size and time is not read again.
+    Results are remembered: a file with the same size and time is not read again.
 
     Args:
         paths: The pictures.
-        root: The folder that they are in, at whatever depth.
-        folder: Where to remember it; None for the user's cache folder.
+        root: The folder that holds them, at any depth.
+        folder: The folder for remembered results; None for the user's cache folder.
 
     Returns:
-        set of Path.
+        The pictures that cannot be read.
     """
     memory = Memory(root, folder or default_folder())
     paths = list(paths)
@@ -41,7 +44,7 @@ def find_broken(paths, root, folder=None):
 
 
 def _check_all(paths, memory):
-    """Reads pictures and notes which are fine."""
+    """Reads pictures and remembers which can be read."""
     workers = os.cpu_count() or 1
     with (
         Progress(len(paths), "Checking pictures") as progress,
@@ -63,38 +66,38 @@ def _is_fine(path):
 
 
 class Memory:
-    """What was found out about the pictures below one folder, kept in a file."""
+    """Results for the pictures below one folder, stored in a file."""
 
-    def __init__(self, root, folder):
-        """Reads it.
+    def __init__(self, root: Path | str, folder: Path | str):
+        """Reads the file, if there is one.
 
         Args:
             root: The pictures' folder.
-            folder: Where such files are.
+            folder: The folder of such files.
         """
         self.root = os.path.abspath(root)
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
         self.path = Path(folder) / f"checked-{digest}.json"
-        # From a name to size, time and whether it is fine.
-        self.known = _read(self.path)
-        self.stamps = {}
+        # From a name to [size, time, whether the picture can be read].
+        self.known: dict[str, list] = _read(self.path)
+        self.stamps: dict[Path, list[int]] = {}
 
-    def look(self, path):
-        """Whether a picture is fine; None where it is new or has changed."""
-        # As it was when it was first looked at: it may change while it is being read.
+    def look(self, path: Path) -> bool | None:
+        """Whether a picture can be read; None where it is new or has changed."""
+        # The stamp from before the picture is read: it may change meanwhile.
         if path not in self.stamps:
             self.stamps[path] = _stamp(path)
         *stamp, is_fine = self.known.get(self._name(path), (None,))
         return is_fine if stamp == self.stamps[path] else None
 
-    def add(self, path, is_fine):
-        """Notes whether a picture is fine."""
+    def add(self, path: Path, is_fine: bool) -> None:
+        """Remembers whether a picture can be read."""
         self.known[self._name(path)] = [*self.stamps[path], is_fine]
 
-    def write(self):
-        """Writes the file, without pictures that are gone; warns where it cannot.
+    def write(self) -> None:
+        """Writes the file, without pictures that no longer exist.
 
-        An unusable cache folder costs another look the next time, and no run.
+        If it cannot be written, this warns only: the next run checks again.
         """
         seen = {self._name(path) for path in self.stamps}
         kept = {
@@ -116,7 +119,7 @@ class Memory:
 
 
 def _stamp(path):
-    """What tells whether a file has changed: size and time; zeros if it is gone."""
+    """Size and modification time of a file; zeros if it does not exist."""
     try:
         stat = os.stat(path)
     except OSError:
@@ -125,7 +128,7 @@ def _stamp(path):
 
 
 def _read(memory):
-    """What was remembered; nothing where the file is missing or damaged."""
+    """Reads remembered results; empty if the file is missing or damaged."""
     try:
         known = json.loads(memory.read_text())
     except (OSError, ValueError):

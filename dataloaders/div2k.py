@@ -1,4 +1,4 @@
-"""DIV2K, and any other folder of HR images with LR images of the same names.
+"""DIV2K, and other folders of HR images with LR images of the same names.
 
 Agustsson and Timofte, "NTIRE 2017 challenge on single image super-resolution".
 """
@@ -7,4 +7,4 @@ from dataloaders.paired import PairedLoader
 
 
 class DIV2K(PairedLoader):
-    """HR images in folders, LR images in `x2/`, `x4/`, `x8/` of others."""
+    """Loads HR images from folders, LR images from `x2/`, `x4/`, `x8/` of others."""

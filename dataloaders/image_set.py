@@ -1,63 +1,66 @@
-"""The LR and HR images that a loader draws from, and all of them whole."""
+"""The LR and HR images of a data set, and their whole pictures."""
 
 import functools
 import hashlib
+from pathlib import Path
+from typing import Any, Self
 
 from console.errors import InputError, name_some
 from console.flags import to_list
 from dataloaders.checked import find_broken
 from dataloaders.paired_settings import PairedSettings
-from dataloaders.pairs import WholePairs, check_measurable, find_pairs
-from dataloaders.sources import Source, make_sources
+from dataloaders.pairs import Pair, WholePairs, check_measurable, find_pairs
+from dataloaders.sources import Paths, Source, make_sources
 from imaging.files import load_image
 
 
 class ImageSet:
-    """HR images and the LR images that belong to them.
+    """HR images and their LR images.
 
     Attributes:
-        settings_classes: One, `PairedSettings` or a subclass.
-        source_class: What finds the HR and LR images of a path.
-        settings: Of that class.
-        scales: Upscaling factors, a tuple.
-        images: list of `dataloaders.pairs.Pair`, once they were looked at.
+        settings_classes: A tuple of one class, `PairedSettings` or a subclass.
+        source_class: Finds the HR and LR images of a path.
+        settings: An instance of the settings class.
+        scales: Upscaling factors.
+        images: The pairs; empty until they are needed.
     """
 
-    settings_classes = (PairedSettings,)
-    source_class = Source
+    settings_classes: tuple[type[PairedSettings], ...] = (PairedSettings,)
+    source_class: type[Source] = Source
 
-    def __init__(self, settings):
-        """Takes the settings; nothing is looked at yet."""
+    def __init__(self, settings: PairedSettings):
+        """Takes the settings; no file is read yet."""
         self.settings = settings
-        self.scales, self.images = tuple(settings.scales), []
+        self.scales: tuple[int, ...] = tuple(settings.scales)
+        self.images: list[Pair] = []
 
     @classmethod
-    def from_flags(cls, **others):
-        """Makes the loader that the flags describe.
+    def from_flags(cls, **others: Any) -> Self:
+        """Makes a loader from the flags.
 
         Args:
-            **others: Settings that are no flags of the loader.
+            **others: Settings that have no flag of the loader.
         """
         return cls(cls.settings_classes[0].from_flags(**others))
 
-    def validating(self, truth_path, input_path):
-        """A loader of the whole pictures that a training is validated on.
+    def validating(self, truth_path: Paths, input_path: Paths | None) -> Self:
+        """Makes a loader of the whole pictures for validation during training.
 
         Args:
-            truth_path: The value of --validate_truth_path.
-            input_path: That of --validate_input_path.
+            truth_path: Value of --validate_truth_path.
+            input_path: Value of --validate_input_path.
         """
         of_whole = {"of": "--validate", "lr_patch_size": None, "batch_size": None}
         return type(self)(self.settings.at(truth_path, input_path, **of_whole))
 
-    def describe(self):
-        """Says which images these are, wherever they lie.
+    def describe(self) -> str:
+        """Describes the images independently of their folder.
 
         Returns:
-            str: How many, and a digest of their names and sizes.
+            The number of images and a digest of their names and sizes.
 
         Raises:
-            InputError: Something is wrong with the images.
+            InputError: The images are missing or do not fit each other.
         """
         self._look()
         known = [(pair.name, pair.hr_size, pair.lr_sizes) for pair in self.images]
@@ -65,66 +68,66 @@ class ImageSet:
         how = "made from HR" if self.sources[0].makes_lr else "from files"
         return f"{len(known)} images, LR {how}, {digest}"
 
-    def check_whole(self, shave_size, with_niqe=False):
-        """Makes sure that all pictures can be read and measured.
+    def check_whole(self, shave_size: int, with_niqe: bool = False) -> None:
+        """Checks that all pictures can be read and measured.
 
         Args:
             shave_size: HR pixels that are dropped at each border.
             with_niqe: Whether NIQE is measured, too.
 
         Raises:
-            InputError: At least one cannot.
+            InputError: A picture cannot be read or measured.
         """
         self.check_measurable(shave_size, with_niqe)
-        by_folder = {}
+        by_folder: dict[Path, set[Path]] = {}
         for pair in self.images:
             for path in (pair.hr_path, *pair.lr_paths.values()):
                 by_folder.setdefault(path.parents[pair.depth], set()).add(path)
         for folder, there in sorted(by_folder.items()):
             for path in sorted(find_broken(sorted(there), folder)):
-                load_image(path)  # Tells what is wrong.
+                load_image(path)  # Raises an error that says what is wrong.
 
-    def folders(self):
-        """All folders that the images lie in, a set of Path."""
+    def folders(self) -> set[Path]:
+        """Returns all folders that hold images of this set."""
         self._look()
         paths = {p for pair in self.images for p in pair.lr_paths.values()}
         return {p.parent for p in (*paths, *(pair.hr_path for pair in self.images))}
 
     def _look(self):
-        """Checks the pairs, once."""
+        """Finds and checks the pairs, once."""
         if not self.images:
             self.images = find_pairs(self.sources, self.scales)
 
     @functools.cached_property
-    def sources(self):
-        """What the paths of the settings are, a list of `source_class`."""
+    def sources(self) -> list[Source]:
+        """The sources that the settings' paths describe."""
         paths = self.settings.truth_path, self.settings.input_path
         return make_sources(*paths, self.settings.of, self.source_class)
 
     def _name_truth(self):
-        """What the HR images are of, with its flag, for messages."""
+        """Names the flag and paths of the HR images, for messages."""
         paths = name_some(to_list(self.settings.truth_path))
         return f"{self.settings.of}_truth_path={paths}"
 
-    def check_measurable(self, shave_size, with_niqe=False):
-        """Refuses pictures that are too small to be measured, before any is.
+    def check_measurable(self, shave_size: int, with_niqe: bool = False) -> None:
+        """Checks that all pictures are large enough to be measured.
 
         Args:
             shave_size: HR pixels that are dropped at each border.
             with_niqe: Whether NIQE is measured, too.
 
         Raises:
-            InputError: At least one is, at one of the scales.
+            InputError: A picture is too small at one of the scales.
         """
         self._look()
         flag = f"{self.settings.of}_truth_path"
         check_measurable(self.images, self.scales, shave_size, flag, with_niqe)
 
-    def pairs(self, scale):
-        """Whole pictures of one scale, decoded one at a time.
+    def pairs(self, scale: int) -> WholePairs:
+        """Returns the whole pictures of one scale, decoded one at a time.
 
         Returns:
-            WholePairs: Of (name, lr, hr), sorted by name.
+            An iterable of (name, lr, hr), sorted by name.
 
         Raises:
             InputError: A picture is smaller than the scale.

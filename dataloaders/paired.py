@@ -1,6 +1,7 @@
-"""LR and HR images of the same name, and the patches that are drawn from them."""
+"""LR and HR images of the same name, and patches drawn from them."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -8,12 +9,13 @@ import numpy as np
 from console.errors import InputError, name_some
 from console.progress import warn
 from dataloaders.image_set import ImageSet
+from dataloaders.paired_settings import PairedSettings
 from dataloaders.pixels import open_pixels
 
 VARIANTS = 8
 
-# Four rotations, mirrored or not: what OpenCV does in one pass over the pixels. NumPy
-# takes six times as long, because its loops follow the strides of the turned view.
+# Four rotations, mirrored or not. OpenCV makes one pass over the pixels. NumPy takes
+# six times as long, because its loops follow the strides of the turned view.
 _TURNS = {
     1: lambda patch, out: cv2.flip(patch, 1, dst=out),
     2: lambda patch, out: cv2.flip(patch, 0, dst=out),
@@ -27,65 +29,67 @@ _TURNS = {
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """What one training step is made of.
+    """The patches of one training step.
 
     Attributes:
-        step: Which step.
+        step: Index of the step.
         scale: Upscaling factor.
         lr: uint8 (N, P, P, 3), RGB.
         hr: uint8 (N, P * scale, P * scale, 3), RGB, the same places.
-        names: Of the images, N of them.
+        names: Names of the N images.
     """
 
     step: int
     scale: int
     lr: np.ndarray
     hr: np.ndarray
-    names: list
+    names: list[str]
 
-    def inputs(self):
-        """What a training step is given: the scale, and its arrays."""
+    def inputs(self) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
+        """Returns the inputs of a training step: the scale, and (lr, hr)."""
         return self.scale, (self.lr, self.hr)
 
-    def describe(self):
-        """Names its images, for messages."""
+    def describe(self) -> str:
+        """Names the images, for messages."""
         return f"x{self.scale}, images {name_some(self.names, 99)}"
 
 
 class PairedLoader(ImageSet):
     """Draws batches of patches; a batch depends on seed and step alone.
 
-    A loader of another data set is a subclass with its own settings or sources; see
+    To load another data set, write a subclass with its own settings or sources; see
     `ImageSet`.
     """
 
-    def __init__(self, settings):
-        """Takes the settings; `prepare` looks at the images."""
+    def __init__(self, settings: PairedSettings):
+        """Takes the settings; `prepare` reads the images."""
         super().__init__(settings)
         weights = settings.scale_weights or (1,) * len(self.scales)
-        # Each scale as often as it is to be drawn.
+        # Each scale is repeated by its weight.
         self.weighted_scales = [
             s for s, w in zip(self.scales, weights, strict=True) for _ in range(w)
         ]
-        self.hr, self.lr, self.usable = None, {}, {}
+        self.hr: Sequence[np.ndarray] = ()
+        self.lr: Mapping[int, Sequence[np.ndarray]] = {}
+        self.usable: dict[int, np.ndarray] = {}
 
     @property
-    def batch_size(self):
+    def batch_size(self) -> int:
         """Patches in a batch."""
-        return self.settings.batch_size
+        return self.settings.batch_size  # type: ignore[return-value]
 
-    def prepare(self):
-        """Checks the pairs and opens the caches; those not there yet are made.
+    def prepare(self) -> None:
+        """Checks the pairs and opens the caches; missing caches are made.
 
         Raises:
-            InputError: Something is wrong with the images or the cache.
+            InputError: The images or the cache cannot be used.
         """
         self._look()
         self.usable = {s: self._find_usable(s) for s in self.scales}
         self.hr, self.lr = open_pixels(self.images, self.sources, self.settings)
 
     def _find_usable(self, scale):
-        """Indices of the images that a patch of one scale fits into."""
+        """Indices of the images that are large enough for a patch at one scale."""
         fits = [min(self._count_offsets(i, scale)) > 0 for i in range(len(self.images))]
         small = [
             pair.file for pair, fit in zip(self.images, fits, strict=True) if not fit
@@ -105,37 +109,40 @@ class PairedLoader(ImageSet):
         return np.flatnonzero(fits)
 
     def _count_offsets(self, index, scale):
-        """How many rows and columns a patch may start at; 0 or less for none.
+        """Counts the rows and columns where a patch may start; 0 or less for none.
 
-        An LR side that was rounded up has a last pixel whose HR pixels are not all
-        there; no patch includes it.
+        If an LR side was rounded up, HR lacks some pixels of the last LR pixel; no
+        patch includes that pixel.
         """
         lr, hr = self.images[index].lr_sizes[scale], self.images[index].hr_size
         side = self.settings.lr_patch_size
         return [min(lr[axis], hr[axis] // scale) - side + 1 for axis in (0, 1)]
 
     def _make_random(self, step):
-        """The source of all that is random in one step."""
+        """Makes the random number generator of one step."""
         return np.random.Generator(np.random.PCG64((self.settings.seed, step)))
 
-    def scale_of(self, step):
-        """The scale of a step."""
+    def scale_of(self, step: int) -> int:
+        """Draws the scale of a step."""
         return self._draw_scale(self._make_random(step))
 
     def _draw_scale(self, random):
-        """Draws the scale: the first thing drawn in a step, so that it is cheap."""
+        """Draws the scale first in each step, so that `scale_of` is cheap."""
         return self.weighted_scales[random.integers(len(self.weighted_scales))]
 
-    def batch(self, step, scale=None, share=slice(None)):
+    def batch(
+        self, step: int, scale: int | None = None, share: slice = slice(None)
+    ) -> Batch:
         """Draws the batch of one step.
 
         Args:
-            step: Which step; the same step of the same seed gives the same batch.
-            scale: In place of the scale that the step would draw.
-            share: Which of the patches to cut; the same as of the whole batch.
+            step: Index of the step; equal steps and seeds give equal batches.
+            scale: Replaces the scale that the step would draw.
+            share: Patches of the batch to cut; equal to the same part of the whole
+                batch.
 
         Returns:
-            Batch.
+            The batch, with the patches in `share` only.
         """
         scale, drawn = self._draw(step, scale)
         drawn = drawn[share]
@@ -145,10 +152,10 @@ class PairedLoader(ImageSet):
         return Batch(step, scale, lr, hr, names)
 
     def _draw(self, step, scale=None):
-        """Draws what one step is made of; no pixel is touched.
+        """Draws the places of one step's patches; reads no pixels.
 
         Returns:
-            scale: The one asked for, or else the one drawn.
+            scale: The given scale, or the drawn scale.
             drawn: (image, top, left, variant) of each patch, in LR pixels.
         """
         random = self._make_random(step)
@@ -163,12 +170,12 @@ class PairedLoader(ImageSet):
         return scale, list(zip(indices, *corners.T, variants, strict=True))
 
     def _cut(self, drawn, images, times):
-        """Cuts drawn patches, turned.
+        """Cuts and turns the drawn patches.
 
         Args:
-            drawn: As `_draw` gives them.
+            drawn: As returned by `_draw`.
             images: The cache to cut from.
-            times: How many of its pixels make an LR pixel, along one side.
+            times: Side of an LR pixel, in pixels of the cache.
 
         Returns:
             uint8 (N, P * times, P * times, 3).
@@ -180,11 +187,11 @@ class PairedLoader(ImageSet):
             turn_into(images[index][y : y + side, x : x + side], variant, out)
         return patches
 
-    def draw_patches(self, step, scale):
+    def draw_patches(self, step: int, scale: int) -> tuple[np.ndarray, np.ndarray]:
         """Draws the LR/HR patch pairs of one step at one scale.
 
         Args:
-            step: Which step; the same step of the same seed gives the same patches.
+            step: Index of the step; equal steps and seeds give equal patches.
             scale: Upscaling factor, one of `self.scales`.
 
         Returns:
@@ -195,13 +202,13 @@ class PairedLoader(ImageSet):
         return batch.lr, batch.hr
 
 
-def turn_into(patch, variant, out):
-    """Copies a square patch, turned.
+def turn_into(patch: np.ndarray, variant: int, out: np.ndarray) -> None:
+    """Copies a square patch and turns it.
 
     Args:
         patch: uint8 (P, P, 3), any view.
-        variant: Which of the eight ways, 0 to leave it as it is.
-        out: uint8 (P, P, 3), contiguous; written to.
+        variant: Index of the rotation or reflection, 0 to 7; 0 changes nothing.
+        out: uint8 (P, P, 3), contiguous; receives the result.
     """
     if variant == 0:
         np.copyto(out, patch)

@@ -1,23 +1,25 @@
-"""What a loader of LR and HR images is made from."""
+"""The settings of a loader of LR and HR images."""
 
 import dataclasses
+from typing import Any, Self
 
 from console.flags import one_or_all
 from console.settings import PathName, Settings, option
+from dataloaders.sources import Paths
 
 
 @dataclasses.dataclass(frozen=True)
 class PairedSettings(Settings):
-    """Where the images are and how patches are drawn.
+    """Location of the images, and how patches are drawn.
 
     Attributes:
         scales: Scales to draw.
         lr_patch_size: Side of the LR patches; None for whole pictures only.
-        batch_size: Patches in a batch.
-        seed: Of all that is drawn.
-        of: What the flags that gave the folders begin with, for messages.
-        scale_weights: How often each of the scales is drawn, relative to the others,
-            whole numbers; None for equally.
+        batch_size: Patches in a batch; None for whole pictures only.
+        seed: Seed of all random numbers.
+        of: Prefix of the flags that gave the folders, for messages.
+        scale_weights: Relative frequency of each scale, a whole number; None for equal
+            frequencies.
     """
 
     changes = "freely"
@@ -34,7 +36,7 @@ class PairedSettings(Settings):
         "from HR as MATLAB's imresize does.",
         flag="data_input_path",
     )
-    scales: tuple = (2, 4, 8)
+    scales: tuple[int, ...] = (2, 4, 8)
     lr_patch_size: int | None = None
     batch_size: int | None = None
     seed: int = 0
@@ -47,22 +49,22 @@ class PairedSettings(Settings):
         False, "Keep all decoded images in memory.", flag="data_cached"
     )
     of: str = "--data"
-    scale_weights: tuple | None = None
+    scale_weights: tuple[int, ...] | None = None
 
     @classmethod
-    def from_flags(cls, **others):
+    def from_flags(cls, **others: Any) -> Self:
         """See `Settings.from_flags`."""
         settings = super().from_flags(**others)
         return settings.at(settings.truth_path, settings.input_path)
 
-    def at(self, truth_path, input_path, **others):
-        """The same of other images.
+    def at(self, truth_path: Paths, input_path: Paths | None, **others: Any) -> Self:
+        """Makes the same settings for other images.
 
         Args:
-            truth_path: Of HR images; see the flags.
-            input_path: Of LR images.
-            **others: Other fields.
+            truth_path: Path of the HR images; see the flags.
+            input_path: Path of the LR images.
+            **others: Other fields to replace.
         """
-        paths = {"truth_path": truth_path, "input_path": input_path}
+        paths: dict[str, Any] = {"truth_path": truth_path, "input_path": input_path}
         paths = {name: one_or_all(path) for name, path in paths.items()}
         return dataclasses.replace(self, **paths, **others)

@@ -2,10 +2,14 @@
 
 import dataclasses
 import filecmp
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from console.errors import InputError, name_some
 from console.progress import say, warn
+from dataloaders.sources import Source
 from imaging.files import load_image, read_size
 from imaging.imresize import make_lr
 from metrics.full_reference import WINDOW
@@ -17,40 +21,40 @@ class Pair:
     """One HR image and its LR images.
 
     Attributes:
-        name: The HR file's name without its ending, behind the folders that it is in
-            below the one that was given; of several sources behind `1/` and so on.
+        name: Path of the HR file below the source's folder, without its ending; with
+            several sources, it begins with `1/` and so on.
         hr_path: The HR file.
         hr_size: (height, width).
         lr_paths: From a scale to the LR file; empty where LR is made from HR.
         lr_sizes: From a scale to (height, width).
-        source: Which of the sources it is of, from 0.
-        depth: How many folders below its source's it lies.
+        source: Index of the image's source.
+        depth: Number of folders between the source's folder and the file.
     """
 
     name: str
     hr_path: Path
-    hr_size: tuple
-    lr_paths: dict
-    lr_sizes: dict
+    hr_size: tuple[int, int]
+    lr_paths: dict[int, Path]
+    lr_sizes: dict[int, tuple[int, int]]
     source: int = 0
     depth: int = 0
 
     @property
-    def file(self):
-        """The HR file as messages name it: its name with its ending."""
+    def file(self) -> str:
+        """The image's name with its ending, for messages."""
         return f"{self.name}{self.hr_path.suffix}"
 
 
-def find_pairs(sources, scales):
-    """Finds and checks all pairs; says what is left out, and what is where.
+def find_pairs(sources: Sequence[Source], scales: Iterable[int]) -> list[Pair]:
+    """Finds and checks all pairs; reports omitted files and the number of images.
 
     Args:
-        sources: list of `dataloaders.sources.Source`. LR images that are made have the
-            size of imresize on HR cut to a multiple.
+        sources: Sources of the images. LR images made from HR have the size of
+            imresize's output for HR cut to a multiple of the scale.
         scales: The scales wanted.
 
     Returns:
-        list of Pair, source after source, sorted by name.
+        The pairs, source after source, sorted by name.
 
     Raises:
         InputError: A folder or an LR image is missing, or a size does not fit.
@@ -60,7 +64,7 @@ def find_pairs(sources, scales):
         hr_paths = source.find_hr()
         if not hr_paths:
             raise InputError(f"{source.truth}: found no HR images in it.")
-        lr_paths = {scale: {} for scale in scales}
+        lr_paths: dict[int, dict[str, Path]] = {scale: {} for scale in scales}
         if not source.makes_lr:
             lr_paths = {scale: source.find_lr(hr_paths, scale) for scale in scales}
         pairs += [
@@ -75,7 +79,7 @@ def find_pairs(sources, scales):
 
 
 def _warn_of_twice(pairs):
-    """Says which images more than one source gives."""
+    """Warns of images that belong to several sources."""
     first, twice = {}, []
     for pair in pairs:
         if first.setdefault(pair.hr_path.resolve(), pair) is not pair:
@@ -86,19 +90,19 @@ def _warn_of_twice(pairs):
         )
 
 
-def find_common(images, others):
-    """Finds images that two sets have in common, whatever these call them.
+def find_common(images: Iterable[Pair], others: Iterable[Pair]) -> list[Pair]:
+    """Finds images that two sets have in common, under any names.
 
     Args:
-        images: list of Pair.
-        others: Likewise.
+        images: Pairs of the first set.
+        others: Pairs of the second set.
 
     Returns:
-        list of Pair: Those of `images` whose HR file is also one of `others`: by its
-        path, by a link, or byte for byte.
+        The pairs of `images` whose HR file also belongs to `others`: by its path, by a
+        link, or byte for byte.
     """
     paths = {pair.hr_path.resolve() for pair in others}
-    by_size = {}
+    by_size: dict[int, list[Path]] = {}
     for path in paths:
         by_size.setdefault(path.stat().st_size, []).append(path)
 
@@ -111,12 +115,12 @@ def find_common(images, others):
     return [pair for pair in images if is_among(pair.hr_path)]
 
 
-def warn_of_common(images, trained):
-    """Says which of the images that a model is measured on it is trained on, too.
+def warn_of_common(images: Iterable[Pair], trained: Iterable[Pair]) -> None:
+    """Warns of images that are in both the validation set and the training set.
 
     Args:
-        images: list of Pair.
-        trained: Likewise.
+        images: Pairs to validate on.
+        trained: Pairs to train on.
     """
     common = [pair.name for pair in find_common(images, trained)]
     if common:
@@ -130,11 +134,12 @@ def _make_pair(name, index, source, hr_paths, lr_paths):
     """Reads the sizes of one HR image and its LR images.
 
     Args:
-        name: Of the image, within its source.
-        index: Which source that is.
-        source: `dataloaders.sources.Source`.
+        name: The image's name within its source.
+        index: Index of the source.
+        source: The source.
         hr_paths: From the names of the source to HR files.
-        lr_paths: From a scale to the same of LR files; empty where they are made.
+        lr_paths: From a scale to a dict from names to LR files; these dicts are empty
+            where LR images are made from HR.
     """
     height, width = size = read_size(hr_paths[name])
     paths, sizes = {}, {}
@@ -156,7 +161,7 @@ def _make_pair(name, index, source, hr_paths, lr_paths):
 
 
 def _check_sizes(pairs):
-    """Refuses LR images that are not HR's size over the scale, rounded either way."""
+    """Checks that LR sizes are HR sizes over the scale, rounded down or up."""
     wrong = []
     for pair in pairs:
         for scale, path in pair.lr_paths.items():
@@ -176,23 +181,29 @@ def _check_sizes(pairs):
         )
 
 
-def check_measurable(pairs, scales, shave_size, flag, with_niqe=False):
-    """Refuses pictures that are too small to be measured.
+def check_measurable(
+    pairs: Iterable[Pair],
+    scales: Sequence[int],
+    shave_size: int,
+    flag: str,
+    with_niqe: bool = False,
+) -> None:
+    """Checks that all pictures are large enough to be measured.
 
     Args:
-        pairs: Of `Pair`.
-        scales: At which they would be measured.
+        pairs: The pictures.
+        scales: Scales at which they are measured.
         shave_size: HR pixels that are dropped at each border.
-        flag: What gave the folder of the HR images, for the message.
+        flag: Flag of the HR images' folder, for the message.
         with_niqe: Whether NIQE is measured, too.
 
     Raises:
-        InputError: At least one is.
+        InputError: A picture is too small.
     """
     needed = f"at least {2 * shave_size + WINDOW} pixels a side are"
     if with_niqe:
         needed = f"two blocks of {BLOCK}x{BLOCK} for NIQE and {needed}"
-    small = {}
+    small: dict[Path, int] = {}
     for pair in pairs:
         for scale in scales:
             both = zip(pair.lr_sizes[scale], pair.hr_size, strict=True)
@@ -210,17 +221,22 @@ def check_measurable(pairs, scales, shave_size, flag, with_niqe=False):
 
 
 class WholePairs:
-    """Whole pictures, straight from their files."""
+    """An iterable of whole pictures, decoded from their files one at a time."""
 
-    def __init__(self, pairs, scale):
-        """Takes what `find_pairs` found."""
+    def __init__(self, pairs: Sequence[Pair], scale: int):
+        """Takes the pairs and the scale.
+
+        Args:
+            pairs: As returned by `find_pairs`.
+            scale: Upscaling factor.
+        """
         self.found, self.scale = pairs, scale
 
-    def __len__(self):
-        """How many pictures there are."""
+    def __len__(self) -> int:
+        """Returns the number of pictures."""
         return len(self.found)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         """Yields (name, lr, hr): a str and two uint8 (H, W, 3) arrays."""
         for pair in self.found:
             hr = load_image(pair.hr_path)

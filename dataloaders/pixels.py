@@ -1,24 +1,32 @@
-"""The decoded pixels of pairs, each file decoded once and then read by memory map."""
+"""The decoded pixels of pairs; each file is decoded once, then read by memory map."""
 
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from console.progress import say
 from dataloaders import cache
+from dataloaders.paired_settings import PairedSettings
+from dataloaders.pairs import Pair
+from dataloaders.sources import Source
 from imaging.files import load_image
 from imaging.imresize import make_lr
 
 
-def open_pixels(images, sources, settings):
-    """Opens the caches of HR and LR images; those not there yet are made.
+def open_pixels(
+    images: Sequence[Pair], sources: Sequence[Source], settings: PairedSettings
+) -> tuple[list[np.ndarray], dict[int, list[np.ndarray]]]:
+    """Opens the caches of HR and LR images; missing caches are made.
 
     Args:
-        images: list of `dataloaders.pairs.Pair`.
-        sources: list of `dataloaders.sources.Source`, which the images are of.
-        settings: `dataloaders.paired_settings.PairedSettings`.
+        images: The pairs.
+        sources: The sources of the pairs.
+        settings: The loader's settings.
 
     Returns:
-        hr: A sequence of uint8 (H, W, 3), one for each pair.
-        lr: dict, from a scale to such a sequence of LR images.
+        hr: uint8 (H, W, 3) for each pair.
+        lr: From a scale to uint8 (H, W, 3) for each pair.
 
     Raises:
         InputError: An image or a cache cannot be read or written.
@@ -39,7 +47,7 @@ def open_pixels(images, sources, settings):
 
 
 def _join(caches):
-    """The images of several caches, one after the other."""
+    """Concatenates the images of several caches."""
     return [image for images in caches for image in images]
 
 
@@ -47,30 +55,30 @@ class _Part:
     """The caches of one source."""
 
     def __init__(self, folder, images, source, is_own_input, scales):
-        """Plans them.
+        """Plans the caches.
 
         Args:
-            folder: Of the caches.
-            images: list of `dataloaders.pairs.Pair`, all of the source.
-            source: `dataloaders.sources.Source`.
-            is_own_input: Whether no other source has the same folder of LR images.
-            scales: At which there are LR images.
+            folder: Folder of the caches.
+            images: The source's pairs.
+            source: The source.
+            is_own_input: Whether no other source uses the same folder of LR images.
+            scales: Scales of the LR images.
         """
         self.folder, self.images, self.source = folder, images, source
         self.is_own_input = is_own_input
-        self.opened = None  # HR, that LR images are made from, once it is there.
+        self.opened = None  # The HR images, once open; LR images are made from them.
         self.hr = self._plan_hr()
         self.lr = {scale: self._plan_lr(scale) for scale in scales}
 
     def plans(self):
-        """All its plans, in the order in which they are built, a list."""
+        """Lists all plans in the order in which they are built."""
         return [self.hr, *self.lr.values()]
 
     def open(self, in_memory):
         """Opens the caches.
 
         Returns:
-            list of the HR images, and a dict from a scale to one of the LR images.
+            The HR images, and a dict from a scale to the LR images.
         """
         self.opened = cache.open_cache(self.hr, in_memory)
         lr = {s: cache.open_cache(plan, in_memory) for s, plan in self.lr.items()}
@@ -86,7 +94,7 @@ class _Part:
         )
 
     def _plan_lr(self, scale):
-        """The LR images of one scale, from files or made from HR."""
+        """Plans the LR images of one scale, from files or made from HR."""
         shapes = [(*pair.lr_sizes[scale], 3) for pair in self.images]
         if self.source.makes_lr:
             return cache.Plan(
@@ -97,7 +105,7 @@ class _Part:
             )
         paths = [pair.lr_paths[scale] for pair in self.images]
         first = self.images[0]
-        # Other images may lie in the same folder: HR's, or those of another scale.
+        # The same folder may hold HR images or LR images of another scale.
         place, *others = (
             path.parents[first.depth].resolve()
             for path in (
@@ -108,7 +116,7 @@ class _Part:
         )
         suffix = f"-lr-x{scale}" if place in others else ""
         if self.source.is_list or not self.is_own_input:
-            # Or those of another list, or of another source.
+            # Or LR images of another list or source.
             suffix += f"-of-{cache.digest_of(self.source.place)}"
         return cache.Plan(
             self.folder / cache.name_cache(place, suffix),

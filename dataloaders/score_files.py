@@ -1,5 +1,6 @@
-"""Reads the files of scores, and finds the pictures that they name."""
+"""Reads files of scores, and finds the pictures that they name."""
 
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -7,20 +8,22 @@ import numpy as np
 from console.errors import InputError
 
 
-def find_files(folder, endings, flag):
-    """Finds files anywhere below a folder, by their names without ending.
+def find_files(
+    folder: Path | str | None, endings: Collection[str], flag: str
+) -> dict[str, Path]:
+    """Finds files at any depth below a folder, by their names without ending.
 
     Args:
-        folder: Where to look.
+        folder: The folder; None raises an error.
         endings: Lower-case endings, for example `(".jpg",)`.
-        flag: What gave the folder, for messages.
+        flag: Flag of the folder, for messages.
 
     Returns:
-        dict: From a lower-case name without ending to a path; of several, the first
-        in alphabetical order.
+        From a lower-case name without ending to a path; if several files share a name,
+        the first in alphabetical order.
 
     Raises:
-        InputError: There is no such folder, or no such file in it.
+        InputError: The folder does not exist or holds no such file.
     """
     if folder is None:
         raise InputError(f"{flag} must be given: the folder of the pictures.")
@@ -28,7 +31,7 @@ def find_files(folder, endings, flag):
     if not folder.is_dir():
         found = "is a file" if folder.exists() else "does not exist"
         raise InputError(f"{flag}={folder}: {found}; expected a folder of pictures.")
-    paths = {}
+    paths: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in endings and path.is_file():
             paths.setdefault(path.stem.lower(), path)
@@ -40,20 +43,21 @@ def find_files(folder, endings, flag):
     return paths
 
 
-def read_table(path, flag, columns):
+def read_table(
+    path: Path | str, flag: str | None, columns: Collection[str]
+) -> Iterator[tuple[int, list[str]]]:
     """Reads a text file of columns.
 
     Args:
         path: The file.
-        flag: What gave it, for messages; None where nothing did.
-        columns: What a row holds, for messages: a name for each column.
+        flag: Flag of the file, for messages; None if no flag names it.
+        columns: Names of the expected columns, for messages.
 
     Yields:
-        (int, list of str): The line's number and its columns; empty lines are left
-        out.
+        The line's number and its columns; empty lines are skipped.
 
     Raises:
-        InputError: There is no such file, it is no text, or a row has too few
+        InputError: The file does not exist, is not text, or has a row with too few
             columns.
     """
     path = Path(path)
@@ -83,11 +87,16 @@ def read_table(path, flag, columns):
         raise InputError(f"{named}: is empty; expected the file of scores.")
 
 
-def read_number(word, path, number):
+def read_number(word: str, path: Path | str, number: int) -> float:
     """Reads a number of a file of scores.
 
+    Args:
+        word: The number as text.
+        path: The file, for the message.
+        number: The line's number, for the message.
+
     Raises:
-        InputError: It is none, or not finite.
+        InputError: The text is not a finite number.
     """
     try:
         value = float(word)

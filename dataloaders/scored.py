@@ -1,13 +1,14 @@
 """Pictures with the distribution of the scores that people gave them.
 
-Pictures are decoded by the project's own loader, in threads, and not by tf.data: a
-batch is a function of seed and step, so that a run that was stopped goes on as if it
-had not been; training, checking and scoring share one decoder; and a broken file is
-named.
+The project's own loader decodes pictures in threads; tf.data is not used. A batch
+depends on seed and step alone, so a stopped run continues exactly; training, checking
+and scoring share one decoder; and errors name the broken file.
 """
 
 import functools
 import hashlib
+from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from console.errors import InputError, name_some
 from console.flags import parse_range
 from console.progress import warn
 from dataloaders.checked import find_broken
-from dataloaders.scored_rows import Batch
+from dataloaders.scored_rows import Batch, Row, ScoredSettings
 from imaging.crops import DRAWS, centre_patch, random_patch
 from imaging.files import load_image
 
@@ -23,65 +24,67 @@ PARTS = ("train", "validate")
 
 
 class ScoredLoader:
-    """Draws batches; what a batch holds depends on seed and step alone.
+    """Draws batches; a batch depends on seed and step alone.
 
-    A subclass says where the scores are (`read_rows`) and sets the attributes.
+    A subclass implements `read_rows` and `describe_source` and sets the attributes.
 
     Attributes:
         parts: From a part's name to its rows that have a picture, once prepared.
-        name: Its name in the registry, with which its flags begin.
-        first_score: The lowest of the ten scores; the others follow in steps of one.
+        name: Name in the registry, and prefix of the flags.
+        first_score: The lowest of the ten scores; the others follow in steps of 1.
         within_square: See `imaging.crops.random_patch`.
-        hint: What a message about a broken picture advises.
-        fills_batches: Whether the last batch of an epoch is filled up with its own
-            pictures, so that several devices have equal parts of it.
+        hint: Advice in a message about a broken picture.
+        fills_batches: Whether the last batch of an epoch is filled with its own
+            pictures, so that several devices get equal parts.
     """
 
-    name = None
+    name: str
     fills_batches = False
-    settings_classes = ()
+    settings_classes: tuple[type[ScoredSettings], ...] = ()
     first_score = 1
     within_square = False
     hint = "Replace or remove it."
 
-    def __init__(self, settings):
-        """Takes the settings; `select` and `prepare` read."""
+    def __init__(self, settings: ScoredSettings):
+        """Takes the settings; `select` and `prepare` read files."""
         self.settings = settings
-        self.rows, self.ranges, self.parts = [], {}, {}
+        self.rows: list[Row] = []
+        self.ranges: dict[str, range] = {}
+        self.parts: dict[str, list[Row]] = {}
         self.epoch, self.first_step = 0, 0
 
     @classmethod
-    def from_flags(cls, patch_size, batch_size, seed=0):
-        """Makes the loader that the flags describe.
+    def from_flags(cls, patch_size: int, batch_size: int, seed: int = 0) -> Self:
+        """Makes a loader from the flags.
 
         Args:
             patch_size: Side of the patches.
             batch_size: Patches in a batch.
-            seed: Of all that is drawn.
+            seed: Seed of all random numbers.
         """
         others = {"patch_size": patch_size, "batch_size": batch_size, "seed": seed}
         return cls(cls.settings_classes[0].from_flags(**others))
 
-    def read_rows(self):
+    def read_rows(self) -> list[Row]:
         """Reads the file of scores.
 
         Returns:
-            list of Row, in the file's order.
+            The rows, in the file's order.
 
         Raises:
-            InputError: It is missing or damaged.
+            InputError: The file is missing or damaged.
         """
         raise NotImplementedError
 
-    def describe_source(self):
-        """Says where the scores and the pictures are, for messages."""
+    def describe_source(self) -> str:
+        """Names the files of the scores and the pictures, for messages."""
         raise NotImplementedError
 
-    def select(self, parts=PARTS):
+    def select(self, parts: Sequence[str] = PARTS) -> None:
         """Reads the scores, once, and chooses the rows of each part.
 
         Args:
-            parts: Those needed, of `train` and `validate`.
+            parts: The parts needed, of `train` and `validate`.
 
         Raises:
             InputError: A range selects no row, or the scores cannot be read.
@@ -91,11 +94,11 @@ class ScoredLoader:
         if len(parts) > 1:
             self._warn_of_overlap()
 
-    def prepare(self, parts=PARTS):
+    def prepare(self, parts: Sequence[str] = PARTS) -> None:
         """Finds the pictures of each part, which may take long.
 
         Args:
-            parts: As of `select`, which this calls if nobody has.
+            parts: See `select`, which this calls if it has not run yet.
 
         Raises:
             InputError: A part has no picture, or the scores cannot be read.
@@ -131,7 +134,7 @@ class ScoredLoader:
         return getattr(self.settings, f"{part}_range")
 
     def _select(self, part, rows):
-        """Indices of the rows of a part; ranges count rows, with picture or not."""
+        """Indices of a part's rows; ranges include rows without a picture."""
         flag = f"--{self.name}_{part}_range"
         selected = range(len(rows))[parse_range(self._range(part), flag)]
         if not selected:
@@ -151,7 +154,7 @@ class ScoredLoader:
             )
 
     def _find_broken(self):
-        """Paths of the pictures that cannot be read, a set."""
+        """Finds the paths of pictures that cannot be read."""
         wanted = {index for selected in self.ranges.values() for index in selected}
         paths = [self.rows[i].path for i in sorted(wanted)]
         broken = find_broken([path for path in paths if path], self.settings.image_path)
@@ -160,14 +163,14 @@ class ScoredLoader:
             warn(f"{len(broken)} pictures cannot be read and are left out: {names}.")
         return broken
 
-    def describe(self):
-        """Says which rows these are, wherever their pictures lie or are missing.
+    def describe(self) -> str:
+        """Describes the rows independently of their pictures.
 
-        A run goes on when a broken picture was replaced or left out, for it is the same
-        run; see `begin` for what becomes of its epoch.
+        So a run may continue after a broken picture was replaced or left out; see
+        `begin` for the order of its epoch.
 
         Returns:
-            str: How many, and a digest of their names and scores.
+            The number of rows and a digest of their names and scores.
         """
         digest = hashlib.sha256()
         for part, selected in sorted(self.ranges.items()):
@@ -179,53 +182,49 @@ class ScoredLoader:
         )
         return f"{counts}, {digest.hexdigest()[:12]}"
 
-    def count(self):
-        """Pictures of each part: a dict."""
+    def count(self) -> dict[str, int]:
+        """Counts the pictures of each part."""
         return {part: len(rows) for part, rows in self.parts.items()}
 
-    def begin(self, epoch, first_step):
-        """Says at which step an epoch begins; it is 0 and 0 if nobody does.
+    def begin(self, epoch: int, first_step: int) -> None:
+        """Sets the first step of an epoch; without a call, epoch 0 begins at step 0.
 
-        That is not always a multiple of `steps_per_epoch`, which depends on how many
-        pictures there are. Rows are shuffled with and without a picture, so that what
-        was drawn of an epoch before its first broken picture stays drawn when that is
-        left out, and the rest follows: each other picture once.
+        The step need not be a multiple of `steps_per_epoch`, which depends on the
+        number of pictures. Rows without a picture are shuffled, too. So an epoch keeps
+        its order when a broken picture is left out: pictures drawn before it are not
+        drawn again, and every other picture is drawn once.
 
         Args:
-            epoch: Epochs before it.
-            first_step: Steps before it.
+            epoch: Number of epochs before it.
+            first_step: Number of steps before it.
         """
         self.epoch, self.first_step = epoch, first_step
 
     @property
-    def batch_size(self):
+    def batch_size(self) -> int:
         """Pictures in a batch; see `ScoredSettings`."""
         return self.settings.batch_size
 
     @property
-    def steps_per_epoch(self):
-        """Batches of the training part, the last partial one included."""
+    def steps_per_epoch(self) -> int:
+        """Batches of the training part, including a partial last batch."""
         return self._count_batches("train")
 
     @property
-    def validation_batches(self):
+    def validation_batches(self) -> int:
         """Batches of the validation part."""
         return self._count_batches("validate")
 
     def _count_batches(self, part):
         return -(-len(self.parts[part]) // self.batch_size)
 
-    def batch(self, step, share=slice(None)):
+    def batch(self, step: int, share: slice = slice(None)) -> Batch:
         """Draws the training batch of one step.
 
         Args:
-            step: Which step, not before the one that `begin` was told; each epoch has
-                `steps_per_epoch` of them and goes through all pictures in an order of
-                its own.
-            share: Which rows of the batch are wanted; the others are not loaded.
-
-        Returns:
-            Batch.
+            step: Index of the step, at least `begin`'s `first_step`. Each epoch has
+                `steps_per_epoch` steps and draws every picture once, in its own order.
+            share: Rows of the batch to load.
 
         Raises:
             InputError: A picture cannot be read.
@@ -244,14 +243,14 @@ class ScoredLoader:
             count=count,
         )
 
-    def validation_batch(self, position):
+    def validation_batch(self, position: int) -> Batch:
         """Loads one batch of the validation part, in the rows' order.
 
         Args:
-            position: Which, less than `validation_batches`.
+            position: Index of the batch, less than `validation_batches`.
 
         Returns:
-            Batch: The patches are the pictures' middles.
+            The batch; its patches are the centres of the pictures.
         """
         return self._load(
             self._slice(self.parts["validate"], position),
@@ -264,7 +263,7 @@ class ScoredLoader:
 
     @functools.lru_cache(maxsize=2)  # noqa: B019 - a loader lives as long as the run
     def _shuffle(self, epoch):
-        """The rows of the training part that have a picture, in an epoch's order."""
+        """Lists the training rows that have a picture, in an epoch's order."""
         selected = self.ranges["train"]
         usable = {id(row) for row in self.parts["train"]}
         order = self._make_random(0, epoch).permutation(len(selected))
@@ -272,7 +271,7 @@ class ScoredLoader:
         return [row for row in rows if id(row) in usable]
 
     def _make_random(self, kind, index):
-        """The source of what is random in one epoch (`kind` 0) or step (1)."""
+        """Makes the random generator of one epoch (`kind` 0) or step (`kind` 1)."""
         return np.random.Generator(np.random.PCG64((self.settings.seed, kind, index)))
 
     def _load(self, rows, cut, **of_batch):

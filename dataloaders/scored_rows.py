@@ -1,7 +1,8 @@
-"""Rows of scores, the batches that are made of them, and how loaders are set."""
+"""Rows of scores, batches of pictures with scores, and the loaders' settings."""
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,13 +17,13 @@ class Row:
     """One row of a file of scores.
 
     Attributes:
-        name: The picture's name, as messages and reports give it.
-        path: Its file; None where there is none.
+        name: The picture's name, for messages and reports.
+        path: The picture's file; None if it is missing.
         distribution: float32 (10,), the share of each score, lowest first.
-        mean: Mean score, as the database has it.
+        mean: Mean score, as the database gives it.
         deviation: Standard deviation of the scores.
-        group: What the report also averages over, for example the distortion; None
-            for nothing.
+        group: Name of a group that the report averages over, for example the
+            distortion; None for no group.
     """
 
     name: str
@@ -35,48 +36,48 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """What one step is made of.
+    """The patches of one step, or a share of them.
 
     Attributes:
         patches: uint8 (N, P, P, 3), RGB.
         distributions: float32 (N, 10).
-        names: Of the pictures, N of them.
-        weights: float32 (N,), of each row in a mean over the whole batch, of which
-            these may be a part; 0 for one that only fills it up. None in validation.
-        count: Pictures in the whole batch; likewise.
+        names: Names of the N pictures.
+        weights: float32 (N,), weight of each row in a mean over the whole batch; 0 for
+            a row that only fills the batch. None in validation.
+        count: Pictures in the whole batch; None in validation.
     """
 
     patches: np.ndarray
     distributions: np.ndarray
-    names: list
+    names: list[str]
     weights: np.ndarray | None = None
     count: int | None = None
 
-    def inputs(self):
-        """What a training step is given: no scale, and its arrays."""
+    def inputs(self) -> tuple[None, tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
+        """Returns a training step's inputs: None for the scale, and its arrays."""
         return None, (self.patches, self.distributions, self.weights)
 
-    def describe(self):
-        """Names its images, for messages."""
+    def describe(self) -> str:
+        """Names the pictures, for messages."""
         return f"pictures {name_some(self.names, 99)}"
 
 
 @dataclasses.dataclass(frozen=True)
 class ScoredSettings(Settings):
-    """Which rows are used, and how patches are drawn; a loader makes flags of some.
+    """Ranges of rows, and how patches are drawn; a loader adds flags for some fields.
 
     Attributes:
-        train_range: Rows to train on, as `"0,-5000"`.
+        train_range: Rows to train on, for example `"0,-5000"`.
         validate_range: Rows to validate on.
         patch_size: Side of the patches, in pixels.
-        batch_size: Patches in a batch; the last of an epoch may have fewer.
-        seed: Of all that is drawn.
-        threads: How many threads prepare batches.
-        leave_out_broken: Whether every picture is looked at beforehand, and those
+        batch_size: Patches in a batch; the last batch of an epoch may have fewer.
+        seed: Seed of all random numbers.
+        threads: Number of threads that prepare batches.
+        leave_out_broken: Whether all pictures are checked beforehand, and pictures
             that cannot be read are left out.
     """
 
-    # The rows stay the same, which are compared by themselves.
+    # A run that goes on compares the rows themselves; see `ScoredLoader.describe`.
     changes = "freely"
 
     train_range: str
@@ -88,7 +89,7 @@ class ScoredSettings(Settings):
     leave_out_broken: bool = False
 
 
-def threads_option(loader):
-    """The field of how many threads a loader has."""
+def threads_option(loader: str) -> Any:
+    """Makes the dataclass field for a loader's number of threads."""
     said = "Threads that load images."
     return option(4, said, flag=f"{loader}_num_threads")

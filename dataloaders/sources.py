@@ -1,8 +1,9 @@
-"""Where HR images are, and the LR images that belong to them: folders and lists."""
+"""Sources of HR images and their LR images: folders and lists."""
 
 import dataclasses
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from console.errors import InputError, name_some
@@ -10,62 +11,64 @@ from console.flags import to_list
 from console.progress import say
 from imaging.listing import EXTENSIONS, find_images, is_image_name, look_into
 
-# What a path begins with that is a list of images.
+# The first character of a path that names a list of images.
 LIST = "@"
+
+# A path, or several.
+Paths = Path | str | list[str] | tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """The HR images that one path gives, and where their LR images are.
+    """The HR images of one path, and the location of their LR images.
 
-    A data set that is laid out in another way has a subclass with `find_hr`, `find_lr`
+    A data set with another layout needs a subclass that overrides `find_hr`, `find_lr`
     and `makes_lr`; see `dataloaders.paired.PairedLoader.source_class`.
 
     Attributes:
-        truth: The path: a folder, looked through to the bottom, or `@` and the file of
-            a list.
+        truth: The path: a folder, searched at all depths, or `@` and the file of a
+            list.
         input: Folder with `x2/`, `x4/`, ... of LR images; None makes them from HR.
-        flag_prefix: What the flags that gave both begin with, for messages.
-        prefix: What the names of its images begin with: empty for an only source, or
-            else `"1/"` and so on, wherever it lies.
-        given: Real paths of all folders that were given: none of them is taken for a
-            part of another.
+        flag_prefix: Prefix of the flags that gave both paths, for messages.
+        prefix: Prefix of the image names: empty for a single source, otherwise `"1/"`
+            and so on.
+        given: Real paths of all given folders; a search of one skips the others.
     """
 
     truth: str
     input: str | None
     flag_prefix: str
     prefix: str
-    given: frozenset
+    given: frozenset[str]
 
     @property
-    def is_list(self):
-        """Whether it is a list of images and not a folder."""
+    def is_list(self) -> bool:
+        """Whether the path names a list of images, not a folder."""
         return _is_list(self.truth)
 
     @property
-    def place(self):
-        """The folder, or the file of the list, a Path."""
+    def place(self) -> Path:
+        """The folder, or the file of the list."""
         return Path(self.truth.removeprefix(LIST) if self.is_list else self.truth)
 
     @property
-    def makes_lr(self):
+    def makes_lr(self) -> bool:
         """Whether the LR images are made from the HR images.
 
-        A subclass that finds them beside HR says `makes_lr = False`.
+        A subclass that finds them beside HR sets `makes_lr = False`.
         """
         return self.input is None
 
-    def find_hr(self):
-        """Finds the HR images; says what a folder holds besides.
+    def find_hr(self) -> dict[str, Path]:
+        """Finds the HR images, and prints which other files a folder holds.
 
         Returns:
-            dict: From a name to a Path, sorted by the latter. A name is the path below
-            the folder, without its ending; of a list, below the deepest folder that
-            holds all of its images.
+            From a name to a path, sorted by path. A name is the path below the folder,
+            without its ending; for a list, below the deepest folder that holds all of
+            its images.
 
         Raises:
-            InputError: There are none, two have one name, or the list is wrong.
+            InputError: There are none, two have the same name, or the list is invalid.
         """
         named = f"{self.flag_prefix}_truth_path={self.truth}"
         if self.is_list:
@@ -82,31 +85,31 @@ class Source:
         return name_images(found.images, self.place, named)
 
     def _is_other(self, folder):
-        """Whether a folder below holds LR images, or is a source of its own."""
+        """Whether a folder below holds LR images, or is another source."""
         name = os.path.basename(folder)
         return bool(scale_of_folder(name)) or os.path.realpath(folder) in self.given
 
-    def find_lr(self, hr_paths, scale):
+    def find_lr(self, hr_paths: Mapping[str, Path], scale: int) -> dict[str, Path]:
         """Finds the LR image of each HR image at one scale.
 
         Args:
-            hr_paths: As `find_hr` returns it.
+            hr_paths: As returned by `find_hr`.
             scale: Upscaling factor.
 
         Returns:
-            dict: From the same names to a Path.
+            From each name in `hr_paths` to the LR image's path.
 
         Raises:
-            InputError: The folder or an image is missing, or it is not clear whose
-                image one is.
+            InputError: The folder or an image is missing, or an image fits several HR
+                images.
         """
         flag = f"{self.flag_prefix}_input_path"
-        folder = _find_folder(Path(self.input), scale, flag)
+        folder = _find_folder(Path(self.input), scale, flag)  # type: ignore[arg-type]
         below = {PurePosixPath(name).parent for name in hr_paths}
         there = [folder / place for place in sorted(below) if (folder / place).is_dir()]
         images = [path for place in there for path in look_into(place, False).images]
         by_name = name_images(images, folder, f"{flag}={folder}")
-        # `0001.png`, or as DIV2K's own archives name them.
+        # `0001.png`, or `0001x2.png` as in DIV2K's archives.
         endings = ("", f"x{scale}", f"X{scale}")
         found = {}
         for name in hr_paths:
@@ -125,20 +128,25 @@ class Source:
         return found
 
 
-def make_sources(truth_path, input_path=None, flag_prefix="--data", make=Source):
-    """Makes the sources that paths describe.
+def make_sources(
+    truth_path: Paths,
+    input_path: Paths | None = None,
+    flag_prefix: str = "--data",
+    make: type[Source] = Source,
+) -> list[Source]:
+    """Makes a source for each path.
 
     Args:
-        truth_path: A path, or a list of them; see `Source`.
+        truth_path: One path or several; see `Source`.
         input_path: As many, in the same order; None makes all LR images from HR.
         flag_prefix: See `Source`.
         make: `Source`, or a subclass.
 
     Returns:
-        list of Source.
+        The sources, in the order of the paths.
 
     Raises:
-        InputError: There are not as many of both, or LR images are given as a list.
+        InputError: The numbers of paths differ, or LR images are given as a list.
     """
     truths, inputs = to_list(truth_path), to_list(input_path)
     flag, truth_flag = f"{flag_prefix}_input_path", f"{flag_prefix}_truth_path"
@@ -173,16 +181,16 @@ def make_sources(truth_path, input_path=None, flag_prefix="--data", make=Source)
     ]
 
 
-def read_list(path, named):
+def read_list(path: Path, named: str) -> list[Path]:
     """Reads a file of image paths.
 
     Args:
-        path: The file, a Path: a path a line, relative to the file's folder. Empty
-            lines and those that begin with `#` are passed over.
+        path: The file. Each line holds one path, relative to the file's folder; empty
+            lines and lines that begin with `#` are skipped.
         named: The file and its flag, for messages.
 
     Returns:
-        list of Path, in the file's order, at least one.
+        At least one path, in the file's order.
 
     Raises:
         InputError: The file cannot be read, or a line is not the path of an image.
@@ -194,7 +202,7 @@ def read_list(path, named):
             f"{named}: the list cannot be read ({error.strerror}); expected a file "
             "with the path of an image on each line."
         ) from None
-    lines = {}
+    lines: dict[Path, int] = {}
     for number, line in enumerate(text.split("\n"), start=1):
         line = line.strip()
         if not line or line.startswith("#"):
@@ -216,7 +224,7 @@ def read_list(path, named):
 
 
 def _is_list(path):
-    # A folder may have such a name, too.
+    # A folder's name may also begin with @.
     return path.startswith(LIST) and not os.path.isdir(path)
 
 
@@ -224,27 +232,28 @@ def _count(paths):
     return "once" if len(paths) == 1 else f"{len(paths)} times"
 
 
-def scale_of_folder(name):
-    """The scale in a folder's name such as `x2` or `X4`; None if there is none."""
+def scale_of_folder(name: str) -> int | None:
+    """Returns the scale in a folder's name such as `x2` or `X4`; None for others."""
     match = re.fullmatch(r"[xX]([1-9][0-9]*)", name)
     return int(match[1]) if match else None
 
 
-def name_images(paths, folder, named):
-    """Names images by where they lie below a folder, without their endings.
+def name_images(paths: list[Path], folder: Path | str, named: str) -> dict[str, Path]:
+    """Names images by their paths below a folder, without their endings.
 
     Args:
-        paths: list of Path.
-        folder: What all of them lie in.
+        paths: The images.
+        folder: A folder above all images.
         named: The folder and its flag, for messages.
 
     Returns:
-        dict: From a name to a path.
+        From a name to a path.
 
     Raises:
-        InputError: Two have one name.
+        InputError: Two images have the same name.
     """
-    folder, by_name = os.path.abspath(folder), {}
+    folder = os.path.abspath(folder)
+    by_name: dict[str, Path] = {}
     for path in paths:
         below = Path(os.path.relpath(os.path.abspath(path), folder))
         name = (below.parent / path.stem).as_posix()
@@ -258,7 +267,7 @@ def name_images(paths, folder, named):
 
 
 def _check_each_its_own(lr_paths, hr_paths):
-    """Refuses an LR image that two HR images would take, as `a` and `ax2` may."""
+    """Checks that no LR image belongs to two HR images, such as `a` and `ax2`."""
     taken = {}
     for name, path in lr_paths.items():
         if path in taken:
@@ -270,7 +279,7 @@ def _check_each_its_own(lr_paths, hr_paths):
 
 
 def _find_folder(input_path, scale, flag):
-    """The folder of one scale."""
+    """Finds the folder of one scale."""
     for name in (f"x{scale}", f"X{scale}"):
         if (input_path / name).is_dir():
             return input_path / name

@@ -1,51 +1,61 @@
-"""Pictures that another program made of HR images, found by these images' names."""
+"""SR pictures made by another program, found by the names of the HR images."""
 
 import itertools
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from console.errors import InputError, name_some
 from console.progress import warn
+from dataloaders.pairs import Pair
 from dataloaders.sources import name_images, scale_of_folder
 from imaging.files import load_image, read_size
 from imaging.listing import find_images, list_images
 
 FLAG = "--data_sr_path"
 EXPECTED = "a folder of SR pictures, or of x2/, x4/, x8/ with some"
-# What programs write behind the HR image's name, in small or capital letters.
+# Suffixes that programs add to the HR image's name, in lower or upper case.
 ENDINGS = ("", "{x}", "_{x}", "-{x}", "_sr", "-sr", "{x}_sr", "_{x}_sr", "_sr_{x}")
-# What reports call other pictures.
+# Names of other pictures in reports.
 TAKEN_NAMES = ("bicubic", "truth")
 
 
 class SRPictures:
-    """Stands where `metrics.measuring` has a model, and makes nothing.
+    """Replaces the model in `metrics.measuring`; loads SR pictures from files.
 
     Attributes:
-        name: Of the folder, for reports.
-        scales: Those that there are pictures of.
-        default_scales, usable_scales: The same.
+        name: Name of the folder, for reports.
+        scales: Scales of the pictures.
+        default_scales, usable_scales: Equal to `scales`.
     """
 
-    def __init__(self, folder, scales=None, input_paths=None):
-        """Looks which scales there are; `find` looks for the pictures.
+    def __init__(
+        self,
+        folder: Path | str,
+        scales: Sequence[int] | None = None,
+        input_paths: Iterable[Path | str] | None = None,
+    ):
+        """Finds the scales; `find` finds the pictures.
 
         Args:
-            folder: With `x2/`, `x4/`, ... or, of one scale, with pictures.
+            folder: Folder with `x2/`, `x4/`, ... or with pictures of one scale.
             scales: The scales wanted; None for all.
-            input_paths: Folders of LR images, which tell the scale where neither
-                `scales` nor the folder's name does; None for none.
+            input_paths: Folders of LR images. They determine the scale if neither
+                `scales` nor the folder's name does.
 
         Raises:
-            InputError: There is no such folder, or a scale is not in it.
+            InputError: The folder does not exist or lacks a scale.
         """
-        self.folder, self.paths = Path(folder), {}
+        self.folder = Path(folder)
+        self.paths: dict[int, dict[str, Path]] = {}
         place = Path(os.path.abspath(folder))
         self.folders = _list_scales(folder)
         if self.folders:
             self._check_folders(scales)
         else:
-            list_images(folder, FLAG, EXPECTED)  # Tells if there are none.
+            list_images(folder, FLAG, EXPECTED)  # Raises an error if there are none.
             own = scale_of_folder(place.name)
             known = set(
                 scales or itertools.chain(*map(_list_scales, input_paths or ()))
@@ -67,12 +77,12 @@ class SRPictures:
             )
         try:
             beside = list_images(self.folder)
-        except InputError:  # There are none, as it should be.
+        except InputError:  # There are none, as expected.
             return
         self._warn_of_left_out(beside, f"lie beside {there}")
 
     def _take_scale(self, known, scales):
-        """The scale of pictures without a folder of their scale."""
+        """Returns the scale of pictures that lie in no folder of a scale."""
         if len(known) == 1 and min(known) > 1 and set(scales or known) == known:
             return known.pop()
         found = ",".join(map(str, scales or sorted(known)))
@@ -82,16 +92,16 @@ class SRPictures:
             "example --scales=4."
         )
 
-    def find(self, pairs, scales):
-        """Finds the picture of each HR image, and checks that they have its size.
+    def find(self, pairs: Sequence[Pair], scales: Iterable[int]) -> None:
+        """Finds the picture of each HR image, and checks the sizes.
 
         Args:
-            pairs: list of `dataloaders.pairs.Pair`.
+            pairs: The HR images.
             scales: Some of `self.scales`.
 
         Raises:
-            InputError: A picture is missing, is not the only one of its HR image, or
-                has another size.
+            InputError: An HR image has no picture or several pictures, or a picture has
+                another size.
         """
         hr_paths = {pair.name: pair.hr_path for pair in pairs}
         for scale in scales:
@@ -100,7 +110,7 @@ class SRPictures:
                 _check_size(self.paths[scale][pair.name], pair, scale)
 
     def _find(self, hr_paths, scale):
-        """From each HR name to its picture at one scale."""
+        """Maps each HR name to its picture at one scale."""
         endings = [ending.format(x=f"x{scale}") for ending in ENDINGS]
         found, left_out = {}, []
         folder = self.folders[scale]
@@ -146,13 +156,13 @@ class SRPictures:
                 f"{names}."
             )
 
-    def make_sr(self, name, lr, scale):
-        """Loads the picture of one image, as far as a model's would reach.
+    def make_sr(self, name: str, lr: np.ndarray, scale: int) -> np.ndarray:
+        """Loads the picture of one image, cut to the size of a model's output.
 
         Args:
-            name: Of the HR image.
+            name: Name of the HR image.
             lr: uint8 (H, W, 3).
-            scale: Upscaling factor, one of those that `find` was given.
+            scale: Upscaling factor, one of the scales given to `find`.
 
         Returns:
             uint8, at most (H * scale, W * scale, 3), RGB.
@@ -162,7 +172,7 @@ class SRPictures:
 
 
 def _list_scales(folder):
-    """From each scale that a folder has a folder of to that; empty for no folder."""
+    """Maps each scale to its folder in a folder; empty if the folder is missing."""
     if not Path(folder).is_dir():
         return {}
     scales = {
@@ -174,7 +184,7 @@ def _list_scales(folder):
 
 
 def _find_owners(name, hr_paths, endings):
-    """The HR images, by name, that a picture may be of; only one of its very name."""
+    """Names the HR images that may own a picture; an exact match excludes others."""
     if name in hr_paths:
         return [name]
     names = [name[: len(name) - len(e)] for e in endings if name.lower().endswith(e)]
@@ -182,10 +192,10 @@ def _find_owners(name, hr_paths, endings):
 
 
 def _check_size(path, pair, scale):
-    """Refuses a picture that is neither HR's size nor that of its LR image enlarged."""
+    """Checks that a picture has the size of HR or of the enlarged LR image."""
     size = read_size(path)
     cut = [length // scale * scale for length in pair.hr_size]
-    # Whole, or of an LR side that was rounded either way.
+    # The whole side, or an LR side rounded down or up, times the scale.
     allowed = [
         {n, m, -(-n // scale) * scale} for n, m in zip(pair.hr_size, cut, strict=True)
     ]
@@ -193,7 +203,7 @@ def _check_size(path, pair, scale):
         return
     (height, width), (cut_height, cut_width) = pair.hr_size, cut
     shaved = ""
-    # What papers drop at each border: PIRM, most others, and NTIRE.
+    # Borders that are cut off by PIRM, by most papers, and by NTIRE.
     for border in (4, scale, scale + 6):
         if size == (cut_height - 2 * border, cut_width - 2 * border):
             shaved = (

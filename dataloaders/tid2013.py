@@ -19,7 +19,7 @@ from dataloaders.scored_rows import SCORES, Row, ScoredSettings, threads_option
 
 MEANS, DEVIATIONS = "mos_with_names.txt", "mos_std.txt"
 
-# The database's own numbers; names are written i<reference>_<distortion>_<level>.
+# The database's numbers; pictures are named i<reference>_<distortion>_<level>.
 DISTORTIONS = {
     1: "Gaussian noise",
     2: "colour noise",
@@ -50,7 +50,7 @@ DISTORTIONS = {
 
 @dataclasses.dataclass(frozen=True)
 class TID2013Settings(ScoredSettings):
-    """Where scores and pictures are, and how they are used."""
+    """Locations of scores and pictures, and how they are used."""
 
     flag_prefix = "tid2013_"
 
@@ -78,17 +78,18 @@ class TID2013Settings(ScoredSettings):
 
 
 class TID2013(ScoredLoader):
-    """Rows of the database's score files, and its distorted images."""
+    """Loads the rows of the database's score files, and its distorted images."""
 
+    settings: TID2013Settings
     name = "tid2013"
     settings_classes = (TID2013Settings,)
     first_score = 0
 
-    def describe_source(self):
+    def describe_source(self) -> str:
         """See `ScoredLoader.describe_source`."""
         return f"the scores of --tid2013_image_path={self.settings.image_path}"
 
-    def read_rows(self):
+    def read_rows(self) -> list[Row]:
         """See `ScoredLoader.read_rows`."""
         paths = find_files(
             self.settings.image_path,
@@ -147,7 +148,7 @@ class TID2013(ScoredLoader):
         ]
 
     def _find_scores(self):
-        """The file of the means, or the one of three columns."""
+        """Finds the file of the means, or the file of three columns."""
         if self.settings.score_path is None:
             folder = Path(self.settings.image_path)
             places = [folder, folder.resolve().parent]
@@ -174,12 +175,12 @@ def _read_bounded(what, word, path, number):
     return value
 
 
-def to_distribution(mean, deviation):
-    """The share of each score 0 to 9 under a Gaussian.
+def to_distribution(mean: float, deviation: float) -> np.ndarray:
+    """Computes the share of each score 0 to 9 under a Gaussian.
 
     Args:
-        mean: In [0, 9].
-        deviation: Standard deviation; 0 puts all into the nearest score.
+        mean: Mean score in [0, 9].
+        deviation: Standard deviation; 0 gives the nearest score a share of 1.
 
     Returns:
         float32 (10,), summing to 1.
@@ -189,8 +190,8 @@ def to_distribution(mean, deviation):
     return (shares / shares.sum()).astype(np.float32)
 
 
-def name_distortion(name):
-    """Names the distortion by a picture's name, `i01_08_3.bmp`; None for others."""
+def name_distortion(name: str) -> str | None:
+    """Names the distortion of a picture named like `i01_08_3.bmp`, or returns None."""
     match = re.fullmatch(r"i\d+_(\d+)_\d+", Path(name).stem.lower())
     if match is None:
         return None

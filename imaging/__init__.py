@@ -1,1 +1,1 @@
-"""Images as arrays: reading and writing, MATLAB's imresize, colour."""
+"""Images as arrays: reading, writing, MATLAB's imresize and colour."""

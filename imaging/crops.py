@@ -1,18 +1,20 @@
-"""Square patches of pictures, for networks that judge pictures.
+"""Square patches of pictures, for networks that predict scores.
 
-A picture whose short side is less than the patch's is enlarged first, so any picture
-gives a patch.
+A picture whose short side is less than the patch's side is enlarged first, so any
+picture gives a patch.
 """
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-# Numbers in [0, 1) that `random_patch` takes.
+# Number of random numbers that `random_patch` takes.
 DRAWS = 5
 
 
-def centre_patch(image, side):
-    """Cuts the middle of a picture.
+def centre_patch(image: np.ndarray, side: int) -> np.ndarray:
+    """Cuts the centre of a picture.
 
     Args:
         image: uint8 (H, W, 3).
@@ -25,15 +27,21 @@ def centre_patch(image, side):
     return np.ascontiguousarray(_cut(image, side, 0.5, 0.5))
 
 
-def random_patch(image, side, draw, within_square):
-    """Cuts a patch from a random place, mirrored or not in both directions.
+def random_patch(
+    image: np.ndarray,
+    side: int,
+    draw: np.ndarray | Sequence[float],
+    within_square: bool,
+) -> np.ndarray:
+    """Cuts a patch from a random place, and randomly mirrors it in both directions.
 
     Args:
         image: uint8 (H, W, 3).
         side: Side of the patch, in pixels.
-        draw: float (DRAWS,), in [0, 1): all that is random.
-        within_square: Whether a random square of the picture's short side is cut
-            first and the patch from that, which favours the middle of the long side.
+        draw: float (DRAWS,), random numbers in [0, 1).
+        within_square: Whether to cut a random square of the picture's short side
+            first, and the patch from that square. This favours the middle of the long
+            side.
 
     Returns:
         uint8 (side, side, 3).
@@ -42,7 +50,7 @@ def random_patch(image, side, draw, within_square):
     if within_square:
         image = _square(image, place)
     if min(image.shape[:2]) < side:
-        # Enlarged before it is cut, a strip of one pixel would take gigabytes.
+        # Cut before enlarging: a strip one pixel wide would become gigabytes.
         image = _square(image, left if image.shape[0] < image.shape[1] else top)
     patch = _cut(_enlarge(image, side), side, top, left)
     rows, columns = (slice(None, None, -1 if flip < 0.5 else 1) for flip in flips)
@@ -50,12 +58,12 @@ def random_patch(image, side, draw, within_square):
 
 
 def _square(image, place):
-    """A square of the short side's length, at `place` in [0, 1) of the long side."""
+    """Cuts a square of the short side, at `place` in [0, 1) of the long side."""
     return _cut(image, min(image.shape[:2]), place, place)
 
 
 def _cut(image, side, top, left):
-    """A square, at `top` and `left` in [0, 1) of the offsets that there are."""
+    """Cuts a square, at `top` and `left` in [0, 1) of the possible offsets."""
     y, x = (
         int(place * (length - side + 1))
         for place, length in zip((top, left), image.shape, strict=False)
@@ -64,7 +72,7 @@ def _cut(image, side, top, left):
 
 
 def _enlarge(image, side):
-    """Enlarges a square to `side`; a picture that is not smaller stays."""
+    """Enlarges a square to `side`; a picture that is large enough is unchanged."""
     if min(image.shape[:2]) >= side:
         return image
     return cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)

@@ -1,7 +1,7 @@
-"""Decodes image files as they are: grey or colour, with alpha or without, 8 or 16 bits.
+"""Decodes image files without conversion: grey or colour, alpha, 8 or 16 bits.
 
-`imaging.files` makes of it what networks train on, `imaging.pictures` keeps what a
-person's picture has besides.
+`imaging.files` converts the pixels to RGB for training; `imaging.pictures` also keeps
+alpha and metadata.
 """
 
 import contextlib
@@ -9,59 +9,61 @@ import io
 import logging
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms
+from PIL.TiffImagePlugin import TiffImageFile
 
 from console.errors import InputError
 from imaging.deep_decoding import decode_deep, too_deep
 from imaging.limits import check_size
 from imaging.turns import UPRIGHT, turn
 
-# `imaging.limits` looks at the size, with a line that says it.
+# `imaging.limits` checks the size in place of Pillow.
 Image.MAX_IMAGE_PIXELS = None
 
-# What it says in its log of a damaged file, a line of ours says, too.
+# Our errors already report damaged files; Pillow's log would repeat them.
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
-# What files may be, as Pillow calls it, whatever their names end in. Not all that it
-# knows: of some it makes pictures by running them (PostScript, by Ghostscript).
+# Formats that are accepted, by Pillow's names, under any file name. Pillow runs some of
+# its other formats as programs (PostScript, by Ghostscript).
 FORMATS = (
     *("PNG", "JPEG", "TIFF", "BMP", "DIB", "WEBP", "GIF", "AVIF", "JPEG2000"),
     *("ICO", "ICNS", "TGA", "PPM", "PCX", "SGI", "PSD", "QOI"),
 )
 
-# Notes on odd metadata and on large pictures are of no use to anyone here. Not by
-# `catch_warnings`: images are loaded in threads, where it may silence all for good.
+# Warnings of odd metadata and large pictures do not help users. `catch_warnings` is not
+# safe in threads: it may silence all warnings for good.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _EXIF_ORIENTATION = 0x0112
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS = 256, 257, 258
 
-# What Pillow's modes of 8 bits are converted to.
+# Conversions of Pillow's modes of 8 bits.
 _MODES = {"1": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA", "RGBX": "RGB"}
 _MODES |= {"P": "RGB", "YCbCr": "RGB"}
 _KEPT = ("L", "LA", "RGB", "RGBA")
 
 
 @contextlib.contextmanager
-def opened(path):
+def opened(path: Path | str) -> Iterator[Image.Image]:
     """Opens a file with Pillow, which reads only its header.
 
     Args:
         path: The file.
 
     Yields:
-        PIL.Image.Image.
+        The image, not loaded.
 
     Raises:
-        InputError: The file is no image, or may not be read.
+        InputError: The file is not an image, or may not be read.
     """
     with contextlib.ExitStack() as stack:
         try:
-            # Opened by name, Pillow maps some TIFFs into memory and scrambles those
-            # whose orientation exchanges rows and columns.
+            # Given a name, Pillow maps some TIFFs into memory and scrambles them if
+            # their orientation exchanges rows and columns.
             file = stack.enter_context(open(path, "rb"))
             image = stack.enter_context(Image.open(file, formats=FORMATS))
         except FileNotFoundError:
@@ -72,7 +74,7 @@ def opened(path):
             ) from None
         except MemoryError:
             raise
-        except Exception:  # As in `damage_told`.
+        except Exception:  # See `damage_told`.
             raise _damaged(path, "is not an image that can be read") from None
         check_size(path, *image.size)
         yield image
@@ -86,47 +88,49 @@ def _say_missing(path):
     return "no such file"
 
 
-def find_size(image, path):
-    """Height and width of an image that is not loaded yet, once it is upright.
+def find_size(image: Image.Image, path: Path | str) -> tuple[int, int]:
+    """Finds the upright height and width of an image that is not loaded yet.
 
     Args:
-        image: As `opened` yields it.
-        path: Its file.
+        image: As yielded by `opened`.
+        path: The image's file.
 
     Raises:
         InputError: The file is damaged.
     """
     with damage_told(path):
         width, height = image.size
-        if image.format == "TIFF":
-            # Some versions of Pillow exchange the two by themselves, others do not.
+        if isinstance(image, TiffImageFile):
+            # Some versions of Pillow exchange the two themselves, others do not.
             width, height = image.tag_v2[_TIFF_WIDTH], image.tag_v2[_TIFF_HEIGHT]
         exchanged, _, _ = UPRIGHT[_read_orientation(image)]
     return (width, height) if exchanged else (height, width)
 
 
-def decode(image, path, to_the_end=False):
-    """Decodes an image, turned as its EXIF orientation says.
+def decode(
+    image: Image.Image, path: Path | str, to_the_end: bool = False
+) -> np.ndarray:
+    """Decodes an image and applies its EXIF orientation.
 
     Args:
-        image: As `opened` yields it; loaded afterwards.
-        path: Its file.
-        to_the_end: Whether an orientation counts that a PNG says behind its pixels,
-            which `find_size` does not know of.
+        image: As yielded by `opened`; loaded afterwards.
+        path: The image's file.
+        to_the_end: Whether to apply an orientation that a PNG stores behind its
+            pixels; `find_size` does not see it.
 
     Returns:
         uint8 or uint16 (H, W, C), C-contiguous: grey, grey and alpha, RGB, or RGB and
-        alpha, alpha not multiplied in.
+        alpha; alpha is not multiplied into the colours.
 
     Raises:
-        InputError: The file is damaged, or holds something else: never half a picture.
+        InputError: The file is damaged or incomplete, or its format is not supported.
     """
     _verify(path)
     with damage_told(path):
         orientation = _read_orientation(image)
-        # Once loaded, Pillow forgets how the file stored its pixels.
+        # Read before loading: Pillow then forgets how the file stores its pixels.
         is_deep, raw_mode = _is_deep(image), _find_raw_mode(image)
-        tags = dict(image.tag_v2) if image.format == "TIFF" else None
+        tags = dict(image.tag_v2) if isinstance(image, TiffImageFile) else None
         image.load()
         if is_deep:
             colour = image.info.get("transparency")
@@ -135,33 +139,33 @@ def decode(image, path, to_the_end=False):
             pixels = _decode_8_bits(image, path)
         if to_the_end and image.format == "PNG":
             orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
-        # Pillow and OpenCV turn a TIFF themselves.
+        # Pillow and OpenCV already turn TIFFs.
         if image.format != "TIFF":
             pixels = turn(pixels, UPRIGHT.get(orientation, UPRIGHT[1]))
     return np.ascontiguousarray(pixels)
 
 
 def _verify(path):
-    """Checks the checksums of a PNG, which decoding does not: 1.5% of its time."""
+    """Checks a PNG's checksums, which decoding ignores; adds 1.5% to its time."""
     with opened(path) as image, damage_told(path):
         if image.format == "PNG":
             image.verify()
 
 
 @contextlib.contextmanager
-def damage_told(path):
-    """Turns what decoders raise for a damaged file into an `InputError`."""
+def damage_told(path: Path | str) -> Iterator[None]:
+    """Converts the exceptions of decoders for a damaged file to `InputError`."""
     try:
         yield
     except (InputError, MemoryError):
         raise
-    except Exception:  # There is hardly a kind that none of them raises.
+    except Exception:  # Decoders raise almost any type for a damaged file.
         raise _damaged(path, "is truncated or damaged") from None
 
 
 def _damaged(path, reason):
-    """The error for a file that does not hold a whole image."""
-    size = 0  # Of what cannot even be looked at.
+    """Makes the error for a file that does not hold a whole image."""
+    size = 0  # If the size cannot be read.
     with contextlib.suppress(OSError):
         size = Path(path).stat().st_size
     reason = reason if size else "is empty"
@@ -169,8 +173,8 @@ def _damaged(path, reason):
 
 
 def _read_orientation(image):
-    """The EXIF orientation, 1 to 8, by what stands before the pixels."""
-    # Asked for EXIF that a PNG did not begin with, Pillow would decode all of it.
+    """Reads the EXIF orientation, 1 to 8, from the header before the pixels."""
+    # If the EXIF is not there, `getexif` would decode the whole PNG.
     if image.format == "PNG" and "exif" not in image.info:
         return 1
     orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
@@ -178,7 +182,7 @@ def _read_orientation(image):
 
 
 def _find_raw_mode(image):
-    """How a file that is not loaded yet stores its pixels, as Pillow calls it."""
+    """Finds Pillow's raw mode of an image that is not loaded yet."""
     if not image.tile:
         return ""
     arguments = image.tile[0][3]
@@ -186,19 +190,19 @@ def _find_raw_mode(image):
 
 
 def _is_deep(image):
-    """Whether a file that is not loaded yet holds 16 bits a channel."""
+    """Whether an image that is not loaded yet has 16 bits per channel."""
     if image.format == "TIFF":
         return 16 in image.tag_v2.get(_TIFF_BITS, ())
     return image.format == "PNG" and ";16" in _find_raw_mode(image)
 
 
 def _decode_8_bits(image, path):
-    """The pixels of a loaded image of Pillow, uint8 (H, W, C)."""
-    if image.mode[0] in "IF":  # Wide integers and floats, which Pillow would clip.
+    """Returns the pixels of a loaded image, uint8 (H, W, C)."""
+    if image.mode[0] in "IF":  # Pillow would clip wide integers and floats.
         raise too_deep(path)
     mode = _MODES.get(image.mode, image.mode)
     if "transparency" in image.info and "A" not in mode:
-        # By way of RGBA a palette's transparent colours keep their RGB.
+        # Conversion to RGBA keeps the RGB of a palette's transparent colours.
         rgba = np.asarray(image.convert("RGBA"))
         return rgba[..., [0, 3]] if mode == "L" else rgba
     if mode == "CMYK":
@@ -210,7 +214,7 @@ def _decode_8_bits(image, path):
 
 
 def _to_srgb(image):
-    """CMYK as the file's own profile means it, where it has one."""
+    """Converts CMYK to RGB, by the file's ICC profile if there is one."""
     profile = image.info.get("icc_profile")
     if profile:
         with contextlib.suppress(ImageCms.PyCMSError, OSError):

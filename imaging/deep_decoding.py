@@ -1,4 +1,8 @@
-"""Decodes PNG and TIFF of 16 bits a channel, which Pillow would bring to 8."""
+"""Decodes PNG and TIFF of 16 bits per channel, which Pillow would reduce to 8."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -7,34 +11,39 @@ import tifffile
 from console.errors import InputError
 from imaging.turns import UPRIGHT, turn
 
-# OpenCV's notes on what it does not know of a file.
+# Silences OpenCV's warnings of unknown parts of a file.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
-# Pixels of OpenCV by their number of channels, in the order that we have.
+# RGB order of OpenCV's channels, by the number of channels.
 _CHANNELS = {3: [2, 1, 0], 4: [2, 1, 0, 3]}
 _MOST = 65535
 
-# Tags of a TIFF, and what they say.
+# Tags of a TIFF, and their values.
 _PHOTOMETRIC, _ORIENTATION, _PLANAR, _EXTRA = 262, 274, 284, 338
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 _APART, _MULTIPLIED = 2, 1
 
 
-def decode_deep(path, raw_mode, tags=None, transparent=None):
+def decode_deep(
+    path: Path | str,
+    raw_mode: str,
+    tags: Mapping[int, Any] | None = None,
+    transparent: int | Sequence[int] | None = None,
+) -> np.ndarray:
     """Decodes the pixels of a file.
 
     Args:
         path: The file.
-        raw_mode: How it stores them, as Pillow calls it.
-        tags: Of a TIFF, from their numbers to what they say; None for a PNG.
-        transparent: The grey or the RGB that stands for transparent; None for none.
+        raw_mode: Pillow's raw mode of the file.
+        tags: Values of a TIFF's tags by number; None for a PNG.
+        transparent: The grey value or RGB that means transparent; None for none.
 
     Returns:
-        uint16 (H, W, C): grey, grey and alpha, RGB, or RGB and alpha, alpha not
-        multiplied in; a TIFF is turned upright.
+        uint16 (H, W, C): grey, grey and alpha, RGB, or RGB and alpha; alpha is not
+        multiplied into the colours, and a TIFF is turned upright.
 
     Raises:
-        InputError: It holds other pixels.
+        InputError: The format of the pixels is not supported.
     """
     if tags is not None:
         return _decode_tiff(path, raw_mode, tags)
@@ -46,15 +55,15 @@ def decode_deep(path, raw_mode, tags=None, transparent=None):
     return pixels
 
 
-def too_deep(path):
-    """The error for pixels that are neither uint8 nor uint16."""
+def too_deep(path: Path | str) -> InputError:
+    """Makes the error for pixels that are neither uint8 nor uint16."""
     return InputError(
         f"{path}: has neither 8 nor 16 bits a channel; save it as an ordinary PNG."
     )
 
 
 def _decode_tiff(path, raw_mode, tags):
-    """By OpenCV, which knows all compressions, and what it passes over by hand."""
+    """Decodes by OpenCV, which knows all compressions; applies tags it ignores."""
     photometric = tags.get(_PHOTOMETRIC, _BLACK_IS_ZERO)
     if photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB):
         raise InputError(
@@ -74,7 +83,7 @@ def _decode_tiff(path, raw_mode, tags):
 
 
 def _decode_apart(path, tags):
-    """One channel after the other, of which OpenCV makes noise."""
+    """Decodes separate channel planes, which OpenCV does not support."""
     try:
         pixels = np.moveaxis(tifffile.imread(path, key=0), 0, -1)
     except (ValueError, RuntimeError, tifffile.TiffFileError):

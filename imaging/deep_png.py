@@ -1,30 +1,34 @@
-"""Writes PNG files of 16 bits a channel, with whatever Pillow would write beside them.
+"""Writes PNG files of 16 bits per channel, with the same metadata as Pillow.
 
-Pillow writes only grey ones, OpenCV no grey with alpha and no ICC profiles. The format
-is that of the PNG specification (third edition), with each row as its difference to the
-one above.
+Pillow writes only grey, OpenCV neither grey with alpha nor ICC profiles. The format
+follows the PNG specification (third edition); each row is stored as its difference to
+the row above.
 """
 
 import struct
 import zlib
+from collections.abc import Iterator
+from typing import BinaryIO
 
 import numpy as np
+
+from imaging.metadata import Metadata
 
 # The colour type by the number of channels.
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 _FILTER_UP = 2
-# Pixels that are prepared at once.
+# Pixels that are filtered at a time.
 _BAND = 1 << 20
 
 
-def write(file, pixels, metadata, level):
+def write(file: BinaryIO, pixels: np.ndarray, metadata: Metadata, level: int) -> None:
     """Writes a picture.
 
     Args:
-        file: Open for binary writing.
+        file: A file open for binary writing.
         pixels: uint16 (H, W, C): grey, grey and alpha, RGB, or RGB and alpha.
-        metadata: `imaging.metadata.Metadata`.
-        level: Of the compression, 0 to 9.
+        metadata: The picture's metadata.
+        level: Compression level, 0 to 9.
     """
     height, width, channels = pixels.shape
     header = (width, height, 16, _COLOUR_TYPES[channels], 0, 0, 0)
@@ -46,7 +50,7 @@ def write(file, pixels, metadata, level):
     _write_chunk(file, b"IEND", b"")
 
 
-def _filter(pixels):
+def _filter(pixels: np.ndarray) -> Iterator[bytes]:
     """Yields bands of filtered rows, as bytes."""
     height, width, channels = pixels.shape
     step = max(1, _BAND // width)
@@ -56,7 +60,7 @@ def _filter(pixels):
         rows = np.concatenate([above, band.reshape(-1, above.shape[1])])
         filtered = np.empty((rows.shape[0] - 1, rows.shape[1] + 1), np.uint8)
         filtered[:, 0] = _FILTER_UP
-        # As the format wants it, differences are modulo 256.
+        # Differences wrap modulo 256, as the format requires.
         np.subtract(rows[1:], rows[:-1], out=filtered[:, 1:])
         yield filtered.tobytes()
         above = rows[-1:]

@@ -1,55 +1,60 @@
-"""Reads and writes the images of data sets: uint8 (H, W, 3), RGB, whatever the file."""
+"""Reads and writes the images of data sets: always uint8 (H, W, 3), RGB."""
 
 import contextlib
 import contextvars
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 from PIL import Image
 
 from console.files import opened_whole
 from console.progress import warn
 from imaging.decoding import decode, find_size, opened
 
-# Of nine levels, the one after which files hardly shrink but writing slows down.
+# Levels above this hardly shrink files but slow down writing.
 PNG_COMPRESSION = 3
 
 # The first image whose transparency was dropped.
-_warned_of_alpha = []
-# Where such images are noted in place of the warning, if anywhere.
-_noted_alpha = contextvars.ContextVar("noted_alpha", default=None)
+_warned_of_alpha: list[str] = []
+# Collects such images in place of the warning; None for the warning.
+_noted_alpha: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar(
+    "noted_alpha", default=None
+)
 
 
-def read_size(path):
-    """Reads the height and width that `load_image` will give, from the header alone.
+def read_size(path: Path | str) -> tuple[int, int]:
+    """Reads the size of `load_image`'s result from the file's header.
 
     Args:
-        path: The file, one of `imaging.listing.EXTENSIONS`.
+        path: The file, with one of `imaging.listing.EXTENSIONS`.
 
     Returns:
-        (int, int): Height and width, once the picture is upright.
+        Height and width of the upright picture.
 
     Raises:
-        InputError: The file is no image.
+        InputError: The file is not an image.
     """
     with opened(path) as image:
         return find_size(image, path)
 
 
-def load_image(path):
+def load_image(path: Path | str) -> np.ndarray:
     """Loads an image as RGB.
 
-    Grey becomes RGB, alpha is dropped (with one warning a run), 16 bits become 8,
-    and a photograph is turned as its EXIF orientation says.
+    Grey becomes RGB, alpha is dropped (with one warning per run), 16 bits become 8,
+    and the EXIF orientation is applied.
 
     Args:
-        path: The file, one of `imaging.listing.EXTENSIONS`.
+        path: The file, with one of `imaging.listing.EXTENSIONS`.
 
     Returns:
         uint8 (H, W, 3), RGB.
 
     Raises:
-        InputError: The file is no image, or is damaged: never half a picture.
+        InputError: The file is not an image, is damaged or is incomplete.
     """
     with opened(path) as image:
         pixels = decode(image, path)
@@ -59,13 +64,15 @@ def load_image(path):
 
 
 @contextlib.contextmanager
-def alpha_noted():
-    """Notes images whose transparency is dropped, for a process whose parent warns.
+def alpha_noted() -> Iterator[list[str]]:
+    """Collects images whose transparency is dropped, in place of the warning.
+
+    A child process uses it so that its parent can warn once.
 
     Yields:
-        list: Their paths, of those that this thread loads inside.
+        A list that receives the paths of images that this thread loads in the block.
     """
-    noted = []
+    noted: list[str] = []
     token = _noted_alpha.set(noted)
     try:
         yield noted
@@ -73,8 +80,8 @@ def alpha_noted():
         _noted_alpha.reset(token)
 
 
-def warn_of_alpha(path):
-    """Says once a run that transparency is dropped; notes it inside `alpha_noted`."""
+def warn_of_alpha(path: str) -> None:
+    """Warns of dropped transparency once per run; `alpha_noted` collects instead."""
     noted = _noted_alpha.get()
     if noted is not None:
         noted.append(path)
@@ -83,24 +90,26 @@ def warn_of_alpha(path):
         warn(f"{path} has transparency, which is dropped here and in any other image.")
 
 
-def save_image(path, image):
-    """Writes an image, whole or not at all; makes its folder when missing.
+def save_image(path: Path | str, image: np.ndarray) -> None:
+    """Writes an image atomically; makes its folder if it is missing.
 
     Args:
         path: The file, ending in `.png` or `.bmp`.
         image: uint8 (H, W, 3), RGB.
     """
     path = Path(path)
-    options = {".png": {"compress_level": PNG_COMPRESSION}, ".bmp": {}}[path.suffix]
+    options: dict[str, Any] = {".png": {"compress_level": PNG_COMPRESSION}, ".bmp": {}}[
+        path.suffix
+    ]
     with opened_whole(path) as file:
         Image.fromarray(image).save(file, format=path.suffix[1:], **options)
 
 
-def to_rgb(pixels):
-    """Brings whatever a file may hold to what networks are trained on.
+def to_rgb(pixels: np.ndarray) -> np.ndarray:
+    """Converts decoded pixels to RGB of 8 bits.
 
     Args:
-        pixels: uint8 or uint16 (H, W, C): grey or RGB, with alpha or without.
+        pixels: uint8 or uint16 (H, W, C): grey or RGB, with or without alpha.
 
     Returns:
         uint8 (H, W, 3), RGB; alpha is dropped.
@@ -111,29 +120,29 @@ def to_rgb(pixels):
     return np.ascontiguousarray(pixels[..., :3])
 
 
-def to_8_bits(pixels):
-    """Brings 16 bits to 8: 65535 becomes 255.
+def to_8_bits(pixels: np.ndarray) -> np.ndarray:
+    """Converts 16 bits to 8: 65535 becomes 255.
 
     Args:
-        pixels: uint8, which stay, or uint16, of any shape.
+        pixels: uint8 or uint16 of any shape; uint8 is returned unchanged.
 
     Returns:
-        uint8 of the same shape: to nearest.
+        uint8 of the same shape, rounded to nearest.
     """
     if pixels.dtype == np.uint8:
         return pixels
     output = np.empty(pixels.shape, np.uint8)
-    # Row by row of a large picture: the sums take twice its memory.
+    # Row by row, because uint32 sums take twice the picture's memory.
     for row, deep in zip(output, pixels, strict=True):
         row[...] = (deep.astype(np.uint32) + 128) // 257
     return output
 
 
-def to_uint8(image):
+def to_uint8(image: np.ndarray) -> np.ndarray:
     """Rounds half up, as MATLAB does, and clips to [0, 255].
 
     Args:
-        image: Of any shape and dtype.
+        image: An array of any shape and dtype.
 
     Returns:
         uint8 of the same shape.
@@ -143,15 +152,15 @@ def to_uint8(image):
     return to_integers(image, np.uint8)
 
 
-def to_integers(image, dtype):
+def to_integers(image: np.ndarray, dtype: DTypeLike) -> np.ndarray:
     """Rounds half up and clips to the range of an integer type.
 
     Args:
         image: float of any shape.
-        dtype: Of the integers.
+        dtype: The integer type, `np.uint8` or `np.uint16`.
 
     Returns:
-        Such integers of the same shape.
+        An array of that type, of the same shape.
     """
     rounded = np.asarray(image + 0.5)
     np.floor(rounded, out=rounded)

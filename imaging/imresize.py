@@ -1,13 +1,14 @@
-"""MATLAB's `imresize` with its bicubic kernel, to the last bit of a uint8 image.
+"""MATLAB's `imresize` with its bicubic kernel; bit-exact for uint8 images.
 
 A separable cubic convolution (Keys, a = -0.5). When an image shrinks, the kernel is
-widened by as much (antialiasing). Borders are mirrored, weights sum to one, and the
-dimension that shrinks most goes first. Images of integers are rounded after each of the
-two passes, as MATLAB does; float images are not rounded at all.
+widened by the same factor (antialiasing). Borders are mirrored, weights sum to 1, and
+the axis that shrinks most is resized first. Integer images are rounded after each of
+the two passes, as MATLAB does; float images are not rounded.
 """
 
 import functools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import sparse
@@ -16,18 +17,23 @@ from imaging.files import to_integers
 
 KERNEL_WIDTH = 4.0
 
-# Bytes of one block of a pass, of its input or its output: small enough for caches,
-# and a large picture is never in memory as floats as a whole.
+# Bytes of one block of a pass, input or output. A block fits into the processor's
+# cache, and a large picture is never in memory as floats at once.
 BLOCK = 1 << 22
 
 
-def imresize(image, scale=None, size=None, antialiasing=True):
+def imresize(
+    image: np.ndarray,
+    scale: float | Sequence[float] | None = None,
+    size: Sequence[int] | None = None,
+    antialiasing: bool = True,
+) -> np.ndarray:
     """Resizes an image as MATLAB does.
 
     Args:
         image: uint8, uint16 or float (H, W) or (H, W, C), any range.
         scale: Factor, or a pair for rows and columns. The output has
-            ceil(size * scale) pixels, and the factor stays what it is.
+            ceil(size * scale) pixels; rounding does not change the factor.
         size: (H', W') in place of a factor; the factor is then exactly H' / H.
         antialiasing: Whether the kernel is widened where the image shrinks.
 
@@ -35,12 +41,12 @@ def imresize(image, scale=None, size=None, antialiasing=True):
         (H', W') or (H', W', C), of the same dtype, computed in float64.
 
     Raises:
-        ValueError: Neither or both of `scale` and `size` are given, or one is not
+        ValueError: Neither or both of `scale` and `size` are given, either is not
             positive, or the image has another shape or dtype.
     """
     image = np.asarray(image)
     scales, sizes = _resolve(image, scale, size)
-    # At equal scales rows go first, as in a stable sort.
+    # At equal scales rows are first, because `sorted` is stable.
     for axis in sorted((0, 1), key=lambda axis: scales[axis]):
         weights = _make_weights(
             image.shape[axis], sizes[axis], float(scales[axis]), antialiasing
@@ -49,23 +55,30 @@ def imresize(image, scale=None, size=None, antialiasing=True):
     return image
 
 
-def imresize_part(image, scale, size, rows, columns):
-    """A part of what `imresize` makes, without making the rest.
+def imresize_part(
+    image: np.ndarray,
+    scale: float | Sequence[float],
+    size: Sequence[int],
+    rows: tuple[int, int],
+    columns: tuple[int, int],
+) -> np.ndarray:
+    """Computes a part of `imresize`'s output.
 
-    At equal scales to the bit; at others that may be rounded in another order.
+    The result is bit-exact if both scales are equal; otherwise the two passes may be
+    rounded in another order.
 
     Args:
         image: uint8, uint16 or float (H, W) or (H, W, C), any range.
         scale: Factor, or a pair for rows and columns.
         size: (H', W') of the whole output.
-        rows: Which rows of the output, (start, end).
-        columns: Likewise.
+        rows: (start, end) of the output's rows.
+        columns: (start, end) of the output's columns.
 
     Returns:
         (rows, columns) or (rows, columns, C) of the image's dtype.
     """
     image = np.asarray(image)
-    scales = tuple(scale) if np.ndim(scale) else (scale, scale)
+    scales = np.broadcast_to(scale, 2)
     parts = [
         _cut_weights(_make_weights(length, new_length, float(each), True), *part)
         for length, new_length, each, part in zip(
@@ -79,21 +92,21 @@ def imresize_part(image, scale, size, rows, columns):
 
 
 def _cut_weights(weights, start, end):
-    """The weights of some output pixels, and the slice of input that they need."""
+    """Returns the weights of some output pixels, and the input slice they need."""
     some = [matrix[start:end] for matrix in weights]
     needed = slice(int(some[0].indices.min()), int(some[0].indices.max()) + 1)
     return [matrix[:, needed] for matrix in some], needed
 
 
-def cut_to_multiple(image, scale):
+def cut_to_multiple(image: np.ndarray, scale: int) -> np.ndarray:
     """Cuts an image at the bottom and the right to a multiple of the scale.
 
-    Left uncut, its LR image would be stretched by H / (H // scale), not by the scale,
-    and so drift from it towards the bottom and the right.
+    Without the cut, the factor between LR and HR would be H / (H // scale), not the
+    scale, so the two would drift apart towards the bottom and the right.
 
     Args:
         image: (H, W, C).
-        scale: By how much it will be downscaled.
+        scale: Downscaling factor.
 
     Returns:
         (H // scale * scale, W // scale * scale, C), a view.
@@ -102,12 +115,12 @@ def cut_to_multiple(image, scale):
     return image[:height, :width]
 
 
-def make_lr(hr, scale):
-    """MATLAB's imresize of an HR image cut to a multiple, as benchmark sets were made.
+def make_lr(hr: np.ndarray, scale: int) -> np.ndarray:
+    """Makes an LR image as benchmark sets do: cut to a multiple, then imresize.
 
     Args:
         hr: uint8 (H, W, 3).
-        scale: By how much to downscale.
+        scale: Downscaling factor.
 
     Returns:
         uint8 (H // scale, W // scale, 3); empty where a side is less than the scale.
@@ -119,7 +132,7 @@ def make_lr(hr, scale):
 
 
 def _resolve(image, scale, size):
-    """The factor and the output length of rows and columns."""
+    """Returns the factors and the output lengths of rows and columns."""
     if image.ndim not in (2, 3) or 0 in image.shape:
         raise ValueError(f"Expected (H, W) or (H, W, C). Received {image.shape}.")
     if image.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
@@ -139,8 +152,8 @@ def _resolve(image, scale, size):
     return scales, sizes
 
 
-def cubic(x):
-    """The cubic convolution kernel of Keys with a = -0.5, for any shape of `x`."""
+def cubic(x: np.ndarray) -> np.ndarray:
+    """Computes Keys' cubic convolution kernel with a = -0.5, elementwise."""
     x = np.abs(x)
     near = 1.5 * x**3 - 2.5 * x**2 + 1.0
     far = -0.5 * x**3 + 2.5 * x**2 - 4.0 * x + 2.0
@@ -149,15 +162,15 @@ def cubic(x):
 
 @functools.lru_cache(maxsize=64)
 def _make_weights(length, new_length, scale, antialiasing):
-    """The weights of one pass as sparse matrices (new_length, length).
+    """Makes the weights of one pass as sparse matrices (new_length, length).
 
     Returns:
-        One in float64, and one for uint8 images: in float32, which is twice as fast,
-        where that is as exact.
+        A float64 matrix, and a matrix for uint8 images: float32, which is twice as
+        fast, if that is exact.
     """
     shrink = scale if antialiasing and scale < 1 else 1.0
     width = KERNEL_WIDTH / shrink
-    # Centres of the output pixels in the input's coordinates, both counted from 1.
+    # Centres of the output pixels in the input's coordinates; both count from 1.
     centres = np.arange(1, new_length + 1) / scale + 0.5 * (1 - 1 / scale)
     first = np.floor(centres - width / 2)
     taps = first[:, None] + np.arange(math.ceil(width) + 2)
@@ -170,13 +183,13 @@ def _make_weights(length, new_length, scale, antialiasing):
     matrix = sparse.csr_matrix(
         (weights[kept], (rows[kept], columns[kept])), (new_length, length)
     )
-    # With 15 binary digits, sums of 8-bit pixels fit the 24 of a float32.
+    # With weights of 15 bits, sums of 8-bit pixels fit the 24 bits of a float32.
     is_exact = np.all(matrix.data * 2**15 == np.round(matrix.data * 2**15))
     return matrix, matrix.astype(np.float32) if is_exact else matrix
 
 
 def _resize_axis(image, weights, axis):
-    """One pass along one axis, in blocks of columns."""
+    """Resizes along one axis, in blocks of columns."""
     for_float, for_uint8 = weights
     matrix = for_uint8 if image.dtype == np.uint8 else for_float
     moved = np.moveaxis(image, axis, 0)

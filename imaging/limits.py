@@ -1,10 +1,12 @@
-"""How many pixels a picture may claim to have.
+"""The limit on the number of pixels of a picture.
 
-A file of a few bytes can unpack to all of the memory, so the size that it claims is
-looked at before its pixels are.
+A file of a few bytes can unpack to more than the memory, so the size in its header is
+checked before its pixels are decoded.
 """
 
 import dataclasses
+from pathlib import Path
+from typing import Any
 
 from console.errors import InputError
 from console.settings import Settings, option
@@ -12,30 +14,30 @@ from console.settings import Settings, option
 # Satellite pictures and scans are legitimate.
 MOST_PIXELS = 1_000_000_000
 CUT = "cut it into pieces"
-# What to do about larger ones; a script that has the flag names it.
-_limit = {"pixels": MOST_PIXELS, "advice": CUT}
+# The advice is for larger pictures; scripts with the flag --max_pixels name it.
+_limit: dict[str, Any] = {"pixels": MOST_PIXELS, "advice": CUT}
 
 
 @dataclasses.dataclass(frozen=True)
 class LimitSettings(Settings):
-    """How large a picture may be; `take` makes it count."""
+    """Limit on the size of pictures; `take` applies it."""
 
     max_pixels: int = option(
         MOST_PIXELS,
         "Pixels that a picture may claim to have; others are refused unread.",
     )
 
-    def take(self):
+    def take(self) -> None:
         """Sets the limit of this process."""
         advice = "--max_pixels lets larger ones in"
         _limit.update(pixels=self.max_pixels, advice=advice)
 
 
-def check_size(path, width, height):
-    """Refuses a picture that claims to be too large.
+def check_size(path: Path | str, width: int, height: int) -> None:
+    """Checks the size in a picture's header, in pixels.
 
     Raises:
-        InputError: With what it claims.
+        InputError: The picture has more pixels than the limit.
     """
     if width * height > _limit["pixels"]:
         raise InputError(

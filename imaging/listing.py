@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from console.errors import InputError
@@ -12,20 +13,20 @@ EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 @dataclasses.dataclass
 class Found:
-    """What a folder holds; hidden files and folders are not counted.
+    """Contents of a folder, without hidden files and folders.
 
     Attributes:
-        images: list of Path, sorted by name.
-        others: How many files are no images, a Counter by their endings.
-        folders: list of Path: folders that were not looked into.
+        images: Image files, sorted by path.
+        others: Number of other files by their endings.
+        folders: Folders that were not searched.
     """
 
-    images: list
-    others: collections.Counter
-    folders: list
+    images: list[Path]
+    others: collections.Counter[str]
+    folders: list[Path]
 
-    def describe_rest(self):
-        """What is no image, most first: `"3 .gif, 1 .jp2, x2/"`; empty for nothing."""
+    def describe_rest(self) -> str:
+        """Lists the other files, most frequent first: `"3 .gif, 1 .jp2, x2/"`."""
         counts = [
             f"{count} {ending or 'without an ending'}"
             for ending, count in sorted(
@@ -35,49 +36,55 @@ class Found:
         return ", ".join([*counts, *(f"{path.name}/" for path in self.folders)])
 
 
-def list_images(folder, flag=None, expected="a folder of images", deep=False):
+def list_images(
+    folder: Path | str,
+    flag: str | None = None,
+    expected: str = "a folder of images",
+    deep: bool = False,
+) -> list[Path]:
     """Lists the image files of a folder.
 
     Args:
-        folder: Where to look.
-        flag: What gave the folder, for messages, for example `"--input_path"`.
-        expected: What the flag takes, for messages.
-        deep: Whether folders inside it are looked into, too.
+        folder: The folder.
+        flag: Flag of the folder, for messages, for example `"--input_path"`.
+        expected: Description of the flag's value, for messages.
+        deep: Whether to search the folders inside it, too.
 
     Returns:
-        list of Path: Sorted by name, at least one; hidden files and folders are left
-        out. Links that lead nowhere are among them, so that whoever loads them says so.
+        At least one path, sorted, without hidden files and folders. Broken links are
+        included, so that loading them reports the error.
 
     Raises:
-        InputError: There is no such folder, or no image in it.
+        InputError: The folder does not exist or holds no image.
     """
     return find_images(folder, flag, expected, deep).images
 
 
 def find_images(
-    folder, flag=None, expected="a folder of images", deep=True, is_passed=None
-):
-    """Finds the image files of a folder, and what else it holds.
+    folder: Path | str,
+    flag: str | None = None,
+    expected: str = "a folder of images",
+    deep: bool = True,
+    is_passed: Callable[[str], bool] | None = None,
+) -> Found:
+    """Finds the image files and the other contents of a folder.
 
     Args:
-        folder: See `list_images`, as the following.
-        flag: What gave the folder.
-        expected: What the flag takes.
-        deep: Whether folders inside it are looked into, too.
-        is_passed: Called with the path of a folder inside it, a str; whether that is
-            passed over. None for none.
-
-    Returns:
-        Found.
+        folder: See `list_images`.
+        flag: See `list_images`.
+        expected: See `list_images`.
+        deep: Whether to search the folders inside it, too.
+        is_passed: Returns whether to skip a folder inside it, given its path; None
+            skips no folder.
 
     Raises:
-        InputError: There is no such folder, or no image in it.
+        InputError: The folder does not exist or holds no image.
     """
     folder = Path(folder)
     named = f"{flag}={folder}" if flag else str(folder)
     if not folder.is_dir():
-        found = "is a file" if folder.exists() else "does not exist"
-        raise InputError(f"{named}: {found}; expected {expected}.")
+        state = "is a file" if folder.exists() else "does not exist"
+        raise InputError(f"{named}: {state}; expected {expected}.")
     found = look_into(folder, deep, is_passed)
     if not found.images:
         rest = found.describe_rest()
@@ -88,8 +95,10 @@ def find_images(
     return found
 
 
-def look_into(folder, deep, is_passed=None):
-    """As `find_images`, of a folder that is there and may be without images."""
+def look_into(
+    folder: Path, deep: bool, is_passed: Callable[[str], bool] | None = None
+) -> Found:
+    """Works like `find_images` for an existing folder, which may hold no images."""
     found = Found([], collections.Counter(), [])
     for path in _walk(folder, is_passed, found.folders) if deep else folder.iterdir():
         if _is_image(path):
@@ -102,16 +111,16 @@ def look_into(folder, deep, is_passed=None):
 
 
 def _walk(folder, is_passed=None, passed=None, above=()):
-    """Yields the files of a folder and of all in it, links to folders included.
+    """Yields the files of a folder at all depths; follows links to folders.
 
     Args:
         folder: The folder.
         is_passed: See `find_images`.
-        passed: list that takes the folders that are passed over.
-        above: What it lies in, without links: one may lead back up.
+        passed: A list that receives the skipped folders.
+        above: Real paths of the folders above, to detect links that lead back.
 
     Raises:
-        InputError: One of them may not be read.
+        InputError: A folder may not be read.
     """
     real = os.path.realpath(folder)
     if real in above:
@@ -124,7 +133,7 @@ def _walk(folder, is_passed=None, passed=None, above=()):
             "away."
         ) from None
     for entry in inside:
-        # Not `entry.is_dir`, which fails for a link to itself.
+        # `entry.is_dir` would fail for a link to itself.
         if not os.path.isdir(entry.path) or entry.name.startswith("."):
             yield Path(entry.path)
         elif is_passed is not None and is_passed(entry.path):
@@ -133,20 +142,20 @@ def _walk(folder, is_passed=None, passed=None, above=()):
             yield from _walk(entry.path, is_passed, passed, (*above, real))
 
 
-def is_image_name(path):
-    """Whether the name of a Path is that of an image, and not hidden."""
+def is_image_name(path: Path) -> bool:
+    """Whether a file's name is that of an image and not hidden."""
     return not path.name.startswith(".") and path.suffix.lower() in EXTENSIONS
 
 
 def _is_image(path):
-    """Whether it looks like one, by its name."""
+    """Whether a path is an image file by its name, or a broken link."""
     if not is_image_name(path):
         return False
     return path.is_file() or (path.is_symlink() and not path.exists())
 
 
-def list_pictures(path, flag, deep=False):
-    """A picture alone, or those of a folder; see `list_images`."""
+def list_pictures(path: Path | str, flag: str, deep: bool = False) -> list[Path]:
+    """Lists a single picture, or the pictures of a folder; see `list_images`."""
     path = Path(path)
     if path.is_file():
         return [path]

@@ -1,8 +1,11 @@
-"""A person's picture: its pixels, and all that it is besides."""
+"""A user's picture: pixels, alpha and metadata."""
 
 import dataclasses
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy import ndimage
 
 from console.errors import InputError
@@ -11,22 +14,22 @@ from imaging.decoding import damage_told, decode, opened
 from imaging.files import to_integers
 from imaging.metadata import Metadata, read_exif, read_metadata
 
-# Of BT.601: how bright a colour is. A network's answer to grey is nearly grey.
+# Luma of BT.601. A network's output for a grey picture is nearly grey.
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
-# Formats of which several pages or frames are no second picture but a preview.
+# Formats whose second frame is a preview, not a second picture.
 _WITH_PREVIEWS = ("MPO",)
 
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """A picture as a file holds it, upright.
+    """An upright picture with the channels and the dtype of its file.
 
     Attributes:
         pixels: uint8 or uint16 (H, W, 1) or (H, W, 3): grey or RGB.
-        alpha: The same dtype (H, W, 1), 0 for transparent; None where there is none.
-        metadata: `imaging.metadata.Metadata`.
-        is_lossless: Whether the file's format loses nothing, as far as it can be told.
+        alpha: The same dtype, (H, W, 1), 0 for transparent; None for none.
+        metadata: The picture's metadata.
+        is_lossless: Whether the file's compression is lossless, as far as is known.
     """
 
     pixels: np.ndarray
@@ -34,31 +37,31 @@ class Picture:
     metadata: Metadata = Metadata()
     is_lossless: bool = True
 
-    def has_transparency(self):
-        """Whether any of it can be seen through."""
+    def has_transparency(self) -> bool:
+        """Whether any pixel is not opaque."""
         if self.alpha is None:
             return False
         return self.alpha.min() < np.iinfo(self.alpha.dtype).max
 
     @property
-    def size(self):
+    def size(self) -> tuple[int, int]:
         """(height, width)."""
         return self.pixels.shape[:2]
 
 
-def load_picture(path):
+def load_picture(path: Path | str) -> Picture:
     """Loads a picture.
 
     Args:
-        path: The file, of any format in `imaging.listing.EXTENSIONS`; of several pages
-            or frames the first, with a word.
+        path: The file, with one of `imaging.listing.EXTENSIONS`. If it has several
+            pages or frames, this warns and loads the first.
 
     Returns:
-        Picture: Its colours under transparent pixels are those of the nearest pixels
-        that can be seen, so that nothing of what was hidden shows.
+        The picture. Transparent pixels have the colours of the nearest visible pixels,
+        so that hidden colours do not affect visible pixels.
 
     Raises:
-        InputError: The file is no image, or is damaged.
+        InputError: The file is not an image, or is damaged.
     """
     with opened(path) as image, damage_told(path):
         is_lossless = _is_lossless(image, path)
@@ -76,12 +79,12 @@ def load_picture(path):
 
 
 def _is_lossless(image, path):
-    """Whether a file was stored without loss."""
+    """Whether a file's compression is lossless."""
     if image.format != "WEBP":
         return image.format not in ("JPEG", "MPO")
     with open(path, "rb") as file:
         file.seek(12)
-        # Name and size of each part; the pixels' name says how they are stored.
+        # Each chunk begins with its name and size; the name of the pixels' chunk tells.
         while len(header := file.read(8)) == 8:
             name, length = header[:4], int.from_bytes(header[4:], "little")
             if name in (b"VP8L", b"VP8 "):
@@ -91,7 +94,7 @@ def _is_lossless(image, path):
 
 
 def _fill_hidden(pixels, alpha):
-    """Gives transparent pixels the colour of the nearest one that can be seen."""
+    """Gives transparent pixels the colour of the nearest visible pixel."""
     is_hidden = alpha[..., 0] == 0
     if not is_hidden.any() or is_hidden.all():
         return np.ascontiguousarray(pixels)
@@ -101,8 +104,8 @@ def _fill_hidden(pixels, alpha):
     return pixels[rows, columns]
 
 
-def to_input(tile):
-    """Makes of a tile of a picture what a network takes.
+def to_input(tile: np.ndarray) -> np.ndarray:
+    """Converts a tile of a picture to the input of a network.
 
     Args:
         tile: uint8 or uint16 (H, W, 1) or (H, W, 3).
@@ -116,16 +119,16 @@ def to_input(tile):
     return x if x.shape[-1] == 3 else np.repeat(x, 3, axis=-1)
 
 
-def make_finish(dtype, channels):
-    """Makes the opposite of `to_input`.
+def make_finish(dtype: DTypeLike, channels: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Makes the inverse of `to_input`.
 
     Args:
         dtype: `np.uint8` or `np.uint16`.
         channels: 1 or 3.
 
     Returns:
-        A function from float32 (H, W, 3), RGB, neither rounded nor clipped, to such a
-        tile. It raises `InputError` for what is not finite.
+        A function from float32 (H, W, 3), RGB, neither rounded nor clipped, to a tile
+        (H, W, channels) of the dtype. It raises `InputError` for non-finite values.
     """
 
     def finish(tile):

@@ -1,6 +1,7 @@
-"""Writes pictures in the format that their file's ending names."""
+"""Writes pictures in the format of their file's ending."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -11,11 +12,12 @@ from console.errors import InputError
 from console.files import opened_whole
 from imaging import deep_png, tiff
 from imaging.files import PNG_COMPRESSION, to_8_bits
+from imaging.pictures import Picture
 
 JPEG_QUALITY = 95
-# What a JPEG has room for.
+# Limit of the EXIF in a JPEG, in bytes.
 _MOST_EXIF = 65_500
-# From here on, JPEG keeps all of its colour, not every second pixel's.
+# From this quality on, JPEG stores colour at full resolution.
 _FULL_COLOUR = 90
 
 
@@ -24,11 +26,11 @@ class Format:
     """A format of picture files.
 
     Attributes:
-        name: As Pillow calls it.
-        has_alpha: Whether it can hold transparency.
-        is_deep: Whether it can hold 16 bits a channel.
-        most: The longest side that it can hold, in pixels; None for any.
-        has_quality: Whether `quality` has a say in it.
+        name: Pillow's name of the format.
+        has_alpha: Whether it supports transparency.
+        is_deep: Whether it supports 16 bits per channel.
+        most: The longest side that it supports, in pixels; None for any.
+        has_quality: Whether `quality` affects it.
     """
 
     name: str
@@ -42,7 +44,7 @@ PNG = Format("PNG", has_alpha=True, is_deep=True)
 JPEG = Format("JPEG", has_alpha=False, is_deep=False, most=65_500, has_quality=True)
 TIFF = Format("TIFF", has_alpha=True, is_deep=True)
 BMP = Format("BMP", has_alpha=True, is_deep=False)
-# By the ending of a file's name, as a flag gives it: without the dot.
+# By the ending of a file's name, without the dot.
 FORMATS = {
     "png": PNG,
     "jpg": JPEG,
@@ -56,21 +58,21 @@ FORMATS = {
 }
 
 
-def find_format(path):
-    """The format that a file's ending names."""
+def find_format(path: Path | str) -> Format:
+    """Returns the format of a file's ending."""
     return FORMATS[Path(path).suffix.lower()[1:]]
 
 
-def check_fits(path, size, has_alpha):
-    """Refuses a picture that a file's format cannot hold.
+def check_fits(path: Path | str, size: tuple[int, int], has_alpha: bool) -> None:
+    """Checks that a file's format can hold a picture.
 
     Args:
-        path: The file to be.
+        path: The file to be written.
         size: (height, width).
         has_alpha: Whether the picture has transparency.
 
     Raises:
-        InputError: It cannot.
+        InputError: The format cannot hold the picture.
     """
     kind = find_format(path)
     height, width = size
@@ -86,17 +88,22 @@ def check_fits(path, size, has_alpha):
         )
 
 
-def save_picture(path, picture, quality=JPEG_QUALITY, finish=None):
-    """Writes a picture, whole or not at all; makes its folder when missing.
+def save_picture(
+    path: Path | str,
+    picture: Picture,
+    quality: int = JPEG_QUALITY,
+    finish: Callable[[Path], None] | None = None,
+) -> None:
+    """Writes a picture atomically; makes its folder if it is missing.
 
     Args:
         path: The file; its ending is one of `FORMATS`.
-        picture: `imaging.pictures.Picture`.
-        quality: 1 to 100, of JPEG, and of WebP unless the picture is lossless.
-        finish: As of `console.files.opened_whole`.
+        picture: The picture.
+        quality: Quality of JPEG, and of WebP unless the picture is lossless, 1 to 100.
+        finish: See `console.files.opened_whole`.
 
     Raises:
-        InputError: The format cannot hold it.
+        InputError: The format cannot hold the picture.
         OSError: Writing failed.
     """
     path, kind = Path(path), find_format(path)
@@ -136,14 +143,14 @@ def _write_with_pillow(file, pixels, picture, kind, quality):
         "BMP": {},
     }[kind.name]
     options = {name: value for name, value in options.items() if value is not None}
-    # What a format does not have, such as EXIF in a BMP, Pillow passes over.
+    # Pillow ignores options that a format does not support, such as EXIF in a BMP.
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(
         file, format=kind.name, **options
     )
 
 
 def _write_bmp_with_alpha(file, pixels):
-    """By OpenCV: Pillow writes the alpha, but not that it is there."""
+    """Writes by OpenCV: Pillow writes the alpha without marking it in the header."""
     code = cv2.COLOR_RGBA2BGRA
     if pixels.shape[-1] == 2:
         pixels, code = pixels[..., [0, 0, 0, 1]], None

@@ -1,31 +1,32 @@
-"""Writes TIFF files of 8 or 16 bits a channel, with colour profile and EXIF.
+"""Writes TIFF files of 8 or 16 bits per channel, with colour profile and EXIF.
 
-By tifffile: Pillow has no colour of 16 bits, and fails over EXIF.
+Uses tifffile, because Pillow does not support RGB of 16 bits and fails on EXIF.
 """
 
 import os
 import struct
+from typing import BinaryIO
 
 import numpy as np
 import tifffile
 from PIL import Image, TiffImagePlugin
 
-from imaging.metadata import BYTE_TAGS, EXIF_IFDS, TEXT_TAGS, TIFF_HEADER
+from imaging.metadata import BYTE_TAGS, EXIF_IFDS, TEXT_TAGS, TIFF_HEADER, Metadata
 
-# Bytes of an entry of a TIFF's table, and the type of a number of four.
+# Bytes of an entry of a TIFF's directory, and the type of an integer of 4 bytes.
 _ENTRY, _LONG = 12, 4
 
 
-def write(file, pixels, metadata):
+def write(file: BinaryIO, pixels: np.ndarray, metadata: Metadata) -> None:
     """Writes a picture.
 
     Args:
-        file: Open for binary reading and writing.
+        file: A file open for binary reading and writing.
         pixels: uint8 or uint16 (H, W, C): grey, grey and alpha, RGB, or RGB and alpha.
-        metadata: `imaging.metadata.Metadata`.
+        metadata: The picture's metadata.
     """
     channels = pixels.shape[-1]
-    if channels == 2 and pixels.dtype == np.uint16:  # Which Pillow does not read.
+    if channels == 2 and pixels.dtype == np.uint16:  # Pillow cannot read it.
         pixels, channels = pixels[..., [0, 0, 0, 1]], 4
     exif = metadata.exif or Image.Exif()
     kinds = dict.fromkeys(TEXT_TAGS, "s") | dict.fromkeys(BYTE_TAGS, "B")
@@ -54,10 +55,10 @@ def write(file, pixels, metadata):
 
 
 def _append_exif(file, exif):
-    """Adds the inner parts of the EXIF to a TIFF, which tifffile cannot.
+    """Adds the EXIF's sub-directories to a TIFF, which tifffile cannot.
 
-    Each goes to the end of the file; so does a copy of the table of the picture that
-    names them, too, and the file's first bytes are made to point to that.
+    Appends each to the file, then a copy of the picture's directory with pointers to
+    them, and makes the file's header point to that copy.
     """
     pointers = []
     for tag in EXIF_IFDS:
@@ -80,14 +81,14 @@ def _append_exif(file, exif):
 
 
 def _encode(values, tag, start):
-    """An inner part of the EXIF as bytes; None if there is none."""
+    """Encodes a sub-directory of the EXIF; None if it is empty."""
     part = TiffImagePlugin.ImageFileDirectory_v2(TIFF_HEADER, group=tag)
     part.update(values)
     return part.tobytes(start) if len(part) else None
 
 
 def _seek_even_end(file):
-    """Goes to the end of a file, at an even place as TIFF wants it; returns it."""
+    """Moves to the end of a file, at an even offset as TIFF requires; returns it."""
     end = file.seek(0, os.SEEK_END)
     file.write(bytes(end % 2))
     return end + end % 2

@@ -1,17 +1,19 @@
-"""The eight ways in which a picture can be turned: four rotations, mirrored or not."""
+"""The eight dihedral transforms of a picture: four rotations, mirrored or not."""
 
 import numpy as np
 
-# Whether rows and columns are exchanged first, then whether each is reversed.
-TURNS = [
+# Whether to exchange rows and columns first, then whether to reverse rows and columns.
+Turn = tuple[bool, bool, bool]
+
+TURNS: list[Turn] = [
     (exchanged, rows, columns)
     for exchanged in (False, True)
     for rows in (False, True)
     for columns in (False, True)
 ]
 
-# By an EXIF orientation, what sets the picture upright; 1 is upright.
-UPRIGHT = {
+# The transform that turns a picture upright, by its EXIF orientation; 1 is upright.
+UPRIGHT: dict[int, Turn] = {
     1: (False, False, False),
     2: (False, False, True),
     3: (False, True, True),
@@ -23,7 +25,7 @@ UPRIGHT = {
 }
 
 
-def turn(image, how):
+def turn(image: np.ndarray, how: Turn) -> np.ndarray:
     """Turns a picture.
 
     Args:
@@ -39,7 +41,7 @@ def turn(image, how):
     return image[:: -1 if rows else 1, :: -1 if columns else 1]
 
 
-def turn_back(image, how):
+def turn_back(image: np.ndarray, how: Turn) -> np.ndarray:
     """Undoes `turn`."""
     exchanged, rows, columns = how
     image = image[:: -1 if rows else 1, :: -1 if columns else 1]

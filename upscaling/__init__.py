@@ -1,1 +1,1 @@
-"""How a picture of any kind and size goes through a network."""
+"""Upscaling of pictures of any kind and size with a network."""

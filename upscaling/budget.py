@@ -1,47 +1,47 @@
-"""How much memory the upscaling of pictures may take."""
+"""The memory limit for upscaling pictures."""
 
 from console.machine import free_memory, used_memory
 from upscaling.tiles import MEMORY
 
-# Of what is free: other programs want some, too.
+# Share of the free memory that is used; other programs need some, too.
 _SHARE = 0.7
-# What TensorFlow and the libraries take beyond what they have once a model is loaded.
+# Bytes that TensorFlow and other libraries allocate after a model is loaded.
 _REST = 300_000_000
-# Tiles of less than this are nearly all margin.
+# Least bytes for tiles; smaller tiles are nearly all margin.
 _LEAST = 250_000_000
-# What may be read ahead or written behind, of all there is: a picture and its result.
+# Share of the total for a picture and its result that are read ahead or written late.
 _LIGHT = 1 / 16
 
 
 class Budget:
-    """The memory of a process, and what is left of it for tiles."""
+    """The memory of a process, and the memory left for tiles."""
 
-    def __init__(self, limit=None):
-        """Looks at what is free.
+    def __init__(self, limit: float | None = None):
+        """Reads how much memory is free.
 
         Args:
-            limit: Bytes for the whole process at most; None for what is free.
+            limit: Most bytes for the whole process; None for the free memory.
         """
         free, used = free_memory(), used_memory()
         self.used = (used or 0) + _REST
         there = MEMORY + self.used if free is None else free * _SHARE + (used or 0)
         self.total = min(there, limit or there)
 
-    def find_tiles(self, held):
-        """Bytes for tiles.
+    def find_tiles(self, held: float) -> float:
+        """Returns the bytes for tiles.
 
         Args:
-            held: Bytes of the picture and its result, which are kept beside them.
+            held: Bytes of the picture and its result, which stay in memory.
         """
         return max(_LEAST, self._find_room() - held)
 
-    def has_room(self, held):
-        """Whether tiles of a sensible size are left beside so many bytes."""
+    def has_room(self, held: float) -> bool:
+        """Whether tiles of a useful size fit beside `held` bytes."""
         return self._find_room() - held >= _LEAST
 
     def _find_room(self):
         return self.total * (1 - 2 * _LIGHT) - self.used
 
-    def is_light(self, held):
-        """Whether so many bytes may be kept beside what is being worked on."""
+    def is_light(self, held: float) -> bool:
+        """Whether `held` bytes may be kept while another picture is upscaled."""
         return held <= _LIGHT * self.total

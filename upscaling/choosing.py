@@ -1,22 +1,39 @@
-"""Chooses, as flags say, what of a model pictures are enlarged with, and how."""
+"""Chooses a model's stages and the tiles for pictures from the flags."""
 
 import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
 
 from console.errors import InputError
 from console.progress import say, to_size, warn
 from console.settings import Settings, option
+from imaging.pictures import Picture
 from upscaling import passes
 from upscaling.budget import Budget
 from upscaling.enlarging import Enlarger
-from upscaling.tiles import Tiling, find_scale
+from upscaling.tiles import Stage, Tiling, find_scale
 
 AUTO = "auto"
 GIGABYTE = 1e9
 
 
+class UpscalingModel(Protocol):
+    """A model or a frozen file that enlarges pictures."""
+
+    def find_scales(self) -> Sequence[int]:
+        """Lists the scales to use it at."""
+
+    def has_passes(self) -> bool:
+        """Whether its scale selects a pass of 4PP-EUSR."""
+
+    def stages(self, scale: int) -> list[Stage]:
+        """Returns the stages for one scale."""
+
+
 @dataclasses.dataclass(frozen=True)
 class EnlargingSettings(Settings):
-    """How pictures are enlarged."""
+    """Settings for enlarging pictures."""
 
     scale: float = option(
         4,
@@ -55,7 +72,7 @@ class EnlargingSettings(Settings):
         least=1.0,
     )
 
-    def check(self):
+    def check(self) -> None:
         """See `Settings.check`."""
         if self.scale <= 1:
             raise InputError(
@@ -64,44 +81,41 @@ class EnlargingSettings(Settings):
             )
 
     @property
-    def _whole_scale(self):
-        """The scale, a Python int where it is whole."""
+    def _whole_scale(self) -> float:
+        """The scale; a Python int if it is whole."""
         return int(self.scale) if self.scale == int(self.scale) else self.scale
 
-    def tell_way(self, weights, *others):
-        """Says in one line how results are made, to tell those of another run.
+    def tell_way(self, weights: str, *others: Settings) -> str:
+        """Describes in one line how results are made, to compare them between runs.
 
         Args:
-            weights: What they are made with.
+            weights: Name of the weights.
             *others: Other settings that change a result.
 
         Returns:
-            str: The weights, --scale, and each other flag that is not at its default.
+            The weights, --scale, and each other flag that is not at its default.
         """
-        # Where each tile is read as far as the network sees, none depends on its size.
+        # With full margins, results do not depend on the size of tiles.
         is_exact = self.tile_overlap == AUTO
         left_out = {
             "scale",
             "restore_path",
             *(("tile_size", "memory_limit") if is_exact else ()),
         }
-        changed = {}
+        changed: dict[str, str] = {}
         for settings in (self, *others):
             changed |= settings.list_changed()
         told = [changed[name] for name in sorted(set(changed) - left_out)]
         return " ".join([weights, f"--scale={self.scale:.15g}", *told])
 
-    def make_enlarger(self, model):
-        """Makes what enlarges pictures like this.
+    def make_enlarger(self, model: UpscalingModel) -> Enlarger:
+        """Makes an `Enlarger` with these settings.
 
         Args:
-            model: A `models.base.Model` or a `frozen.upscaler.Upscaler`.
-
-        Returns:
-            upscaling.enlarging.Enlarger.
+            model: The model, for example a `frozen.upscaler.Upscaler`.
 
         Raises:
-            InputError: The model does not enlarge by so much.
+            InputError: The model does not support the scale.
         """
         scale = self._whole_scale
         kinds = [passes.make_ensemble] if self.self_ensemble else []
@@ -126,15 +140,15 @@ class EnlargingSettings(Settings):
             say(f"--scale={scale}: pictures are enlarged by {factor}, then resized.")
         return Enlarger(lambda tiling: _arrange(kinds, stages, tiling), factor, scale)
 
-    def make_tiler(self):
-        """Makes what cuts pictures, by these settings and the free memory."""
+    def make_tiler(self) -> "Tiler":
+        """Makes a `Tiler` from these settings and the free memory."""
         chosen = (self.tile_size, self.tile_overlap)
-        size, overlap = (None if value == AUTO else value for value in chosen)
+        size, overlap = (n if isinstance(n, int) else None for n in chosen)
         return Tiler(size, overlap, Budget(self.memory_limit * GIGABYTE))
 
 
 def _choose_scale(model, scale):
-    """The scale to ask a model for: the next that it does."""
+    """Returns the model's smallest scale that is large enough."""
     if model.has_passes() and scale in passes.SCALES:
         return scale
     does = model.find_scales()
@@ -147,10 +161,10 @@ def _choose_scale(model, scale):
 
 
 def _find_passes(model):
-    """How all passes are taken, and the stages of each.
+    """Finds the function that averages all passes, and the stages of each.
 
     Raises:
-        InputError: Not all can be taken with the model.
+        InputError: The model does not support all passes.
     """
     does = model.find_scales()
     if model.has_passes():
@@ -168,7 +182,7 @@ def _find_passes(model):
 
 
 def _arrange(kinds, stages, tiling):
-    """Puts averages around stages, the outermost first; see `Enlarger.arrange`."""
+    """Wraps stages in averages, the outermost first; see `Enlarger.arrange`."""
     if not kinds:
         return stages, tiling
     outer, inner = passes.split_memory(tiling)
@@ -177,25 +191,25 @@ def _arrange(kinds, stages, tiling):
 
 @dataclasses.dataclass(frozen=True)
 class Tiler:
-    """How each picture is cut, by the flags and the memory.
+    """Chooses each picture's tiles from the flags and the memory.
 
     Attributes:
         size: See `Tiling`.
-        overlap: Likewise.
-        budget: `Budget`.
+        overlap: See `Tiling`.
+        budget: The memory.
     """
 
     size: int | None
     overlap: int | None
     budget: Budget
 
-    def tile(self, enlarger, picture, source):
-        """Chooses the `Tiling` of a picture; warns where it takes more than it may.
+    def tile(self, enlarger: Enlarger, picture: Picture, source: Path | str) -> Tiling:
+        """Chooses the tiles of a picture; warns if it exceeds the memory limit.
 
         Args:
-            enlarger: `Enlarger`.
-            picture: `imaging.pictures.Picture`.
-            source: Its file, for the warning.
+            enlarger: Enlarges the picture.
+            picture: The picture.
+            source: The picture's file, for the warning.
         """
         held = enlarger.count_bytes(picture)
         if not self.budget.has_room(held):

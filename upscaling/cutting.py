@@ -1,26 +1,31 @@
-"""Where a picture is cut into tiles, and how large these are.
+"""Computes the positions and sizes of tiles.
 
-Geometry alone: `upscaling.tiles` runs networks over what is cut here. All tiles of a
-stage are of one size, margins included, so one compiled graph serves them all: they
-are moved inwards at the borders, not made smaller.
+`upscaling.tiles` runs networks over these tiles. All tiles of a stage have the same
+size, including margins, so that one compiled graph serves them all: at the borders,
+tiles are moved inwards instead of made smaller.
 """
 
 import dataclasses
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-# Fewer pixels are not worth a tile: it would be nearly all margin.
+if TYPE_CHECKING:
+    from upscaling.tiles import Stage
+
+# Least side of a tile without margins; smaller tiles would be nearly all margin.
 LEAST = 16
 
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """Part of a length: what is read of it, and what of that is kept.
+    """A part of one axis that is read, and the part of it that is kept.
 
     Attributes:
         start: First pixel that is read.
-        end: The one after the last.
-        first: First pixel that is kept, of those that are read.
-        last: The one after the last.
+        end: End of the pixels that are read, exclusive.
+        first: First pixel that is kept.
+        last: End of the pixels that are kept, exclusive.
     """
 
     start: int
@@ -29,24 +34,24 @@ class Window:
     last: int
 
 
-def cut(length, wanted, side, margin):
-    """Cuts part of a length into overlapping windows.
+def cut(length: int, wanted: tuple[int, int], side: int, margin: int) -> list[Window]:
+    """Cuts a part of one axis into overlapping windows.
 
     Args:
-        length: How many pixels there are.
-        wanted: (first, last) of those that are to be kept.
+        length: Pixels along the axis.
+        wanted: (first, last) of the pixels to keep.
         side: Pixels of a window, more than two margins.
-        margin: What a window has to show on both sides of what is kept of it, except
-            where the length ends.
+        margin: Pixels that a window reads on both sides of its kept pixels, except
+            where the axis ends.
 
     Returns:
-        list of Window: What they keep joins to `wanted`; all are of one size.
+        Windows of equal size, whose kept pixels join to `wanted`.
     """
     first, last = wanted
     low, high = max(0, first - margin), min(length, last + margin)
     side = min(side, length)
     count = 1 + max(0, math.ceil((high - low - side) / max(side - 2 * margin, 1)))
-    # Where there is room, a window shows more than it has to: its size is what counts.
+    # Windows may read more than the margin, because all have the same size.
     starts = [min(low, length - side)]
     if count > 1:
         room = high - low - side
@@ -58,18 +63,18 @@ def cut(length, wanted, side, margin):
     ]
 
 
-def find_margins(stages, overlap=None):
-    """How far beyond what it keeps a tile of each stage is read.
+def find_margins(stages: Sequence["Stage"], overlap: int | None = None) -> list[int]:
+    """Computes the margins of each stage's tiles.
 
-    That is what this stage and all after it can see.
+    A margin is the receptive radius of the stage and all stages after it.
 
     Args:
-        stages: Each has `scale` and `radius`.
-        overlap: At most so many pixels of the picture; None for as many as it takes
-            for the picture to be exact.
+        stages: The stages of a network.
+        overlap: Largest margin, in pixels of the picture; None for full margins, which
+            make the result exact.
 
     Returns:
-        list of int: In pixels of each stage's input.
+        Margins in pixels of each stage's input.
     """
     margins, later = [], 0
     for stage in reversed(stages):
@@ -85,27 +90,34 @@ def find_margins(stages, overlap=None):
     return kept
 
 
-def choose_sides(stages, margins, size, memory, tile_size=None):
-    """Chooses how large the tiles of each stage are, so that they fit the memory.
+def choose_sides(
+    stages: Sequence["Stage"],
+    margins: Sequence[int],
+    size: Sequence[int],
+    memory: float,
+    tile_size: int | None = None,
+) -> list[tuple[int, int]]:
+    """Chooses the tile sizes of all stages so that they fit the memory.
 
-    Stages are nested: all that one makes of a tile is kept while the next goes over it.
+    Stages are nested: the whole output of a stage for a tile is kept while the next
+    stage processes it.
 
     Args:
-        stages: Each has `scale`, `bytes_per_pixel` and `bytes_kept`.
-        margins: As `find_margins` returned them.
+        stages: The stages of a network.
+        margins: As returned by `find_margins`.
         size: (height, width) of the picture.
         memory: Bytes for all stages together.
         tile_size: Side of the first stage's tiles without margins; None chooses it.
 
     Returns:
-        list of (height, width), margins included.
+        (height, width) of each stage's tiles, including margins.
     """
     sides, left = [], memory
     for index, (stage, margin) in enumerate(zip(stages, margins, strict=True)):
         if tile_size is not None and index == 0:
             side = [min(tile_size + 2 * margin, length) for length in size]
         else:
-            # However much was kept, there is no going on without some.
+            # Each stage needs some memory, however much the earlier stages keep.
             pixels = max(left, memory / 4) / stage.bytes_per_pixel
             side = _fit(pixels, size, margin)
         sides.append(side)
@@ -115,11 +127,11 @@ def choose_sides(stages, margins, size, memory, tile_size=None):
             min(_find_largest(n, s, margin) * stage.scale + 2 * later, s * stage.scale)
             for n, s in zip(size, side, strict=True)
         ]
-    return [tuple(side) for side in sides]
+    return [(height, width) for height, width in sides]
 
 
 def _fit(pixels, size, margin):
-    """Height and width of tiles of so many pixels, as equal as the picture allows."""
+    """Returns height and width of tiles with `pixels` pixels, as square as possible."""
     least = 2 * margin + LEAST
     side = max(int(math.sqrt(pixels)), least)
     height = min(side, size[0])
@@ -132,12 +144,12 @@ def _fit(pixels, size, margin):
 
 
 def _even_out(length, side, margin):
-    """The least side that needs no more windows than this one."""
+    """Returns the least side that needs no more windows than `side`."""
     count = len(cut(length, (0, length), side, margin))
     return math.ceil((length + (count - 1) * 2 * margin) / count)
 
 
 def _find_largest(length, side, margin):
-    """How many pixels of a length are kept of a window at most."""
+    """Returns the largest number of pixels that a window keeps."""
     windows = cut(length, (0, length), side, margin)
     return max(window.last - window.first for window in windows)

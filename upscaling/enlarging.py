@@ -1,83 +1,85 @@
-"""Enlarges a picture by any number, whatever kind of picture it is."""
+"""Enlarges pictures of any kind by any factor."""
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import ndimage
 
 from imaging.files import to_8_bits
 from imaging.imresize import imresize_part
-from imaging.pictures import make_finish, to_input
-from upscaling.tiles import Tiling, upscale_image
+from imaging.pictures import Picture, make_finish, to_input
+from upscaling.tiles import Stage, Tiling, upscale_image
 
-# Within so many pixels of alpha lies whatever a network may make of it.
+# Upscaled alpha is clipped to the range of the input's alpha within so many pixels.
 _NEAR = 5
-# Rows of a result that are worked on at once.
+# Rows of a result that are processed at a time.
 _BAND = 256
 
 
 @dataclasses.dataclass(frozen=True)
 class Enlarger:
-    """A network, and by how much it is to enlarge.
+    """Enlarges pictures with a network.
 
     Attributes:
-        arrange: From a `Tiling` to the stages, a list of `upscaling.tiles.Stage`, and
-            the `Tiling` that they are to be run with.
-        factor: By how much the stages enlarge.
-        scale: By how much pictures are enlarged: that, or less.
+        arrange: From a `Tiling` to the stages and the `Tiling` to run them with.
+        factor: Factor by which the stages enlarge.
+        scale: Factor by which pictures are enlarged, at most `factor`.
     """
 
-    arrange: Callable
+    arrange: Callable[[Tiling], tuple[Sequence[Stage], Tiling]]
     factor: int
     scale: float
 
-    def count_pixels(self, size):
-        """Pixels that the stages make of a picture of (height, width)."""
+    def count_pixels(self, size: tuple[int, int]) -> int:
+        """Counts the stages' output pixels for a picture of (height, width)."""
         return math.prod(size) * self.factor**2
 
-    def count_bytes(self, picture):
-        """Bytes of a picture, of its result, and of the copy of that which is written.
-
-        Args:
-            picture: `imaging.pictures.Picture`.
-        """
+    def count_bytes(self, picture: Picture) -> float:
+        """Returns the bytes of a picture, its result and the copy that is written."""
         arrays = [a for a in (picture.pixels, picture.alpha) if a is not None]
         there = sum(array.nbytes for array in arrays)
         result = there * self.scale**2
-        # Pillow's copies have four bytes a pixel; alpha is put beside the colours.
+        # Pillow's copies have 4 bytes per pixel; alpha is joined to the colours.
         copy = max(result, 4 * math.prod(picture.size) * self.scale**2)
         copy *= len(arrays)
         if self.factor == self.scale:
             return there + result + copy
-        # What is resized once more is held in 16 bits; the copy comes after it.
+        # A result that is resized is first held in 16 bits; the copy is made later.
         deeper = 2 // picture.pixels.dtype.itemsize
         return there + result + max(copy, there * self.factor**2 * deeper)
 
-    def find_size(self, size):
-        """Height and width of the result for a picture of (height, width)."""
-        return tuple(max(1, int(length * self.scale + 0.5)) for length in size)
+    def find_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Returns (height, width) of the result for a picture of (height, width)."""
+        height, width = (max(1, int(length * self.scale + 0.5)) for length in size)
+        return height, width
 
-    def enlarge(self, picture, tiling=None, advance=None):
+    def enlarge(
+        self,
+        picture: Picture,
+        tiling: Tiling | None = None,
+        advance: Callable[[float], None] | None = None,
+    ) -> Picture:
         """Enlarges a picture.
 
         Args:
-            picture: `imaging.pictures.Picture`.
-            tiling: `Tiling`; None for the defaults.
-            advance: Called with the number of the network's pixels done since.
+            picture: The picture.
+            tiling: The tiles; None for the defaults.
+            advance: Called with the number of output pixels of the network that were
+                computed since the last call.
 
         Returns:
-            Picture: Of the same kind, with the same beside its pixels.
+            A picture with the same channels, dtype and metadata.
 
         Raises:
-            InputError: What the model makes of it is not finite.
-            MemoryError: The smallest tiles need more than there is.
+            InputError: The model's output is not finite.
+            MemoryError: The memory does not suffice for the smallest tiles.
         """
         tiling, advance = tiling or Tiling(), advance or (lambda _: None)
         alpha = picture.alpha
         if alpha is not None and alpha.min() < alpha.max():
-            # Both are half of the work.
+            # Alpha and colours are half of the work each.
             alpha = self._take(alpha, tiling, lambda count: advance(count / 2))
             _keep_near(alpha, picture.alpha)
             pixels = self._take(
@@ -92,7 +94,7 @@ class Enlarger:
     def _take(self, pixels, tiling, advance):
         """Enlarges grey or RGB, uint8 or uint16 (H, W, C)."""
         is_exact = self.factor == self.scale
-        # What is resized once more is not rounded to 8 bits twice.
+        # A result that is resized must not be rounded to 8 bits twice.
         dtype = pixels.dtype if is_exact else np.uint16
         stages, tiling = self.arrange(tiling)
         sr = upscale_image(
@@ -109,12 +111,12 @@ class Enlarger:
 
 
 def _resize(image, size, dtype):
-    """Resizes a band of rows at a time.
+    """Resizes an image, one band of rows at a time.
 
     Args:
         image: uint16 (H, W, C).
         size: (H', W').
-        dtype: Of the result, uint8 or uint16.
+        dtype: The result's dtype, uint8 or uint16.
 
     Returns:
         (H', W', C).
@@ -129,11 +131,11 @@ def _resize(image, size, dtype):
 
 
 def _keep_near(sr, alpha):
-    """Keeps alpha within what lies around it: what was opaque stays so.
+    """Clips alpha to the range of the input's nearby alpha: opaque stays opaque.
 
     Args:
-        sr: (H', W', 1), changed in place.
-        alpha: (H, W, 1), what it was made of.
+        sr: (H', W', 1), the upscaled alpha, changed in place.
+        alpha: (H, W, 1), the input's alpha.
     """
     bounds = [
         find(alpha[..., 0], _NEAR)

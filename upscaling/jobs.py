@@ -1,8 +1,10 @@
-"""Which pictures are to be enlarged, and where the results go."""
+"""Finds the pictures to enlarge, and names their results."""
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Self
 
 from console import made
 from console.errors import InputError, name_some
@@ -13,14 +15,14 @@ from imaging.listing import list_pictures
 from imaging.saving import FORMATS, JPEG_QUALITY, find_format
 
 SAME = "same"
-# Where the ending of a source says no format that could be written.
+# For sources whose format cannot be written.
 DEFAULT_ENDING = ".png"
 COMPARISON = ".compare.png"
 
 
 @dataclasses.dataclass(frozen=True)
 class Output(Settings):
-    """Where results go, in subfolders as the pictures', and how they are written."""
+    """The folder and the format of results; subfolders match those of the pictures."""
 
     folder: PathName | Path = option("SR", "Folder to write to.", flag="output_path")
     output_format: str = option(
@@ -46,12 +48,12 @@ class Output(Settings):
     )
 
     @classmethod
-    def from_flags(cls, **others):
+    def from_flags(cls, **others: Any) -> Self:
         """See `Settings.from_flags`."""
         output = super().from_flags(**others)
         return dataclasses.replace(output, folder=Path(output.folder))
 
-    def check(self):
+    def check(self) -> None:
         """See `Settings.check`."""
         check_target(self.folder, "--output_path", is_folder=True)
         if Path(f"a{self.suffix}").name != f"a{self.suffix}":
@@ -59,14 +61,15 @@ class Output(Settings):
                 f"--suffix={self.suffix}: expected part of a name, not of a path."
             )
 
-    def name(self, relative):
-        """The file of a result, by the picture's path below its folder."""
+    def name(self, relative: Path) -> Path:
+        """Returns a result's file, given the picture's path below its folder."""
         ending = relative.suffix
         if self.output_format != SAME:
             ending = f".{self.output_format}"
         elif ending.lower()[1:] not in FORMATS:
             ending = DEFAULT_ENDING
-        return self.folder / relative.with_name(f"{relative.stem}{self.suffix}{ending}")
+        name = f"{relative.stem}{self.suffix}{ending}"
+        return Path(self.folder, relative.with_name(name))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,46 +78,47 @@ class Job:
 
     Attributes:
         source: The picture's file.
-        target: The file of its result.
+        target: The result's file.
     """
 
     source: Path
     target: Path
 
     @property
-    def comparison(self):
-        """The file that shows crops of both."""
+    def comparison(self) -> Path:
+        """The file that shows crops of the picture and its result."""
         return self.target.with_name(f"{self.target.name}{COMPARISON}")
 
 
 class Results:
-    """Which results are there, and what made them.
+    """Keeps track of existing results and how they were made.
 
     Attributes:
-        kept: list of Job, those whose result is there but was made otherwise.
+        kept: Jobs whose existing result was made in another way.
     """
 
-    def __init__(self, output, way):
-        """Reads what earlier runs remembered.
+    def __init__(self, output: Output, way: str):
+        """Reads the records of earlier runs.
 
         Args:
-            output: `Output`.
-            way: What makes results now: the weights, and how they are used.
+            output: The output settings.
+            way: How results are made now: the weights and the flags.
         """
         self.output, self.way = output, way
-        self.made, self.kept = made.Made(output.folder), []
+        self.made = made.Made(output.folder)
+        self.kept: list[Job] = []
 
-    def find_waiting(self, jobs):
-        """Finds what is to be done, and says what is not.
+    def find_waiting(self, jobs: list[Job]) -> list[Job]:
+        """Finds the jobs to be done, and reports the others.
 
         Args:
-            jobs: list of Job.
+            jobs: All jobs.
 
         Returns:
-            list of Job: Those without a result, or all if results are overwritten; none
-            where results were made in another way, lest the folder mix both.
+            The jobs without a result, or all jobs if results are overwritten. Empty if
+            some results were made in another way, so that a folder does not mix both.
         """
-        by_state = {}
+        by_state: dict[str, list[Job]] = {}
         for job in jobs:
             state = self.made.look(job.source, job.target, self._tell_maker(job))
             lacks_comparison = self.output.compare and not job.comparison.is_file()
@@ -142,8 +146,8 @@ class Results:
             )
         return [] if is_mixed else waiting
 
-    def add(self, job, written):
-        """Remembers a result; as `console.made.Made.add`."""
+    def add(self, job: Job, written: Path) -> None:
+        """Records how a result was made; see `console.made.Made.add`."""
         self.made.add(job.target, self._tell_maker(job), written)
 
     def _tell_maker(self, job):
@@ -151,7 +155,7 @@ class Results:
         return f"{self.way}{quality * find_format(job.target).has_quality}"
 
     def _tell(self, state, job, *others):
-        """Why a result, and others like it, does not count as done."""
+        """Explains why results in one state do not count as done."""
         more = f" (and {len(others)} more)" * bool(others)
         return {
             made.UNKNOWN: f"{job.target}{more}, by a program that is not known",
@@ -163,22 +167,21 @@ class Results:
         }[state]
 
 
-def find_jobs(inputs, output):
+def find_jobs(inputs: Sequence[Path | str], output: Output) -> list[Job]:
     """Finds the pictures and names their results.
 
     Args:
-        inputs: Files and folders; folders are looked through to the bottom.
-        output: `Output`.
+        inputs: Files and folders; folders are searched at all depths.
+        output: The output settings.
 
     Returns:
-        list of Job: Results of an earlier run, which may lie in the same folder, are
-        not among the pictures.
+        The jobs. Results of an earlier run in the same folder are not used as pictures.
 
     Raises:
-        InputError: There is nothing to do, or two results or a result and a source
-            would be one file.
+        InputError: There is no picture, or a result would overwrite another result or
+            a source.
     """
-    jobs = {}
+    jobs: dict[str, Job] = {}
     for path in map(Path, inputs):
         base = path.parent if path.is_file() else path
         for source in list_pictures(path, "--input_path", deep=True):
@@ -197,22 +200,22 @@ def find_jobs(inputs, output):
 
 
 def _is_within(source, output, base):
-    """Whether a picture is a result: its folder of results lies among the pictures."""
+    """Whether a picture lies in the folder of results inside the input folder."""
     output, base, source = map(_find_real, (output, base, source))
     is_inside = output != base and output.is_relative_to(base)
     return is_inside and source.is_relative_to(output)
 
 
 def _find_real(path):
-    """A path without links; unlike `Path.resolve` also one of a link to itself."""
+    """Resolves links; unlike `Path.resolve`, accepts a link to itself."""
     return Path(os.path.realpath(path))
 
 
 def _leave_results_out(jobs, named):
-    """Leaves out what has another's name and the suffix, unless it was named itself."""
+    """Leaves out pictures named like results, except those given as inputs."""
 
     def strip(path):
-        """Without the ending: a result may have been of another format."""
+        """Removes the ending: a result may have another format."""
         return os.path.splitext(os.path.abspath(path))[0]
 
     results = {strip(job.target) for job in jobs.values()}
@@ -225,7 +228,7 @@ def _leave_results_out(jobs, named):
 
 
 def _check_targets(jobs, output):
-    """Refuses results that would be written over each other or over a source."""
+    """Checks that no result would overwrite another result or a source."""
     files, sources = {}, {_find_real(job.source) for job in jobs}
     for job in jobs:
         for path in (job.target, job.comparison)[: 1 + output.compare]:

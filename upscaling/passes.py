@@ -1,12 +1,12 @@
-"""Networks that are asked several times: their answers are averaged.
+"""Averages the results of several passes through a network.
 
-Each function makes one stage for `upscaling.tiles.upscale_image` of the stages of
-others, so these pictures, too, may be of any size, and are never whole as floats.
+Each function wraps stages in one stage for `upscaling.tiles.upscale_image`. So these
+pictures may have any size, too, and are never in memory as floats at once.
 """
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -15,39 +15,39 @@ from imaging.turns import TURNS, turn, turn_back
 from upscaling.tiles import Stage, Tiling, find_scale, upscale_image
 
 SCALE = 4
-# Scales that the three ways of 4PP-EUSR need: twice by 2, by 4, by 8 and halved.
+# Scales of the passes of 4PP-EUSR: x2 twice, x4 once, x8 and halved.
 SCALES = (2, 4, 8)
 
-# Antialiased halving sees so many LR pixels to each side of what comes at x8.
+# Receptive radius of the antialiased halving of an x8 output, in LR pixels.
 HALVING_RADIUS = 1
 
-# Of float32 pictures of three channels: the sum, one of those added, and a copy.
+# Number and bytes per pixel of float32 RGB pictures: the sum, a summand, and a copy.
 _PICTURES, _BYTES = 3, 12
 
 
 @dataclasses.dataclass(frozen=True)
 class Way:
-    """One way to enlarge a picture.
+    """One of the passes that are averaged.
 
     Attributes:
-        run: From float32 (H, W, 3) and what is called with shares of the work, to
-            float32 (H * scale, W * scale, 3).
-        radius: How many input pixels to each side an output pixel depends on.
+        run: From float32 (H, W, 3) and `tell`, a function to call with shares of the
+            work, to float32 (H * scale, W * scale, 3).
+        radius: Receptive radius, in input pixels.
     """
 
-    run: Callable
+    run: Callable[..., np.ndarray]
     radius: float
 
 
-def make_ensemble(stages, tiling=None):
-    """The mean over the eight turned pictures, each turned back.
+def make_ensemble(stages: Sequence[Stage], tiling: Tiling | None = None) -> list[Stage]:
+    """Averages the outputs for the eight turned pictures, each turned back.
 
     Args:
-        stages: `Stage` after `Stage`.
-        tiling: `Tiling` of the memory there is; see `split_memory`.
+        stages: The stages of a network.
+        tiling: The inner tiles; see `split_memory`.
 
     Returns:
-        list of one Stage.
+        A list of one stage.
     """
 
     def make_way(how):
@@ -60,19 +60,21 @@ def make_ensemble(stages, tiling=None):
     return _average(map(make_way, TURNS), find_scale(stages), stages[0].is_raw)
 
 
-def make_all_passes(stages, tiling=None):
-    """The three ways in which 4PP-EUSR is trained to enlarge by 4.
+def make_all_passes(
+    stages: Mapping[int, Sequence[Stage]], tiling: Tiling | None = None
+) -> list[Stage]:
+    """Averages the three passes by which 4PP-EUSR is trained to enlarge by 4.
 
     Args:
-        stages: From each of `SCALES` to a list of `Stage`.
+        stages: From each of `SCALES` to the stages of that scale.
         tiling: See `make_ensemble`.
 
     Returns:
-        list of one Stage.
+        A list of one stage.
     """
 
     def twice(x, tell):
-        # The second has four times as much to do.
+        # The second run takes four times as long as the first.
         x = _upscale(stages[2], x, tiling, lambda share: tell(share / 5))
         return _upscale(stages[2], x, tiling, lambda share: tell(share * 4 / 5))
 
@@ -91,16 +93,18 @@ def make_all_passes(stages, tiling=None):
     return _average(ways, SCALE, stages[4][0].is_raw)
 
 
-def make_average(stages, tiling=None):
-    """The same of a network that takes each pass, with all that belongs to it, itself.
+def make_average(
+    stages: Mapping[int, Sequence[Stage]], tiling: Tiling | None = None
+) -> list[Stage]:
+    """Averages the three passes of a network that computes each pass itself.
 
     Args:
-        stages: From each of `SCALES`, which chooses the pass, to a list of `Stage` that
-            enlarges by 4.
+        stages: From each of `SCALES`, which selects the pass, to stages that enlarge
+            by 4.
         tiling: See `make_ensemble`.
 
     Returns:
-        list of one Stage.
+        A list of one stage.
     """
     ways = [
         Way(
@@ -112,23 +116,23 @@ def make_average(stages, tiling=None):
     return _average(ways, SCALE)
 
 
-def find_radius(stages):
-    """How many pixels of the picture to each side all stages together depend on."""
-    radius, scale = 0, 1
+def find_radius(stages: Iterable[Stage]) -> float:
+    """Returns the receptive radius of all stages together, in pixels of the picture."""
+    radius, scale = 0.0, 1
     for stage in stages:
         radius += stage.radius / scale
         scale *= stage.scale
     return radius
 
 
-def split_memory(tiling):
-    """Half for the tiles that are averaged, half for those that these are cut into.
+def split_memory(tiling: Tiling | None) -> tuple[Tiling, Tiling]:
+    """Splits the memory between the averaged tiles and the tiles inside them.
 
     Args:
-        tiling: `Tiling`; None for the defaults.
+        tiling: The whole memory; None for the defaults.
 
     Returns:
-        Tiling, Tiling: Of the outer tiles and of the inner ones.
+        The outer tiles and the inner tiles, with half of the memory each.
     """
     tiling = tiling or Tiling()
     half = dataclasses.replace(tiling, memory=tiling.memory / 2)
@@ -136,13 +140,13 @@ def split_memory(tiling):
 
 
 def _upscale(stages, x, tiling, tell):
-    """Takes a tile through stages and tells of the work as shares of all of it."""
+    """Runs stages over a tile, and reports the work done as shares of the total."""
     pixels = x.shape[0] * x.shape[1] * find_scale(stages) ** 2
     return upscale_image(stages, x, tiling, advance=lambda count: tell(count / pixels))
 
 
 def _average(ways, scale, is_raw=False):
-    """A stage that takes all ways and averages what comes."""
+    """Makes a stage that averages the outputs of all ways."""
     ways = list(ways)
 
     def run(x, tell):

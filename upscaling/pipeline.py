@@ -1,29 +1,36 @@
-"""Reads the next picture and writes the last one while a network is at work."""
+"""Reads the next picture and writes the last while the network runs."""
 
 import concurrent.futures
 import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 
 class Reader:
-    """Reads ahead by one."""
+    """Loads one source ahead, in a thread."""
 
-    def __init__(self, load, sources, is_light):
-        """Takes what is to be read, in order.
+    def __init__(
+        self,
+        load: Callable[[Any], Any],
+        sources: Iterable,
+        is_light: Callable[[Any], bool],
+    ):
+        """Takes the sources, in order.
 
         Args:
-            load: From a source to what it holds.
-            sources: An iterable.
-            is_light: Whether a source may be held in memory beside another.
+            load: Loads a source.
+            sources: The sources.
+            is_light: Whether a loaded source may be in memory beside another.
         """
         self.load, self.sources, self.is_light = load, iter(sources), is_light
         self.pool = concurrent.futures.ThreadPoolExecutor(1, "reader")
 
-    def __iter__(self):
-        """Yields (source, a function that returns what it holds or raises)."""
+    def __iter__(self) -> Iterator[tuple[Any, Callable[[], Any]]]:
+        """Yields each source and a function that returns `load`'s result or raises."""
         waiting = self._begin()
         while waiting is not None:
             source, future = waiting
-            if future is None:  # Too large to be read beside another: read now.
+            if future is None:  # Too large to be read ahead.
                 future = self.pool.submit(self.load, source)
             concurrent.futures.wait([future])
             waiting = self._begin()
@@ -35,48 +42,52 @@ class Reader:
             return source, self.pool.submit(self.load, source) if light else None
         return None
 
-    def close(self):
-        """Drops what was read ahead."""
+    def close(self) -> None:
+        """Ends the thread and drops the source that was loaded ahead."""
         self.pool.shutdown(wait=True, cancel_futures=True)
 
 
 class Writer:
-    """Writes behind, one thing at a time."""
+    """Writes one result at a time, in a thread."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         """Starts the thread."""
         self.pool = concurrent.futures.ThreadPoolExecutor(1, "writer")
-        self.future = None
+        self.future: concurrent.futures.Future | None = None
 
-    def put(self, write, is_light):
-        """Waits for what was put before, then writes this.
+    def put(self, write: Callable[[], None], is_light: bool) -> None:
+        """Waits for the result before, then starts to write this result.
 
         Args:
-            write: What writes it.
-            is_light: Whether it may be held in memory while other work goes on.
+            write: Writes the result.
+            is_light: Whether the result may be in memory while other work goes on; if
+                not, this waits until it is written.
 
         Raises:
-            What an earlier `write` raised, or this one if it is not light.
+            Exception: The exception of an earlier `write`, or of this one if it is not
+                light.
         """
         self.wait()
         self.future = self.pool.submit(write)
         if not is_light:
             self.wait()
 
-    def wait(self):
-        """Returns when all is written; raises what `write` raised."""
+    def wait(self) -> None:
+        """Waits until all is written; raises an exception of `write`."""
         future, self.future = self.future, None
         if future is not None:
             future.result()
 
-    def close(self):
-        """Ends the thread, after what it is writing."""
+    def close(self) -> None:
+        """Ends the thread when its result is written."""
         self.pool.shutdown(wait=True)
 
 
 @contextlib.contextmanager
-def overlapped(load, sources, is_light):
-    """A `Reader` and a `Writer`, whose threads end with the block."""
+def overlapped(
+    load: Callable[[Any], Any], sources: Iterable, is_light: Callable[[Any], bool]
+) -> Iterator[tuple[Reader, Writer]]:
+    """Yields a `Reader` and a `Writer`, whose threads end with the block."""
     reader, writer = Reader(load, sources, is_light), Writer()
     try:
         yield reader, writer

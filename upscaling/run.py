@@ -1,8 +1,9 @@
-"""Takes many pictures through a network: reads, enlarges, writes, and says so."""
+"""Reads, enlarges and writes many pictures, and reports the results."""
 
 import contextlib
 import errno
 import functools
+from collections.abc import Sequence
 
 from console.errors import InputError
 from console.progress import Progress, say, warn
@@ -10,9 +11,12 @@ from imaging.files import read_size, save_image, to_rgb
 from imaging.pictures import load_picture
 from imaging.saving import check_fits, save_picture
 from reports.comparing import draw_comparison
+from upscaling.choosing import Tiler
+from upscaling.enlarging import Enlarger
+from upscaling.jobs import Job, Results
 from upscaling.pipeline import overlapped
 
-# Of what the system may refuse, what another picture need not meet.
+# Errors of the system that concern one picture only.
 _ITS_OWN_FAULTS = (
     *(errno.ENAMETOOLONG, errno.EISDIR, errno.EINVAL),
     *(errno.EEXIST, errno.ENOTDIR, errno.ELOOP),
@@ -20,24 +24,30 @@ _ITS_OWN_FAULTS = (
 
 
 class Run:
-    """All pictures on their way to their results."""
+    """A run over all pictures."""
 
-    def __init__(self, waiting, results, enlarger, tiler):
-        """Takes what is to be done and with what.
+    def __init__(
+        self,
+        waiting: Sequence[Job],
+        results: Results,
+        enlarger: Enlarger,
+        tiler: Tiler,
+    ):
+        """Takes the jobs and the objects that do them.
 
         Args:
-            waiting: list of `upscaling.jobs.Job`.
-            results: `upscaling.jobs.Results`.
-            enlarger: `upscaling.enlarging.Enlarger`.
-            tiler: `upscaling.choosing.Tiler`.
+            waiting: The jobs to be done.
+            results: Records the results.
+            enlarger: Enlarges the pictures.
+            tiler: Chooses the tiles.
         """
         self.waiting, self.results = waiting, results
         self.enlarger, self.tiler = enlarger, tiler
         self.sizes = {job: _find_size(job) for job in waiting}
-        self.left_out = set()
+        self.left_out: set[Job] = set()
 
-    def take(self):
-        """Reads, enlarges and writes; leaves out what cannot be."""
+    def take(self) -> None:
+        """Reads, enlarges and writes all pictures; leaves out those that fail."""
         pixels = sum(map(self.enlarger.count_pixels, self.sizes.values()))
         with (
             Progress(pixels, "Upscaling", "pixel", in_millions=True) as progress,
@@ -52,8 +62,8 @@ class Run:
                 progress.advance(end - progress.done)
                 del wait  # It holds the picture.
 
-    def tell(self):
-        """Says what was done; returns the exit status."""
+    def tell(self) -> int | None:
+        """Reports the results, and returns the exit status; None for success."""
         done = len(self.waiting) - len(self.left_out)
         of_all = f"{done} of {len(self.waiting)} pictures"
         say(f"Upscaled {of_all} by {self.enlarger.scale}.")
@@ -80,11 +90,11 @@ class Run:
         writer.put(save, self._is_light(job))
 
     def _save(self, job, picture, result):
-        """Writes a result and says so."""
+        """Writes a result and reports it."""
         with self._or_left_out(job):
             output = self.results.output
             if output.compare:
-                # Before the result, with which this picture counts as done.
+                # Before the result: once it exists, the picture counts as done.
                 lr, sr = to_rgb(picture.pixels), to_rgb(result.pixels)
                 save_image(job.comparison, draw_comparison(lr, sr, self.enlarger.scale))
             finish = functools.partial(self.results.add, job)
@@ -94,7 +104,7 @@ class Run:
 
     @contextlib.contextmanager
     def _or_left_out(self, job):
-        """Goes on without a picture if the fault is its own."""
+        """Leaves a picture out if an error concerns it alone."""
         try:
             yield
         except (InputError, MemoryError, OSError) as error:
@@ -104,14 +114,14 @@ class Run:
             self.left_out.add(job)
 
     def _is_light(self, job):
-        """Whether a picture and its result may be held beside another's."""
-        # Of RGBA, 16 bits and a copy they may be.
+        """Whether a picture and its result may be in memory beside another's."""
+        # 8 bytes per pixel: RGBA of 16 bits, or of 8 bits with a copy.
         held = 8 * self.enlarger.count_pixels(self.sizes[job])
         return self.tiler.budget.is_light(held)
 
 
 def _find_size(job):
-    """(height, width) as the file says it; none of one that cannot be read."""
+    """Returns (height, width) in the file's header; zeros if it cannot be read."""
     try:
         return read_size(job.source)
     except InputError:
@@ -119,7 +129,7 @@ def _find_size(job):
 
 
 def _describe(error, job):
-    """What is wrong with a picture, its path first."""
+    """Describes the error of a picture, beginning with its path."""
     if isinstance(error, MemoryError):
         return (
             f"{job.source}: out of memory with the smallest tiles; close other "

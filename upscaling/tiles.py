@@ -1,16 +1,17 @@
-"""Runs a network over a picture of any size in bounded memory, with the same result.
+"""Runs a network over a picture of any size in bounded memory, with exact results.
 
-A picture passes through stages. A tile is read with a margin as wide as all of them
-together can see, so that what is kept of it does not depend on where the cut was made.
-What a stage makes of its tile the next one goes over in smaller tiles, before the next
-tile of the first is begun: EUSR's trunk sees 74 pixels far but needs little memory, an
-upscaling module needs much but sees 12. Nothing but the result is ever kept whole.
+A picture passes through stages. A tile is read with a margin as wide as the receptive
+radius of all stages together, so the pixels that are kept do not depend on the tiles.
+The next stage processes a stage's output in smaller tiles, before the first stage's
+next tile: EUSR's trunk has a radius of 74 pixels but needs little memory, an upscaling
+module needs much memory but has a radius of 12. Only the result is kept as a whole.
 """
 
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -28,16 +29,17 @@ class Stage:
     Attributes:
         run: From float32 (1, H, W, C) to (1, H * scale, W * scale, D); may raise
             `MemoryError`.
-        scale: By how much it enlarges.
-        radius: How many input pixels to each side an output pixel depends on.
-        bytes_per_pixel: Peak memory for each input pixel, roughly.
-        bytes_kept: Of its output, for each input pixel.
-        tells: Whether `run` takes a second argument, a function to be called with
-            the share that was done since; for one that takes long.
-        is_raw: Whether a first stage takes tiles as the picture holds them.
+        scale: Upscaling factor.
+        radius: Receptive radius: how many input pixels to each side an output pixel
+            depends on.
+        bytes_per_pixel: Approximate peak memory for each input pixel.
+        bytes_kept: Bytes of the output for each input pixel.
+        tells: Whether `run` takes a second argument, a function to call with the share
+            of the work done since the last call; for slow stages.
+        is_raw: Whether a first stage takes tiles of the picture without `prepare`.
     """
 
-    run: Callable
+    run: Callable[..., Any]
     scale: int
     radius: float
     bytes_per_pixel: float
@@ -46,17 +48,19 @@ class Stage:
     is_raw: bool = False
 
 
-def make_part(run, scale, radius, features):
-    """A part of a network with as many channels between its parts as EUSR has.
+def make_part(
+    run: Callable[..., Any], scale: int, radius: float, features: int
+) -> Stage:
+    """Makes a stage of a network like EUSR, and estimates its memory.
 
     Args:
         run: See `Stage`.
-        scale: By how much the part enlarges.
+        scale: Upscaling factor.
         radius: See `Stage`.
         features: Channels between the parts.
 
     Returns:
-        Stage: With the memory of a float32 pass, as measured with 64 channels.
+        The stage, with the memory of a float32 pass, as measured with 64 channels.
     """
     peak = max(1_100, 1_000 * scale**2) * features / 64
     return Stage(run, scale, radius, peak, 4 * scale**2 * features)
@@ -64,13 +68,13 @@ def make_part(run, scale, radius, features):
 
 @dataclasses.dataclass(frozen=True)
 class Tiling:
-    """How pictures are cut.
+    """How pictures are cut into tiles.
 
     Attributes:
         size: Side of the tiles in pixels of the picture, without margins; None chooses
-            one that fits the memory.
-        overlap: The widest margin, in pixels of the picture; None for as wide as it
-            takes for exactly the result of one pass.
+            a side that fits the memory.
+        overlap: Largest margin, in pixels of the picture; None for full margins, which
+            make the result exact.
         memory: Bytes that the tiles may take.
     """
 
@@ -79,48 +83,53 @@ class Tiling:
     memory: float = MEMORY
 
 
-def find_scale(stages):
-    """By how much all stages together enlarge."""
+def find_scale(stages: Iterable[Stage]) -> int:
+    """Returns the upscaling factor of all stages together."""
     return math.prod(stage.scale for stage in stages)
 
 
 def upscale_image(
-    stages, image, tiling=None, prepare=np.float32, finish=None, advance=None
-):
-    """Takes a picture through all stages.
+    stages: Sequence[Stage],
+    image: np.ndarray,
+    tiling: Tiling | None = None,
+    prepare: Callable[[Any], Any] = np.float32,
+    finish: Callable[[np.ndarray], np.ndarray] | None = None,
+    advance: Callable[[float], None] | None = None,
+) -> np.ndarray:
+    """Runs all stages over a picture.
 
     Args:
-        stages: `Stage` after `Stage`.
-        image: (H, W, 3) or whatever `prepare` takes a part of.
-        tiling: `Tiling`; None for the defaults.
+        stages: The stages of a network.
+        image: (H, W, 3), or another array (H, W, C) that `prepare` converts.
+        tiling: The tiles; None for the defaults.
         prepare: From a tile of the picture to float32 (h, w, 3), RGB in [0, 255].
-        finish: From a tile of the result, float32 (h, w, 3) that is not rounded and
-            not clipped, to what is kept of it; None keeps it as it is.
-        advance: Called with the work that was done since, in pixels of the result; it
-            may be fractions of some.
+        finish: From a tile of the result, float32 (h, w, 3), neither rounded nor
+            clipped, to the tile that is kept; None changes nothing.
+        advance: Called with the work done since the last call, in pixels of the result;
+            may be a fraction.
 
     Returns:
-        (H * scale, W * scale, ...), of the shape and dtype that `finish` gives.
+        (H * scale, W * scale, ...), with the channels and the dtype of `finish`.
 
     Raises:
-        MemoryError: The smallest tiles need more than there is.
+        MemoryError: The memory does not suffice for the smallest tiles.
     """
     run = _Run(stages, image.shape[:2], tiling or Tiling(), advance or (lambda _: None))
     return run.take(image, prepare, finish or (lambda tile: tile))
 
 
-def upscale_array(stages, image):
-    """Takes a picture that an array holds through all stages, in tiles.
+def upscale_array(stages: Sequence[Stage], image: np.ndarray) -> np.ndarray:
+    """Checks an image and runs all stages over it, in tiles.
 
     Args:
-        stages: `Stage` after `Stage`.
+        stages: The stages of a network.
         image: uint8 (H, W, 3), RGB.
 
     Returns:
         uint8 (H * scale, W * scale, 3), RGB.
 
     Raises:
-        InputError: It is no such array.
+        InputError: The image has another shape or dtype.
     """
     image = np.asarray(image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3:
@@ -132,7 +141,7 @@ def upscale_array(stages, image):
 
 
 class _Run:
-    """One picture on its way through all stages."""
+    """Runs all stages over one picture."""
 
     def __init__(self, stages, size, tiling, advance):
         self.stages, self.advance = stages, advance
@@ -145,19 +154,19 @@ class _Run:
         self.output = None
 
     def take(self, image, prepare, finish):
-        """Runs all; see `upscale_image`."""
+        """Runs all stages; see `upscale_image`."""
         self.prepare, self.finish = prepare, finish
         self._cover(0, image, [(0, length) for length in image.shape[:2]], (0, 0))
         return self.output
 
     def _cover(self, level, x, wanted, place):
-        """Runs this stage and all after it over part of what the one before made.
+        """Runs a stage and all after it over a part of the stage's input.
 
         Args:
-            level: Which stage.
-            x: (H, W, ...): its input.
-            wanted: (first, last) row and (first, last) column of it, without margins.
-            place: Row and column of the result at which what is wanted begins.
+            level: Index of the stage.
+            x: (H, W, ...), the stage's input.
+            wanted: (first, last) row and (first, last) column of `x`, without margins.
+            place: First row and column of the result.
         """
         if level == len(self.stages):
             self._put(x, wanted, place)
@@ -175,7 +184,7 @@ class _Run:
             self._run_window(level, x, window, corner)
 
     def _run_window(self, level, x, window, corner):
-        """Runs one tile, in halves if the memory does not suffice."""
+        """Runs one tile; cuts it into smaller tiles if the memory does not suffice."""
         rows, columns = window
         scale = self.stages[level].scale
         y = self._try_stage(
@@ -192,9 +201,9 @@ class _Run:
         self._cover(level + 1, y, wanted, corner)
 
     def _try_stage(self, level, part, window):
-        """Runs one stage over a tile; None if that is too large by now."""
+        """Runs one stage over a tile; returns None if the tile is too large."""
         size = part.shape[:2]
-        # Cut before another tile has turned out to be too large.
+        # The tile was cut before the stage's tiles were made smaller.
         if any(n > side for n, side in zip(size, self.sides[level], strict=True)):
             return None
         try:
@@ -218,7 +227,7 @@ class _Run:
         return y
 
     def _shrink(self, level, failed):
-        """Makes the tiles of a stage half of one that failed; says if that could be."""
+        """Halves the tiles of a stage after one failed; returns whether they shrank."""
         least = 2 * self.margins[level] + LEAST
         halves = [min(side, max(math.ceil(side / 2), least)) for side in failed]
         now = self.sides[level]
@@ -238,9 +247,9 @@ class _Run:
 
 
 def _share_work(stages):
-    """Which share of the work each stage is, a list that sums to 1.
+    """Estimates each stage's share of the work; the shares sum to 1.
 
-    By how far it sees: each convolution adds as much to that as to the work.
+    The radius serves as the measure: each convolution adds to it and to the work alike.
     """
     scale, work = 1, []
     for stage in stages:
