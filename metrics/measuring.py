@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from typing import Protocol
 
 import numpy as np
@@ -30,9 +30,8 @@ METRICS: dict[str, Callable[..., float]] = {
 
 # From a column's name to a function `measure(image, shave=)`.
 NoReference = Mapping[str, Callable[..., float]]
-# From a metric's name to its value, and from an image's name to its values.
-Values = dict[str, float]
-Images = dict[str, Values]
+Values = dict[str, float]  # From a metric's name.
+Images = dict[str, Values]  # From an image's name.
 # Called with a name, the outputs of all models, the ground truth and all values.
 AfterImage = Callable[[str, list[np.ndarray], np.ndarray, list[Values]], object]
 
@@ -44,13 +43,17 @@ class Measurable(Protocol):
         """Makes the SR image, uint8 (H, W, 3), of a named LR image."""
 
 
-class Pairs(Protocol):
+class Pairs(Sized, Iterable[tuple[str, np.ndarray, np.ndarray]], Protocol):
+    """Names, LR images and HR images."""
+
+
+class PairLoader(Protocol):
     """A loader of whole LR and HR images; see `dataloaders.image_set.ImageSet`."""
 
     scales: Sequence[int]
 
-    def pairs(self, scale: int) -> Sequence[tuple[str, np.ndarray, np.ndarray]]:
-        """The name, LR image and HR image of each pair at one scale."""
+    def pairs(self, scale: int) -> Pairs:
+        """All pairs of one scale."""
 
     def describe(self) -> str:
         """Identifies the images, independent of their location."""
@@ -58,7 +61,7 @@ class Pairs(Protocol):
 
 def measure_scale(
     models: Sequence[Measurable],
-    loader: Pairs,
+    loader: PairLoader,
     scale: int,
     shave_size: int,
     after_image: AfterImage | None = None,
@@ -202,7 +205,7 @@ class Validation:
         self,
         model: Measurable,
         baseline: Measurable,
-        loader: Pairs,
+        loader: PairLoader,
         shave_size: int,
         no_reference: NoReference | None = None,
         best_metric: str = "psnr_y",
@@ -215,8 +218,7 @@ class Validation:
             loader: The loader of the images.
             shave_size: HR pixels dropped at each border.
             no_reference: Further metrics; see `measure_scale`.
-            best_metric: The metric that chooses the best checkpoint, one of
-                `BEST_METRICS`.
+            best_metric: Chooses the best checkpoint; one of `BEST_METRICS`.
         """
         self.no_reference, self.best_metric = no_reference or {}, best_metric
         self.model, self.baseline = model, baseline
@@ -224,10 +226,7 @@ class Validation:
         self.baselines: dict[int, Values] = {}
 
     def describe(self) -> str:
-        """Identifies the images and the metric that the best checkpoint is chosen by.
-
-        The text does not depend on the location of the images.
-        """
+        """Identifies the images and the best metric, independent of their location."""
         images = self.loader.describe()
         if self.best_metric == "psnr_y":
             return images
