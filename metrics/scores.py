@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 # From the role of a predictor to the data set that it is trained on and the lowest
@@ -15,7 +16,7 @@ from scipy import stats
 ROLES = {"aesthetic": ("AVA", 1), "subjective": ("TID2013", 0)}
 
 
-def srcc(predicted: np.ndarray, target: np.ndarray) -> float:
+def srcc(predicted: ArrayLike, target: ArrayLike) -> float:
     """Spearman's rank correlation.
 
     Args:
@@ -28,13 +29,13 @@ def srcc(predicted: np.ndarray, target: np.ndarray) -> float:
     return _correlate(stats.spearmanr, predicted, target)
 
 
-def lcc(predicted: np.ndarray, target: np.ndarray) -> float:
+def lcc(predicted: ArrayLike, target: ArrayLike) -> float:
     """Pearson's linear correlation; arguments and result as in `srcc`."""
     return _correlate(stats.pearsonr, predicted, target)
 
 
 def _correlate(
-    function: Callable[..., Any], predicted: np.ndarray, target: np.ndarray
+    function: Callable[..., Any], predicted: ArrayLike, target: ArrayLike
 ) -> float:
     predicted, target = np.asarray(predicted, float), np.asarray(target, float)
     # Undefined; SciPy would warn, and raise an error for a single pair.
@@ -82,7 +83,7 @@ def emd(predicted: Any, target: Any, exponent: float = 2) -> Any:
     return keras.ops.where(is_zero, 0.0, safe ** (1.0 / exponent))
 
 
-def mean_score(distribution: np.ndarray, first_score: int = 1) -> np.ndarray:
+def mean_score(distribution: ArrayLike, first_score: int = 1) -> np.ndarray:
     """Mean of each distribution.
 
     Args:
@@ -96,7 +97,7 @@ def mean_score(distribution: np.ndarray, first_score: int = 1) -> np.ndarray:
     return distribution @ (first_score + np.arange(distribution.shape[-1]))
 
 
-def score_deviation(distribution: np.ndarray) -> np.ndarray:
+def score_deviation(distribution: ArrayLike) -> np.ndarray:
     """Standard deviation of each distribution: float64 (N,)."""
     distribution = np.asarray(distribution, np.float64)
     scores = np.arange(distribution.shape[-1])
