@@ -97,8 +97,8 @@ class MobileNetV2(Predictor):
         precision: str = "float32",
     ) -> Self:
         """See `Predictor.from_flags`; alpha defaults to that of --restore_path."""
-        is_new = architecture is None and restore_path is not None
-        if is_new and "alpha" not in Settings.given():
+        is_given = "alpha" in Settings.given()
+        if architecture is None and restore_path is not None and not is_given:
             with WeightFile(restore_path, "--restore_path") as file:
                 architecture = {"alpha": _read_alpha(file)}
         return super().from_flags(architecture, restore_path, precision)

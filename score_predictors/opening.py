@@ -47,8 +47,8 @@ class PredictorSettings(Settings):
 
     @property
     def path(self) -> PathName:
-        """The file."""
-        return self.restore_path or self.model_name
+        """The file; `check` ensures that there is one."""
+        return self.restore_path or self.model_name  # type: ignore[return-value]
 
     def check(self) -> None:
         """See `Settings.check`: exactly one file must be given."""

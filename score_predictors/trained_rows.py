@@ -45,7 +45,8 @@ def find_trained_rows(path: Path | str, loader: ScoredData) -> TrainedRows:
     """
     trained: set[int] = set()
     seen: list[Path] = []
-    validate_range, start = None, path
+    start: Path | str | None = path
+    validate_range = None
     while start is not None:
         try:
             before = _read_run(Path(start), seen)
