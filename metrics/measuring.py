@@ -50,7 +50,7 @@ class Pairs(Sized, Iterable[tuple[str, np.ndarray, np.ndarray]], Protocol):
 class PairLoader(Protocol):
     """A loader of whole LR and HR images; see `dataloaders.image_set.ImageSet`."""
 
-    scales: Sequence[int]
+    scales: tuple[int, ...]
 
     def pairs(self, scale: int) -> Pairs:
         """All pairs of one scale."""
