@@ -225,7 +225,7 @@ def _note_learned(model, scales, arguments, origin, folder):
         before = origin[-1].get(LEARNED)
         has = origin[-1]["architecture"].get("model_scales", model.scales)
         if before is None and set(model.scales) - set(has):
-            before = has  # The network has no other scales.
+            before = has  # At most the scales of its network.
         path = origin[0] if isinstance(origin[0], Path) else path
     passes = getattr(model.training, "passes", scales)
     if passes is not scales:
