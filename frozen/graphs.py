@@ -1,7 +1,9 @@
-"""Saves a function as a frozen GraphDef, and loads one as a function."""
+"""Saves functions as frozen GraphDefs and loads frozen GraphDefs as functions."""
 
 import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
@@ -16,19 +18,23 @@ from console.kinds import GRAPH, tell_misfit
 from frozen.safety import check_constants, check_operations
 
 
-def to_graph_def(function, signature, outputs):
-    """Turns a function and the weights it uses into one graph.
+def to_graph_def(
+    function: Callable[..., object],
+    signature: Sequence[tf.TensorSpec],
+    outputs: Sequence[str],
+) -> tf.compat.v1.GraphDef:
+    """Converts a function and the weights it uses to one graph.
 
     Attributes that equal their defaults are left out: TF 1.15 refuses attributes
-    that it does not know, and newer ones are nearly always at their defaults.
+    that it does not know, and newer attributes nearly always have their defaults.
 
     Args:
-        function: Takes tensors; names its outputs with `tf.identity`.
+        function: A function of tensors; it names its outputs with `tf.identity`.
         signature: A named `tf.TensorSpec` for each argument.
         outputs: Names of the outputs.
 
     Returns:
-        tf.compat.v1.GraphDef: Without variables and without functions.
+        A graph without variables and without functions.
     """
     concrete = tf.function(
         function, input_signature=signature, autograph=False
@@ -46,7 +52,7 @@ def _keep_needed(graph_def, outputs):
     nodes = {node.name: node for node in graph_def.node}
     needed, waiting = set(), list(outputs)
     while waiting:
-        # An input is written `name`, `name:1` or, for one that only orders, `^name`.
+        # An input is `name`, `name:1` or, for a control dependency, `^name`.
         name = waiting.pop().lstrip("^").partition(":")[0]
         if name not in needed:
             needed.add(name)
@@ -61,33 +67,37 @@ def _keep_needed(graph_def, outputs):
     return kept
 
 
-def add_constant(graph_def, name, values):
-    """Adds a node that holds whole numbers for whoever loads the file.
+def add_constant(
+    graph_def: tf.compat.v1.GraphDef, name: str, values: int | Sequence[int]
+) -> None:
+    """Adds a node that holds integers.
 
     Args:
-        graph_def: Changed in place.
+        graph_def: The graph; changed in place.
         name: Name of the node.
-        values: A whole number or several.
+        values: One integer or several.
     """
     node = graph_def.node.add(op="Const", name=name)
     node.attr["dtype"].type = tf.int32.as_datatype_enum
     node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(values, tf.int32))
 
 
-def read_constant(graph_def, name, source, most=None):
-    """Reads what `add_constant` wrote.
+def read_constant(
+    graph_def: tf.compat.v1.GraphDef, name: str, source: str, most: int | None = None
+) -> Any:
+    """Reads a node that `add_constant` wrote.
 
     Args:
         graph_def: A graph.
         name: Name of the node.
-        source: Where the graph came from, for the message.
-        most: How many numbers it may hold, in a list; None for one alone.
+        source: Origin of the graph, for the message.
+        most: The largest number of integers in a list; None for a single integer.
 
     Returns:
-        int, or with `most` a list of int; None if there is no such node.
+        An int, or with `most` a list of int; None if there is no such node.
 
     Raises:
-        InputError: It holds something else.
+        InputError: The node holds something else.
     """
     for node in graph_def.node:
         if node.name == name and node.op == "Const":
@@ -108,14 +118,14 @@ def read_constant(graph_def, name, source, most=None):
     return None
 
 
-def save(graph_def, path):
-    """Writes a graph to a file, whole or not at all."""
+def save(graph_def: tf.compat.v1.GraphDef, path: Path | str) -> None:
+    """Writes a graph to a file, completely or not at all."""
     with written_whole(path) as aside:
         aside.write_bytes(graph_def.SerializeToString(deterministic=True))
 
 
-def check_file(path, flag, writer="freeze.py"):
-    """Refuses what is no file; as `read`, which looks into it, too."""
+def check_file(path: Path | str, flag: str, writer: str = "freeze.py") -> None:
+    """Refuses a path that is not a file; see `read`."""
     path = Path(path)
     if not path.is_file():
         found = "is a folder" if path.is_dir() else "no such file"
@@ -125,20 +135,22 @@ def check_file(path, flag, writer="freeze.py"):
         )
 
 
-def read(path, flag, writer="freeze.py"):
+def read(
+    path: Path | str, flag: str, writer: str = "freeze.py"
+) -> tf.compat.v1.GraphDef:
     """Reads a graph from a file.
 
     Args:
         path: The `.pb` file.
-        flag: What gave the path, for the message.
+        flag: The flag that gave the path, for the message.
         writer: The script that writes such files, for the message.
 
     Returns:
-        tf.compat.v1.GraphDef.
+        The graph.
 
     Raises:
-        InputError: There is no such file, it is no frozen graph, or one that does
-            more than compute.
+        InputError: There is no such file, it is not a frozen graph, or the graph has
+            operations that do more than compute.
     """
     check_file(path, flag, writer)
     path = Path(path)
@@ -157,20 +169,20 @@ def read(path, flag, writer="freeze.py"):
     return graph_def
 
 
-def has(graph_def, name):
+def has(graph_def: tf.compat.v1.GraphDef, name: str) -> bool:
     """Whether a graph has a node of this name."""
     return any(node.name == name for node in graph_def.node)
 
 
 @contextlib.contextmanager
-def running(source):
-    """Turns what TensorFlow raises while a damaged graph runs into one line.
+def running(source: str) -> Iterator[None]:
+    """Converts TensorFlow's errors from running a damaged graph to one-line errors.
 
     Args:
-        source: Where the graph came from, for the message.
+        source: Origin of the graph, for the message.
 
     Raises:
-        InputError: In place of whatever the block raised for that reason.
+        InputError: The graph cannot be run.
         MemoryError: There is too little memory.
     """
     try:
@@ -185,14 +197,19 @@ def running(source):
         ) from None
 
 
-def to_function(graph_def, inputs, outputs, source):
-    """Makes a function of a part of a graph.
+def to_function(
+    graph_def: tf.compat.v1.GraphDef,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    source: str,
+) -> tf.types.experimental.ConcreteFunction:
+    """Makes a function from a part of a graph.
 
     Args:
         graph_def: A frozen graph.
-        inputs: Names of the nodes to feed; any node will do, not only placeholders.
+        inputs: Names of the nodes to feed; any nodes, not only placeholders.
         outputs: Names of the nodes to fetch.
-        source: Where the graph came from, for the message.
+        source: Origin of the graph, for the message.
 
     Returns:
         A function from tensors to a list of tensors.
@@ -208,7 +225,7 @@ def to_function(graph_def, inputs, outputs, source):
             f"{name_some(ends) or 'none'}. It was frozen from something else."
         )
     try:
-        # Of attributes that it does not know TensorFlow tells line by line.
+        # TensorFlow prints a line for each attribute that it does not know.
         with quiet.descriptor_caught():
             wrapped = tf.compat.v1.wrap_function(
                 lambda: tf.compat.v1.import_graph_def(graph_def, name=""), []

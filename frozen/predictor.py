@@ -1,17 +1,20 @@
-"""The frozen file of a score predictor, written and run.
+"""Writes and runs the frozen file of a score predictor.
 
     input_1          float32 (N, H, W, 3), RGB in [-1, 1], any height and width
     output_scores    float32 (N, 10), summing to 1
     output_features  float32 (N, 1280)
-    first_score      int32: the lowest of the ten scores, where it is known
+    first_score      int32: the lowest of the ten scores, if it is known
 
-The TF1 code's files have the first three; they load too, and some of them take
-pictures of one size only.
+Files of the TF1 code have the first three nodes. They load too; some of them take
+pictures of a single size only.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from console.errors import InputError
@@ -22,15 +25,17 @@ FIRST_SCORE = "first_score"
 COUNT = 10
 
 
-def make_graph_def(network, first_score):
+def make_graph_def(
+    network: Callable[[tf.Tensor], Sequence[tf.Tensor]], first_score: int | None
+) -> tf.compat.v1.GraphDef:
     """Freezes a predictor.
 
     Args:
-        network: From float32 (N, H, W, 3) in [-1, 1] to scores and features.
+        network: A function from float32 (N, H, W, 3) in [-1, 1] to scores and features.
         first_score: The lowest of the ten scores; None if it is not known.
 
     Returns:
-        tf.compat.v1.GraphDef.
+        The graph.
     """
 
     def function(pictures):
@@ -47,15 +52,17 @@ def make_graph_def(network, first_score):
     return graph_def
 
 
-def serve(run, pictures):
-    """Answers to pictures as a server would; see `frozen.formats.Network`.
+def serve(
+    run: Callable[[tf.Tensor], Sequence[tf.Tensor]], pictures: tf.Tensor
+) -> dict[str, tf.Tensor]:
+    """Scores the pictures of a request to a server; see `frozen.formats.Network`.
 
     Args:
-        run: From float32 (N, H, W, 3) in [-1, 1] to scores and features.
+        run: A function from float32 (N, H, W, 3) in [-1, 1] to scores and features.
         pictures: uint8 (N, H, W, 3), RGB.
 
     Returns:
-        dict: `output_scores`, float32 (N, 10), and `output_features`, (N, 1280).
+        `output_scores`, float32 (N, 10), and `output_features`, float32 (N, 1280).
     """
     return dict(zip((SCORES, FEATURES), run(to_input(pictures)), strict=True))
 
@@ -64,19 +71,21 @@ class FrozenPredictor:
     """A frozen score predictor, ready to run.
 
     Attributes:
-        first_score: The lowest of the ten scores; None where the file does not say.
-        side: The only height and width that it takes; None for any.
+        path: The `.pb` file.
+        flag: The flag that gave the path, for messages.
+        first_score: The lowest of the ten scores; None if the file does not hold it.
+        side: The only height and width of pictures that it takes; None for any.
     """
 
-    def __init__(self, path, flag="--model_name"):
+    def __init__(self, path: Path | str, flag: str = "--model_name") -> None:
         """Loads the file.
 
         Args:
             path: The `.pb` file.
-            flag: What gave the path, for messages.
+            flag: The flag that gave the path, for messages.
 
         Raises:
-            InputError: It is missing, damaged, or no predictor.
+            InputError: The file is missing, damaged, or not a predictor.
         """
         self.path, self.flag = path, flag
         graph_def = graphs.read(path, flag, "score_predictors/freeze.py")
@@ -89,10 +98,10 @@ class FrozenPredictor:
         self.side = self._check_shapes()
 
     def _check_shapes(self):
-        """Refuses what cannot be a predictor; the only side that it takes, or None.
+        """Checks the shapes and returns the only side that it takes, or None.
 
         Raises:
-            InputError: An input or an output has another shape.
+            InputError: An input or an output does not have a predictor's shape.
         """
         pictures = self.function.inputs[0].shape
         for name, shape, expected in (
@@ -102,7 +111,7 @@ class FrozenPredictor:
         ):
             fits = shape.is_compatible_with(expected)
             if name == INPUT and fits and shape.rank:
-                # A batch of one size only, or not square.
+                # Refuse a fixed batch size and pictures that are not square.
                 fits = shape[0] is None and shape[1] == shape[2]
             if not fits:
                 raise InputError(
@@ -112,8 +121,8 @@ class FrozenPredictor:
                 )
         return pictures[1] if pictures.rank else None
 
-    def __call__(self, pictures):
-        """Predicts.
+    def __call__(self, pictures: tf.Tensor | np.ndarray) -> list[tf.Tensor]:
+        """Predicts score distributions.
 
         Args:
             pictures: float32 (N, H, W, 3), RGB in [-1, 1].
@@ -125,7 +134,7 @@ class FrozenPredictor:
         Raises:
             InputError: The file takes pictures of another size only.
         """
-        # While a graph is traced, sizes may not be known yet.
+        # Sizes may be unknown while a graph is traced.
         height, width = pictures.shape[1:3]
         if self.side is not None and {height, width} - {self.side, None}:
             raise InputError(
@@ -135,10 +144,10 @@ class FrozenPredictor:
         with graphs.running(f"{self.flag}={self.path}"):
             return self.function(tf.convert_to_tensor(pictures))
 
-    def mean_scores(self, images):
-        """Predicts mean scores on the scale 1 to 10, whichever people were asked for.
+    def mean_scores(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Predicts mean scores on the scale 1 to 10, for any data set.
 
-        Losses count on that scale, as in the original code.
+        Losses use this scale, as in the original code.
 
         Args:
             images: float32 (N, H, W, 3), RGB in [0, 255].
@@ -151,47 +160,50 @@ class FrozenPredictor:
         scale = tf.range(1, COUNT + 1, dtype=tf.float32)
         return tf.linalg.matvec(distributions, scale), features
 
-    def to_people(self, scores, default_first_score):
-        """Brings mean scores to the scale that people were asked for.
+    def to_people(self, scores: Any, default_first_score: int) -> Any:
+        """Converts mean scores to the scale of the data set.
 
         Args:
-            scores: Of `mean_scores`; any shape.
-            default_first_score: The lowest of that scale, for a file that does not
-                say it.
+            scores: Scores from `mean_scores`, a tensor or an array of any shape.
+            default_first_score: The lowest score of that scale, used if the file does
+                not hold it.
 
         Returns:
-            The same shape.
+            The converted scores, of the same type and shape.
         """
         known = self.first_score is not None
         return scores - 1 + (self.first_score if known else default_first_score)
 
 
-def open_predictors(files):
-    """Loads predictors, a file that is given twice only once.
+def open_predictors(
+    files: Mapping[str, tuple[Path | str, str]],
+) -> dict[str, FrozenPredictor]:
+    """Loads predictors; a file that is given twice is loaded once.
 
     Args:
         files: From a name to a path and the flag that gave it.
 
     Returns:
-        dict: From the same names to a `FrozenPredictor`.
+        A dict from the same names to the predictors.
 
     Raises:
-        InputError: A file is missing, damaged, or no predictor.
+        InputError: A file is missing, damaged, or not a predictor.
     """
-    loaded = {}
+    loaded: dict[Path, FrozenPredictor] = {}
     for path, flag in files.values():
         key = Path(path).resolve()
         loaded[key] = loaded.get(key) or FrozenPredictor(path, flag)
     return {name: loaded[Path(path).resolve()] for name, (path, _) in files.items()}
 
 
-def to_input(pictures):
-    """Brings pictures to what the network takes.
+def to_input(pictures: Any) -> Any:
+    """Converts pictures to the input of the network.
 
     Args:
-        pictures: uint8 or float32 (N, H, W, 3), RGB in [0, 255]; a tensor.
+        pictures: uint8 or float32 (N, H, W, 3), RGB in [0, 255]; a tensor of the Keras
+            backend or an array.
 
     Returns:
-        float32 of the same shape, in [-1, 1].
+        Tensor, float32 of the same shape, in [-1, 1].
     """
     return keras.ops.cast(pictures, "float32") / 127.5 - 1.0

@@ -1,16 +1,17 @@
-"""Which operations a frozen graph may have.
+"""Checks the operations and constants of a frozen graph.
 
-A graph is a program: among TensorFlow's operations are some that read and write files,
-open connections, run Python or load machine code. Networks need none of them, so only
-operations are let in that compute tensors from tensors and touch nothing else.
+A graph is a program: some of TensorFlow's operations read and write files, open
+connections, run Python or load machine code. Networks need none of them. Only
+operations that compute tensors from tensors, without side effects, are accepted.
 """
 
 import math
+from typing import Any
 
 from console.errors import InputError, name_some
 
 PURE = frozenset(
-    # What goes in, and control flow: of TensorFlow 1, then of 2.
+    # Inputs and control flow: of TensorFlow 1, then of TensorFlow 2.
     "Assert Const Identity IdentityN NoOp Placeholder PlaceholderWithDefault "
     "Enter Exit LoopCond Merge NextIteration RefSwitch Switch "
     "Case If PartitionedCall StatefulPartitionedCall StatelessCase StatelessIf "
@@ -25,19 +26,19 @@ PURE = frozenset(
     # Comparisons.
     "All Any ApproximateEqual Equal Greater GreaterEqual IsFinite IsInf IsNan Less "
     "LessEqual LogicalAnd LogicalNot LogicalOr NotEqual Select SelectV2 Where "
-    # Sums and the like.
+    # Reductions.
     "ArgMax ArgMin Cumsum Max Mean Min Prod Sum TopK TopKV2 "
     # Images.
     "AvgPool Conv2D Conv2DBackpropInput DepthToSpace DepthwiseConv2dNative "
     "FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 MaxPool MaxPoolV2 "
     "ResizeArea ResizeBicubic ResizeBilinear ResizeNearestNeighbor SpaceToDepth "
     "BatchToSpaceND SpaceToBatchND "
-    # Shapes and parts.
+    # Shapes and slices.
     "BroadcastArgs BroadcastTo Concat ConcatV2 EnsureShape ExpandDims Fill Gather "
     "GatherNd GatherV2 InvertPermutation LinSpace MirrorPad OneHot OnesLike Pack Pad "
     "PadV2 Range Rank Reshape ReverseV2 Shape ShapeN Size Slice Snapshot Split SplitV "
     "Squeeze StopGradient StridedSlice Tile Transpose Unpack ZerosLike "
-    # Numbers of few bits, as converters write them.
+    # Quantized numbers, as converters write them.
     "Bitcast Dequantize FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars "
     "FakeQuantWithMinMaxVarsPerChannel".split()
 )
@@ -45,30 +46,30 @@ PURE = frozenset(
 
 # Bytes of a float64 or an int64.
 LARGEST_ITEM = 8
-# Constants of one value many times are stored as that one.
+# A constant that repeats one value stores the value once.
 MOST_UNSTORED = 2**28
 
 
-def check_constants(graph_def, stored, source):
-    """Refuses a graph whose constants claim much more memory than it is large.
+def check_constants(graph_def: Any, stored: int, source: str) -> None:
+    """Refuses a graph whose constants claim much more memory than the file's size.
 
     Args:
-        graph_def: tf.compat.v1.GraphDef; its function library counts, too.
-        stored: How many bytes its file has.
-        source: Where the graph came from, for the message.
+        graph_def: tf.compat.v1.GraphDef; its function library is checked, too.
+        stored: Size of the file in bytes.
+        source: Origin of the graph, for the message.
 
     Raises:
-        InputError: With the largest of them.
+        InputError: The constants claim too much; names the largest.
     """
-    claimed = {}
+    claimed: dict[str, int] = {}
     for node in _list_nodes(graph_def):
         if node.op == "Const":
             tensor = node.attr["value"].tensor
             sizes = [max(dim.size, 0) for dim in tensor.tensor_shape.dim]
             claimed[node.name] = math.prod(sizes) * LARGEST_ITEM
-    # As if all were of the largest numbers: a float32 is stored in half of it.
+    # Claims assume the largest dtype; a float32 is stored in half of that.
     if sum(claimed.values()) > 8 * stored + MOST_UNSTORED:
-        name = max(claimed, key=claimed.get)
+        name = max(claimed, key=claimed.__getitem__)
         raise InputError(
             f"{source}: refused, for it is of {stored:,} bytes and its constants claim "
             f"up to {sum(claimed.values()):,}, most of them {name}. It is damaged."
@@ -82,15 +83,15 @@ def _list_nodes(graph_def):
     return nodes
 
 
-def check_operations(graph_def, source):
-    """Refuses a graph that does more than compute; nothing of it has run by then.
+def check_operations(graph_def: Any, source: str) -> None:
+    """Refuses a graph with operations that do more than compute, before it runs.
 
     Args:
-        graph_def: tf.compat.v1.GraphDef; its function library counts, too.
-        source: Where the graph came from, for the message.
+        graph_def: tf.compat.v1.GraphDef; its function library is checked, too.
+        source: Origin of the graph, for the message.
 
     Raises:
-        InputError: With the operations that are not let in.
+        InputError: The graph has operations that are not accepted; names them.
     """
     nodes = _list_nodes(graph_def)
     own = {function.signature.name for function in graph_def.library.function}

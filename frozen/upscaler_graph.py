@@ -1,49 +1,61 @@
-"""The graph of a frozen super-resolution model: what is in its file.
+"""The graph in the file of a frozen super-resolution model.
 
     sr_input         float32 (N, H, W, 3), RGB in [0, 255]
     sr_input_scale   float32 scalar; only in a file of several scales
-    sr_features      what the trunk makes, so that large pictures can be tiled
-    sr_part_1, ...   the output of each part after it
+    sr_features      output of the trunk, so that large pictures can be tiled
+    sr_part_1, ...   output of each part after the trunk
     sr_output        float32 (N, H * scale, W * scale, 3)
-    sr_scales        int32: the scales that the file does
-    sr_part_radii    int32: how far the trunk and each part after it see, for each scale
-                     one after the other
-    sr_part_factors  int32: by how much each of them enlarges, for each scale a row as
-                     long as the longest, with zeros at its end; only where it is not
-                     by 1 and then by 2
+    sr_scales        int32: the scales of the file
+    sr_part_radii    int32: radii of the trunk and of each part after it, for one scale
+                     after the other
+    sr_part_factors  int32: their enlargement factors, a row for each scale, padded with
+                     zeros to the longest; left out if the factors are 1 and then 2s
 
-The TF1 code's files have the first two and `sr_output`; they load too. Of its 4PP-EUSR
-`sr_input_scale` is the pass, 2, 4 or 8, and each of them enlarges by 4.
+Files of the TF1 code have `sr_input`, `sr_input_scale` and `sr_output`; they load too.
+In its 4PP-EUSR `sr_input_scale` is the pass, 2, 4 or 8, and every pass enlarges by 4.
 """
 
 import functools
 import itertools
 import math
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import tensorflow as tf
 
 from console.errors import InputError
 from frozen import graphs
 from frozen.formats import Network
+from upscaling.tiles import Stage
 
 INPUT, SCALE = "sr_input", "sr_input_scale"
 FEATURES, OUTPUT = "sr_features", "sr_output"
 PART = "sr_part_{}"
 SCALES, RADII, FACTORS = "sr_scales", "sr_part_radii", "sr_part_factors"
 
-# More than any file here has.
+# Upper bounds; files of this project have fewer.
 MOST_SCALES, MOST_PARTS = 15, 120
 
+# From a scale to the (factor, radius) of each of its parts.
+Parts = dict[int, list[tuple[int, int]]]
 
-def make_network(model, scales):
+
+class Freezable(Protocol):
+    """A model that can be frozen; see `models.base.Model`."""
+
+    def parts(self, scale: int) -> list[Stage]:
+        """The network cut into parts."""
+
+
+def make_network(model: Freezable, scales: Sequence[int]) -> Network:
     """Freezes a model that upscales.
 
     Args:
-        model: Has `parts(scale)`; see `models.base.Model`.
-        scales: The scales to keep; one makes a graph without `sr_input_scale`.
+        model: The model.
+        scales: The scales to keep; one scale makes a graph without `sr_input_scale`.
 
     Returns:
-        frozen.formats.Network.
+        The frozen network.
     """
     return Network(_make_graph_def(model, scales), INPUT, (OUTPUT,), serve)
 
@@ -59,9 +71,9 @@ def _make_graph_def(model, scales):
         return chain(lr, functools.partial(_switch, index))
 
     def chain(x, choose):
-        # A scale with fewer parts passes its tensor through the others unchanged.
+        # A scale with fewer parts passes its tensor unchanged through further levels.
         runs = ([part.run for part in parts[scale]] for scale in scales)
-        # Of each scale, the channels that each level is given, as tracing finds them.
+        # For each scale, the input channels of each level, as tracing finds them.
         channels = [[3] for _ in scales]
         for level, row in enumerate(itertools.zip_longest(*runs)):
             functions = [
@@ -87,7 +99,7 @@ def _make_graph_def(model, scales):
 
 
 def _run_part(run, level, known, x):
-    """Runs a part, or hands on if it is None, on as many channels as are known to come.
+    """Runs a part with its known number of input channels; None returns the input.
 
     TensorFlow does not know the channels of a tensor that is a picture at one scale and
     features at another.
@@ -101,25 +113,25 @@ def _run_part(run, level, known, x):
     return y
 
 
-def name_part(level):
-    """What the output of the trunk, level 0, or of a part after it is called."""
+def name_part(level: int) -> str:
+    """Names the output of the trunk, level 0, or of a part after it."""
     return PART.format(level) if level else FEATURES
 
 
 def _double(scale):
-    """Factors of the parts where a file does not say them; None for another scale."""
+    """Default factors of the parts of a power of two; None for other scales."""
     count = scale.bit_length() - 1
     return (1, *[2] * count) if 0 < count and scale == 2**count else None
 
 
 def _pad(rows):
-    """Rows one after the other, each as long as the longest, with zeros at its end."""
+    """Pads rows with zeros to the longest and concatenates them."""
     length = max(map(len, rows))
     return [each for row in rows for each in (*row, *[0] * (length - len(row)))]
 
 
 def _to_index(scale, scales):
-    """Which of the scales a scalar tensor is; fails at run time for any other."""
+    """Index of a scalar tensor among the scales; fails at run time for others."""
     equal = tf.equal(tf.constant(scales, tf.float32), scale)
     known = tf.debugging.Assert(
         tf.reduce_any(equal), [f"{SCALE} must be one of {list(scales)}, not", scale]
@@ -129,7 +141,7 @@ def _to_index(scale, scales):
 
 
 def _switch(index, functions, x):
-    """Runs one of several functions on `x`, and only that one."""
+    """Runs only the function at `index` on `x`."""
     *others, last = functions
     result = last
     for position in reversed(range(len(others))):
@@ -143,34 +155,37 @@ def _branch(index, position, then, otherwise):
     )
 
 
-def serve(run, pictures):
-    """Answers to pictures as a server would; see `frozen.formats.Network`.
+def serve(
+    run: Callable[[tf.Tensor], Sequence[tf.Tensor]], pictures: tf.Tensor
+) -> dict[str, tf.Tensor]:
+    """Enlarges the pictures of a request to a server; see `frozen.formats.Network`.
 
     Args:
-        run: From float32 (N, H, W, 3) to a list of one tensor.
+        run: A function from float32 (N, H, W, 3) to a list of one tensor.
         pictures: uint8 (N, H, W, 3), RGB.
 
     Returns:
-        dict: `images`, uint8 (N, H * scale, W * scale, 3), rounded half up.
+        `images`, uint8 (N, H * scale, W * scale, 3), rounded half up.
     """
     (sr,) = run(tf.cast(pictures, tf.float32))
     return {"images": tf.cast(tf.clip_by_value(tf.floor(sr + 0.5), 0, 255), tf.uint8)}
 
 
-def read_parts(graph_def, source):
-    """Reads what a file says of its scales and of the parts of each.
+def read_parts(
+    graph_def: tf.compat.v1.GraphDef, source: str
+) -> tuple[list[int] | None, Parts | None]:
+    """Reads the scales of a file and the parts of each scale.
 
     Args:
         graph_def: A graph.
-        source: Where it came from, for messages.
+        source: Origin of the graph, for messages.
 
     Returns:
-        scales: list of int; None where the file does not say them.
-        parts: From a scale to the (factor, radius) of each of its parts; None where the
-            file does not say them.
+        scales: The scales; None if the file does not list them.
+        parts: The parts of each scale; None if the file does not list them.
 
     Raises:
-        InputError: They do not go together.
+        InputError: Scales, radii and factors do not go together.
     """
     most = {SCALES: MOST_SCALES, RADII: MOST_PARTS, FACTORS: MOST_PARTS}
     scales, radii, factors = (

@@ -1,4 +1,4 @@
-"""How good a picture is: PSNR, RMSE and SSIM against the truth."""
+"""Picture quality: PSNR, RMSE and SSIM against the ground truth."""
 
 from metrics.full_reference import (
     mse_y,

@@ -1,10 +1,13 @@
-"""PSNR, RMSE and SSIM of a picture against the truth.
+"""PSNR, RMSE and SSIM of a picture against the ground truth.
 
-All take uint8 or float (H, W, 3) arrays of RGB in [0, 255]. Both are first rounded and
-clipped to uint8, as they would be saved, for the metrics on Y too: only so does
-bicubic in double give the published 25.957 dB on BSD100 x4. `shave` pixels are dropped
-at each border. Metrics on Y use BT.601 luma in double, not rounded.
+All functions take uint8 or float (H, W, 3) arrays of RGB in [0, 255]. They round and
+clip both pictures to uint8 first, as a saved picture would be, also for the metrics on
+Y: bicubic in double precision reaches the published 25.957 dB on BSD100 x4 only with
+this rounding. They drop `shave` pixels at each border. Metrics on Y use BT.601 luma in
+double precision, not rounded.
 """
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -20,65 +23,65 @@ WINDOW, SIGMA = 11, 1.5
 C1, C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
 
 
-def psnr_rgb(sr, hr, shave=4):
+def psnr_rgb(sr: np.ndarray, hr: np.ndarray, shave: int = 4) -> float:
     """PSNR over R, G and B, in dB.
 
     Args:
         sr: uint8 or float (H, W, 3), the output; rounded and clipped to uint8.
-        hr: The same shape, the truth.
+        hr: The same shape, the ground truth.
         shave: Pixels dropped at each border.
 
     Returns:
-        float: Infinite for equal pictures.
+        The PSNR; infinite for equal pictures.
 
     Raises:
-        InputError: The shapes differ, or nothing is left after shaving.
+        InputError: The shapes differ, or no pixel is left after shaving.
     """
     return _to_psnr(_mse(*_to_rgb_pair(sr, hr, shave)))
 
 
-def rmse_rgb(sr, hr, shave=4):
+def rmse_rgb(sr: np.ndarray, hr: np.ndarray, shave: int = 4) -> float:
     """Root of the mean squared error over R, G and B, in grey levels.
 
-    Arguments and errors are those of `psnr_rgb`.
+    Arguments and errors are the same as in `psnr_rgb`.
     """
     return float(np.sqrt(_mse(*_to_rgb_pair(sr, hr, shave))))
 
 
-def mse_y(sr, hr, shave=4):
-    """Mean squared error on Y, in squared grey levels; arguments as `psnr_rgb`."""
+def mse_y(sr: np.ndarray, hr: np.ndarray, shave: int = 4) -> float:
+    """Mean squared error on Y, in squared grey levels; arguments as in `psnr_rgb`."""
     return _mse(*_to_y_pair(sr, hr, shave))
 
 
-def psnr_y(sr, hr, shave=4):
-    """PSNR on Y, in dB; arguments as `psnr_rgb`."""
+def psnr_y(sr: np.ndarray, hr: np.ndarray, shave: int = 4) -> float:
+    """PSNR on Y, in dB; arguments as in `psnr_rgb`."""
     return _to_psnr(mse_y(sr, hr, shave))
 
 
-def pirm_rmse(mse_values):
+def pirm_rmse(mse_values: Sequence[float]) -> float:
     """RMSE of a set of images as the PIRM 2018 challenge defines it.
 
-    The root of the mean over images, which is not the mean of the images' roots.
+    It is the root of the mean over images, not the mean of the roots.
 
     Args:
         mse_values: `mse_y` of each image.
 
     Returns:
-        float: In grey levels.
+        The RMSE in grey levels.
     """
     return float(np.sqrt(np.mean(mse_values)))
 
 
-def ssim_y(sr, hr, shave=4):
-    """SSIM on Y with the 11x11 Gaussian window of sigma 1.5, valid area only.
+def ssim_y(sr: np.ndarray, hr: np.ndarray, shave: int = 4) -> float:
+    """SSIM on Y with an 11x11 Gaussian window of sigma 1.5, valid area only.
 
     Args:
         sr: uint8 or float (H, W, 3), the output; rounded and clipped to uint8.
-        hr: The same shape, the truth.
+        hr: The same shape, the ground truth.
         shave: Pixels dropped at each border.
 
     Returns:
-        float: At most 1, which equal pictures have.
+        The SSIM, at most 1; 1 for equal pictures.
 
     Raises:
         InputError: The shapes differ, or less than a window is left after shaving.
@@ -94,7 +97,7 @@ def ssim_y(sr, hr, shave=4):
 
 
 def _blur(image):
-    """Gaussian mean of each whole window: (H, W) to (H - 10, W - 10), float64."""
+    """Gaussian mean over each complete window: (H, W) to (H - 10, W - 10), float64."""
     window = cv2.getGaussianKernel(WINDOW, SIGMA, cv2.CV_64F)
     blurred = cv2.sepFilter2D(image, cv2.CV_64F, window, window)
     half = WINDOW // 2
@@ -126,5 +129,5 @@ def _to_rgb_pair(sr, hr, shave, least=1):
 
 
 def _to_y_pair(sr, hr, shave, least=1):
-    """As `_to_rgb_pair`, and turned to luma; float64 (H', W')."""
+    """Like `_to_rgb_pair`, converted to luma; float64 (H', W')."""
     return (to_y(x) for x in _to_rgb_pair(sr, hr, shave, least))

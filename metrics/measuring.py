@@ -1,7 +1,9 @@
-"""Measures a model on whole pictures, beside bicubic."""
+"""Measures models on whole pictures and compares them with bicubic."""
 
 import dataclasses
 import math
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from typing import Protocol
 
 import numpy as np
 
@@ -11,14 +13,14 @@ from metrics import mse_y, pirm_rmse, psnr_rgb, psnr_y, rmse_rgb, ssim_y
 
 BASELINE = "bicubic"
 
-# What the best checkpoint may be chosen by: 1 where more is better, -1 where less is.
+# Metrics that can choose the best checkpoint: 1 where greater is better, -1 where less.
 BEST_METRICS = {"psnr_y": 1, "niqe": -1}
 
-# HR pixels dropped at each border, if nothing else is said.
+# Default number of HR pixels dropped at each border.
 SHAVE_SIZE = 4
 
-# Of one image.
-METRICS = {
+# Metrics of one image.
+METRICS: dict[str, Callable[..., float]] = {
     "psnr_rgb": psnr_rgb,
     "rmse_rgb": rmse_rgb,
     "psnr_y": psnr_y,
@@ -26,27 +28,62 @@ METRICS = {
     "mse_y": mse_y,
 }
 
+# From a column's name to a function `measure(image, shave=)`.
+NoReference = Mapping[str, Callable[..., float]]
+Values = dict[str, float]  # From a metric's name.
+Images = dict[str, Values]  # From an image's name.
+# Called with a name, the outputs of all models, the ground truth and all values.
+AfterImage = Callable[[str, list[np.ndarray], np.ndarray, list[Values]], object]
+
+
+class Measurable(Protocol):
+    """A model that can be measured; see `models.base.Model`."""
+
+    def make_sr(self, name: str, lr: np.ndarray, scale: int) -> np.ndarray:
+        """Makes the SR image, uint8 (H, W, 3), of a named LR image."""
+
+
+class Pairs(Sized, Iterable[tuple[str, np.ndarray, np.ndarray]], Protocol):
+    """Names, LR images and HR images."""
+
+
+class PairLoader(Protocol):
+    """A loader of whole LR and HR images; see `dataloaders.image_set.ImageSet`."""
+
+    scales: tuple[int, ...]
+
+    def pairs(self, scale: int) -> Pairs:
+        """All pairs of one scale."""
+
+    def describe(self) -> str:
+        """Identifies the images, independent of their location."""
+
 
 def measure_scale(
-    models, loader, scale, shave_size, after_image=None, no_reference=None
-):
+    models: Sequence[Measurable],
+    loader: PairLoader,
+    scale: int,
+    shave_size: int,
+    after_image: AfterImage | None = None,
+    no_reference: NoReference | None = None,
+) -> list[Images]:
     """Measures every image at one scale.
 
     Args:
-        models: What is measured, one after the other; each has `make_sr`.
-        loader: Has `pairs(scale)`.
+        models: The models to measure.
+        loader: The loader of the images.
         scale: Upscaling factor.
         shave_size: HR pixels dropped at each border.
-        after_image: Called with an image's name, the outputs of all models, its truth
-            (uint8 (H, W, 3) each), and the values of all models.
-        no_reference: As of `metrics.no_reference.NoReferenceSettings.make`; None for
-            none.
+        after_image: Called after each image with its name, the outputs of all models,
+            its ground truth (uint8 (H, W, 3) each), and the values of all models.
+        no_reference: Further metrics, made by
+            `metrics.no_reference.NoReferenceSettings.make`.
 
     Returns:
-        list: For each model a dict from an image's name to its values.
+        For each model, a dict from an image's name to its values.
     """
     pairs = loader.pairs(scale)
-    results = [{} for _ in models]
+    results: list[Images] = [{} for _ in models]
     for name, lr, hr in track(pairs, len(pairs), f"Measuring x{scale}"):
         outputs = []
         for model, images in zip(models, results, strict=True):
@@ -61,8 +98,8 @@ def measure_scale(
 
 
 def _warn_of_missing(results):
-    """Names images without a value: no mean counts them."""
-    without = {}
+    """Warns of images that have no value; means leave them out."""
+    without: dict[str, dict[str, bool]] = {}
     for images in results:
         for name, values in images.items():
             for metric, value in values.items():
@@ -72,19 +109,25 @@ def _warn_of_missing(results):
         warn(f"no {metric} of {name_some(names)}, which its mean leaves out.")
 
 
-def measure_image(sr, hr, name, shave_size, no_reference=None):
+def measure_image(
+    sr: np.ndarray,
+    hr: np.ndarray,
+    name: str,
+    shave_size: int,
+    no_reference: NoReference | None = None,
+) -> Values:
     """Measures one image.
 
     Args:
         sr: uint8 (H, W, 3), rounded as it would be saved.
         hr: uint8 (H', W', 3); both are cut to their common size, because an LR side
-            may be the HR side over the scale, rounded down or up.
-        name: Of the image, for messages.
+            is the HR side divided by the scale, rounded down or up.
+        name: Name of the image, for messages.
         shave_size: HR pixels dropped at each border.
-        no_reference: What is measured besides, without the truth; see `measure_scale`.
+        no_reference: Metrics that need no ground truth; see `measure_scale`.
 
     Returns:
-        dict: From a metric's name to its value.
+        A dict from a metric's name to its value.
 
     Raises:
         InputError: The image is too small for a metric.
@@ -104,12 +147,12 @@ def measure_image(sr, hr, name, shave_size, no_reference=None):
     return values
 
 
-def average(images):
+def average(images: Images) -> Values:
     """Averages the values of all images.
 
-    `rmse_y` by PIRM's rule, the root of the mean of the images' squared errors; the
-    others, `rmse_rgb` too, are means of the images' values. An image without a value
-    (NIQE of one that is flat all over) is left out of that mean.
+    `rmse_y` follows PIRM's rule, the root of the mean of the squared errors of all
+    images. All other metrics, including `rmse_rgb`, are means of the images' values. A
+    mean leaves out images without a value, such as the NIQE of a flat image.
     """
     first = next(iter(images.values()))
     values = {metric: _mean(metric, images) for metric in first}
@@ -125,22 +168,22 @@ def _mean(metric, images):
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """What a validation found at one scale.
+    """The results of a validation at one scale.
 
     Attributes:
-        values: From `psnr_y`, `ssim_y` and what else is measured to the model's mean.
-        baseline: The same of bicubic.
-        pictures: From `output` and `truth` to a few uint8 (H, W, 3).
+        values: From each metric's name to the model's mean.
+        baseline: The same for bicubic.
+        pictures: From `output` and `truth` to a few pictures, uint8 (H, W, 3).
     """
 
-    values: dict
-    baseline: dict
-    pictures: dict
+    values: Values
+    baseline: Values
+    pictures: dict[str, list[np.ndarray]]
 
-    def describe(self):
-        """Both beside each other, for the log."""
+    def describe(self) -> str:
+        """Formats the values of the model and of bicubic for the log."""
         decimals = {"ssim_y": 4}
-        texts = []
+        texts: list[str] = []
         for name, ours in self.values.items():
             theirs, digits = self.baseline[name], decimals.get(name, 3)
             of_whom = "" if texts else f"{BASELINE} "
@@ -149,69 +192,71 @@ class Measured:
 
 
 class _LeftOff(Exception):
-    """A validation was asked to leave off."""
+    """A validation was asked to stop."""
 
 
 class Validation:
-    """Measures a model in training, now and then, on the same images."""
+    """Measures a model repeatedly during training, on the same images."""
 
     METRICS = ("psnr_y", "ssim_y")
     PICTURES, SIDE = 3, 256
 
     def __init__(
         self,
-        model,
-        baseline,
-        loader,
-        shave_size,
-        no_reference=None,
-        best_metric="psnr_y",
-    ):
-        """Takes what is measured, what it is held against, and the images.
+        model: Measurable,
+        baseline: Measurable,
+        loader: PairLoader,
+        shave_size: int,
+        no_reference: NoReference | None = None,
+        best_metric: str = "psnr_y",
+    ) -> None:
+        """Takes the model, the baseline and the images.
 
         Args:
-            model: A `models.base.Model`.
-            baseline: Another; measured once.
-            loader: Has `scales` and `pairs(scale)`.
+            model: The model in training.
+            baseline: The model to compare with; measured once.
+            loader: The loader of the images.
             shave_size: HR pixels dropped at each border.
-            no_reference: What is measured besides; see `measure_scale`.
-            best_metric: By which the best checkpoint is chosen, one of `BEST_METRICS`.
+            no_reference: Further metrics; see `measure_scale`.
+            best_metric: Chooses the best checkpoint; one of `BEST_METRICS`.
         """
         self.no_reference, self.best_metric = no_reference or {}, best_metric
         self.model, self.baseline = model, baseline
         self.loader, self.shave_size = loader, shave_size
-        self.baselines = {}
+        self.baselines: dict[int, Values] = {}
 
-    def describe(self):
-        """Says what the best is the best of: the images, wherever they lie; a str."""
+    def describe(self) -> str:
+        """Identifies the images and the best metric, independent of their location."""
         images = self.loader.describe()
         if self.best_metric == "psnr_y":
             return images
         # Values by two models of natural pictures cannot be compared.
-        digest = self.no_reference[self.best_metric].digest
+        digest = self.no_reference[self.best_metric].digest  # type: ignore[attr-defined]
         return f"{images}, by {self.best_metric} ({digest})"
 
-    def rank(self, measured):
-        """How good the model is: the mean over scales of what decides.
+    def rank(self, measured: dict[int, Measured]) -> float:
+        """Ranks the model by the mean of the best metric over all scales.
 
         Args:
-            measured: What a call returned.
+            measured: The result of a call.
 
         Returns:
-            float: Greater is better.
+            The rank; greater is better.
         """
         sign = BEST_METRICS[self.best_metric]
         values = [one.values[self.best_metric] for one in measured.values()]
         return sign * float(np.mean(values))
 
-    def __call__(self, is_to_stop=lambda: False):
+    def __call__(
+        self, is_to_stop: Callable[[], bool] = lambda: False
+    ) -> dict[int, Measured] | None:
         """Measures all scales.
 
         Args:
-            is_to_stop: Asked after each image; says whether to leave off.
+            is_to_stop: Called after each image; True stops the validation.
 
         Returns:
-            dict: From a scale to its `Measured`; None if it left off.
+            A dict from a scale to its `Measured`; None if the validation was stopped.
         """
         try:
             return {s: self._measure(s, is_to_stop) for s in self.loader.scales}
@@ -226,7 +271,7 @@ class Validation:
         if scale not in self.baselines:
             images = self._means([self.baseline], scale, ask)
             self.baselines[scale] = images
-        pictures = {"output": [], "truth": []}
+        pictures: dict[str, list[np.ndarray]] = {"output": [], "truth": []}
 
         def keep(_, outputs, hr, __):
             ask()
@@ -246,7 +291,7 @@ class Validation:
         return {metric: means[metric] for metric in (*self.METRICS, *self.no_reference)}
 
     def _crop(self, image, other):
-        """The middle of an image, at most SIDE x SIDE, where both have pixels."""
+        """Crops the middle of the area common to both images, at most SIDE x SIDE."""
         size = np.minimum(image.shape[:2], other.shape[:2])
         top, left = np.maximum(size - self.SIDE, 0) // 2
         bottom, right = np.minimum([top + self.SIDE, left + self.SIDE], size)

@@ -1,16 +1,16 @@
-"""NIQE: how far the statistics of a picture are from those of natural ones.
+"""NIQE: the distance of a picture's statistics from those of natural pictures.
 
 Mittal, Soundararajan and Bovik, "Making a completely blind image quality analyzer",
-IEEE Signal Processing Letters, 2013; with the conventions of the authors' MATLAB code,
-on the luma of BT.601 rounded to uint8, as super-resolution is measured (PIRM 2018).
-Lower is better. The statistics of natural pictures are a file of theirs, which is not
-part of this project.
+IEEE Signal Processing Letters, 2013. This code follows the authors' MATLAB code, on
+BT.601 luma rounded to uint8, as PIRM 2018 measured super-resolution. Lower is better.
+The authors' file of the statistics of natural pictures is not part of this project.
 """
 
 import functools
 import hashlib
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -23,20 +23,20 @@ from imaging.colour import to_y
 from imaging.files import to_uint8
 from imaging.imresize import imresize
 
-# Pixels of a block's side; the second scale has half of it.
+# Side of a block in pixels; half of it at the second scale.
 BLOCK = 96
 WINDOW, SIGMA = 7, 7 / 6
 SCALES = 2
 FEATURES = 36
 
-# Neighbours whose products are looked at: rows and columns to move by.
+# Offsets, in rows and columns, of the neighbours that each pixel is multiplied with.
 SHIFTS = ((0, 1), (1, 0), (1, 1), (1, -1))
 
 _NAMES = (
     ("mu_prisparam", "cov_prisparam"),
     ("mu_pris_param", "cov_pris_param"),
 )
-# What NumPy and SciPy raise for files that are no such thing, or damaged.
+# Errors that NumPy and SciPy raise for damaged files and files of another kind.
 _UNREADABLE = (
     *(OSError, EOFError, ValueError, TypeError, NotImplementedError),
     *(zipfile.BadZipFile, zlib.error, scipy.io.matlab.MatReadError),
@@ -48,31 +48,31 @@ class NIQE:
     """NIQE against one model of natural pictures.
 
     Attributes:
-        mean: float64 (36,), of the features of natural pictures.
-        covariance: float64 (36, 36).
+        mean: float64 (36,), mean of the features of natural pictures.
+        covariance: float64 (36, 36), their covariance.
     """
 
-    def __init__(self, mean, covariance):
+    def __init__(self, mean: np.ndarray, covariance: np.ndarray) -> None:
         """Takes the model."""
         self.mean, self.covariance = mean, covariance
 
     @property
-    def digest(self):
-        """A few letters that say which model of natural pictures it is; a str."""
+    def digest(self) -> str:
+        """A short hash that identifies the model of natural pictures."""
         numbers = np.concatenate([self.mean, self.covariance.ravel()])
         return hashlib.sha256(numbers.tobytes()).hexdigest()[:8]
 
     @classmethod
-    def from_file(cls, path, flag="--niqe_model_path"):
+    def from_file(cls, path: Path | str, flag: str = "--niqe_model_path") -> "NIQE":
         """Reads the model.
 
         Args:
             path: A `.mat` or `.npz` file with `mu_prisparam` and `cov_prisparam`, or
                 `mu_pris_param` and `cov_pris_param`.
-            flag: What gave the path, for messages.
+            flag: The flag that gave the path, for messages.
 
         Raises:
-            InputError: It is missing or holds something else.
+            InputError: The file is missing or does not hold the model.
         """
         path = Path(path)
         named = f"{flag}={path}"
@@ -96,16 +96,16 @@ class NIQE:
         found = ", ".join(sorted(name for name in values if name[:2] != "__"))
         raise InputError(f"{named}: holds {found or 'nothing'}; expected {_SOURCES}.")
 
-    def __call__(self, image, shave=0):
+    def __call__(self, image: np.ndarray, shave: int = 0) -> float:
         """Measures one picture.
 
         Args:
             image: uint8 or float (H, W, 3), RGB in [0, 255]; rounded and clipped to
-                uint8. What the last whole block of 96 x 96 leaves over is not seen.
+                uint8. Pixels beyond the last whole block of 96 x 96 are ignored.
             shave: Pixels dropped at each border.
 
         Returns:
-            float: Lower is better; not a number where the picture is flat all over.
+            NIQE, lower is better; NaN for a flat picture.
 
         Raises:
             InputError: The picture has fewer than two blocks.
@@ -122,17 +122,17 @@ class NIQE:
         whole = features[~np.isnan(features).any(axis=1)]
         if len(whole) < 2:
             return float("nan")
-        # As MATLAB's nanmean and nancov: the one passes over values, the other rows.
+        # Like MATLAB: nanmean skips single values, nancov whole rows.
         difference = self.mean - np.nanmean(features, axis=0)
         covariance = (self.covariance + np.cov(whole, rowvar=False)) / 2
         return float(np.sqrt(difference @ np.linalg.pinv(covariance) @ difference))
 
 
 def _to_numbers(values, named):
-    """float64 of real, finite numbers.
+    """Converts real, finite numbers to float64.
 
     Raises:
-        InputError: Some are not.
+        InputError: Some values are not real, finite numbers.
     """
     if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
         raise InputError(
@@ -141,19 +141,19 @@ def _to_numbers(values, named):
     return values.astype(float)
 
 
-def is_large_enough(size):
-    """Whether a picture of (height, width), borders dropped, has two blocks."""
+def is_large_enough(size: Sequence[int]) -> bool:
+    """Whether a picture of (height, width), without borders, has two blocks."""
     return (size[0] // BLOCK) * (size[1] // BLOCK) >= 2
 
 
-def compute_features(grey):
-    """The features of every block.
+def compute_features(grey: np.ndarray) -> np.ndarray:
+    """Computes the features of every block.
 
     Args:
-        grey: float64 (H, W), in [0, 255], both multiples of 96.
+        grey: float64 (H, W), in [0, 255], both sides multiples of 96.
 
     Returns:
-        float64 (blocks, 36); not a number where a block is flat.
+        float64 (blocks, 36); NaN for flat blocks.
     """
     features = []
     for scale in range(SCALES):
@@ -167,7 +167,7 @@ def compute_features(grey):
 
 
 def _normalize(grey):
-    """Subtracts the local mean and divides by the local deviation, plus one."""
+    """Subtracts the local mean and divides by the local deviation plus one."""
     window = cv2.getGaussianKernel(WINDOW, SIGMA, cv2.CV_64F)
 
     def blur(x):
@@ -194,7 +194,7 @@ def _fit_blocks(blocks):
 
 @functools.cache
 def _table():
-    """Shapes of an asymmetric generalised Gaussian, and the moments' ratio of each."""
+    """Shapes of an asymmetric generalised Gaussian and the ratio of moments of each."""
     shapes = np.arange(0.2, 10.0005, 0.001)
     return shapes, gamma(2 / shapes) ** 2 / (gamma(1 / shapes) * gamma(3 / shapes))
 
@@ -206,8 +206,8 @@ def _fit(values):
         values: float64 (N, M).
 
     Returns:
-        Shape, left and right scale: float64 (N,) each; not a number for a row without
-        positive or without negative values.
+        Shape, left and right scale: float64 (N,) each; NaN for rows without positive
+        or without negative values.
     """
     squares = values * values
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -219,7 +219,7 @@ def _fit(values):
         moments = np.abs(values).mean(axis=1) ** 2 / squares.mean(axis=1)
         moments *= (ratio**3 + 1) * (ratio + 1) / (ratio**2 + 1) ** 2
     shapes, known = _table()
-    # The ratio grows with the shape, so the nearest is one of two neighbours.
+    # The ratio grows with the shape, so the nearest entry is one of two neighbours.
     above = np.clip(np.searchsorted(known, moments), 1, len(known) - 1)
     is_lower = np.abs(known[above - 1] - moments) <= np.abs(known[above] - moments)
     shape = np.where(np.isfinite(moments), shapes[above - is_lower], np.nan)

@@ -1,13 +1,14 @@
-"""Metrics of pictures without a ground truth: NIQE and the score predictors."""
+"""No-reference metrics, which need no ground truth: NIQE and score predictors."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
 from console.progress import warn
 from console.settings import PathName, Settings, option
-from frozen.predictor import open_predictors
+from frozen.predictor import FrozenPredictor, open_predictors
 from imaging.crops import centre_patch
 from metrics.measuring import BEST_METRICS
 from metrics.niqe import NIQE
@@ -16,7 +17,7 @@ from metrics.scores import ROLES
 
 @dataclasses.dataclass(frozen=True)
 class NoReferenceSettings(Settings):
-    """Which no-reference metrics are measured."""
+    """The no-reference metrics to measure."""
 
     changes = "freely"
 
@@ -26,21 +27,21 @@ class NoReferenceSettings(Settings):
         ".npz file of the same numbers; measures NIQE, too.",
     )
 
-    def predictors(self):
+    def predictors(self) -> dict[str, tuple[PathName, str]]:
         """From a role to the file of its predictor and the flag that gave it."""
         return {}
 
-    def make(self):
+    def make(self) -> dict[str, Callable[..., float]]:
         """Makes the metrics.
 
         Returns:
-            dict: From a column's name to a function of a picture, uint8 (H, W, 3), and
-            of the pixels to drop at each border, which returns a float.
+            A dict from a column's name to a function `measure(image, shave=)` of a
+            picture, uint8 (H, W, 3), and the pixels to drop at each border.
 
         Raises:
-            InputError: A file is missing or something else.
+            InputError: A file is missing or of another kind.
         """
-        metrics = {}
+        metrics: dict[str, Callable[..., float]] = {}
         if self.niqe_model_path is not None:
             metrics["niqe"] = NIQE.from_file(self.niqe_model_path)
         for role, predictor in open_predictors(self.predictors()).items():
@@ -50,7 +51,7 @@ class NoReferenceSettings(Settings):
 
 @dataclasses.dataclass(frozen=True)
 class ValidationSettings(NoReferenceSettings):
-    """What validations in a training measure."""
+    """The metrics that are measured during training."""
 
     shown = ()
 
@@ -63,7 +64,7 @@ class ValidationSettings(NoReferenceSettings):
 
 @dataclasses.dataclass(frozen=True)
 class PredictorSettings(NoReferenceSettings):
-    """What is measured of finished pictures."""
+    """The metrics that are measured on finished pictures."""
 
     aesthetic_model: PathName | None = option(
         None, "A frozen predictor trained on AVA; reports its mean score, too."
@@ -72,7 +73,7 @@ class PredictorSettings(NoReferenceSettings):
         None, "A frozen predictor trained on TID2013; reports its mean score, too."
     )
 
-    def predictors(self):
+    def predictors(self) -> dict[str, tuple[PathName, str]]:
         """See `NoReferenceSettings.predictors`."""
         files = {role: getattr(self, f"{role}_model") for role in ROLES}
         return {
@@ -85,25 +86,25 @@ class PredictorSettings(NoReferenceSettings):
 class MeanScore:
     """The mean score that a predictor gives a whole picture."""
 
-    def __init__(self, predictor, role):
+    def __init__(self, predictor: FrozenPredictor, role: str) -> None:
         """Takes the predictor.
 
         Args:
-            predictor: `frozen.predictor.FrozenPredictor`.
-            role: One of `ROLES`, which says the lowest score where the file does not.
+            predictor: The predictor.
+            role: One of `ROLES`; gives the lowest score if the file does not.
         """
         self.predictor, self.role, self.has_warned = predictor, role, False
 
-    def __call__(self, image, shave=0):
+    def __call__(self, image: np.ndarray, shave: int = 0) -> float:
         """Scores one picture.
 
         Args:
-            image: uint8 (H, W, 3), RGB; a predictor that takes pictures of one size
-                only sees the middle, enlarged where it is smaller.
+            image: uint8 (H, W, 3), RGB. A predictor of a fixed size gets the middle of
+                the picture; smaller pictures are enlarged.
             shave: Pixels dropped at each border.
 
         Returns:
-            float: On the scale that people were asked for; higher is better.
+            The mean score on the scale of the data set; higher is better.
         """
         inner, predictor = slice(shave, -shave or None), self.predictor
         image, side = image[inner, inner], predictor.side

@@ -1,88 +1,94 @@
-"""How well predicted scores of pictures agree with people's.
+"""Agreement between the predicted scores of pictures and people's scores.
 
-A distribution over scores is (N, 10), a probability for each score, lowest first.
+A score distribution is (N, 10), a probability for each score, lowest first.
 """
+
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
-# What predictors score pictures for: the data set that such a predictor is trained on,
-# and the lowest score that people could give there.
+# From the role of a predictor to the data set that it is trained on and the lowest
+# score that people could give there.
 ROLES = {"aesthetic": ("AVA", 1), "subjective": ("TID2013", 0)}
 
 
-def srcc(predicted, target):
-    """Spearman's rank correlation: whether the order is right.
+def srcc(predicted: ArrayLike, target: ArrayLike) -> float:
+    """Spearman's rank correlation.
 
     Args:
         predicted: float (N,).
         target: float (N,).
 
     Returns:
-        float: In [-1, 1]; NaN where either is constant or there are fewer than two.
+        The correlation in [-1, 1]; NaN if either array is constant or N < 2.
     """
     return _correlate(stats.spearmanr, predicted, target)
 
 
-def lcc(predicted, target):
-    """Pearson's linear correlation; arguments and result as of `srcc`."""
+def lcc(predicted: ArrayLike, target: ArrayLike) -> float:
+    """Pearson's linear correlation; arguments and result as in `srcc`."""
     return _correlate(stats.pearsonr, predicted, target)
 
 
-def _correlate(function, predicted, target):
+def _correlate(
+    function: Callable[..., Any], predicted: ArrayLike, target: ArrayLike
+) -> float:
     predicted, target = np.asarray(predicted, float), np.asarray(target, float)
-    # Undefined then; SciPy would warn, and raise for a single pair.
+    # Undefined; SciPy would warn, and raise an error for a single pair.
     if len(predicted) < 2 or np.ptp(predicted) == 0 or np.ptp(target) == 0:
         return float("nan")
     return float(function(predicted, target).statistic)
 
 
-def accuracy(predicted, target, boundary=5.0):
-    """Share of pictures put on the right side of a boundary.
+def accuracy(predicted: np.ndarray, target: np.ndarray, boundary: float = 5.0) -> float:
+    """Share of pictures predicted on the correct side of a boundary.
 
     Args:
         predicted: float (N,).
         target: float (N,).
-        boundary: Scores above it are good, others are not.
+        boundary: Scores above it are good.
 
     Returns:
-        float: In [0, 1].
+        The share in [0, 1].
     """
     return float(np.mean((predicted > boundary) == (target > boundary)))
 
 
-def emd(predicted, target, exponent=2):
+def emd(predicted: Any, target: Any, exponent: float = 2) -> Any:
     """Earth mover's distance between distributions over equally spaced scores.
 
     The `exponent`-norm of the difference of the two cumulative distributions, as a
     mean over the scores (Talebi and Milanfar, "NIMA", 2018, equation 1). The gradient
-    is finite also where both are equal.
+    is finite also for equal distributions.
 
     Args:
-        predicted: float (N, 10), a tensor or an array.
+        predicted: float (N, 10), a tensor of the Keras backend or an array.
         target: The same shape.
-        exponent: 2 is what the predictors are trained with.
+        exponent: 2 in the training of the predictors.
 
     Returns:
-        float (N,), in [0, 1]; NaN where a distribution holds NaN.
+        Tensor, float (N,), in [0, 1]; NaN if a distribution holds NaN.
     """
     difference = keras.ops.cumsum(predicted, -1) - keras.ops.cumsum(target, -1)
     powers = keras.ops.abs(difference) ** exponent
     mean = keras.ops.mean(powers, -1)
-    # The root's slope is infinite at zero, and infinity times zero is no number. What
-    # is no number from the start stays so.
+    # The slope of the root is infinite at zero, and infinity times zero is NaN. A mean
+    # that is NaN stays NaN.
     is_zero = keras.ops.equal(mean, 0.0)
     safe = keras.ops.where(is_zero, 1.0, mean)
     return keras.ops.where(is_zero, 0.0, safe ** (1.0 / exponent))
 
 
-def mean_score(distribution, first_score=1):
+def mean_score(distribution: ArrayLike, first_score: int = 1) -> np.ndarray:
     """Mean of each distribution.
 
     Args:
         distribution: float (N, 10).
-        first_score: The lowest score; the others follow in steps of one.
+        first_score: The lowest score; the others follow in steps of 1.
 
     Returns:
         float64 (N,).
@@ -91,7 +97,7 @@ def mean_score(distribution, first_score=1):
     return distribution @ (first_score + np.arange(distribution.shape[-1]))
 
 
-def score_deviation(distribution):
+def score_deviation(distribution: ArrayLike) -> np.ndarray:
     """Standard deviation of each distribution: float64 (N,)."""
     distribution = np.asarray(distribution, np.float64)
     scores = np.arange(distribution.shape[-1])

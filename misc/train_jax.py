@@ -1,10 +1,10 @@
-r"""Trains EUSR or 4PP-EUSR under JAX, where TensorFlow does not reach.
+r"""Trains EUSR or 4PP-EUSR under JAX, for devices that TensorFlow does not support.
 
     python misc/train_jax.py --data_truth_path=HR --train_path=train/jax \
         --precision=bfloat16 --ema_decay=0.999 --max_seconds=32400
 
-The same command on the same --train_path goes on where it was stopped.
-`misc/import_weights.py` makes checkpoints of what it writes.
+The same command with the same --train_path resumes a run that was stopped.
+`misc/import_weights.py` converts its files to checkpoints.
 """
 
 import random
@@ -17,8 +17,8 @@ sys.path[0] = str(ROOT)
 from console import app, quiet  # noqa: E402
 
 quiet.backend = "jax"
-# Keras would import it for some seconds, where it is installed, and use nothing of it.
-sys.modules["tensorflow"] = None
+# Keras would import an installed TensorFlow for seconds without using it.
+sys.modules["tensorflow"] = None  # type: ignore[assignment]
 
 from console.choices import Choice  # noqa: E402
 from console.errors import InputError, name_some  # noqa: E402
@@ -62,8 +62,8 @@ DATALOADER = Choice("dataloader", PAIRED, "div2k", "The loader of the images.")
 SETTINGS = (RunSettings, LengthSettings, JaxOptions)
 
 
-def main():
-    """Trains the model that the flags describe."""
+def main() -> int | None:
+    """Trains the model that the flags describe; returns the exit status."""
     start, settings, options = (each.from_flags() for each in SETTINGS)
     folder = Path(start.train_path)
     check_target(folder, "--train_path", is_folder=True)
@@ -73,10 +73,10 @@ def main():
 
 
 def _train(folder, start, settings, options):
-    """Trains, once nobody else writes to the folder.
+    """Trains while no other process writes to the folder.
 
     Args:
-        folder: The run's.
+        folder: The run's folder.
         start: `training.run_settings.RunSettings`.
         settings: `misc.jax_training.settings.LengthSettings`.
         options: `misc.jax_training.settings.JaxOptions`.
@@ -90,7 +90,7 @@ def _train(folder, start, settings, options):
     if found is None and start.restore_path is not None:
         origin = run_files.read_weights(start.restore_path, "--restore_path")
     _take_architecture(folder, found, origin)
-    # What Keras draws its seeds from; its own function would import TensorFlow.
+    # Keras draws its seeds from `random`; its own function would import TensorFlow.
     random.seed(start.seed)
     model = model_class.from_flags(options)
     _check_schedule(model, settings)
@@ -140,9 +140,9 @@ def _train(folder, start, settings, options):
 
 
 def _remember_compilations(loader):
-    """Keeps what was compiled for an accelerator beside the cached pixels.
+    """Caches compilations for an accelerator beside the cached pixels.
 
-    There it takes a minute or two, and a run that goes on needs the very same.
+    They take a minute or two, and a resumed run needs the same.
     """
     if jax.default_backend() != "cpu":
         folder = Path(loader.settings.cache_path or cache.default_folder()) / "jax"
@@ -150,12 +150,12 @@ def _remember_compilations(loader):
 
 
 def _take_architecture(folder, found, start):
-    """Gives flags of the network that were not given those of what is gone on from.
+    """Takes flags of the network that were not given from the files to start from.
 
     Args:
-        folder: The run's.
-        found: As `run_files.read_newest` returns it.
-        start: As `run_files.read_weights` returns it; None for a run from scratch.
+        folder: The run's folder.
+        found: The result of `run_files.read_newest`.
+        start: The result of `run_files.read_weights`; None for a run from scratch.
     """
     if found is None and start is None:
         return
@@ -168,14 +168,14 @@ def _take_architecture(folder, found, start):
 
 
 def _check_schedule(model, settings):
-    """Refuses a fall of the learning rate that follows both the steps and the time.
+    """Refuses a decay of the learning rate that follows both the steps and the time.
 
     Args:
-        model: What is trained.
+        model: The model to train.
         settings: `misc.jax_training.settings.LengthSettings`.
 
     Raises:
-        InputError: With what to give.
+        InputError: Both flags are given.
     """
     is_cosine = model.training.learning_rate_schedule == "cosine"
     is_timed = settings.max_seconds is not None
@@ -190,7 +190,7 @@ def _check_shares(stepper, batch_size):
     """Refuses batches that the devices cannot share.
 
     Raises:
-        InputError: With what would do.
+        InputError: The batch size is not a multiple of the number of devices.
     """
     devices = stepper.mesh.size
     if batch_size % devices:
@@ -201,31 +201,31 @@ def _check_shares(stepper, batch_size):
 
 
 def _collect(model, loader, scales, recorded):
-    """What the run is started with: for its files, and to compare when it goes on."""
+    """The arguments of the run, for its files and to compare when it is resumed."""
     run = recorded | {"model": model.name, "dataloader": type(loader).__name__}
     run |= {"data_set": loader.describe(), "scales": list(scales)}
     return {"model": model.name, "architecture": vars(model.architecture), "run": run}
 
 
 def _note_learned(model, scales, arguments, origin, folder):
-    """Adds to the arguments at which scales the weights were ever trained.
+    """Adds the scales that the weights were ever trained at to the arguments.
 
     Args:
-        model: What is trained.
-        scales: At which.
-        arguments: Of the run's files; changed in place.
-        origin: What is gone on from, whose arguments come last; None for nothing.
-        folder: The run's, for messages.
+        model: The model to train.
+        scales: The scales to train.
+        arguments: Arguments for the run's files; changed in place.
+        origin: The files to start from, with their arguments last; None for none.
+        folder: The run's folder, for messages.
 
     Raises:
-        InputError: A pass goes through a scale that was never trained.
+        InputError: A pass uses a scale that was never trained.
     """
     before, path = (), folder
     if origin is not None:
         before = origin[-1].get(LEARNED)
         has = origin[-1]["architecture"].get("model_scales", model.scales)
         if before is None and set(model.scales) - set(has):
-            before = has  # At most at those that its network has.
+            before = has  # At most the scales of its network.
         path = origin[0] if isinstance(origin[0], Path) else path
     passes = getattr(model.training, "passes", scales)
     if passes is not scales:
@@ -236,11 +236,11 @@ def _note_learned(model, scales, arguments, origin, folder):
 
 
 def _make_validation(model, trained, start):
-    """What measures the model meanwhile; None if nothing is to be measured.
+    """Makes the validation; None if --validate_truth_path is not given.
 
     Args:
-        model: What is measured, at the scales that are trained.
-        trained: The loader of the images that are trained on.
+        model: The model to measure, at the scales that are trained.
+        trained: The loader of the training images.
         start: `training.run_settings.RunSettings`.
     """
     if start.validate_truth_path is None:

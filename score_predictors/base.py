@@ -1,55 +1,56 @@
-"""What the scripts ask of a predictor, and most of what one does.
-
-A subclass makes its backbone; see `Predictor.make_backbone`.
-"""
+"""The base class of score predictors; a subclass makes the backbone."""
 
 import dataclasses
 import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
 
 import keras
 
 from console.errors import InputError
+from console.settings import Settings
 from score_predictors.weight_files import WeightFile
 from training.options import OF_A_STEP, POLICIES
 
 SCORES = 10
 
-# What a lowest score may be.
+# Bounds of the lowest score.
 _FIRST_SCORE_BOUNDS = (0, 1000)
-# The attribute of an `.h5` file that says what its network was made from.
+# The attribute of an `.h5` file that holds the settings of its network.
 _MADE_FROM = "architecture"
 
 
 class Predictor:
-    """A network that predicts how people would score a picture.
+    """A network that predicts people's scores of a picture.
 
     Attributes:
-        name: Its name in the registry.
-        step_options: Names of the fields of `training.options.StepOptions` that its
-            training heeds; flags of the others are refused.
-        settings_classes: One `console.settings.Settings`, which it is made from.
-        settings: Of that class.
+        name: Name in the registry.
+        step_options: Names of the fields of `training.options.StepOptions` that the
+            training uses; flags of other fields are refused.
+        settings_classes: The class of `settings`, a tuple of one.
+        settings: The settings that the network is made from.
         precision: One of `training.options.POLICIES`.
         network: Keras model from float32 (N, H, W, 3) in [-1, 1], any height and
             width, to scores (N, 10), which sum to 1, and features (N, F).
-        backbone: The part of it from the picture to the features.
+        backbone: The part of the network from the picture to the features.
         head: The layer from the features to the scores.
         trains_head_only: Whether only the head is trained.
         dropout: Share of the features that a training step drops.
     """
 
-    name = None
-    step_options = OF_A_STEP
-    settings_classes = ()
+    name: str = ""
+    step_options: Sequence[str] = OF_A_STEP
+    settings_classes: tuple[type[Settings], ...] = ()
     trains_head_only = False
     dropout = 0.0
 
-    def __init__(self, settings, precision="float32"):
+    def __init__(self, settings: Any, precision: str = "float32") -> None:
         """Makes the network, with random weights.
 
         Args:
-            settings: Of the first of `settings_classes`.
-            precision: Of what lies between the first and the last convolution.
+            settings: An instance of the first of `settings_classes`.
+            precision: Precision between the first and the last convolution.
         """
         self.settings, self.precision = settings, precision
         self.backbone = self.make_backbone(POLICIES[precision])
@@ -59,27 +60,32 @@ class Predictor:
         features = self.backbone.output
         self.network = keras.Model(self.backbone.input, [self.head(features), features])
 
-    def make_backbone(self, dtype):
+    def make_backbone(self, dtype: str) -> keras.Model:
         """Makes the network from a picture to its features.
 
         Args:
-            dtype: Keras dtype policy of its inner layers.
+            dtype: Keras dtype policy of the inner layers.
 
         Returns:
-            keras.Model: From float32 (N, H, W, 3), any height and width, to float32
-            (N, F). Its layers have names. Features are dropped after it, by
-            `dropout`; layers that draw at random would not draw anew each step.
+            A model from float32 (N, H, W, 3), any height and width, to float32 (N, F).
+            Its layers have names and are deterministic: random layers would draw the
+            same numbers at each step. `dropout` is applied to the features.
         """
         raise NotImplementedError
 
     @classmethod
-    def from_flags(cls, architecture=None, restore_path=None, precision="float32"):
+    def from_flags(
+        cls,
+        architecture: dict[str, Any] | None = None,
+        restore_path: Path | str | None = None,
+        precision: str = "float32",
+    ) -> Self:
         """Makes the predictor that the flags describe, its weights not yet loaded.
 
         Args:
-            architecture: `architecture()` of the run that goes on, which then count;
-                None for a new one.
-            restore_path: The weights that a new run starts from; None for others.
+            architecture: `architecture()` of the run that is resumed, which overrides
+                the flags; None for a new run.
+            restore_path: The weights that a new run starts from, if given.
             precision: One of `training.options.POLICIES`.
         """
         settings = cls.settings_classes[0].from_flags()
@@ -90,15 +96,15 @@ class Predictor:
         return cls(dataclasses.replace(settings, **known), precision)
 
     @classmethod
-    def from_file(cls, path, flag):
+    def from_file(cls, path: Path | str, flag: str) -> tuple[Self, dict[str, Any]]:
         """Makes the predictor of an `.h5` file, with its weights.
 
         Args:
             path: The file.
-            flag: What gave it, for messages.
+            flag: The flag that gave the file, for messages.
 
         Returns:
-            The predictor, and the file's attributes.
+            The predictor and the file's attributes.
 
         Raises:
             InputError: There is no such file, or it does not fit.
@@ -113,14 +119,17 @@ class Predictor:
             return predictor, attributes
 
     @classmethod
-    def read_settings(cls, file):
-        """Reads what the network of an `.h5` file was made from.
+    def read_settings(cls, file: WeightFile) -> Any:
+        """Reads the settings that the network of an `.h5` file was made from.
 
         Args:
-            file: `score_predictors.weight_files.WeightFile`.
+            file: The file.
+
+        Returns:
+            An instance of the first of `settings_classes`.
 
         Raises:
-            InputError: It does not say it.
+            InputError: The file does not hold such settings.
         """
         try:
             values = json.loads(file.attributes[_MADE_FROM])
@@ -131,29 +140,29 @@ class Predictor:
                 f"are; expected weights of --model={cls.name}."
             ) from error
 
-    def load(self, file):
+    def load(self, file: WeightFile) -> None:
         """Reads all weights.
 
         Args:
-            file: `score_predictors.weight_files.WeightFile`.
+            file: The file.
 
         Raises:
-            InputError: It does not fit.
+            InputError: The file does not fit.
         """
         hint = "It holds another network."
         file.load(self.network.weights, f"--model={self.name}", hint)
 
-    def load_start(self, path=None):
-        """Loads what a new run starts from.
+    def load_start(self, path: Path | str | None = None) -> str:
+        """Loads the weights that a new run starts from.
 
         Args:
-            path: Weights; None for those that the predictor's flags say.
+            path: File of weights; None for the weights that the predictor's flags name.
 
         Returns:
-            str: What that is, for a person.
+            A description of the weights, for a message.
 
         Raises:
-            InputError: It cannot be had.
+            InputError: The weights cannot be loaded.
         """
         if path is None:
             return "random weights"
@@ -161,25 +170,25 @@ class Predictor:
             self.load(file)
         return f"the weights of {path}"
 
-    def architecture(self):
-        """What the predictor was made from, for `from_flags` when a run goes on."""
+    def architecture(self) -> dict[str, Any]:
+        """The settings of the network, for `from_flags` of a resumed run."""
         return dataclasses.asdict(self.settings)
 
-    def attributes(self):
-        """What an `.h5` file says beside the weights: from a name to a value."""
+    def attributes(self) -> dict[str, Any]:
+        """The attributes of an `.h5` file, from a name to a value."""
         return {_MADE_FROM: json.dumps(self.architecture())}
 
-    def copy(self):
-        """Makes another like it, with weights of its own."""
+    def copy(self) -> Self:
+        """Makes a predictor of the same settings with its own weights."""
         return type(self)(self.settings, self.precision)
 
     @property
-    def moving_averages(self):
-        """The variables that follow the pictures trained on: batch normalisation's."""
+    def moving_averages(self) -> list[keras.Variable]:
+        """The moving averages of batch normalisation that training updates."""
         return [] if self.trains_head_only else self.network.non_trainable_weights
 
     @property
-    def trained_weights(self):
+    def trained_weights(self) -> list[keras.Variable]:
         """The variables that are trained."""
         part = self.head if self.trains_head_only else self.network
         return part.trainable_variables

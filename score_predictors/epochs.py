@@ -1,4 +1,4 @@
-"""The hooks of a run that counts epochs: `.h5`, `.csv`, the best."""
+"""Hooks of a run that counts epochs: they write `.h5` and `.csv` and keep the best."""
 
 import csv
 import functools
@@ -6,6 +6,9 @@ import io
 import math
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,39 +16,43 @@ from console.files import written_whole
 from console.progress import SECONDS_BETWEEN_LINES, say, to_clock
 from metrics.scores import emd, lcc, mean_score, srcc
 from score_predictors import weight_files
-from score_predictors.predicting import predict_part
+from score_predictors.predicting import ScoredData, predict_part
+from score_predictors.run_files import RunFiles
+from score_predictors.trainee import Trainee
 from training import run_folder
+from training.checkpoint_writer import CheckpointWriter
 from training.checkpoints import list_checkpoints
 from training.loop import Loop, LoopSettings
+from training.replicas import Team
 from training.summaries import Writer
 
 COLUMNS = (
     *("epoch", "loss", "validation_loss", "validation_srcc", "validation_lcc"),
     *("images_per_second", "waiting_share"),
 )
-# Seconds at least between two saves: within an epoch, which may take hours, and after
-# one, which may take less than its save.
+# Least seconds between two saves: within an epoch, which may take hours, and after an
+# epoch, which may take less time than its save.
 SAVE_SECONDS, EPOCH_SAVE_SECONDS = 600.0, 10.0
 SAVES_KEPT = 2
-# Steps between two looks at whether all is finite, for which the host has to wait.
+# Steps between two checks for values that are not finite, which make the host wait.
 CHECK_STEPS = 50
 
 
-def resume(trainee, loader, files):
-    """Goes on with the newest state that is whole.
+def resume(trainee: Trainee, loader: ScoredData, files: RunFiles) -> str:
+    """Restores the newest complete state.
 
-    Says so where the data set has more or fewer pictures than it had.
+    Tells the user if the number of pictures has changed since then.
 
     Args:
-        trainee: `score_predictors.trainee.Trainee`.
-        loader: A `dataloaders.scored.ScoredLoader`, prepared.
-        files: `score_predictors.run_files.RunFiles`.
+        trainee: The predictor in training.
+        loader: The loader, prepared.
+        files: The run's files.
 
     Returns:
-        str: The checkpoint that was taken.
+        The checkpoint that was restored.
 
     Raises:
-        InputError: There is none that can be read.
+        InputError: No checkpoint can be read.
     """
     taken = run_folder.restore_newest(
         trainee,
@@ -64,30 +71,36 @@ def resume(trainee, loader, files):
     return taken
 
 
-def make_loop(trainee, loader, files, epochs, team=None):
+def make_loop(
+    trainee: Trainee,
+    loader: ScoredData,
+    files: RunFiles,
+    epochs: int,
+    team: Team | None = None,
+) -> Loop:
     """Makes the loop that trains a predictor.
 
     Args:
-        trainee: `score_predictors.trainee.Trainee`, restored to where the run begins.
-        loader: A `dataloaders.scored.ScoredLoader`, prepared.
-        files: `score_predictors.run_files.RunFiles`.
-        epochs: In all, those of earlier starts included.
-        team: `training.replicas.Team`; None for one device.
+        trainee: The predictor in training, restored to where the run begins.
+        loader: The loader, prepared.
+        files: The run's files.
+        epochs: Number of epochs, including epochs of earlier starts.
+        team: The devices; None for one device.
 
     Returns:
-        training.loop.Loop.
+        The loop.
     """
     loader.fills_batches = team is not None and team.replicas > 1
     steps, first = loader.steps_per_epoch, trainee.history.present["first_step"]
     epoch = trainee.epoch
-    # Trained to its end, or with pictures that are gone beyond it: the next batch is
-    # the next epoch's first.
+    # The epoch is trained to its end, or beyond its end if pictures are gone: the next
+    # batch is the first of the next epoch.
     if trainee.step - first >= steps:
         epoch, first = epoch + 1, trainee.step
     loader.begin(epoch, first)
     trainee.history.pictures = loader.count()
     end = first + (epochs - epoch) * steps
-    # Known only now: it depends on how many pictures the epochs so far had.
+    # The end depends on the number of pictures in the epochs so far.
     trainee.optimizer.end_at(end)
     return Loop(
         trainee,
@@ -101,15 +114,15 @@ def make_loop(trainee, loader, files, epochs, team=None):
 
 
 class ByEpochs:
-    """What `training.loop.Loop` calls; see `training.by_steps.BySteps`."""
+    """The hooks that `training.loop.Loop` calls; see `training.by_steps.BySteps`."""
 
-    def __init__(self, loop, files, epochs):
+    def __init__(self, loop: Loop, files: RunFiles, epochs: int) -> None:
         """Takes the loop.
 
         Args:
-            loop: `training.loop.Loop`.
-            files: `score_predictors.run_files.RunFiles`.
-            epochs: In all.
+            loop: The loop, whose model is a `Trainee`.
+            files: The run's files.
+            epochs: Number of epochs, including epochs of earlier starts.
         """
         self.loop, self.trainee, self.loader = loop, loop.model, loop.loader
         self.history, self.files, self.epochs = self.trainee.history, files, epochs
@@ -117,26 +130,26 @@ class ByEpochs:
         self.is_best = False
         self.began = self.saved_at = self.told = 0.0
 
-    def begin(self):
-        """Validates first where an earlier start was stopped before it."""
+    def begin(self) -> None:
+        """Validates first if an earlier start was stopped before its validation."""
         self.began = self.saved_at = self.told = time.monotonic()
         if self.trainee.step >= self._end():
             self._finish_epoch()
 
     def _end(self):
-        """Steps done when the present epoch is."""
+        """Steps done at the end of the present epoch."""
         return self.history.present["first_step"] + self.loader.steps_per_epoch
 
-    def is_look_due(self, done):
-        """See `BySteps.is_look_due`; a GPU is still at work on an epoch's last."""
+    def is_look_due(self, done: int) -> bool:
+        """See `BySteps.is_look_due`; the last step of an epoch is always checked."""
         return done % CHECK_STEPS == 0 or done == self._end()
 
-    def after_step(self, done, batch, values):
+    def after_step(self, done: int, batch: Any, values: dict[str, Any]) -> None:
         """See `BySteps.after_step`."""
         pace = self.loop.pace
         self.history.add(seconds=pace.last, waited=pace.last_waited, images=batch.count)
         if done == self._end():
-            if not self.loop.is_to_stop:  # Else it comes first when the run goes on.
+            if not self.loop.is_to_stop:  # Otherwise it comes first on resuming.
                 self._finish_epoch()
             return
         now, left = time.monotonic(), self._end() - done
@@ -152,26 +165,28 @@ class ByEpochs:
                 f"steps, {pace.left(left)} left"
             )
 
-    def is_complete(self):
+    def is_complete(self) -> bool:
         """See `BySteps.is_complete`."""
         return self.trainee.epoch >= self.epochs
 
-    def close(self):
+    def close(self) -> None:
         """See `BySteps.close`."""
         self.writer.close()
 
-    def validate(self, is_to_stop=lambda: False):
+    def validate(
+        self, is_to_stop: Callable[[], bool] = lambda: False
+    ) -> dict[str, float] | None:
         """Measures the validation part.
 
         Args:
-            is_to_stop: Asked after each batch; says whether to leave off.
+            is_to_stop: Called after each batch; True stops the validation.
 
         Returns:
-            dict: `validation_loss`, `validation_srcc` and `validation_lcc` of the
-            mean score; None if it left off.
+            `validation_loss`, and `validation_srcc` and `validation_lcc` of the mean
+            score; None if the validation was stopped.
 
         Raises:
-            NotFiniteError: A predicted score is not.
+            NotFiniteError: A predicted score is not finite.
         """
         hint = (
             f"What is in {self.files.state}, if anything, is from before; lower "
@@ -191,15 +206,15 @@ class ByEpochs:
         }
 
     def _finish_epoch(self):
-        """Validates, takes note of the epoch, tells it and saves."""
+        """Validates, records the epoch, logs and saves."""
         took, team = self.history.present, self.loop.team
-        values = {"epoch": self.trainee.epoch + 1}
+        values: dict[str, Any] = {"epoch": self.trainee.epoch + 1}
         values["loss"] = float(self.trainee.loss_sum / self.trainee.loss_count)
         values["images_per_second"] = took["images"] / took["seconds"]
         values["waiting_share"] = took["waited"] / took["seconds"]
         losses = [epoch.get("validation_loss") for epoch in self.history.epochs]
         if team.is_chief:
-            # Others wait for it in their next step, so it cannot leave off alone.
+            # Other workers wait in their next step, so the chief cannot stop alone.
             measured = self.validate(
                 lambda: team.workers == 1 and self.loop.is_asked_to_stop()
             )
@@ -214,13 +229,13 @@ class ByEpochs:
         if team.is_chief:
             self._tell(values)
         is_due = time.monotonic() - self.saved_at > EPOCH_SAVE_SECONDS
-        # What is written belongs together, so the best is not written alone.
+        # The files belong together, so the best weights are not written alone.
         if self.is_best or is_due or not list_checkpoints(self.files.state):
             self.saved_at = time.monotonic()
             self.loop.save()
 
     def _tell(self, values):
-        """Says what an epoch came to, also to TensorBoard."""
+        """Logs the values of an epoch, also to TensorBoard."""
         left = self.epochs - values["epoch"]
         now = time.monotonic()
         left, self.began = to_clock((now - self.began) * left), now
@@ -242,8 +257,8 @@ class ByEpochs:
         scalars = {n.replace("validation_", "validation/"): known[n] for n in known}
         self.writer.write(epoch, scalars)
 
-    def save(self, checkpoint_writer):
-        """Writes all of a run's files."""
+    def save(self, checkpoint_writer: CheckpointWriter) -> None:
+        """Writes all files of the run."""
         is_first = not list_checkpoints(self.files.state)
         try:
             if self.is_best:
@@ -255,16 +270,16 @@ class ByEpochs:
             writer.writerows(self.history.epochs)
             with written_whole(self.files.table) as aside:
                 aside.write_text(table.getvalue())
-            # Last, so that a state never says more than the files beside it hold.
+            # Last, so that a state is never ahead of the other files.
             checkpoint_writer.save(self.trainee.step)
         except OSError:
-            if is_first:  # Weights without a state would bar the way to a new start.
+            if is_first:  # Weights without a state would prevent a new start.
                 for path in (self.files.weights, self.files.best, self.files.table):
                     path.unlink(missing_ok=True)
             raise
         self.is_best, self.saved_at = False, time.monotonic()
 
-    def _save_weights(self, path):
+    def _save_weights(self, path: Path) -> None:
         attributes = self.trainee.predictor.attributes() | {
             "first_score": self.loader.first_score,
             "dataloader": self.loader.name,

@@ -9,7 +9,9 @@ import dataclasses
 import json
 import math
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
@@ -22,19 +24,20 @@ from console.files import check_target, opened_whole, written_whole  # noqa: E40
 from console.progress import say, warn  # noqa: E402
 from console.settings import PathName, Settings, is_given, option  # noqa: E402
 from dataloaders import SCORED  # noqa: E402
+from dataloaders.scored_rows import Row  # noqa: E402
 from score_predictors import PREDICTORS  # noqa: E402
 
 with quiet.imports():
     from metrics.scores import accuracy, emd, lcc, mean_score, score_deviation, srcc
     from score_predictors import opening
-    from score_predictors.predicting import make_predict, predict_part
-    from score_predictors.trained_rows import find_trained_rows
+    from score_predictors.predicting import ScoredData, make_predict, predict_part
+    from score_predictors.trained_rows import TrainedRows, find_trained_rows
     from training import devices
 
 MODEL = Choice("model", PREDICTORS, "mobilenetv2", "The network.")
 DATALOADER = Choice("dataloader", SCORED, "ava", "The loader of images and scores.")
 
-# From a column of the table to what it is called there.
+# From a key of the report to its title in the table.
 COLUMNS = {
     "count": "images",
     "srcc": "SRCC",
@@ -49,7 +52,7 @@ COLUMNS = {
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateSettings(Settings):
-    """How a predictor is measured, and what is written."""
+    """How a predictor is measured, and the files to write."""
 
     input_patch_size: int = option(192, "Side of the patches, in pixels.", least=32)
     batch_size: int = option(32, "Patches that are scored at once.")
@@ -63,8 +66,8 @@ class EvaluateSettings(Settings):
 SETTINGS = (opening.PredictorSettings, EvaluateSettings)
 
 
-def main():
-    """Measures, prints a table, writes report and plot."""
+def main() -> None:
+    """Measures, prints a table, and writes report and plot."""
     predictor, settings = (each.from_flags() for each in SETTINGS)
     path = predictor.path
     devices.choose(settings.cuda_device, f"--cuda_device={settings.cuda_device}")
@@ -88,7 +91,7 @@ def main():
     predicted, target = predict_part(loader, predict, "Use other weights.")
     rows = loader.parts["validate"]
     report = {"predictor": str(scorer.source), "first_score": loader.first_score}
-    report |= measure_groups(predicted, target, rows, loader.first_score)
+    report |= measure_groups(predicted, target, rows, loader.first_score)  # type: ignore[arg-type]
     print_table(report)
     if settings.report_path is not None:
         with written_whole(settings.report_path) as aside:
@@ -99,15 +102,15 @@ def main():
         say(f"Wrote {settings.plot_path}")
 
 
-def select_rows(path, loader):
-    """Selects the rows to measure: by the flag, or those that a training validated on.
+def select_rows(path: PathName, loader: ScoredData) -> TrainedRows:
+    """Selects the rows of the flag, or by default the validation rows of the training.
 
     Args:
         path: The predictor's file.
-        loader: A `dataloaders.scored.ScoredLoader`; its rows are selected.
+        loader: The loader, whose rows are selected.
 
     Returns:
-        `score_predictors.trained_rows.TrainedRows`.
+        The rows that the predictor was trained on, as far as known.
     """
     loader.select(parts=("validate",))
     known, flag = find_trained_rows(path, loader), f"{loader.name}_validate_range"
@@ -124,13 +127,13 @@ def select_rows(path, loader):
     return known
 
 
-def tell_trained(path, known, loader):
-    """Says which of the rows to measure the weights were trained on, as far as known.
+def tell_trained(path: PathName, known: TrainedRows, loader: ScoredData) -> None:
+    """Warns of rows to measure that the weights were trained on, as far as known.
 
     Args:
         path: The predictor's file.
-        known: As `select_rows` returned it.
-        loader: Its rows are selected.
+        known: The result of `select_rows`.
+        loader: The loader, with selected rows.
     """
     rows = loader.ranges["validate"]
     trained = known.trained.intersection(rows)
@@ -149,11 +152,11 @@ def tell_trained(path, known, loader):
         )
 
 
-def warn_if_of_others(scorer, loader):
-    """Warns where weights of one data set are measured on another, as far as known.
+def warn_if_of_others(scorer: opening.Scorer, loader: ScoredData) -> bool:
+    """Warns if the weights were trained on another data set, as far as known.
 
     Returns:
-        bool: Whether they are.
+        Whether they were.
     """
     if scorer.dataloader is not None:
         differs = scorer.dataloader != loader.name
@@ -170,23 +173,26 @@ def warn_if_of_others(scorer, loader):
     return differs
 
 
-def measure_groups(predicted, target, rows, first_score):
-    """Measures all images, and those of each group.
+def measure_groups(
+    predicted: np.ndarray, target: np.ndarray, rows: Sequence[Row], first_score: int
+) -> dict[str, Any]:
+    """Measures all images, and the images of each group.
 
-    Means and deviations of people's scores are the database's own; the distribution,
-    which may be made from them, serves the distance alone.
+    Means and deviations of people's scores come from the database. The distribution,
+    which may be computed from them, is used for the EMD only.
 
     Args:
         predicted: float32 (N, 10), distributions.
-        target: float32 (N, 10).
-        rows: N `dataloaders.scored_rows.Row`.
+        target: float32 (N, 10), distributions.
+        rows: The N rows of the images.
         first_score: The lowest of the ten scores.
 
     Returns:
-        dict: `all` and `groups`, of which each has the keys of `COLUMNS`, and
-        `images`, a list: `name`, `predicted` and `target` mean score of each.
+        `all`, a dict with the keys of `COLUMNS`; `groups`, a dict from a group's name
+        to such a dict; and `images`, a list with the `name` and the `predicted` and
+        `target` mean score of each image.
     """
-    groups = {}
+    groups: dict[str, list[int]] = {}
     for index, row in enumerate(rows):
         if row.group is not None:
             groups.setdefault(row.group, []).append(index)
@@ -202,7 +208,7 @@ def measure_groups(predicted, target, rows, first_score):
             )
             for name, indices in sorted(groups.items())
         },
-        # A list, since a name may come twice.
+        # A list, because names may repeat.
         "images": [
             {"name": row.name, "predicted": float(mean), "target": row.mean}
             for row, mean in zip(rows, means, strict=True)
@@ -210,7 +216,9 @@ def measure_groups(predicted, target, rows, first_score):
     }
 
 
-def measure(predicted, target, rows, first_score):
+def measure(
+    predicted: np.ndarray, target: np.ndarray, rows: Sequence[Row], first_score: int
+) -> dict[str, float]:
     """Measures some images; see `measure_groups`."""
     ours = mean_score(predicted, first_score)
     theirs = np.array([row.mean for row in rows])
@@ -227,8 +235,8 @@ def measure(predicted, target, rows, first_score):
     }
 
 
-def print_table(report):
-    """Prints the groups' values, then those of all images."""
+def print_table(report: Mapping[str, Any]) -> None:
+    """Prints the values of each group, then of all images."""
     width = max(len("all"), *map(len, report["groups"]), 0)
     say(" " * width + "".join(f"  {title:>11}" for title in COLUMNS.values()))
     for name, values in {**report["groups"], "all": report["all"]}.items():
@@ -243,7 +251,7 @@ def _to_cell(value):
 
 
 def _to_json(value):
-    """What has no value, as the correlation of constants, becomes null."""
+    """Replaces NaN, such as the correlation of constants, by null."""
     if isinstance(value, dict):
         return {key: _to_json(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -251,11 +259,11 @@ def _to_json(value):
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def draw_scatter(images, path):
+def draw_scatter(images: Sequence[Mapping[str, Any]], path: Path | str) -> None:
     """Draws predicted against true mean scores, a dot for each image.
 
     Args:
-        images: As of `measure_groups`.
+        images: `images` of `measure_groups`.
         path: The PNG file.
     """
     import matplotlib

@@ -5,14 +5,16 @@ r"""Freezes a score predictor: network and weights in one file.
     python score_predictors/freeze.py --restore_path=train/ava.h5 --format=onnx \
         --output_path=train/ava.onnx
 
-The file takes pictures of any size. It is read back and compared with the network
-before it is called done.
+The file takes pictures of any size. The script reads it back and compares it with the
+network before it reports success.
 """
 
 import dataclasses
 import functools
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
@@ -33,22 +35,23 @@ with quiet.imports():
 
 MODEL = Choice("model", PREDICTORS, "mobilenetv2", "The network.")
 
-# Odd and even sizes: each is padded in its own way.
+# An even and an odd size, which are padded differently.
 SIDES = (192, 199)
-# Of scores' shares, and of features, in turn; other programs sum in another order.
+# Tolerances of scores and of features, for our `.pb` (True) and for other formats,
+# whose programs sum in another order.
 TOLERANCES = {True: (1e-5, 1e-4), False: (1e-4, 1e-3)}
 
 
 @dataclasses.dataclass(frozen=True)
 class FreezeSettings(opening.FirstScore):
-    """What is frozen."""
+    """The predictor to freeze."""
 
     restore_path: PathName = option("score_predictor.h5", "The weights, an .h5 file.")
 
 
 @dataclasses.dataclass(frozen=True)
 class ExportSettings(formats.ExportSettings):
-    """What it is written as, and where to."""
+    """The format of the file and its path."""
 
     output_path: PathName = formats.ExportSettings.with_default(
         "output_path", "score_predictor_frozen.pb"
@@ -58,8 +61,8 @@ class ExportSettings(formats.ExportSettings):
 SETTINGS = (FreezeSettings, ExportSettings)
 
 
-def main():
-    """Freezes, reads back, compares."""
+def main() -> None:
+    """Freezes a predictor, reads the file back and compares."""
     settings, export = (each.from_flags() for each in SETTINGS)
     devices.choose("-1")
     file_format, target = export.find()
@@ -97,22 +100,27 @@ def main():
         )
 
 
-def open_file(file_format, exported, path):
-    """A function from pictures to scores and features, with what was written."""
+def open_file(
+    file_format: type[formats.Format], exported: formats.Network, path: Path
+) -> Callable[[np.ndarray], Sequence[Any]]:
+    """Opens the written file as a function from pictures to scores and features."""
     if file_format is formats.FrozenFile:
         return predictor.FrozenPredictor(path)
     return file_format.load(exported, path)
 
 
-def compare(network, predict):
-    """Largest differences of scores and of features, on noise.
+def compare(
+    network: Callable[[np.ndarray], Sequence[Any]],
+    predict: Callable[[np.ndarray], Sequence[Any]],
+) -> np.ndarray:
+    """Finds the largest differences of scores and of features, on noise.
 
     Args:
-        network: Of Keras, from pictures to scores and features.
-        predict: What was written, likewise.
+        network: The Keras network, from pictures to scores and features.
+        predict: The function of the written file, likewise.
 
     Returns:
-        float32 (2,): NaN where one of them is.
+        float32 (2,); NaN if an output is NaN.
     """
     differences = []
     for side in SIDES:
@@ -122,7 +130,7 @@ def compare(network, predict):
         differences.append(
             [np.abs(np.asarray(a) - np.asarray(b)).max() for a, b in pairs]
         )
-    # NumPy's maximum keeps NaN, and NaN is within no tolerance.
+    # NumPy's maximum keeps NaN, which exceeds any tolerance.
     return np.max(differences, axis=0)
 
 

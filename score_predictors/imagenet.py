@@ -1,4 +1,4 @@
-"""ImageNet's weights for MobileNetV2: downloaded once, into the folder of Keras."""
+"""Downloads ImageNet's weights for MobileNetV2 to the cache folder of Keras."""
 
 import errno
 import functools
@@ -15,24 +15,24 @@ from console.errors import InputError
 ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 SIZE = 192
 HOST = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2"
-# Seconds without an answer after which a download is given up.
+# Seconds without an answer after which a download fails.
 PATIENCE = 15.0
-# A disk that is full or cannot be written to.
+# Errors of a disk that is full or cannot be written to.
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 
 
-def fetch(alpha):
+def fetch(alpha: float) -> Path:
     """Finds the weights, or downloads them.
 
     Args:
         alpha: Width of the network.
 
     Returns:
-        Path: An HDF5 file that is whole.
+        A complete HDF5 file.
 
     Raises:
-        InputError: There are none of this width, or they cannot be downloaded.
-        OSError: They cannot be written, for example on a full disk.
+        InputError: There are no weights of this width, or the download fails.
+        OSError: The file cannot be written, for example on a full disk.
     """
     if alpha not in ALPHAS:
         raise InputError(
@@ -47,14 +47,14 @@ def fetch(alpha):
     address, patience = f"{HOST}/{name}", socket.getdefaulttimeout()
     get = functools.partial(keras.utils.get_file, name, address, cache_subdir="models")
     socket.setdefaulttimeout(PATIENCE)
-    if not sys.stdout.isatty():  # Keras would write a line for each part that comes.
+    if not sys.stdout.isatty():  # Keras would write a line for each received chunk.
         keras.config.disable_interactive_logging()
     try:
         path = Path(get())
-        # A download that a kill cut off has the name of a whole one.
+        # A download that was killed leaves an incomplete file under the final name.
         if not is_whole(path):
             get(force_download=True)
-    # Keras raises nothing narrower for what a server answers.
+    # Keras raises a plain Exception for errors of the server.
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _DISK:
             raise
@@ -67,8 +67,8 @@ def fetch(alpha):
     return path
 
 
-def is_whole(path):
-    """Whether a file opens; HDF5 notices when its end is missing."""
+def is_whole(path: Path) -> bool:
+    """Whether a file opens as HDF5, which fails if its end is missing."""
     try:
         with h5py.File(path, "r"):
             return True

@@ -1,5 +1,7 @@
 """Batch normalisation as one operation."""
 
+from typing import Any
+
 import keras
 
 if keras.backend.backend() == "tensorflow":
@@ -7,16 +9,16 @@ if keras.backend.backend() == "tensorflow":
 
 
 class FusedBatchNormalization(keras.layers.BatchNormalization):
-    """Keras' `BatchNormalization` over (N, H, W, C), trained faster.
+    """Keras' `BatchNormalization` over (N, H, W, C), faster in training.
 
-    Keras 3 computes mean, variance and the normalisation one after the other; in
+    Keras 3 computes mean, variance and the normalisation one after the other. With
     TensorFlow's fused operation a training step of MobileNetV2 takes half the time. As
-    in Keras 2, the running variance is that of a sample, N / (N - 1) times the batch's.
-    Other backends do as Keras does.
+    in Keras 2, the moving variance uses the sample variance, N / (N - 1) times the
+    variance of the batch. Other backends use Keras' implementation.
     """
 
-    def call(self, x, training=None, mask=None):
-        """Normalises by the batch in training, else by the running averages."""
+    def call(self, x: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Normalises by the batch in training, otherwise by the moving averages."""
         if keras.backend.backend() != "tensorflow":
             return super().call(x, training=training, mask=mask)
         parameters = self.gamma.value, self.beta.value

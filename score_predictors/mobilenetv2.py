@@ -2,10 +2,13 @@
 
 Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", CVPR 2018;
 Talebi and Milanfar, "NIMA: neural image assessment", IEEE TIP 2018. Unlike Keras'
-own, it takes pictures of any size and pads each as the network built for that size.
+MobileNetV2, it takes pictures of any size, with the padding that Keras uses for each
+size.
 """
 
 import dataclasses
+from pathlib import Path
+from typing import Any, Self
 
 import keras
 
@@ -20,17 +23,17 @@ from score_predictors.weight_files import WeightFile
 
 ALPHA_BOUNDS = (0.05, 4.0)
 
-# Arrays of weights without the last layer, whatever the width.
+# Number of weight arrays without the last layer, for any width.
 _ARRAYS = 260
 # The first and the last convolution.
 _FLOAT32 = ("Conv1", "Conv_1")
-# Channels that the last but one convolution has for each unit of alpha.
+# Channels of the last but one convolution for each unit of alpha.
 _LAST_CHANNELS = 320
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings(settings.Settings):
-    """What the network is made from, and how it is trained."""
+    """Settings of the network and of its training."""
 
     flag_prefix = "mobilenetv2_"
 
@@ -47,7 +50,7 @@ class Settings(settings.Settings):
         least=0.0,
         most=0.99,
     )
-    # From none, 0.999 would keep too much of what is random.
+    # From random weights, 0.999 would keep too much of the initial averages.
     bn_momentum: float | None = option(
         None,
         "Momentum of batch normalisation's running averages; if not given 0.999, "
@@ -64,12 +67,12 @@ class Settings(settings.Settings):
 
 
 class MobileNetV2(Predictor):
-    """See the module's docstring."""
+    """MobileNetV2 as a score predictor; see the module's docstring."""
 
     name = "mobilenetv2"
     settings_classes = (Settings,)
 
-    def __init__(self, settings, precision="float32"):
+    def __init__(self, settings: Settings, precision: str = "float32") -> None:
         """See `Predictor`; chooses the momentum of batch normalisation if not given."""
         if settings.bn_momentum is None:
             momentum = 0.9 if settings.weights == "none" else 0.999
@@ -78,7 +81,7 @@ class MobileNetV2(Predictor):
         self.trains_head_only = settings.train_last_only
         self.dropout = settings.dropout
 
-    def make_backbone(self, dtype):
+    def make_backbone(self, dtype: str) -> keras.Model:
         """See `Predictor.make_backbone`."""
         base = _make_base(self.settings.alpha, self.settings.bn_momentum, dtype)
         features = keras.layers.GlobalAveragePooling2D(
@@ -87,20 +90,25 @@ class MobileNetV2(Predictor):
         return keras.Model(base.input, features)
 
     @classmethod
-    def from_flags(cls, architecture=None, restore_path=None, precision="float32"):
-        """See `Predictor.from_flags`; what --restore_path names knows its alpha."""
-        is_new = architecture is None and restore_path is not None
-        if is_new and "alpha" not in Settings.given():
+    def from_flags(
+        cls,
+        architecture: dict[str, Any] | None = None,
+        restore_path: Path | str | None = None,
+        precision: str = "float32",
+    ) -> Self:
+        """See `Predictor.from_flags`; alpha defaults to that of --restore_path."""
+        is_given = "alpha" in Settings.given()
+        if architecture is None and restore_path is not None and not is_given:
             with WeightFile(restore_path, "--restore_path") as file:
                 architecture = {"alpha": _read_alpha(file)}
         return super().from_flags(architecture, restore_path, precision)
 
     @classmethod
-    def read_settings(cls, file):
+    def read_settings(cls, file: WeightFile) -> Settings:
         """See `Predictor.read_settings`."""
         return Settings(alpha=_read_alpha(file))
 
-    def load_start(self, path=None):
+    def load_start(self, path: Path | str | None = None) -> str:
         """See `Predictor.load_start`."""
         weights = self.settings.weights
         if path is not None or weights == "none":
@@ -118,15 +126,15 @@ class MobileNetV2(Predictor):
             self._load(file, self.backbone.weights)
         return "ImageNet's weights" if is_imagenet else f"those of {weights}"
 
-    def attributes(self):
+    def attributes(self) -> dict[str, Any]:
         """See `Predictor.attributes`."""
         return {"alpha": self.settings.alpha}
 
-    def architecture(self):
+    def architecture(self) -> dict[str, Any]:
         """See `Predictor.architecture`."""
         return {name: getattr(self.settings, name) for name in ("alpha", "bn_momentum")}
 
-    def load(self, file):
+    def load(self, file: WeightFile) -> None:
         """See `Predictor.load`."""
         self._load(file, self.network.weights)
 
@@ -142,7 +150,7 @@ class MobileNetV2(Predictor):
 
 
 def _make_base(alpha, momentum, policy):
-    """Keras' MobileNetV2 without its top, changed to take any size."""
+    """Keras' MobileNetV2 without its top, changed to take pictures of any size."""
     keras.config.set_image_data_format("channels_last")
     keras.config.set_floatx("float32")
     base = keras.applications.MobileNetV2(
@@ -151,8 +159,8 @@ def _make_base(alpha, momentum, policy):
 
     def revise(layer):
         config = layer.get_config()
-        # Keras pads by hand before convolutions of stride 2, by the size that the
-        # network was built for; 'same' gives that padding at every size.
+        # Keras pads explicitly before convolutions of stride 2, for the size that the
+        # network is built for; 'same' gives the right padding at every size.
         if isinstance(layer, keras.layers.ZeroPadding2D):
             return keras.layers.Identity(name=layer.name)
         if isinstance(layer, keras.layers.DepthwiseConv2D):
@@ -167,12 +175,12 @@ def _make_base(alpha, momentum, policy):
 
 
 def _read_alpha(file):
-    """The width of the network whose weights a file holds.
+    """Finds the width of the network from its file of weights.
 
-    The first layer would not do: 0.35 and 0.5 have 16 channels there.
+    The first layer does not tell: it has 16 channels for both 0.35 and 0.5.
 
     Raises:
-        InputError: It holds no MobileNetV2.
+        InputError: The file does not hold a MobileNetV2.
     """
     alpha = file.read_number("alpha", *ALPHA_BOUNDS)
     if alpha is not None:

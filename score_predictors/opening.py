@@ -1,7 +1,9 @@
-"""Opens a predictor of either kind of file: what evaluate and predict share."""
+"""Opens a predictor from weights or a frozen file, for `evaluate` and `predict`."""
 
 import dataclasses
 import functools
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from console.choices import load
 from console.errors import InputError
@@ -14,34 +16,42 @@ class Scorer:
     """A predictor that is ready to score pictures.
 
     Attributes:
-        network: From float32 (N, H, W, 3) in [-1, 1] to scores and features.
+        network: A function from float32 (N, H, W, 3) in [-1, 1] to scores and features.
         source: The file, for reports.
-        first_score: The lowest of the ten scores; the others follow in steps of one.
-            None where the file does not say it.
-        dataloader: Name of the loader that it was trained with; None likewise.
-        side: The only height and width that it takes; None for any.
+        first_score: The lowest of the ten scores; the others follow in steps of 1.
+            None if the file does not hold it.
+        dataloader: Name of the loader of the training; None if the file does not hold
+            it.
+        side: The only height and width of pictures that it takes; None for any.
     """
 
-    def __init__(self, network, source, first_score=None, dataloader=None, side=None):
-        """Takes what it is made of."""
+    def __init__(
+        self,
+        network: Callable[[Any], Sequence[Any]],
+        source: PathName,
+        first_score: int | None = None,
+        dataloader: str | None = None,
+        side: int | None = None,
+    ) -> None:
+        """Sets the attributes."""
         self.network, self.source, self.side = network, source, side
         self.first_score, self.dataloader = first_score, dataloader
 
 
 @dataclasses.dataclass(frozen=True)
 class PredictorSettings(Settings):
-    """Which predictor to open."""
+    """The predictor to open."""
 
     restore_path: PathName | None = option(None, "Its weights, an .h5 file.")
     model_name: PathName | None = option(None, "In their place: its frozen .pb file.")
 
     @property
-    def path(self):
-        """The file."""
-        return self.restore_path or self.model_name
+    def path(self) -> PathName:
+        """The file; `check` ensures that there is one."""
+        return self.restore_path or self.model_name  # type: ignore[return-value]
 
-    def check(self):
-        """See `Settings.check`: one file is given, or else nothing long is begun."""
+    def check(self) -> None:
+        """See `Settings.check`: exactly one file must be given."""
         given = [path for path in (self.restore_path, self.model_name) if path]
         if len(given) != 1:
             found = "both" if given else "neither"
@@ -50,14 +60,14 @@ class PredictorSettings(Settings):
                 "frozen file, .pb); expected one of them."
             )
 
-    def open(self, name):
-        """Opens it.
+    def open(self, name: str) -> Scorer:
+        """Opens the predictor.
 
         Args:
             name: Name of the predictor in the registry.
 
         Returns:
-            Scorer.
+            The predictor, ready to score.
 
         Raises:
             InputError: The file does not fit.
@@ -79,7 +89,7 @@ class PredictorSettings(Settings):
 
 @dataclasses.dataclass(frozen=True)
 class FirstScore(Settings):
-    """What files of other programs do not say."""
+    """The lowest score, for files of other programs that do not hold it."""
 
     first_score: int | None = option(
         None,

@@ -1,17 +1,19 @@
-r"""Scores pictures, best first.
+r"""Scores pictures and sorts them, best first.
 
     python score_predictors/predict.py --restore_path=train/ava.h5 --input_path=photos
     python score_predictors/predict.py --model_name=ava.pb --input_path=photo.jpg
 
 A score is the mean of the predicted distribution: 1 to 10 with weights trained on AVA,
-TID2013's 0 to 9 with weights trained on that.
+0 to 9 with weights trained on TID2013.
 """
 
 import csv
 import dataclasses
 import io
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
@@ -37,14 +39,14 @@ with quiet.imports():
 
 MODEL = Choice("model", PREDICTORS, "mobilenetv2", "The network.")
 BATCH_SIZE = 32
-# What AVA's scores begin with.
+# The lowest score of AVA.
 FIRST_SCORE = 1
 COLUMNS = ("score", "deviation", "picture")
 
 
 @dataclasses.dataclass(frozen=True)
 class PredictSettings(opening.FirstScore):
-    """Which pictures are scored, and how."""
+    """The pictures to score, and how to score them."""
 
     input_path: PathName = option(
         None, "A picture or a folder of pictures.", is_required=True
@@ -67,8 +69,8 @@ class PredictSettings(opening.FirstScore):
 SETTINGS = (PredictSettings, opening.PredictorSettings, limits.LimitSettings)
 
 
-def main():
-    """Scores every picture."""
+def main() -> int | None:
+    """Scores every picture; returns the exit status."""
     settings, predictor, most = (each.from_flags() for each in SETTINGS)
     devices.choose("0" if settings.use_gpu else "-1", "--use_gpu")
     most.take()
@@ -105,8 +107,8 @@ def main():
     return 1 if broken else None
 
 
-def choose_first_score(scorer, given):
-    """The lowest of the ten scores, by the flag or the file; says if neither does."""
+def choose_first_score(scorer: opening.Scorer, given: int | None) -> int:
+    """The lowest of the ten scores, from the flag, the file, or AVA with a message."""
     if given is not None:
         return given
     if scorer.first_score is not None:
@@ -118,22 +120,28 @@ def choose_first_score(scorer, given):
     return FIRST_SCORE
 
 
-def score_all(paths, predict, side):
+def score_all(
+    paths: Sequence[Path],
+    predict: Callable[[np.ndarray], Any],
+    side: int | None,
+) -> tuple[dict[Path, np.ndarray], list[Path]]:
     """Predicts the distribution of each picture.
 
     Args:
         paths: The pictures.
-        predict: As of `score_predictors.predicting.make_predict`.
-        side: Of the square in the middle that is scored; None for whole pictures.
+        predict: A function made by `score_predictors.predicting.make_predict`.
+        side: Side of the square in the middle to score; None for whole pictures.
 
     Returns:
-        dict: From a path to float32 (10,).
-        list: Pictures that could not be read; each was named in a warning.
+        scored: From a path to float32 (10,).
+        broken: Pictures that could not be read; a warning named each.
 
     Raises:
-        InputError: None of them could be read, or the scores are not finite.
+        InputError: No picture can be read, or the scores are not finite.
     """
-    scored, broken, waiting = {}, [], {}
+    scored: dict[Path, np.ndarray] = {}
+    waiting: dict[Path, np.ndarray] = {}
+    broken: list[Path] = []
 
     def score_waiting():
         if waiting:
@@ -163,14 +171,14 @@ def score_all(paths, predict, side):
     return scored, broken
 
 
-def write_report(rows, path):
-    """Writes (score, deviation, picture) of each row, whole or not at all."""
+def write_report(rows: Iterable[tuple[float, float, Path]], path: Path | str) -> None:
+    """Writes the (score, deviation, picture) rows, completely or not at all."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows((f"{mean:.4f}", f"{std:.4f}", name) for mean, std, name in rows)
     with written_whole(path) as aside:
-        # Names of files need not be UTF-8; here they stay the bytes that they are.
+        # Names of files need not be UTF-8; this keeps their bytes.
         aside.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape")
 
 

@@ -1,5 +1,8 @@
 """Predicts the scores of patches and of a whole part of a data set."""
 
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
 import numpy as np
 import tensorflow as tf
 
@@ -9,11 +12,54 @@ from training.prefetch import Prefetch
 from training.state import NotFiniteError
 
 
-def make_predict(network):
+class ScoredData(Protocol):
+    """A loader of pictures and scores; see `dataloaders.scored.ScoredLoader`."""
+
+    name: str
+    first_score: int
+    settings: Any
+    fills_batches: bool
+    ranges: dict[str, Any]
+    parts: dict[str, list[Any]]
+
+    @property
+    def batch_size(self) -> int:
+        """Pictures in a batch."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of the training part."""
+
+    @property
+    def validation_batches(self) -> int:
+        """Batches of the validation part."""
+
+    def select(self, parts: Sequence[str] = ...) -> None:
+        """Selects the rows of some parts."""
+
+    def describe(self) -> str:
+        """Identifies the selected rows."""
+
+    def count(self) -> dict[str, int]:
+        """Pictures of each part."""
+
+    def begin(self, epoch: int, first_step: int) -> None:
+        """Sets the step at which an epoch begins."""
+
+    def batch(self, step: int, share: slice = ...) -> Any:
+        """Draws the training batch of one step."""
+
+    def validation_batch(self, position: int) -> Any:
+        """Loads one batch of the validation part."""
+
+
+def make_predict(
+    network: Callable[[tf.Tensor], Sequence[tf.Tensor]],
+) -> Callable[[np.ndarray], tf.Tensor]:
     """Makes a function from uint8 patches to the network's scores.
 
     Args:
-        network: As of `score_predictors.base.Predictor`, or a frozen one.
+        network: A function from float32 (N, H, W, 3) in [-1, 1] to scores and features.
 
     Returns:
         A function from uint8 (N, P, P, 3), RGB, to float32 (N, 10).
@@ -25,38 +71,43 @@ def make_predict(network):
     )
 
 
-def predict_part(loader, predict, hint, is_to_stop=lambda: False):
+def predict_part(
+    loader: ScoredData,
+    predict: Callable[[np.ndarray], tf.Tensor],
+    hint: str,
+    is_to_stop: Callable[[], bool] = lambda: False,
+) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
     """Predicts the scores of the whole validation part.
 
     Args:
-        loader: A `dataloaders.scored.ScoredLoader`, prepared.
-        predict: As of `make_predict`.
-        hint: What a message about scores that are not finite advises.
-        is_to_stop: Asked after each batch; says whether to leave off.
+        loader: The loader, prepared.
+        predict: A function made by `make_predict`.
+        hint: Advice at the end of a message about scores that are not finite.
+        is_to_stop: Called after each batch; True stops the prediction.
 
     Returns:
-        predicted: float32 (N, 10); None if it left off.
-        target: float32 (N, 10); likewise.
+        predicted: float32 (N, 10); None if the prediction was stopped.
+        target: float32 (N, 10); None if the prediction was stopped.
 
     Raises:
         InputError: A picture cannot be read.
         NotFiniteError: A predicted score is not finite.
     """
     count, threads = loader.validation_batches, loader.settings.threads
-    predicted, target = [], []
+    outputs, targets = [], []
     with (
         Prefetch(loader.validation_batch, 0, count, threads, 2 * threads) as batches,
         Progress(count, "Validating", "batch") as progress,
     ):
         for _ in range(count):
             batch = batches.get()
-            predicted.append(np.asarray(predict(batch.patches)))
-            target.append(batch.distributions)
+            outputs.append(np.asarray(predict(batch.patches)))
+            targets.append(batch.distributions)
             progress.advance()
             if is_to_stop():
                 return None, None
-    predicted, target = np.concatenate(predicted), np.concatenate(target)
-    bad = ~np.isfinite(predicted).all(axis=1)
+    predicted, target = np.concatenate(outputs), np.concatenate(targets)
+    bad: np.ndarray = ~np.isfinite(predicted).all(axis=1)
     if bad.any():
         name = loader.parts["validate"][int(np.argmax(bad))].name
         raise NotFiniteError(

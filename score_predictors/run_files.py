@@ -1,14 +1,14 @@
-"""Where a run of a predictor's training writes.
+"""The files of a predictor's training run.
 
-A run is a file of weights and what stands beside it under the same name, so several
-runs share a folder:
+A run is a file of weights and further files of the same stem, so that several runs can
+share a folder:
 
     ava.h5              weights after the last step
-    ava.best.h5         those of the epoch with the least validation loss
-    ava.state/          weights, optimizer and position, to go on from
+    ava.best.h5         weights of the epoch with the least validation loss
+    ava.state/          weights, optimizer and position, for resuming
     ava.csv             a line for each epoch
     ava.arguments.json  the flags of the last start
-    ava/                TensorBoard's files
+    ava/                files of TensorBoard
 """
 
 import itertools
@@ -18,19 +18,19 @@ from console.errors import InputError
 from console.files import check_target
 from score_predictors import weight_files
 
-# What is written beside `ava.h5` ends so, with or without a further ending.
+# Endings of the files beside `ava.h5`, with or without a further ending.
 TAKEN_ENDINGS = (".best", ".state", ".csv", ".json")
 
 
 class RunFiles:
-    """Where a run writes, by the name of its weights."""
+    """The paths of a run, by the name of its weights."""
 
-    def __init__(self, train_path, weight_filename):
+    def __init__(self, train_path: Path | str, weight_filename: str) -> None:
         """Takes the folder and the name.
 
         Raises:
-            InputError: The name is none that Keras reads weights from, or what belongs
-                to another run is called so.
+            InputError: Keras does not read weights from a file of this name, or a file
+                of another run can have it.
         """
         weight_files.check_name(weight_filename, "--weight_filename")
         if Path(weight_filename).name != weight_filename:
@@ -54,27 +54,27 @@ class RunFiles:
         self.logs = self.folder / self.stem
 
     @property
-    def all(self):
-        """All paths, those of folders last."""
+    def all(self) -> tuple[Path, ...]:
+        """All paths; folders come last."""
         files = (self.weights, self.best, self.table, self.arguments)
         return (*files, self.state, self.logs)
 
-    def check(self):
-        """Refuses what could not be written, before anything long is begun.
+    def check(self) -> None:
+        """Checks all paths before any long work.
 
         Raises:
-            InputError: A path is taken by something else, or cannot be written to.
+            InputError: A path is of another kind, or cannot be written to.
         """
         check_target(self.folder, "--train_path", is_folder=True)
         for path in self.all:
             is_folder = path in (self.state, self.logs)
             check_target(path, "--weight_filename", is_folder)
 
-    def check_new(self):
-        """Refuses to begin a run where weights are that it would replace.
+    def check_new(self) -> None:
+        """Refuses to begin a run that would replace existing weights.
 
         Raises:
-            InputError: There are such weights, but no state to go on from.
+            InputError: There are weights without a state to resume from.
         """
         there = [path for path in (self.weights, self.best) if path.exists()]
         if there:
@@ -85,11 +85,11 @@ class RunFiles:
                 "keeps it aside."
             )
 
-    def set_aside(self):
-        """Renames all of a run, so that a new one can begin; nothing is deleted.
+    def set_aside(self) -> Path | None:
+        """Renames all files of a run, so that a new run can begin.
 
         Returns:
-            Path: What the weights are called now; None if there was no run.
+            The new path of the weights; None if there was no run.
         """
         if not any(path.exists() for path in self.all):
             return None

@@ -3,7 +3,7 @@ r"""Trains a score predictor.
     python score_predictors/train.py --dataloader=ava --ava_dataset_path=AVA.txt \
         --ava_image_path=images --train_path=train --weight_filename=ava.h5
 
-The same command goes on where it was stopped.
+The same command resumes a run that was stopped.
 """
 
 import contextlib
@@ -45,7 +45,7 @@ DATALOADER = Choice("dataloader", SCORED, "ava", "The loader of images and score
 
 @dataclasses.dataclass(frozen=True)
 class RunSettings(Settings):
-    """How a predictor is trained, and where."""
+    """How a predictor is trained, and where its files go."""
 
     batch_size: int = option(32, "Patches in a training step.")
     input_patch_size: int = option(192, "Side of the patches, in pixels.", least=32)
@@ -83,8 +83,8 @@ class RunSettings(Settings):
 SETTINGS = (RunSettings, StepOptions)
 
 
-def main():
-    """Trains the predictor that the flags describe."""
+def main() -> int | None:
+    """Trains the predictor that the flags describe; returns the exit status."""
     run, options = (each.from_flags() for each in SETTINGS)
     device = devices.choose_asked(run.cuda_device)
     check_heeded(MODEL.load(), options)
@@ -97,20 +97,20 @@ def main():
     name = f"--weight_filename={run.weight_filename}"
     with contextlib.ExitStack() as stack:
         stack.enter_context(team.watching())
-        if team.is_chief:  # Of several workers, one writes.
+        if team.is_chief:  # Only one of several workers writes.
             stack.enter_context(Lock(files.folder, name, f".{files.stem}.lock"))
         return _train(team, run, options, files, device)
 
 
 def _train(team, run, options, files, device):
-    """Trains, once nobody else writes the same files.
+    """Trains while no other process writes the same files.
 
     Args:
         team: `training.replicas.Team`.
         run: `RunSettings`.
         options: `StepOptions`.
         files: `score_predictors.run_files.RunFiles`.
-        device: What the devices are called.
+        device: Name of the devices.
 
     Returns:
         None, or the exit status that a signal asks for.
@@ -124,7 +124,7 @@ def _train(team, run, options, files, device):
         files.check_new()
     before = {} if is_new else run_folder.read_before(files.state, files.arguments)
     keras.utils.set_random_seed(run.seed)
-    # Of another predictor it is refused below.
+    # The run of another predictor is refused below.
     is_same = before.get("model") == predictor_class.name
     with team.strategy.scope():
         predictor = predictor_class.from_flags(
@@ -138,7 +138,7 @@ def _train(team, run, options, files, device):
         **{choice.flag: choice.name for choice in (MODEL, DATALOADER)},
         "data_set": loader.describe(),
         "architecture": predictor.architecture(),
-        # A later start may give another, or none, and takes nothing from it.
+        # A later start may give another path or none; it does not read the file.
         "first_restore_path": before.get(
             "first_restore_path", before.get("restore_path", run.restore_path)
         ),
@@ -149,7 +149,7 @@ def _train(team, run, options, files, device):
         arguments,
         list_changes(*classes) | {"first_restore_path": "freely"},
     )
-    # All that may be wrong comes before pictures are looked at, which may take long.
+    # Errors should come before the pictures are checked, which may take long.
     start = predictor.load_start(run.restore_path) if is_new else None
     loader.prepare()
 

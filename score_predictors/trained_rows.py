@@ -1,46 +1,52 @@
-"""Which rows of a data set weights were trained on, as far as their runs say it."""
+"""Finds the rows of a data set that weights were trained on, from records of runs."""
 
 import contextlib
 import copy
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from console.errors import InputError
+from score_predictors.predicting import ScoredData
 from score_predictors.run_files import RunFiles
 from score_predictors.weight_files import ENDING
 from training import run_folder
 
-# Of a loader's rows, in the order in which it describes them.
+# Parts of a loader's rows, in the order of its description.
 PARTS = ("train", "validate")
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainedRows:
-    """What is known.
+    """The rows that weights were trained on, as far as known.
 
     Attributes:
-        trained: Indices of the rows that were trained on, a frozenset.
-        validate_range: Rows that the last training validated on, as its flag said;
-            None where that is not known, or was of another data set.
-        unknown: Why more rows may have been trained on; None where all are known.
+        trained: Indices of the rows.
+        validate_range: Value of the flag of the rows that the last training validated
+            on; None if it is not known or of another data set.
+        unknown: The reason why further rows may have been trained on; None if all rows
+            are known.
     """
 
-    trained: frozenset = frozenset()
+    trained: frozenset[int] = frozenset()
     validate_range: str | None = None
     unknown: str | None = None
 
 
-def find_trained_rows(path, loader):
+def find_trained_rows(path: Path | str, loader: ScoredData) -> TrainedRows:
     """Looks up the run that wrote weights, and the runs that it started from.
 
     Args:
-        path: The weights, `.h5`, beside what else belongs to their run.
-        loader: A `dataloaders.scored.ScoredLoader` whose rows are read.
+        path: The weights, `.h5`, beside the other files of their run.
+        loader: The loader, whose rows are read.
 
     Returns:
-        TrainedRows.
+        The rows, as far as known.
     """
-    trained, validate_range, seen, start = set(), None, [], path
+    trained: set[int] = set()
+    seen: list[Path] = []
+    start: Path | str | None = path
+    validate_range = None
     while start is not None:
         try:
             before = _read_run(Path(start), seen)
@@ -52,16 +58,16 @@ def find_trained_rows(path, loader):
         except InputError as error:
             return TrainedRows(frozenset(trained), validate_range, str(error))
         seen.append(Path(start).resolve())
-        # A later start of a run need not name what the first one started from.
+        # A later start of a run may lack the --restore_path of the first start.
         start = before.get("first_restore_path") or before.get("restore_path")
     return TrainedRows(frozenset(trained), validate_range)
 
 
-def _read_run(path, seen):
-    """What the run that wrote weights was started with, a dict.
+def _read_run(path: Path, seen: list[Path]) -> dict[str, Any]:
+    """Reads the arguments of the run that wrote weights.
 
     Raises:
-        InputError: It cannot be known.
+        InputError: They are not known.
     """
     if path.suffix != ENDING:
         raise InputError("a frozen file does not say it")
@@ -69,7 +75,7 @@ def _read_run(path, seen):
         raise InputError(f"it started from {path}, which it replaced")
     name = path.name.removesuffix(ENDING).removesuffix(".best") + ENDING
     before = {}
-    # A name that no run has, or a damaged file of arguments.
+    # The name may not be a run's, or the file of arguments may be damaged.
     with contextlib.suppress(InputError):
         files = RunFiles(path.parent, name)
         before = run_folder.read_before(files.state, files.arguments)
@@ -78,20 +84,21 @@ def _read_run(path, seen):
     return before
 
 
-def _select_again(path, loader, before):
-    """The rows of both parts of a training, as of `ScoredLoader.ranges`.
+def _select_again(path, loader: ScoredData, before):
+    """Selects the rows of both parts of a training; see `ScoredLoader.ranges`.
 
     Raises:
-        InputError: They were others than the loader's.
+        InputError: The training had another data set than the loader.
     """
     ranges = {
         f"{part}_range": str(before.get(f"{loader.name}_{part}_range"))
         for part in PARTS
     }
-    again, selected = copy.copy(loader), {}
+    again = copy.copy(loader)
+    selected: dict[str, Any] = {}
     again.settings = dataclasses.replace(loader.settings, **ranges)
     with contextlib.suppress(InputError):
-        for part in PARTS:  # Both at once would warn of rows in both.
+        for part in PARTS:  # Selecting both at once would warn of common rows.
             again.select((part,))
             selected |= again.ranges
     again.ranges = selected

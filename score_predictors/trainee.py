@@ -1,58 +1,62 @@
-"""A predictor in training: what `training.loop.Loop` asks of a model."""
+"""A predictor in training, with the interface that `training.loop.Loop` expects."""
 
 import functools
 import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from frozen.predictor import to_input
 from metrics.scores import emd
+from score_predictors.base import Predictor
 from score_predictors.predicting import make_predict
 from training import checkpoints
+from training.options import StepOptions
 from training.replicas import count_replicas, update_each
 from training.schedule import Schedule
 from training.state import make_counter
 from training.trained import Trained
 
-# From what a user says to a kind of `training.schedule.Schedule`.
+# From a value of the flag to a kind of `training.schedule.Schedule`.
 SCHEDULES = {"constant": "step", "cosine": "cosine"}
 
 
 class History(tf.train.experimental.PythonState):
-    """What the epochs came to, kept in the state of a run.
+    """The results of the epochs, kept in the state of a run.
 
     Attributes:
-        epochs: list of dict, a value for each column of the table, of those that are
-            finished.
-        present: dict, of the one that is not: `first_step`, the steps before it, and
-            what its training took so far, `seconds`, `waited` (seconds of them) and
-            `images`.
-        pictures: dict, how many each part of the data set has.
+        epochs: For each finished epoch, a value for each column of the table.
+        present: For the present epoch, `first_step`, the steps before it, and so far
+            `seconds`, `waited` (seconds of waiting) and `images`.
+        pictures: Number of pictures in each part of the data set.
     """
 
-    def __init__(self):
-        """No epoch is begun yet."""
+    def __init__(self) -> None:
+        """Starts before the first epoch."""
         super().__init__()
-        self.epochs, self.pictures = [], {}
+        self.epochs: list[dict[str, Any]] = []
+        self.pictures: dict[str, int] = {}
         self.begin(0)
 
-    def begin(self, first_step):
-        """Begins an epoch after so many steps."""
-        self.present = {"first_step": first_step}
+    def begin(self, first_step: int) -> None:
+        """Begins an epoch after `first_step` steps."""
+        self.present: dict[str, Any] = {"first_step": first_step}
         self.present |= {"seconds": 0.0, "waited": 0.0, "images": 0}
 
-    def add(self, **taken):
-        """Adds to what the present epoch took."""
+    def add(self, **taken: float) -> None:
+        """Adds to the values of the present epoch."""
         for name, value in taken.items():
             self.present[name] += value
 
-    def serialize(self):
-        """Writes all of it."""
+    def serialize(self) -> str:
+        """Writes all attributes as JSON."""
         return json.dumps([self.epochs, self.present, self.pictures])
 
-    def deserialize(self, text):
-        """Reads it."""
+    def deserialize(self, text: str) -> None:
+        """Reads all attributes from JSON."""
         self.epochs, self.present, self.pictures = json.loads(text)
 
 
@@ -60,9 +64,9 @@ class Trainee(Trained):
     """A predictor in training.
 
     Attributes:
-        predictor: The `score_predictors.base.Predictor`.
-        network: What is measured and written: the predictor's, or the running average.
-        history: `History`.
+        predictor: The predictor.
+        network: The network to measure and write: the predictor's, or its average.
+        history: The results of the epochs.
     """
 
     main = "predictor"
@@ -73,26 +77,31 @@ class Trainee(Trained):
     ]
 
     def __init__(
-        self, predictor, learning_rate, schedule="constant", seed=0, options=None
-    ):
-        """Makes the optimizer; the weights are those that the predictor has.
+        self,
+        predictor: Predictor,
+        learning_rate: float,
+        schedule: str = "constant",
+        seed: int = 0,
+        options: StepOptions | None = None,
+    ) -> None:
+        """Makes the optimizer and keeps the weights of the predictor.
 
         Args:
-            predictor: A `score_predictors.base.Predictor`.
-            learning_rate: Adam's, at the first step.
+            predictor: The predictor.
+            learning_rate: Learning rate of Adam at the first step.
             schedule: `constant`, or `cosine`, which falls to zero at the last step.
-            seed: Of the dropout.
-            options: `training.options.StepOptions`; None for the defaults.
+            seed: Seed of the dropout.
+            options: Options of a training step; None for the defaults.
         """
         self.name = predictor.name
         super().__init__(predictor.architecture(), options)
         self.predictor, self.seed = predictor, seed
         self.networks[self.main] = predictor.network
         warmup_steps = self.options.learning_rate_warmup_steps
-        schedule = Schedule(
+        rate = Schedule(
             learning_rate, 1.0, kind=SCHEDULES[schedule], warmup_steps=warmup_steps
         )
-        self.optimizer = self.make_adam(schedule, predictor.trained_weights)
+        self.optimizer = self.make_adam(rate, predictor.trained_weights)
         self.optimizers[self.main] = self.optimizer
         self.keep_average(lambda: predictor.copy().network)
         self.network = predictor.network if self.average is None else self.average
@@ -103,23 +112,29 @@ class Trainee(Trained):
         self.predict = make_predict(functools.partial(self.network, training=False))
 
     @property
-    def epoch(self):
-        """Epochs done, their validation included."""
+    def epoch(self) -> int:
+        """Epochs done, including their validation."""
         return len(self.history.epochs)
 
-    def begin_epoch(self):
-        """Begins to count anew, after the present step."""
+    def begin_epoch(self) -> None:
+        """Resets the counts after the present step."""
         self.history.begin(self.step)
         for variable in (self.loss_sum, self.loss_count):
             variable.assign(0.0)
 
-    def train_step(self, patches, distributions, weights, scale=None):
+    def train_step(
+        self,
+        patches: tf.Tensor,
+        distributions: tf.Tensor,
+        weights: tf.Tensor,
+        scale: None = None,
+    ) -> dict[str, tf.Tensor]:
         """See `models.base.Model.train_step`.
 
         Args:
             patches: uint8 (N, P, P, 3), RGB.
             distributions: float32 (N, 10).
-            weights: float32 (N,), as of `dataloaders.scored_rows.Batch`.
+            weights: float32 (N,); see `dataloaders.scored_rows.Batch`.
             scale: None.
         """
         differentiate = functools.partial(
@@ -130,12 +145,12 @@ class Trainee(Trained):
         )
 
     def _differentiate(self, pictures, distributions, weights, loss_scale):
-        """See `Trained.apply_step`; the others are moving averages."""
+        """See `Trained.apply_step`; the third result is the new moving averages."""
         predictor, averages = self.predictor, self.predictor.moving_averages
-        # The averages move after the step, on all devices alike, or not at all.
+        # The averages are updated after the step, equally on all devices.
         with keras.StatelessScope() as scope, tf.GradientTape() as tape:
             is_frozen = predictor.trains_head_only
-            # As it will be used, then: with the averages of batch normalisation.
+            # A frozen backbone uses the averages of batch normalisation, as inference.
             features = predictor.backbone(pictures, training=not is_frozen)
             if is_frozen:
                 features = tf.stop_gradient(features)
@@ -147,16 +162,16 @@ class Trainee(Trained):
         moved = []
         for average in averages:
             value = scope.get_current_value(average)
-            # One that no layer moves, as a mean that is fixed, stays.
+            # A variable that no layer updates, such as a fixed mean, stays.
             value = average.value if value is None else value
             moved.append(value / count_replicas())
         values = {"loss": loss, "images": count}
         return values, [tape.gradient(scaled, variables)], moved
 
     def _drop(self, features):
-        """Dropout that depends on seed and step alone, so that a run can go on.
+        """Dropout that depends only on seed and step, so that a run can be resumed.
 
-        Each row has its own, whichever device computes it.
+        The dropout of a row does not depend on the device that computes it.
         """
         if not self.predictor.dropout:
             return features
@@ -169,7 +184,12 @@ class Trainee(Trained):
         first = context.replica_id_in_sync_group * count
         return features * kept[first : first + count]
 
-    def finish_step(self, values, is_finite, moved):
+    def finish_step(
+        self,
+        values: dict[str, tf.Tensor],
+        is_finite: tf.Tensor,
+        moved: Sequence[tf.Tensor],
+    ) -> None:
         """See `Trained.finish_step`."""
         update_each(
             lambda average, value, is_finite: average.assign(
@@ -183,8 +203,8 @@ class Trainee(Trained):
         self.loss_count.assign_add(count)
         self.loss_sum.assign_add(tf.where(is_finite, values["loss"] * count, 0.0))
 
-    def to_tree(self, network):
-        """See `Trained.to_tree`: a layer's weights have its name and no other."""
+    def to_tree(self, network: keras.Model) -> tf.train.Checkpoint:
+        """See `Trained.to_tree`; weights are grouped by the names of their layers."""
         layers = {
             layer.name: checkpoints.to_tree(layer.weights)
             for layer in network.layers
@@ -192,15 +212,15 @@ class Trainee(Trained):
         }
         return tf.train.Checkpoint(**layers)
 
-    def roots(self):
+    def roots(self) -> dict[str, Any]:
         """See `Trained.roots`."""
         progress = tf.train.Checkpoint(
             history=self.history, loss_sum=self.loss_sum, loss_count=self.loss_count
         )
         return super().roots() | {"progress": progress}
 
-    def restore(self, prefix, resume=True):
-        """Reads all of a saved state; what `training.run_folder` asks for."""
+    def restore(self, prefix: Path | str, resume: bool = True) -> None:
+        """Reads a complete saved state, for `training.run_folder`."""
         roots = self.roots()
         if "ema" not in checkpoints.list_roots(prefix):
             roots.pop("ema", None)

@@ -1,14 +1,16 @@
 """Weights of a predictor as an `.h5` file in Keras 2's layout.
 
-The root's attribute `layer_names` lists groups, each group's `weight_names` its arrays,
-both in the network's order. Keras 3 reads the layout from any file whose name ends in
-`.h5` but not in `.weights.h5`, and so does the TF1 code. What else is worth knowing
-(the network's width, the lowest score) is in further attributes, which others pass
-over.
+The attribute `layer_names` of the root lists groups, and `weight_names` of each group
+lists its arrays, both in the order of the network. Keras 3 reads this layout from any
+file whose name ends in `.h5` but not in `.weights.h5`, and so does the TF1 code.
+Further attributes, such as the width of the network and the lowest score, are ignored
+by other programs.
 """
 
 import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Self
 
 import h5py
 import keras
@@ -23,18 +25,18 @@ ENDING = ".h5"
 # Bytes of a float64.
 LARGEST_ITEM = 8
 
-# What h5py raises for files whose insides are damaged, or not as they should be.
+# Errors that h5py raises for files with damaged or unexpected contents.
 _DAMAGE = (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError)
 
-# Keras 2 called the kernel of a depthwise convolution by another name.
+# Keras 2's name of the kernel of a depthwise convolution.
 _DEPTHWISE = "depthwise_kernel"
 
 
-def check_name(path, flag):
-    """Refuses a name that Keras would take for another layout.
+def check_name(path: Path | str, flag: str) -> None:
+    """Refuses names that Keras uses for another layout.
 
     Raises:
-        InputError: It does not end in `.h5`, or ends in `.weights.h5`.
+        InputError: The name does not end in `.h5`, or ends in `.weights.h5`.
     """
     name = Path(path).name
     if not name.endswith(ENDING) or name.endswith(f".weights{ENDING}"):
@@ -44,15 +46,17 @@ def check_name(path, flag):
         )
 
 
-def save(path, network, attributes):
-    """Writes the weights of a network, whole or not at all.
+def save(
+    path: Path | str, network: keras.Model, attributes: Mapping[str, float | str]
+) -> None:
+    """Writes the weights of a network, completely or not at all.
 
     Args:
-        path: The file to be.
-        network: A Keras model without models in it.
-        attributes: From a name to a number or a str.
+        path: The file to write.
+        network: A Keras model without nested models.
+        attributes: From a name to a value.
     """
-    # In memory first: on a full disk HDF5 takes the process down with it.
+    # In memory first: on a full disk HDF5 aborts the process.
     stored = io.BytesIO()
     with h5py.File(stored, "w") as file:
         layers = [layer for layer in network.layers if layer.weights]
@@ -72,7 +76,7 @@ def save(path, network, attributes):
 
 
 def _name_weight(layer, weight):
-    """The name that Keras 2 would have given, `Conv1/kernel:0`."""
+    """The name in Keras 2, for example `Conv1/kernel:0`."""
     is_depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
     name = _DEPTHWISE if is_depthwise and weight.name == "kernel" else weight.name
     return f"{layer.name}/{name}:0"
@@ -83,16 +87,17 @@ class WeightFile:
 
     Attributes:
         path: The file.
-        attributes: What `save` was given; empty for a file of another program.
+        flag: The flag that gave the file, for messages.
+        attributes: The attributes of `save`; empty for a file of another program.
         datasets: (name, array that is not read yet) of each weight, in order.
     """
 
-    def __init__(self, path, flag):
+    def __init__(self, path: Path | str, flag: str) -> None:
         """Opens the file.
 
         Args:
             path: The file.
-            flag: What gave it, for messages.
+            flag: The flag that gave the file, for messages.
 
         Raises:
             InputError: There is no such file, or it is not in Keras 2's layout.
@@ -121,8 +126,8 @@ class WeightFile:
                 raise
             raise self._damaged() from None
 
-    def _list(self):
-        # Keras 2's files of whole models keep the weights in a group of their own.
+    def _list(self) -> list[tuple[str, h5py.Dataset]]:
+        # Keras 2's files of whole models keep the weights in a separate group.
         root = self.file
         if "model_weights" in root:
             root = self._get(root, "model_weights")
@@ -132,7 +137,7 @@ class WeightFile:
                 f"layers (it holds {name_some(sorted(self.file), 3) or 'nothing'}); "
                 "expected weights as score_predictors/train.py writes them."
             )
-        datasets = []
+        datasets: list[tuple[str, h5py.Dataset]] = []
         for layer in root.attrs["layer_names"]:
             group = self._get(root, _to_text(layer))
             names = [_to_text(name) for name in group.attrs.get("weight_names", ())]
@@ -156,7 +161,7 @@ class WeightFile:
         return datasets
 
     def _get(self, group, path):
-        """What a path leads to, without opening another file on the way."""
+        """Follows a path without opening another file."""
         for name in path.strip("/").split("/"):
             if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
                 raise self._elsewhere(path)
@@ -169,19 +174,19 @@ class WeightFile:
             "another file."
         )
 
-    def read_number(self, name, least, most):
-        """Reads one of the attributes.
+    def read_number(self, name: str, least: float, most: float) -> float | None:
+        """Reads an attribute that is a number.
 
         Args:
-            name: Its name.
-            least: The least number that it can be.
-            most: The largest.
+            name: Name of the attribute.
+            least: The least valid number.
+            most: The largest valid number.
 
         Returns:
-            float: None where the file does not say it.
+            The number; None if the file does not have the attribute.
 
         Raises:
-            InputError: It is something else.
+            InputError: The value is not such a number.
         """
         value = self.attributes.get(name)
         if value is None:
@@ -203,16 +208,16 @@ class WeightFile:
             f"{self.flag}={self.path}: is damaged; copy it again or use another."
         )
 
-    def load(self, weights, network, hint):
+    def load(self, weights: Sequence[keras.Variable], network: str, hint: str) -> None:
         """Reads the first arrays of the file into a network's weights.
 
-        Shapes are compared before anything is read, so a file that claims absurd
-        ones takes no memory; a file that does not fit changes nothing.
+        Shapes are compared before any array is read, so a file that claims huge arrays
+        takes no memory. A file that does not fit changes nothing.
 
         Args:
             weights: Keras variables, in order.
-            network: What they belong to, for messages, `"mobilenetv2 (alpha 1.0)"`.
-            hint: What to do about a file that does not fit.
+            network: Name of the network, for messages: `"mobilenetv2 (alpha 1.0)"`.
+            hint: Advice about a file that does not fit, for messages.
 
         Raises:
             InputError: The file has other arrays, or values that are not finite, or
@@ -248,11 +253,11 @@ class WeightFile:
         for weight, array in zip(weights, arrays, strict=True):
             weight.assign(array)
 
-    def __enter__(self):
-        """Returns itself."""
+    def __enter__(self) -> Self:
+        """Returns the open file."""
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         """Closes the file."""
         self.file.close()
 

@@ -1,7 +1,7 @@
-"""Training under JAX: what `misc/train_jax.py` is made of. Nothing imports TensorFlow.
+"""Training under JAX, for `misc/train_jax.py`. No module imports TensorFlow.
 
-Networks, losses, data loaders and metrics are those that `train.py` uses; here are the
-steps, the loop and the files.
+Networks, losses, data loaders and metrics are the same as in `train.py`; this folder
+has the steps, the loop and the files.
 """
 
 MODELS = {

@@ -1,20 +1,22 @@
 """Weights and moments as NumPy archives, which need neither TensorFlow nor JAX.
 
-`weights-<step>.npz` holds arrays under the names that checkpoints use, `generator/...`,
-`ema/...`, `discriminator/...`, and `arguments`, JSON as a str: what the model is made
-from and the run was started with, so that a file that is copied alone can be opened.
-`state-<step>.npz` holds what only a run that goes on needs.
+`weights-<step>.npz` holds arrays under the names of checkpoints, `generator/...`,
+`ema/...`, `discriminator/...`, and `arguments`, a str of JSON: the settings of the
+model and the arguments of the run, so that a copied file is complete by itself.
+`state-<step>.npz` holds the arrays that only a resumed run needs.
 
-On request both are stored in 16 bits: the kernels in float16, since bfloat16 has but 8
-bits of precision, and moments, whose range float16 has not, as the bits of bfloat16 in
-uint16, under a name that ends in `:bfloat16`. And a file may be cut into
-`<name>.1of3`, `<name>.2of3`, ...: `cat` puts it together again.
+On request both are stored in 16 bits: kernels in float16, because bfloat16 has only 8
+bits of precision, and moments, whose range exceeds float16, as the bits of bfloat16 in
+uint16, under a name that ends in `:bfloat16`. A file may be split into `<name>.1of3`,
+`<name>.2of3`, ...; `cat` joins the pieces.
 """
 
 import io
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -29,26 +31,32 @@ _PIECE = re.compile(r"(?P<name>.+\.npz)\.(?P<index>\d{1,4})of(?P<count>\d{1,4})"
 _EXPECTED = f"a file like {WEIGHTS}-1000.npz, written by misc/train_jax.py"
 
 
-def name_of(variable):
-    """What checkpoints call a Keras variable, without the name of its network."""
+def name_of(variable: Any) -> str:
+    """The name of a Keras variable in checkpoints, without the name of its network."""
     return variable.path.partition("/")[2]
 
 
-def name_archive(folder, kind, step):
-    """The path of an archive, whether it is in pieces or not."""
+def name_archive(folder: Path | str, kind: str, step: int) -> Path:
+    """The path of an archive, without the ending of a piece."""
     return Path(folder) / f"{kind}-{step}.npz"
 
 
-def step_of(path):
-    """The step in an archive's name; None where there is none."""
+def step_of(path: Path | str) -> int | None:
+    """The step in an archive's name; None if there is none."""
     match = re.fullmatch(r".*-(\d{1,15})\.npz", Path(path).name)
     return int(match[1]) if match else None
 
 
-def write(path, arrays, arguments, most_bytes=None):
-    """Writes an archive, whole or not at all; returns its files, a list of Path."""
+def write(
+    path: Path | str,
+    arrays: Mapping[str, np.ndarray],
+    arguments: Mapping[str, Any],
+    most_bytes: int | None = None,
+) -> list[Path]:
+    """Writes an archive, completely or not at all; returns its files."""
     stored = io.BytesIO()
-    np.savez(stored, **arrays, **{ARGUMENTS: json.dumps(arguments)})
+    contents: dict[str, Any] = {**arrays, ARGUMENTS: json.dumps(arguments)}
+    np.savez(stored, **contents)
     content = stored.getvalue()
     most = most_bytes or len(content)
     parts = [content[start : start + most] for start in range(0, len(content), most)]
@@ -59,7 +67,7 @@ def write(path, arrays, arguments, most_bytes=None):
         for part, target in zip(parts, paths, strict=True):
             with opened_whole(target) as file:
                 file.write(part)
-    except BaseException:  # Ctrl-C, too: some pieces are of no use.
+    except BaseException:  # Ctrl-C, too: an incomplete set of pieces is useless.
         for target in paths:
             target.unlink(missing_ok=True)
         raise
@@ -68,8 +76,8 @@ def write(path, arrays, arguments, most_bytes=None):
     return paths
 
 
-def list_files(path):
-    """The files of an archive: itself, and pieces, whole or not; in order."""
+def list_files(path: Path | str) -> list[Path]:
+    """Lists the existing files of an archive in order: itself and its pieces."""
     path = Path(path)
     whole = [path] if path.is_file() else []
     pieces = [
@@ -80,26 +88,26 @@ def list_files(path):
     return whole + [other for _, _, other in sorted(pieces)]
 
 
-def list_steps(folder, kind):
-    """Steps that a folder has archives of one kind of, whole or not, in order."""
+def list_steps(folder: Path | str, kind: str) -> list[int]:
+    """Lists the steps of a folder's archives of one kind in order, also incomplete."""
     pattern = re.compile(rf"{kind}-(\d{{1,15}})\.npz(\.\d+of\d+)?")
     names = [path.name for path in Path(folder).glob(f"{kind}-*.npz*")]
     matches = filter(None, map(pattern.fullmatch, names))
     return sorted({int(match[1]) for match in matches})
 
 
-def find(path, flag):
-    """Finds the archives of weights that a path may mean.
+def find(path: Path | str, flag: str) -> list[Path]:
+    """Finds the archives of weights that a path names.
 
     Args:
         path: `weights-50000.npz`, one of its pieces, or a run's folder.
-        flag: What gave the path, for messages.
+        flag: The flag that gave the path, for messages.
 
     Returns:
-        list of Path: Of a folder all, the newest first.
+        The archive, or all archives of the folder, newest first.
 
     Raises:
-        InputError: There is none.
+        InputError: There are no weights.
     """
     path = Path(path)
     if path.is_dir():
@@ -118,19 +126,19 @@ def find(path, flag):
     return [path]
 
 
-def read(path, flag):
-    """Reads an archive, in pieces or not, of 16 bits or of 32.
+def read(path: Path | str, flag: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Reads an archive, split or not, of 16 or 32 bits.
 
     Args:
-        path: As `find` returns it.
-        flag: What gave it, for messages.
+        path: The archive, from `find`.
+        flag: The flag that gave the path, for messages.
 
     Returns:
         arrays: From a name to a float32 or integer array.
-        arguments: A dict.
+        arguments: The arguments of the archive.
 
     Raises:
-        InputError: A piece is missing, or the file is damaged or something else.
+        InputError: A piece is missing, or the file is damaged or of another kind.
     """
     content = b"".join(file.read_bytes() for file in _list_whole(path, flag))
     try:
@@ -144,7 +152,7 @@ def read(path, flag):
         arrays = dict(_to_numbers(name, array) for name, array in stored.items())
     except MemoryError:
         raise
-    except Exception as error:  # Of damaged archives there is hardly a kind not raised.
+    except Exception as error:  # Damaged archives raise nearly any kind of error.
         raise InputError(
             f"{flag}={path}: cannot be read as {_EXPECTED} ({first_line(error)}). Copy "
             "it again, or use another."
@@ -153,7 +161,7 @@ def read(path, flag):
 
 
 def _to_numbers(name, array):
-    """An array as it was before it was stored in 16 bits, and its name."""
+    """Converts an array and its name back from 16 bits."""
     if name.endswith(BFLOAT16):
         name, array = name.removesuffix(BFLOAT16), array.view(ml_dtypes.bfloat16)
     if array.dtype in (np.float16, ml_dtypes.bfloat16):
@@ -164,7 +172,7 @@ def _to_numbers(name, array):
 
 
 def _list_whole(path, flag):
-    """The files that make an archive.
+    """Lists the files that make a complete archive.
 
     Raises:
         InputError: A piece is missing.
@@ -172,7 +180,7 @@ def _list_whole(path, flag):
     files = list_files(path)
     if files and files[0] == Path(path):
         return files[:1]
-    matches = [_PIECE.fullmatch(file.name) for file in files]
+    matches = [match for file in files if (match := _PIECE.fullmatch(file.name))]
     counts = {int(match["count"]) for match in matches}
     there = {int(match["index"]) for match in matches}
     missing = sorted(set(range(1, max(counts, default=1) + 1)) - there)
@@ -185,19 +193,21 @@ def _list_whole(path, flag):
     return files
 
 
-def read_architecture(path, flag, arguments):
-    """What the network of an archive is made from.
+def read_architecture(
+    path: Path | str, flag: str, arguments: Mapping[str, Any]
+) -> Architecture:
+    """Reads the settings of an archive's network.
 
     Args:
         path: The archive.
-        flag: What gave it, for messages.
-        arguments: As `read` returns them.
+        flag: The flag that gave it, for messages.
+        arguments: The arguments from `read`.
 
     Returns:
-        models.generator_settings.Architecture.
+        The settings.
 
     Raises:
-        InputError: It does not say, or there is no such network.
+        InputError: The arguments hold no valid settings.
     """
     try:
         return Architecture.from_stored(arguments["architecture"])
@@ -208,17 +218,22 @@ def read_architecture(path, flag, arguments):
         ) from error
 
 
-def check_fits(path, flag, found, wanted):
-    """Refuses arrays that are not those of a network.
+def check_fits(
+    path: Path | str,
+    flag: str,
+    found: Mapping[str, np.ndarray],
+    wanted: Mapping[str, np.ndarray],
+) -> None:
+    """Refuses arrays that do not fit a network.
 
     Args:
-        path: Where they are from.
-        flag: What gave it.
+        path: Origin of the arrays.
+        flag: The flag that gave the path.
         found: From a name to an array.
-        wanted: The same; only the shapes count.
+        wanted: From a name to an array of the expected shape.
 
     Raises:
-        InputError: With some that differ, or are not finite.
+        InputError: Some arrays differ in shape or are not finite; names some of them.
     """
     misfits = []
     for name in sorted(set(found) | set(wanted)):

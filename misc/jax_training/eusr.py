@@ -1,4 +1,7 @@
-"""EUSR under JAX: see `models.eusr`, whose losses and steps these are."""
+"""EUSR under JAX, with the loss and the steps of `models.eusr`."""
+
+from collections.abc import Sequence
+from typing import Any, Self
 
 import jax
 import keras
@@ -8,32 +11,34 @@ from misc.jax_training.network import Network
 from models.footprint import count_eusr
 from models.generator import Generator
 from models.generator_settings import Architecture, Training
-from training.options import POLICIES
+from training.options import POLICIES, BasicOptions
 
 
 class EUSR:
     """One network for x2, x4 and x8, trained on one scale at a time.
 
     Attributes:
-        name: Its name in the registry.
-        architecture: `models.generator_settings.Architecture`.
-        networks: From a root's name in checkpoints to a `Network`.
-        rates: From the same to the learning rate at step 0.
-        training: `models.generator_settings.Training`.
-        precision: Of the network between its first and its last convolution.
+        name: Name in the registry.
+        architecture: Settings of the generator.
+        networks: From a root's name in checkpoints to its network.
+        rates: From a root's name to the learning rate at step 0.
+        training: Settings of the training.
+        precision: Precision between the first and the last convolution.
     """
 
     name = "eusr"
-    trained_scales = None
-    settings_classes = (Architecture, Training)
+    trained_scales: tuple[int, ...] | None = None
+    settings_classes: tuple[Any, ...] = (Architecture, Training)
 
-    def __init__(self, architecture, training, options):
+    def __init__(
+        self, architecture: Architecture, training: Any, options: BasicOptions
+    ) -> None:
         """Makes the network.
 
         Args:
-            architecture: An `Architecture`.
-            training: A `Training`.
-            options: `training.options.BasicOptions`.
+            architecture: Settings of the generator.
+            training: Settings of the training, of the last of `settings_classes`.
+            options: Options of a training step.
         """
         self.architecture, self.training = architecture, training
         self.precision = options.precision
@@ -45,28 +50,36 @@ class EUSR:
         self.rates = {"generator": training.learning_rate}
 
     @classmethod
-    def from_flags(cls, options):
+    def from_flags(cls, options: BasicOptions) -> Self:
         """Makes the model that the flags describe."""
-        return cls(*(each.from_flags() for each in cls.settings_classes), options)
+        architecture, training = (each.from_flags() for each in cls.settings_classes)
+        return cls(architecture, training, options)
 
-    def count_step_memory(self, scales):
+    def count_step_memory(self, scales: Sequence[int]) -> int | None:
         """See `models.base.Model.count_step_memory`."""
         return count_eusr(self.architecture, scales, self.precision)
 
-    def differentiate(self, scale, state, lr, hr, step):
-        """Losses and gradients of a batch.
+    def differentiate(
+        self,
+        scale: int,
+        state: dict[str, Any],
+        lr: jax.Array,
+        hr: jax.Array,
+        step: jax.Array,
+    ) -> tuple[dict[str, jax.Array], dict[str, dict[str, jax.Array]]]:
+        """Computes the losses and gradients of a batch.
 
         Args:
-            scale: Upscaling factor, a Python int.
+            scale: Upscaling factor.
             state: See `misc.jax_training.steps.start_state`.
             lr: float32 (N, P, P, 3), RGB in [0, 255].
             hr: float32 (N, P * scale, P * scale, 3), the same places.
             step: int32 scalar.
 
         Returns:
-            values: dict from a name to a float32 scalar; `loss` is minimised.
-            gradients: For each network that is trained a dict from a weight's name to
-                its gradient; of those that the scale does not use there is none.
+            values: From a name to a float32 scalar; `loss` is minimised.
+            gradients: For each network that is trained, a dict from a weight's name to
+                its gradient; weights that the scale does not use have none.
         """
         weights = state["generator"]
         path = [name_of(v) for v in self.generator.layer.path_variables(scale)]

@@ -1,11 +1,13 @@
-"""4PP-EUSR under JAX: see `models.four_pass_eusr`, whose losses and passes these are.
+"""4PP-EUSR under JAX, with the losses and passes of `models.four_pass_eusr`.
 
-The predictors are read from `.h5` files, as `score_predictors/train.py` writes them.
+The predictors are read from the `.h5` files of `score_predictors/train.py`.
 """
 
 import dataclasses
 import functools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -33,28 +35,30 @@ from models.losses import (
     score_loss,
 )
 from score_predictors.mobilenetv2 import MobileNetV2
-from training.options import POLICIES
+from training.options import POLICIES, BasicOptions
 
 FILE = "an .h5 file of score_predictors/train.py"
 
 
 @dataclasses.dataclass(frozen=True)
 class Training(FourPassTraining):
-    """How it is trained."""
+    """Settings of the training."""
 
     aesthetic_nima_path: PathName | None = predictor_option("AVA", FILE)
     subjective_nima_path: PathName | None = predictor_option("TID2013", FILE)
 
 
 class FourPassEUSR(EUSR):
-    """EUSR's generator, trained for people's eyes; attributes as of `EUSR`."""
+    """EUSR's generator with perceptual training; attributes as in `EUSR`."""
 
     name = "4pp_eusr"
     flag_defaults = {"batch_size": 2}
     trained_scales = (SCALE,)
     settings_classes = (Architecture, Training)
 
-    def __init__(self, architecture, training, options):
+    def __init__(
+        self, architecture: Architecture, training: Training, options: BasicOptions
+    ) -> None:
         """Makes the networks; see `EUSR`.
 
         Raises:
@@ -68,12 +72,19 @@ class FourPassEUSR(EUSR):
             self.networks["discriminator"] = self.discriminator
             self.rates["discriminator"] = training.learning_rate_discriminator
 
-    def count_step_memory(self, scales):
+    def count_step_memory(self, scales: Sequence[int]) -> int | None:
         """See `models.base.Model.count_step_memory`."""
         return count_four_pass(self.architecture, self.training, self.precision)
 
-    def differentiate(self, scale, state, lr, hr, step):
-        """See `EUSR.differentiate`: the losses that have a weight, each by its name."""
+    def differentiate(
+        self,
+        scale: int,
+        state: dict[str, Any],
+        lr: jax.Array,
+        hr: jax.Array,
+        step: jax.Array,
+    ) -> tuple[dict[str, jax.Array], dict[str, dict[str, jax.Array]]]:
+        """See `EUSR.differentiate`; returns each loss that has a weight by its name."""
         weights, passes = state["generator"], self.training.passes
         moving = {
             name_of(v): weights[name_of(v)]
@@ -103,22 +114,23 @@ class FourPassEUSR(EUSR):
         return values, gradients
 
     def _estimate(self, generator, lr, last):
-        """Enlarges by 4 in one of the three ways; see `models.four_pass_eusr`."""
+        """Enlarges by 4 with one of the passes; see `models.four_pass_eusr`."""
         sr = generator(lr, scale=last)
         if last == 2:
             return generator(sr, scale=last)
         return reduction.halve(sr, self.training.x8_reduction) if last == 8 else sr
 
     def _measure(self, sr, hr, judge, step):
-        """The weighted sum of the losses, and all that is worth a curve.
+        """The weighted sum of the losses, and all values to log.
 
         Args:
             sr: float32 (K * N, H, W, 3): K estimates, one after the other.
             hr: float32 (N, H, W, 3).
-            judge: Weights of the discriminator; None where it has no say.
+            judge: Weights of the discriminator; None if there is none.
             step: int32 scalar.
         """
-        training, total, values = self.training, 0.0, {}
+        training, total = self.training, 0.0
+        values: dict[str, Any] = {}
         if training.weight_lr:
             loss = keras.losses.mean_absolute_error(self._repeat(hr), sr).mean()
             values["reconstruction"] = loss
@@ -155,7 +167,7 @@ class FourPassEUSR(EUSR):
         return total, {"loss": total} | values
 
     def _judge(self, weights, sr, hr):
-        """What the discriminator is to minimise, and what it says."""
+        """The loss of the discriminator, and its values to log."""
         fake, real = (self.discriminator(weights, images) for images in (sr, hr))
         fake_loss = cross_entropy(fake, is_real=False)
         real_loss = cross_entropy(real, is_real=True)
@@ -167,14 +179,14 @@ class FourPassEUSR(EUSR):
         }
 
     def _repeat(self, of_truth):
-        """What is known of the truth, once for each estimate."""
+        """Repeats values of the ground truth for each estimate."""
         return jnp.concatenate([of_truth] * len(self.training.passes))
 
 
 def _shift(step, most, images):
-    """Moves patches round their edges; see `models.four_pass_losses.Shift`.
+    """Rolls patches by a random shift; see `models.four_pass_losses.Shift`.
 
-    The numbers drawn are others than TensorFlow's.
+    The random numbers differ from TensorFlow's.
     """
     if not most:
         return images
@@ -186,21 +198,21 @@ class Predictor:
     """A score predictor with fixed weights.
 
     Attributes:
-        first_score: The lowest of the ten scores; None where the file does not say it.
+        first_score: The lowest of the ten scores; None if the file does not hold it.
     """
 
-    def __init__(self, path, flag):
+    def __init__(self, path: Path | str, flag: str) -> None:
         """Reads the file.
 
         Raises:
-            InputError: It is missing, damaged, or no predictor.
+            InputError: The file is missing, damaged, or not a predictor.
         """
         predictor, attributes = MobileNetV2.from_file(path, flag)
         self.network = predictor.network
         self.first_score = attributes.get("first_score")
 
-    def __call__(self, images):
-        """Predicts.
+    def __call__(self, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Predicts mean scores and features.
 
         Args:
             images: float32 (N, H, W, 3), RGB in [0, 255].
@@ -214,18 +226,21 @@ class Predictor:
         return distributions @ jnp.arange(1.0, 1.0 + count), features
 
 
-def open_predictors(files):
-    """Reads predictors, a file that serves as several once.
+def open_predictors(
+    files: Mapping[str, tuple[Path | str, str]],
+) -> list[tuple[Predictor, list[str]]]:
+    """Reads predictors; a file with several roles is read once.
 
     Args:
-        files: As `models.four_pass_settings.list_predictors` returns them.
+        files: Files from `models.four_pass_settings.list_predictors`.
 
     Returns:
-        list of (Predictor, the roles that it serves as).
+        A list of (predictor, its roles).
     """
-    roles, flag_of = {}, {}
+    roles: dict[Path, list[str]] = {}
+    flag_of: dict[Path, str] = {}
     for role, (path, flag) in files.items():
-        path = Path(path).resolve()
-        roles.setdefault(path, []).append(role)
-        flag_of.setdefault(path, flag)
+        key = Path(path).resolve()
+        roles.setdefault(key, []).append(role)
+        flag_of.setdefault(key, flag)
     return [(Predictor(p, flag_of[p]), served) for p, served in roles.items()]

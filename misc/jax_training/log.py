@@ -1,7 +1,8 @@
-"""The table of a run under JAX: losses, step times and what validations found."""
+"""The table of a run under JAX: losses, step times and results of validations."""
 
 import csv
 import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from console.files import written_whole
@@ -9,13 +10,16 @@ from console.progress import warn
 
 NAME = "log.csv"
 
+# Each row is from a column to a number.
+Rows = Sequence[Mapping[str, float]]
 
-def write(folder, rows):
-    """Writes rows as CSV, whole or not at all; a column is there if a row has it.
+
+def write(folder: Path | str, rows: Rows) -> None:
+    """Writes rows as CSV, completely or not at all, with the columns of all rows.
 
     Args:
-        folder: The run's.
-        rows: dicts, from a column to a number.
+        folder: The run's folder.
+        rows: The rows.
     """
     names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
@@ -30,15 +34,15 @@ def _to_text(value):
     return f"{value:.8g}" if isinstance(value, float) else value
 
 
-def read(folder, step):
+def read(folder: Path | str, step: int) -> list[dict[str, float]]:
     """Reads the rows up to a step.
 
     Args:
-        folder: The run's.
-        step: The last one that counts.
+        folder: The run's folder.
+        step: The last step to read.
 
     Returns:
-        list of dict: Empty where there is no log, or with a warning a damaged one.
+        The rows; none if there is no log or, with a warning, if the log is damaged.
     """
     path = Path(folder) / NAME
     if not path.exists():

@@ -1,4 +1,4 @@
-"""The training loop under JAX: to a step or to a deadline, on all local devices."""
+"""The training loop under JAX, to a step or a deadline, on all local devices."""
 
 import collections
 import concurrent.futures
@@ -6,6 +6,7 @@ import contextlib
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,15 +14,17 @@ from tqdm import tqdm
 
 from console.errors import InputError, name_some
 from console.progress import say, to_clock
+from dataloaders.paired import PairedLoader
 from misc.jax_training import log, run_files
-from misc.jax_training.steps import count_work
+from misc.jax_training.settings import LengthSettings
+from misc.jax_training.steps import Stepper, count_work
+from misc.jax_training.validation import Validation
 from training.prefetch import Prefetch
 from training.stopping import StopRequest
 
-# Calls that may be under way on the device: one computes while the next one waits.
+# Calls in flight on the device: one computes while the next one waits.
 IN_FLIGHT = 2
-# Calls that are timed at each scale before the training, the first one to warm up;
-# fewer where a call takes long.
+# Timed calls at each scale, the first to warm up; slow calls are timed less often.
 TIMED, TIMED_SECONDS = 4, 1.0
 WORKERS = 6
 
@@ -29,40 +32,45 @@ WORKERS = 6
 class Loop:
     """One start of a run."""
 
-    def __init__(self, stepper, state, loader, folder, settings, arguments):
-        """Takes what is trained; nothing is compiled yet.
-
-        Args:
-            stepper: `misc.jax_training.steps.Stepper`.
-            state: Nested dicts of arrays, on the host or a device.
-            loader: A `dataloaders.paired.PairedLoader`, prepared.
-            folder: The run's.
-            settings: `misc.jax_training.settings.LengthSettings`.
-            arguments: What the run was started with, for its files.
-        """
+    def __init__(
+        self,
+        stepper: Stepper,
+        state: dict[str, Any],
+        loader: PairedLoader,
+        folder: Path | str,
+        settings: LengthSettings,
+        arguments: dict[str, Any],
+    ) -> None:
+        """Takes a state on the host or a device, and a prepared loader."""
         self.stepper, self.loader, self.settings = stepper, loader, settings
         self.folder, self.arguments = Path(folder), arguments
         self.state = stepper.place(state)
-        self.steps_of_scale = {}
-        self.saved = self.stop = None
+        self.steps_of_scale: dict[int, jax.stages.Compiled] = {}
+        self.saved: int | None = None
+        self.validated: int | None = None
 
-    def run(self, step, seconds=0.0, validation=None, rows=()):
+    def run(
+        self,
+        step: int,
+        seconds: float = 0.0,
+        validation: Validation | None = None,
+        rows: log.Rows = (),
+    ) -> int | None:
         """Trains until the last step, the deadline or a signal.
 
         Args:
             step: Steps done before.
-            seconds: Spent on them.
-            validation: `misc.jax_training.validation.Validation`; None for none.
-            rows: Of the log so far, dicts.
+            seconds: Seconds spent on them.
+            validation: Measures the model, if given.
+            rows: Rows of the log so far.
 
         Returns:
             None, or the exit status that a signal asks for.
         """
         self.start = time.monotonic() - seconds
         self.last_save, self.step, self.rows = self.seconds(), step, list(rows)
-        self.validation, self.validated = validation, None
-        # Seconds that were spent on other things than training.
-        self.aside = 0.0
+        self.validation = validation
+        self.aside = 0.0  # Seconds spent on other work than training.
         unit, end = self.settings.steps_per_call, self.settings.max_steps
         with (
             StopRequest() as self.stop,
@@ -90,8 +98,8 @@ class Loop:
             return 128 + asked
         return None
 
-    def seconds(self):
-        """Seconds since the run began, earlier starts included."""
+    def seconds(self) -> float:
+        """Seconds since the run began, including earlier starts."""
         return time.monotonic() - self.start
 
     def _is_over(self):
@@ -103,7 +111,7 @@ class Loop:
         return self.stop.signal is not None
 
     def _make(self, index):
-        """Draws the batches of one call, on the devices: scale, lr, hr."""
+        """Draws the batches of one call: the scale, and lr and hr on the devices."""
         unit = self.settings.steps_per_call
         first = index * unit
         scale = self.loader.scale_of(first)
@@ -116,7 +124,7 @@ class Loop:
         return [self.stepper.place_batch(np.stack(patches)) for patches in kinds]
 
     def _compile(self):
-        """Compiles the step of each scale, all at once, and says how long it takes."""
+        """Compiles the steps of all scales in parallel and reports their times."""
         steps = range(self.settings.steps_per_call)
         batches = {scale: self._place(steps, scale) for scale in self.loader.scales}
 
@@ -136,9 +144,9 @@ class Loop:
             say(f"{text}; compiled in {seconds:.0f} s")
 
     def _time(self, compiled, batch):
-        """Seconds of a call, on a copy of the state."""
+        """Measures the seconds of a call, on a copy of the state."""
         state = jax.tree.map(lambda array: array.copy(), self.state)
-        times = []
+        times: list[float] = []
         while len(times) < TIMED and sum(times) < TIMED_SECONDS:
             start = time.monotonic()
             state, values = compiled(state, *batch, np.int32(0), np.float32(0))
@@ -147,7 +155,8 @@ class Loop:
         return min(times)
 
     def _train(self, batches, bar):
-        unit, flying = self.settings.steps_per_call, collections.deque()
+        unit = self.settings.steps_per_call
+        flying: collections.deque[jax.Array] = collections.deque()
         logged, since, waited = self.step, self._time_of_training(), batches.waited
         is_over = self._is_over()
         while not is_over and not self._is_asked_to_stop():
@@ -177,18 +186,18 @@ class Loop:
                 self._collect()
 
     def _time_of_training(self):
-        """Seconds without those that were spent on other things, from any moment on."""
+        """Seconds of training since an arbitrary moment."""
         return time.monotonic() - self.aside
 
     @contextlib.contextmanager
     def _put_aside(self):
-        """Leaves what is done inside out of the time of a step."""
+        """Leaves the enclosed work out of the time of a step."""
         start = time.monotonic()
         yield
         self.aside += time.monotonic() - start
 
     def _share(self):
-        """How much of the rate's fall is done; -1 where it follows the step."""
+        """The completed share of the learning rate's decay; -1 if it follows steps."""
         most = self.settings.max_seconds
         return -1.0 if most is None else min(self.seconds() / most, 1.0)
 
@@ -202,7 +211,7 @@ class Loop:
             self.save()
 
     def _log(self, scale, values, each, waiting):
-        # JAX sorts what is in a dict.
+        # JAX sorts the keys of a dict.
         values = {"loss": values.pop("loss")} | values
         row = {"step": self.step, "scale": scale, "seconds": self.seconds()}
         row |= {"step_seconds": each, "waiting_share": waiting}
@@ -221,12 +230,7 @@ class Loop:
         )
 
     def _check_finite(self):
-        """Stops a run of which a step was not finite.
-
-        Raises:
-            InputError: With what is needed to look into it. Such a step changed no
-                weight.
-        """
+        """Raises InputError after a step that was not finite and changed no weight."""
         step = int(self.state["first_bad_step"])
         if step < 0:
             return
@@ -242,7 +246,7 @@ class Loop:
             "rate, or give --gradient_clip_norm."
         )
 
-    def save(self):
+    def save(self) -> None:
         """Writes the files of the present step."""
         self._check_finite()
         if self.saved == self.step:
@@ -250,7 +254,7 @@ class Loop:
         settings = self.settings
         most = settings.max_file_megabytes
         seconds = np.float64(self.seconds())
-        # First: what it has beyond the others is passed over when going on.
+        # The log comes first: a resumed run skips its later rows.
         log.write(self.folder, self.rows)
         (first, *_) = run_files.write(
             self.folder,
@@ -265,11 +269,9 @@ class Loop:
         say(f"Saved {first}")
 
     def _validate(self, wait=False):
-        """Measures the weights, averaged where they are; collects what is done.
+        """Measures the weights, averaged if there is an average, and collects results.
 
-        Args:
-            wait: Whether to wait for the values; if not, and an earlier measurement is
-                still under way beside the training, this one is left out.
+        Without `wait`, it measures nothing while an earlier validation is running.
         """
         if self.validation is None:
             return
@@ -286,7 +288,7 @@ class Loop:
         try:
             found = self.validation and self.validation.collect(wait)
         except InputError:
-            self.save()  # The images are at fault, not what was trained.
+            self.save()  # The error is in the images, not in the weights.
             raise
         if not found:
             return

@@ -1,6 +1,9 @@
-"""The files of a run under JAX: what is written, gone on with, and started from."""
+"""The files of a run under JAX: writes them, resumes from them and starts from them."""
 
 import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -10,14 +13,18 @@ from console.progress import say, warn
 from misc.jax_training import archives
 from misc.jax_training.archives import STATE, WEIGHTS, name_archive
 
-# Networks; all else is state.
+# Networks; all other roots are state.
 ROOTS = ("generator", "ema", "discriminator")
 FLAG = "--train_path"
 
+Arrays = dict[str, np.ndarray]
+# Nested dicts of arrays, as `misc.jax_training.steps.start_state` makes them.
+State = dict[str, Any]
 
-def flatten(nested, prefix=""):
-    """Arranges nested dicts of arrays as one dict, names joined by slashes."""
-    flat = {}
+
+def flatten(nested: Mapping[str, Any], prefix: str = "") -> Arrays:
+    """Flattens nested dicts of arrays to one dict, with names joined by slashes."""
+    flat: Arrays = {}
     for name, inner in nested.items():
         if isinstance(inner, dict):
             flat |= flatten(inner, f"{prefix}{name}/")
@@ -26,16 +33,9 @@ def flatten(nested, prefix=""):
     return flat
 
 
-def unflatten(flat):
-    """Undoes `flatten` for a state, where names of weights have slashes, too.
-
-    Args:
-        flat: From a name to an array.
-
-    Returns:
-        dict: As `misc.jax_training.steps.start_state` makes it.
-    """
-    state = {}
+def unflatten(flat: Mapping[str, np.ndarray]) -> State:
+    """Inverts `flatten` for a state, in which names of weights have slashes, too."""
+    state: State = {}
     for name, array in flat.items():
         root, _, rest = name.partition("/")
         if not rest:
@@ -52,22 +52,29 @@ def unflatten(flat):
     return state
 
 
-def write(folder, step, state, arguments, is_half=False, most_bytes=None):
-    """Writes a run's two files; they count once both are there.
+def write(
+    folder: Path | str,
+    step: int,
+    state: State,
+    arguments: Mapping[str, Any],
+    is_half: bool = False,
+    most_bytes: int | None = None,
+) -> list[Path]:
+    """Writes a run's two files; they are used only if both exist.
 
     Args:
-        folder: The run's.
-        step: Of their names.
+        folder: The run's folder.
+        step: The step, for the names.
         state: Nested dicts of arrays.
-        arguments: Ready for JSON.
+        arguments: Arguments of the run, ready for JSON.
         is_half: Whether to store 16 bits.
-        most_bytes: Of a file; None for any.
+        most_bytes: The largest size of a file; None for any size.
 
     Returns:
-        list of Path: The files of the weights.
+        The files of the weights.
 
     Raises:
-        OSError: The disk is full or read-only; what was there stays.
+        OSError: The disk is full or read-only; existing files stay.
     """
     roots = {name: state[name] for name in ROOTS if name in state}
     rest = {name: inner for name, inner in state.items() if name not in roots}
@@ -75,44 +82,44 @@ def write(folder, step, state, arguments, is_half=False, most_bytes=None):
     if is_half:
         weights = {name: to_half(array) for name, array in weights.items()}
         rest = dict(_to_bits(name, array) for name, array in rest.items())
-    # In this order weights that lie alone are never what a kill has left.
+    # The state comes first, so that a kill never leaves weights without a state.
     for kind, arrays in ((STATE, rest), (WEIGHTS, weights)):
         path = name_archive(folder, kind, step)
         files = archives.write(path, arrays, arguments, most_bytes)
     return files
 
 
-def to_half(array):
-    """Kernels in float16, if they fit; the others are too few to be worth it."""
+def to_half(array: np.ndarray) -> np.ndarray:
+    """Converts kernels that fit to float16; other arrays are small and stay."""
     fits = np.abs(array).max(initial=0) <= np.finfo(np.float16).max
     return array.astype(np.float16) if array.ndim > 1 and fits else array
 
 
 def _to_bits(name, array):
-    """Moments in bfloat16; counts stay as they are."""
+    """Converts moments to bfloat16; counts stay."""
     if array.ndim == 0:
         return name, array
     bits = array.astype(ml_dtypes.bfloat16).view(np.uint16)
     return f"{name}{archives.BFLOAT16}", bits
 
 
-def list_saved(folder):
-    """Steps that both files are there of, in order."""
+def list_saved(folder: Path | str) -> list[int]:
+    """Lists the steps with both files, in order."""
     there = (set(archives.list_steps(folder, kind)) for kind in (STATE, WEIGHTS))
     return sorted(set.intersection(*there))
 
 
-def read_newest(folder):
-    """Reads the newest state of a run that is whole.
+def read_newest(folder: Path | str) -> tuple[int, State, dict[str, Any]] | None:
+    """Reads the newest complete state of a run.
 
     Args:
-        folder: The run's.
+        folder: The run's folder.
 
     Returns:
-        step, state, arguments; None if the folder holds no run.
+        Step, state and arguments; None if the folder holds no run.
 
     Raises:
-        InputError: There are files, but none can be gone on with.
+        InputError: There are files, but no state can be read.
     """
     saved = list_saved(folder)
     for step in reversed(saved):
@@ -142,20 +149,20 @@ def read_newest(folder):
     return None
 
 
-def read_weights(path, flag):
-    """Reads weights: a file, or of a folder the newest that can be read.
+def read_weights(path: Path | str, flag: str) -> tuple[Path, Arrays, dict[str, Any]]:
+    """Reads the weights of a file, or the newest readable weights of a folder.
 
     Args:
-        path: As of `misc.jax_training.archives.find`.
-        flag: What gave it, for messages.
+        path: See `misc.jax_training.archives.find`.
+        flag: The flag that gave the path, for messages.
 
     Returns:
-        path: The archive, a Path.
+        path: The archive.
         arrays: From a name to an array.
-        arguments: A dict.
+        arguments: The arguments of the archive.
 
     Raises:
-        InputError: There is none, or none that can be read.
+        InputError: There are no weights, or no weights can be read.
     """
     *newer, last = archives.find(path, flag)
     for one in newer:
@@ -166,14 +173,14 @@ def read_weights(path, flag):
     return last, *archives.read(last, flag)
 
 
-def remove_old(folder, most, step):
-    """Keeps the newest few of a run's saves, and nothing that was cut off.
+def remove_old(folder: Path | str, most: int, step: int) -> None:
+    """Removes all but the newest saves of a run, and incomplete saves.
 
     Args:
-        folder: The run's.
-        most: How many are kept.
-        step: The one just written. Later ones, which could not be read when the run
-            went on, neither count nor go.
+        folder: The run's folder.
+        most: Number of saves to keep.
+        step: The step of the last save. Later saves, which could not be read when the
+            run was resumed, are neither counted nor removed.
     """
     kept = [saved for saved in list_saved(folder) if saved <= step][-most:]
     for kind in (STATE, WEIGHTS):
@@ -184,16 +191,16 @@ def remove_old(folder, most, step):
             file.unlink()
 
 
-def take_state(fresh, state, folder):
-    """A state to go on with.
+def take_state(fresh: State, state: State, folder: Path | str) -> State:
+    """Makes the state of a resumed run.
 
     Args:
-        fresh: That of a new run, for its names and shapes.
-        state: What was read; what the run does without for now stays in it.
-        folder: Where from.
+        fresh: The state of a new run, for its names and shapes.
+        state: The state that was read; roots that the run does not use stay in it.
+        folder: The folder that it was read from.
 
     Raises:
-        InputError: It is that of another model.
+        InputError: The state is that of another model.
     """
     if "ema" in fresh and "ema" not in state:
         state["ema"] = state["generator"]
@@ -206,16 +213,18 @@ def take_state(fresh, state, folder):
     return state | {name: fresh[name] for name in new}
 
 
-def take_weights(fresh, arrays, path):
-    """The state of a new run that starts from weights, averaged where they are.
+def take_weights(
+    fresh: State, arrays: Mapping[str, np.ndarray], path: Path | str
+) -> State:
+    """Makes the state of a new run from weights, averaged if the file has an average.
 
     Args:
-        fresh: That of a run from scratch.
-        arrays: As `read_weights` returns them.
-        path: Where from.
+        fresh: The state of a run from scratch.
+        arrays: The arrays from `read_weights`.
+        path: The file that they were read from.
 
     Raises:
-        InputError: They are those of another network.
+        InputError: The weights are those of another network.
     """
     read = unflatten({n: a for n, a in arrays.items() if n.partition("/")[0] in ROOTS})
     weights = {"generator": read.get("ema", read.get("generator", {}))}
@@ -230,7 +239,7 @@ def take_weights(fresh, arrays, path):
 
 
 def _add_scales(fresh, weights, path):
-    """Gives a generator of fewer scales the parts that it has none of, as new."""
+    """Adds fresh weights of the scales that a generator does not have."""
     parts = [{name.partition("_")[0] for name in some} for some in (fresh, weights)]
     new = sorted(part for part in parts[0] - parts[1] if part[1:].isdigit())
     if not weights or not new:

@@ -1,6 +1,7 @@
-"""How a run under JAX goes, and how its files are stored."""
+"""Settings of a run under JAX and of its files."""
 
 import dataclasses
+from typing import Any, Self
 
 from console.errors import InputError
 from console.settings import is_given, option
@@ -9,7 +10,7 @@ from training.options import BasicOptions, RunLength
 
 @dataclasses.dataclass(frozen=True)
 class JaxOptions(BasicOptions):
-    """How a training step is taken; as of `BasicOptions`, in fewer precisions."""
+    """Options of a training step: those of `BasicOptions` with fewer precisions."""
 
     precision: str = BasicOptions.with_default(
         "precision", "float32", choices=("float32", "bfloat16")
@@ -18,7 +19,7 @@ class JaxOptions(BasicOptions):
 
 @dataclasses.dataclass(frozen=True)
 class LengthSettings(RunLength):
-    """How long, how often, and how it is stored."""
+    """Length of a run, intervals, and storage."""
 
     shown = (
         *("max_steps", "max_seconds", "save_seconds", "steps_per_call"),
@@ -46,11 +47,11 @@ class LengthSettings(RunLength):
     )
 
     @classmethod
-    def from_flags(cls, **others):
+    def from_flags(cls, **others: Any) -> Self:
         """See `Settings.from_flags`.
 
         Raises:
-            InputError: --max_steps fits no whole number of calls.
+            InputError: --max_steps is not a multiple of --steps_per_call.
         """
         settings = super().from_flags(**others)
         over = settings.max_steps % settings.steps_per_call

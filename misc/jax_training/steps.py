@@ -1,10 +1,12 @@
 """Training steps under JAX: gradients, Adam and the average in one compiled function.
 
-As in `train.py`: only the weights that a scale uses move, a step whose losses or
-gradients are not finite moves nothing, and the average follows all weights.
+As in `train.py`, a step updates only the weights that its scale uses, a step with
+losses or gradients that are not finite changes nothing, and the average follows all
+weights.
 """
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,12 +14,15 @@ import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from misc.jax_training.eusr import EUSR
+from misc.jax_training.network import Weights
+from training.options import BasicOptions
 from training.schedule import Schedule
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
-def start_adam(weights):
+def start_adam(weights: Weights) -> dict[str, Any]:
     """The moments of Adam before the first step: count, momentum, velocity."""
     return {
         "count": jnp.zeros((), jnp.int32),
@@ -26,18 +31,18 @@ def start_adam(weights):
     }
 
 
-def start_state(model, options):
-    """What a new run begins with.
+def start_state(model: EUSR, options: BasicOptions) -> dict[str, Any]:
+    """Makes the state of a new run.
 
     Args:
-        model: See `Stepper`.
-        options: `training.options.BasicOptions`.
+        model: The model; see `Stepper`.
+        options: Options of a training step.
 
     Returns:
-        dict: Nested, of arrays: `generator` and each other network by its name,
-        `<network>_optimizer`, `ema` where an average is kept, and `first_bad_step`.
+        Nested dicts of arrays: `generator` and each other network by its name,
+        `<network>_optimizer`, `ema` if an average is kept, and `first_bad_step`.
     """
-    state = {"first_bad_step": jnp.full((), -1, jnp.int32)}
+    state: dict[str, Any] = {"first_bad_step": jnp.full((), -1, jnp.int32)}
     for root, network in model.networks.items():
         state[root] = network.initial()
         trained = {name: state[root][name] for name in network.trained()}
@@ -54,15 +59,13 @@ class Stepper:
         mesh: The devices; each takes a share of the batch, and all hold the state.
     """
 
-    def __init__(self, model, options, steps=1):
-        """Compiles nothing yet.
+    def __init__(self, model: EUSR, options: BasicOptions, steps: int = 1) -> None:
+        """Takes the model; does not compile yet.
 
         Args:
-            model: Has `networks`, from a root's name to a `Network`, `rates`, from
-                the same to the learning rate at step 0, `training`, a
-                `models.generator_settings.Training`, and `differentiate`.
-            options: `training.options.BasicOptions`.
-            steps: How many are taken at a call.
+            model: The model to train, an `EUSR` or a subclass.
+            options: Options of a training step.
+            steps: Number of steps in a call.
         """
         self.model, self.options, self.steps = model, options, steps
         training = model.training
@@ -78,28 +81,31 @@ class Stepper:
         }
         self.mesh = Mesh(np.array(jax.local_devices()), ("batch",))
 
-    def place(self, state):
+    def place(self, state: dict[str, Any]) -> dict[str, Any]:
         """Copies a state to the devices."""
         return jax.device_put(state, NamedSharding(self.mesh, PartitionSpec()))
 
-    def place_batch(self, images):
-        """Copies uint8 (steps, N, H, W, 3) to the devices, each its share of N."""
+    def place_batch(self, images: np.ndarray) -> jax.Array:
+        """Copies uint8 (steps, N, H, W, 3) to the devices, a share of N to each."""
         spec = PartitionSpec(None, "batch")
         return jax.device_put(images, NamedSharding(self.mesh, spec))
 
-    def lower(self, scale, state, lr, hr):
-        """Traces the steps of one scale; `.compile()` makes them a function.
+    def lower(
+        self, scale: int, state: dict[str, Any], lr: jax.Array, hr: jax.Array
+    ) -> jax.stages.Lowered:
+        """Traces the steps of one scale; `.compile()` makes a function of them.
 
         Args:
-            scale: Upscaling factor, a Python int.
-            state: As `start_state` makes it; the compiled function takes it over.
+            scale: Upscaling factor.
+            state: State from `start_state`; the compiled function donates its buffers.
             lr: uint8 (steps, N, P, P, 3).
             hr: uint8 (steps, N, P * scale, P * scale, 3).
 
         Returns:
-            jax.stages.Lowered: Compiled, it maps state, lr, hr, the first step and,
-            float32, the share of the learning rate's fall (negative where that follows
-            the step) to the next state and to the values of the last step.
+            The traced steps. The compiled function maps state, lr, hr, the first step,
+            and the completed share of the learning rate's decay (float32; negative if
+            the decay follows the step) to the next state and the values of the last
+            step.
         """
         take = functools.partial(self._take_steps, scale)
         step, share = np.int32(0), np.float32(0)
@@ -110,7 +116,8 @@ class Stepper:
             return self._take_step(scale, state, lr[0], hr[0], first, share)
 
         def take(state, batch):
-            return self._take_step(scale, state, *batch, share)
+            lr, hr, step = batch
+            return self._take_step(scale, state, lr, hr, step, share)
 
         numbers = first + jnp.arange(self.steps, dtype=jnp.int32)
         state, values = jax.lax.scan(take, state, (lr, hr, numbers))
@@ -130,7 +137,7 @@ class Stepper:
             )
             after[root], after[f"{root}_optimizer"] = moved
         if "ema" in state:
-            # In float32 the complement of the decay is not 1 minus it.
+            # Subtract in double precision; 1 - decay is inexact in float32.
             rate = jnp.float32(1.0 - self.options.ema_decay)
             after["ema"] = jax.tree.map(
                 lambda average, weight: average + rate * (weight - average),
@@ -153,7 +160,7 @@ class Stepper:
         return jnp.where(share < 0, by_step, schedule.at(step, share))
 
     def _move(self, weights, moments, gradients, norm, rate):
-        """Moves the weights that have a gradient by Adam; returns what comes after."""
+        """Applies Adam to weights that have a gradient; returns weights and moments."""
         most = self.options.gradient_clip_norm
         if most:
             factor = most / jnp.maximum(norm, most)
@@ -165,7 +172,7 @@ class Stepper:
                 for kind in ("momentum", "velocity")
             ),
         )
-        # TensorFlow adds epsilon to a velocity that is not yet corrected for its start.
+        # TensorFlow adds epsilon before the bias correction of the velocity.
         correction = jnp.sqrt(1.0 - BETA2 ** (moments["count"] + 1.0))
         rule = optax.scale_by_adam(BETA1, BETA2, EPSILON / correction)
         updates, adam = rule.update(gradients, adam)
@@ -178,10 +185,10 @@ class Stepper:
         return weights | moved, after
 
 
-def count_work(lowered):
-    """Floating-point operations of a step, as XLA counts them; None if it does not.
+def count_work(lowered: jax.stages.Lowered) -> float | None:
+    """Floating-point operations of a step, as counted by XLA; None if unknown.
 
-    It counts the body of a loop once, so this is one step of however many.
+    XLA counts the body of a loop once, so the count is that of a single step.
     """
-    found = lowered.cost_analysis()
+    found: Any = lowered.cost_analysis()
     return (found or {}).get("flops")

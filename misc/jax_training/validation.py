@@ -1,44 +1,49 @@
-"""Measures the network while it is trained, on the CPU beside the accelerator."""
+"""Measures the network during training, on the CPU beside the accelerator."""
 
 import dataclasses
 import functools
 import threading
+from collections.abc import Callable
 
 import jax
+import numpy as np
 
+from dataloaders.paired import PairedLoader
 from imaging.files import to_uint8
 from metrics.measuring import SHAVE_SIZE, average, measure_scale
-from misc.jax_training.network import Network
+from misc.jax_training.network import Network, Weights
 from models.generator import Generator
-from upscaling.tiles import upscale_image
+from models.generator_settings import Architecture
+from upscaling.tiles import Stage, upscale_image
 
 
 class Upscaler:
-    """A generator as `metrics.measuring` takes pictures through it, in float32."""
+    """A generator in float32, with the interface that `metrics.measuring` expects."""
 
-    def __init__(self, architecture, device):
+    def __init__(self, architecture: Architecture, device: jax.Device) -> None:
         """Makes the network.
 
         Args:
-            architecture: A `models.generator_settings.Architecture`.
-            device: The JAX device that it runs on.
+            architecture: Settings of the generator.
+            device: The device that it runs on.
         """
         self.network = Network(Generator.from_architecture(architecture))
-        self.device, self.weights = device, None
-        self.runs = {}
+        self.device = device
+        self.weights: Weights | None = None
+        self.runs: dict[tuple[int, int], Callable] = {}
 
-    def take(self, weights):
-        """Takes the weights that pictures go through from now on."""
+    def take(self, weights: Weights) -> None:
+        """Takes new weights."""
         self.weights = jax.device_put(weights, self.device)
 
-    def stages(self, scale):
+    def stages(self, scale: int) -> list[Stage]:
         """See `models.base.Model.stages`."""
         return [
             dataclasses.replace(part, run=self._run(scale, index))
             for index, part in enumerate(self.network.layer.parts(scale))
         ]
 
-    def make_sr(self, name, lr, scale):
+    def make_sr(self, name: str, lr: np.ndarray, scale: int) -> np.ndarray:
         """See `models.base.Model.make_sr`."""
         return upscale_image(self.stages(scale), lr, finish=to_uint8)
 
@@ -53,35 +58,39 @@ class Upscaler:
 
 
 class _LeftOff(Exception):
-    """A measurement was asked to leave off."""
+    """A validation was asked to stop."""
 
 
 class Validation:
-    """Measures psnr_y of whole pictures now and then.
+    """Measures psnr_y of whole pictures during training.
 
-    Beside an accelerator it runs in a thread, on the CPU, where no compilation for each
-    size of picture holds up the training.
+    With an accelerator it runs in a thread on the CPU, so that the compilation for each
+    size of picture does not delay the training.
     """
 
-    def __init__(self, architecture, loader):
-        """Measures nothing yet.
+    def __init__(self, architecture: Architecture, loader: PairedLoader) -> None:
+        """Takes the images; does not measure yet.
 
         Args:
-            architecture: A `models.generator_settings.Architecture`.
-            loader: A `dataloaders.paired.PairedLoader`.
+            architecture: Settings of the generator.
+            loader: The loader of the images.
         """
         self.is_beside = jax.default_backend() != "cpu"
         self.upscaler = Upscaler(architecture, jax.local_devices(backend="cpu")[0])
         self.loader = loader
-        self.thread = self.result = self.error = None
+        self.thread: threading.Thread | None = None
+        self.result: tuple[int, dict[int, float]] | None = None
+        self.error: BaseException | None = None
 
-    def begin(self, step, weights, is_to_stop):
-        """Measures weights; `collect` has what came out.
+    def begin(
+        self, step: int, weights: Weights, is_to_stop: Callable[[], bool]
+    ) -> None:
+        """Starts to measure weights; `collect` returns the result.
 
         Args:
-            step: That they are of.
+            step: The step of the weights.
             weights: From a name to an array, on any device.
-            is_to_stop: Asked after each image; says whether to leave off.
+            is_to_stop: Called after each image; True stops the validation.
         """
         self.upscaler.take(jax.device_get(weights))
         self.thread = threading.Thread(
@@ -91,8 +100,8 @@ class Validation:
         if not self.is_beside:
             self.thread.join()
 
-    def is_busy(self):
-        """Whether a measurement is under way."""
+    def is_busy(self) -> bool:
+        """Whether a validation is running."""
         return self.thread is not None and self.thread.is_alive()
 
     def _measure(self, step, is_to_stop):
@@ -113,14 +122,14 @@ class Validation:
         except BaseException as error:  # For the main thread to raise.
             self.error = error
 
-    def collect(self, wait=False):
-        """What the last measurement found, once.
+    def collect(self, wait: bool = False) -> tuple[int, dict[int, float]] | None:
+        """Returns the result of the last validation, once.
 
         Args:
-            wait: Whether to wait for one that is under way.
+            wait: Whether to wait for a validation that is running.
 
         Returns:
-            (step, dict from a scale to psnr_y in dB); None if there is nothing new.
+            The step and psnr_y in dB of each scale; None if there is no new result.
         """
         if self.thread is None or (self.thread.is_alive() and not wait):
             return None
