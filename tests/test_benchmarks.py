@@ -196,22 +196,6 @@ def test_precision_wants_both_folders_or_none(tmp_path):
     assert "--validate_truth_path must be given" in line
 
 
-def test_downscalers_compares_with_the_lr_images_that_are_given(tmp_path):
-    write_pictures(tmp_path / "HR", [(48, 64), (40, 56)])
-    flags = [f"--output_path={tmp_path / 'LR'}", "--scales=4"]
-    hr = tmp_path / "HR"
-    succeed_here("misc/downscale_generator.py", f"--input_path={hr}", *flags)
-    said = succeed_here(
-        "benchmarks/downscalers.py",
-        *(f"--data_truth_path={hr}", f"--data_input_path={tmp_path / 'LR'}"),
-        *(f"--octave_path={tmp_path / 'LR'}", "--scales=4"),
-    )
-    exact, of_cv, of_tf, same = (line.split() for line in said.splitlines()[-4:])
-    for row in (exact, same):
-        assert row[-5:-3] + row[-1:] == ["x4", "0.0000", "+0.000"]
-    assert float(of_cv[-4]) > float(of_tf[-4]) > 0 and of_cv[-1] != "+0.000"
-
-
 def test_tiles_are_held_against_the_picture_in_one_piece(monkeypatch):
     monkeypatch.setattr(tiling, "SIDES", {2: 320})
     # So that it is cut, small as it is.
