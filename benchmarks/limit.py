@@ -5,13 +5,14 @@ backward; for what runs forward only, as upscaling does, forward only. Machines 
 equally fast from one minute to the next, so it is measured again beside everything.
 """
 
+import dataclasses
 import functools
-import math
 
 import tensorflow as tf
 
+from benchmarks.flops import count_flops
+from benchmarks.harness import time_once
 from benchmarks.rows import Row
-from benchmarks.timing import time_once
 
 PASSES = {"forward and backward": False, "forward only": True}
 PRECISIONS = {"float32": tf.float32, "bfloat16": tf.bfloat16}
@@ -33,24 +34,24 @@ class Limit:
         """Warms up."""
         batch = GPU_BATCH if tf.config.get_visible_devices("GPU") else CPU_BATCH
         self.shape, self.dtype = (batch, SIDE, SIDE, FEATURES), PRECISIONS[precision]
-        passes = 1 if is_forward_only else 3
-        self.flops = passes * 2 * 9 * FEATURES * math.prod(self.shape)
         run = run_forward if is_forward_only else run_forward_and_backward
         self.run = tf.function(run, autograph=False)
+        self.flops = count_flops(self.run, *self._draw())
         self.measure()
 
     def measure(self):
         """FLOP/s of one run."""
-        x, gradient = self._draw(self.shape), self._draw(self.shape)
-        kernel = self._draw((3, 3, FEATURES, FEATURES))
-        seconds = time_once(
-            lambda: [value.numpy() for value in self.run(x, kernel, gradient)]
-        )
+        drawn = self._draw()
+        seconds = time_once(lambda: [value.numpy() for value in self.run(*drawn)])
         return self.flops / seconds
 
-    def _draw(self, shape):
-        drawn = tf.cast(tf.random.uniform(shape, -1.0, 1.0), self.dtype)
-        _use(drawn)[0].numpy()  # Waits, as a GPU draws while Python goes on.
+    def _draw(self):
+        drawn = [
+            tf.cast(tf.random.uniform(shape, -1.0, 1.0), self.dtype)
+            for shape in (self.shape, (3, 3, FEATURES, FEATURES), self.shape)
+        ]
+        for value in _use(*drawn):
+            value.numpy()  # Waits, as a GPU draws while Python goes on.
         return drawn
 
 
@@ -78,50 +79,58 @@ def get(precision, is_forward_only=False):
     return Limit(precision, is_forward_only)
 
 
-def time_beside(functions, repeats, is_forward_only=False):
+def measure_beside(row, runs, flops, repeats, is_forward_only=False):
     """Times functions in turn, each time between two measurements of the limit.
 
     Args:
-        functions: From a precision to what is timed, already warm.
+        row: `Row` with what all have in common.
+        runs: dict, from a precision, or from a name of what runs in float32, to a
+            function. The first one is what the others are compared with.
+        flops: How many floating-point operations each of them takes.
         repeats: How often; the best of each counts.
         is_forward_only: Which limit applies.
 
-    Returns:
-        dict: From a precision to (seconds, FLOP/s of the limit).
+    Yields:
+        Row: Of each function.
     """
-    times = {precision: [] for precision in functions}
-    limits = {precision: [] for precision in functions}
+    for run in runs.values():
+        run()  # The first call prepares for the size: it is not timed.
+    times, limits = {name: [] for name in runs}, {name: [] for name in runs}
     for _ in range(repeats):
-        for precision, function in functions.items():
+        for name, run in runs.items():
+            precision = name if name in PRECISIONS else "float32"
             limit = get(precision, is_forward_only)
-            limits[precision].append(limit.measure())
-            times[precision].append(time_once(function))
-            limits[precision].append(limit.measure())
-    return {each: (min(times[each]), max(limits[each])) for each in functions}
+            limits[name].append(limit.measure())
+            times[name].append(time_once(run))
+            limits[name].append(limit.measure())
+    first = min(times[next(iter(runs))])
+    for name in runs:
+        seconds, most = min(times[name]), max(limits[name])
+        is_precision = name in PRECISIONS
+        yield dataclasses.replace(
+            row,
+            what=row.what if is_precision else f"{row.what}, {name}",
+            precision=name if is_precision else "float32",
+            seconds=seconds,
+            tflops_per_second=flops / seconds / 1e12,
+            limit_tflops_per_second=most / 1e12,
+            share_of_limit=flops / seconds / most,
+            times_float32=first / seconds,
+        )
 
 
 def measure(settings):
-    """Measures the limit alone.
-
-    Args:
-        settings: `benchmarks.settings.BenchmarkSettings`.
-
-    Yields:
-        Row: Of each precision, forward and backward, and forward only.
-    """
+    """The limit alone, of each precision, forward and backward and forward only."""
     for passes, is_forward_only in PASSES.items():
-        best = {
-            precision: max(
-                get(precision, is_forward_only).measure()
-                for _ in range(2 * settings.repeats)
-            )
-            for precision in PRECISIONS
-        }
-        for precision, flops_per_second in best.items():
+        in_float32 = None
+        for precision in PRECISIONS:
+            limit = get(precision, is_forward_only)
+            best = max(limit.measure() for _ in range(2 * settings.repeats))
+            in_float32 = in_float32 or best
             yield Row(
-                what=f"limit, {passes}",
-                precision=precision,
-                seconds=get(precision, is_forward_only).flops / flops_per_second,
-                tflops_per_second=flops_per_second / 1e12,
-                times_float32=flops_per_second / best["float32"],
+                f"limit, {passes}",
+                precision,
+                seconds=limit.flops / best,
+                tflops_per_second=best / 1e12,
+                times_float32=best / in_float32,
             )

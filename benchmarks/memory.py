@@ -1,66 +1,102 @@
-"""How much memory training and upscaling take at most.
+"""How much memory training, upscaling and test.py take at most.
 
 Each is measured in a process of its own: TensorFlow keeps memory for later use, so
 that in one process the second would count what the first one took.
 """
 
-import dataclasses
-import subprocess
-import sys
-from pathlib import Path
+import concurrent.futures
+import multiprocessing
+import tempfile
 
+import tensorflow as tf
+
+from benchmarks import pictures
+from benchmarks.harness import draw
 from benchmarks.limit import PRECISIONS
-from benchmarks.network import PICTURE
+from benchmarks.network import PICTURE, make_model, make_step, make_upscaling
 from benchmarks.rows import Row
 from console.errors import InputError
-from console.flags import NumbersSerializer
+from console.machine import peak_memory
+from imaging.pictures import Picture
+from imaging.saving import save_picture
+from models.generator_settings import Training
+from training import devices
 
-PEAK = str(Path(__file__).with_name("peak.py"))
+# Height to width of a large picture, as cameras have it.
+ASPECT = 2 / 3
 
 
 def measure(settings):
-    """Measures training and upscaling at each scale and precision.
-
-    Args:
-        settings: `benchmarks.settings.BenchmarkSettings`.
-
-    Yields:
-        Row: Of each.
-    """
-    names = {
-        "training": f"memory of training, batch {settings.batch_size}",
-        "upscaling": f"memory of upscaling {PICTURE}x{PICTURE}",
-    }
-    for kind, what in names.items():
+    """Training and upscaling at each scale and precision."""
+    for what, take in (
+        (f"memory of training, batch {settings.batch_size}", take_step),
+        (f"memory of upscaling {PICTURE}x{PICTURE}", upscale),
+    ):
         for scale in settings.scales:
-            alone = dataclasses.replace(settings, scales=(scale,))
             for precision in PRECISIONS:
-                yield Row(
-                    what,
-                    precision=precision,
-                    scale=scale,
-                    peak_memory_gb=measure_peak(kind, precision, alone),
-                )
+                peak = run_apart(take, settings, precision, scale)
+                yield Row(what, precision, scale, peak_memory_gb=peak)
 
 
-def measure_peak(kind, precision, settings):
-    """Starts `peak.py`; see there.
+def measure_large_picture(settings):
+    """test.py on a picture larger than the memory that it may take."""
+    for scale in settings.scales:
+        yield run_apart(upscale_large, settings, scale)
 
-    Returns:
-        float: 10^9 bytes; None where the system does not say it.
+
+def run_apart(function, *arguments):
+    """Calls a function of this module in a process of its own; returns its result.
 
     Raises:
-        InputError: It failed; with what it said.
+        InputError: What the function raises, or the process was killed.
     """
-    values = dataclasses.asdict(settings)
-    values |= {"kind": kind, "precision": precision}
-    values["scales"] = NumbersSerializer().serialize(settings.scales)
-    arguments = [f"--{name}={value}" for name, value in values.items()]
-    done = subprocess.run(
-        [sys.executable, PEAK, *arguments], capture_output=True, text=True
-    )
-    if done.returncode:
+    spawn = multiprocessing.get_context("spawn")
+    try:
+        with concurrent.futures.ProcessPoolExecutor(1, spawn) as pool:
+            return pool.submit(function, *arguments).result()
+    except concurrent.futures.process.BrokenProcessPool:
         raise InputError(
-            f"benchmarks/peak.py ended with {done.returncode}: {done.stderr.strip()}"
-        )
-    return float(done.stdout) if done.stdout.strip() else None
+            "the process that was measured was killed, as for want of memory."
+        ) from None
+
+
+def take_step(settings, precision, scale):
+    """10^9 bytes of a training step; None where nothing says it."""
+    devices.choose(settings.cuda_device)
+    model = make_model(settings, precision, Training())
+    step, batch = make_step(model, settings.batch_size, scale)
+    step(*batch).numpy()
+    return read_peak()
+
+
+def upscale(settings, precision, scale):
+    """10^9 bytes of upscaling a picture; None where nothing says it."""
+    devices.choose(settings.cuda_device)
+    make_upscaling(make_model(settings, precision), scale)()
+    return read_peak()
+
+
+def read_peak():
+    """10^9 bytes: of a GPU what TensorFlow took, else what the process did."""
+    if tf.config.get_visible_devices("GPU"):
+        peak = tf.config.experimental.get_memory_info("GPU:0")["peak"]
+    else:
+        peak = peak_memory()
+    return None if peak is None else peak / 1e9
+
+
+def upscale_large(settings, scale):
+    """Runs test.py on a JPEG, with a network for which weights do not matter."""
+    height = int((settings.megapixels * 1e6 * ASPECT) ** 0.5)
+    width = int(height / ASPECT)
+    with tempfile.TemporaryDirectory() as folder:
+        save_picture(f"{folder}/in/0.jpg", Picture(draw(height, width)))
+        network = pictures.write_network(make_model(settings), (scale,), folder)
+        limit = {"memory_limit": settings.memory_limit}
+        done = pictures.run_test(folder, scale, model_name=network, **limit)
+    return Row(
+        f"{width}x{height}, test.py with its start",
+        scale=scale,
+        seconds=done.seconds,
+        peak_memory_gb=done.peak / 1e9,
+    )

@@ -2,80 +2,39 @@
 
 import dataclasses
 import functools
-import math
-import re
+import tempfile
+from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
-from benchmarks.limit import PRECISIONS, time_beside
+from benchmarks.flops import count_flops
+from benchmarks.limit import PRECISIONS, measure_beside
 from benchmarks.rows import Row
 from console.app import check_scales
+from console.choices import load
+from console.errors import InputError
+from console.progress import say
+from frozen.formats import FORMATS
+from frozen.upscaler_graph import make_network
 from models.eusr import EUSR
-from models.generator_settings import Architecture, Training, factorise
+from models.generator_settings import Architecture, Training
 from training.options import StepOptions
 
 # Sides in LR pixels: the patches of the default run, and a picture.
 PATCH, PICTURE = 48, 192
 
 
-def measure_training(settings):
-    """Times a training step at each scale and precision.
+def make_model(settings, precision="float32", training=None, model_class=EUSR):
+    """Makes a model with random weights.
 
     Args:
-        settings: `benchmarks.settings.BenchmarkSettings`.
-
-    Yields:
-        Row: Of each.
-    """
-    models = {each: make_model(settings, each, Training()) for each in PRECISIONS}
-    what = f"training step, batch {settings.batch_size}"
-    for scale in settings.scales:
-        first, rest = count_flops(models["float32"].generator, scale)
-        # The picture itself needs no gradient, so the first one runs twice.
-        flops = (2 * first + 3 * rest) * settings.batch_size * PATCH**2
-        steps = {
-            precision: make_step(model, settings.batch_size, scale)
-            for precision, model in models.items()
-        }
-        yield from _measure(Row(what, scale=scale), steps, flops, settings.repeats)
-
-
-def measure_upscaling(settings):
-    """Times the upscaling of a picture at each scale and precision.
-
-    Args:
-        settings: `benchmarks.settings.BenchmarkSettings`.
-
-    Yields:
-        Row: Of each.
-    """
-    models = {each: make_model(settings, each) for each in PRECISIONS}
-    for scale in settings.scales:
-        flops = sum(count_flops(models["float32"].generator, scale)) * PICTURE**2
-        runs = {
-            precision: make_upscaling(model, scale)
-            for precision, model in models.items()
-        }
-        row = Row(f"upscaling {PICTURE}x{PICTURE}", scale=scale)
-        for each in _measure(row, runs, flops, settings.repeats, is_forward_only=True):
-            megapixels = (PICTURE * scale) ** 2 / 1e6
-            yield dataclasses.replace(
-                each, seconds_per_output_megapixel=each.seconds / megapixels
-            )
-
-
-def make_model(settings, precision, training=None):
-    """Makes the network.
-
-    Args:
-        settings: `benchmarks.settings.BenchmarkSettings`.
+        settings: `benchmarks.harness.BenchmarkSettings`.
         precision: One of `PRECISIONS`.
-        training: `models.generator_settings.Training`; None for a network that only
-            upscales.
+        training: As `model_class` takes it; None for a model that only upscales.
+        model_class: EUSR or 4PP-EUSR.
 
     Returns:
-        EUSR: With random weights.
+        models.generator_model.GeneratorModel.
 
     Raises:
         InputError: The network has no path for one of the scales.
@@ -83,29 +42,39 @@ def make_model(settings, precision, training=None):
     architecture = Architecture(
         conv_features=settings.features, shared_blocks=settings.shared_blocks
     )
-    model = EUSR(architecture, training, StepOptions(precision=precision))
+    model = model_class(architecture, training, StepOptions(precision=precision))
     check_scales(settings.scales, model)
     return model
 
 
 def make_step(model, batch_size, scale):
-    """A function that takes one training step on noise and waits for its end."""
-    draw = np.random.default_rng(0)
-    lr, hr = (
-        tf.constant(draw.integers(0, 256, (batch_size, side, side, 3), np.uint8))
+    """Makes a training step, and a batch of noise for it.
+
+    Args:
+        model: A model to train.
+        batch_size: Patches in the step.
+        scale: Upscaling factor.
+
+    Returns:
+        A `tf.function` that gives the loss, and its arguments, lr and hr.
+    """
+    batch = [
+        tf.cast(tf.random.uniform((batch_size, side, side, 3), 0, 256), tf.uint8)
         for side in (PATCH, PATCH * scale)
-    )
+    ]
     # TensorFlow warns of a line that is traced again and again, but not of a partial.
-    step = tf.function(
-        functools.partial(model.train_step, scale=scale), autograph=False
-    )
-    return lambda: step(lr, hr)["loss"].numpy()
+    step = functools.partial(take_step, model, scale=scale)
+    return tf.function(step, autograph=False), batch
 
 
-def make_upscaling(model, scale):
-    """A function that upscales one picture of noise and waits for the result."""
-    lr = tf.random.uniform((1, PICTURE, PICTURE, 3), 0, 255)
-    return functools.partial(take_through, model.stages(scale), lr)
+def take_step(model, lr, hr, scale):
+    """The loss of a training step, as a graph."""
+    return model.train_step(lr, hr, scale)["loss"]
+
+
+def run_and_wait(function, arguments):
+    """Calls a function of TensorFlow; waits for its result."""
+    return function(*arguments).numpy()
 
 
 def take_through(stages, x):
@@ -115,50 +84,71 @@ def take_through(stages, x):
     return x.numpy()
 
 
-def count_flops(generator, scale):
-    """FLOP of one pass for each LR pixel: of the first convolution, and of the rest."""
-    first = rest = 0.0
-    for variable in generator.path_variables(scale):
-        if not variable.path.endswith("kernel"):
-            continue
-        module = re.search(r"_upscaling(\d+)/", variable.path)
-        # Each module before this one has enlarged what it is given.
-        before = factorise(scale)[: int(module[1])] if module else ()
-        pixels = math.prod(before) ** 2
-        if "_last_conv/" in variable.path:
-            pixels = scale**2
-        flops = 2.0 * np.prod(variable.shape) * pixels
-        if "/first_conv/" in variable.path:
-            first += flops
-        else:
-            rest += flops
-    return first, rest
+def make_upscaling(model, scale):
+    """A function that upscales a picture of noise and waits for the result."""
+    lr = tf.random.uniform((1, PICTURE, PICTURE, 3), 0, 255)
+    return functools.partial(take_through, model.stages(scale), lr)
 
 
-def _measure(row, functions, flops, repeats, is_forward_only=False):
-    """Measures one thing in every precision.
+def make_exports(model, scale, folder, formats=tuple(FORMATS)):
+    """Writes a network for other programs; says which cannot be written here.
 
     Args:
-        row: `Row` with its name and its scale.
-        functions: From a precision to what does it.
-        flops: How many floating-point operations that takes.
-        repeats: How often it is timed.
-        is_forward_only: Which limit applies.
+        model: A `models.base.Model`.
+        scale: Upscaling factor.
+        folder: To write to.
+        formats: Names of `FORMATS`.
 
-    Yields:
-        Row: Of each precision.
+    Returns:
+        dict: From the name of a format to what runs its file, on float32 (N, H, W, 3).
     """
-    for function in functions.values():
-        function()  # The first call traces the graph: it is not timed.
-    measured = time_beside(functions, repeats, is_forward_only)
-    in_float32, _ = measured["float32"]
-    for precision, (seconds, limit) in measured.items():
-        yield dataclasses.replace(
-            row,
-            precision=precision,
-            seconds=seconds,
-            tflops_per_second=flops / seconds / 1e12,
-            limit_tflops_per_second=limit / 1e12,
-            share_of_limit=flops / seconds / limit,
-            times_float32=in_float32 / seconds,
-        )
+    network = make_network(model, (scale,))
+    runs = {}
+    for name in formats:
+        file_format = load(FORMATS, name, "--format")
+        try:
+            file_format.check_needs(f"the row of {name}")
+        except InputError as error:
+            say(f"  left out: {error}")
+            continue
+        path = Path(folder) / f"model{file_format.ending}"
+        file_format.write(network, path)
+        runs[name] = file_format.load(network, path)
+    return runs
+
+
+def measure_training(settings):
+    """A training step at each scale and precision."""
+    models = {each: make_model(settings, each, Training()) for each in PRECISIONS}
+    for scale in settings.scales:
+        runs = {}
+        for precision, model in models.items():
+            step, batch = make_step(model, settings.batch_size, scale)
+            runs[precision] = functools.partial(run_and_wait, step, batch)
+        # As many in each precision.
+        flops = count_flops(step, *batch)
+        row = Row(f"training step, batch {settings.batch_size}", scale=scale)
+        yield from measure_beside(row, runs, flops, settings.repeats)
+
+
+def measure_upscaling(settings):
+    """The upscaling of a picture at each scale.
+
+    In each precision, and by each program that freeze.py writes for.
+    """
+    models = {each: make_model(settings, each) for each in PRECISIONS}
+    model = models["float32"]
+    for scale in settings.scales:
+        forward = functools.partial(model.forward, scale=scale)
+        lr = tf.random.uniform((1, PICTURE, PICTURE, 3), 0, 255)
+        flops = count_flops(tf.function(forward, autograph=False), lr)
+        runs = {each: make_upscaling(model, scale) for each, model in models.items()}
+        row = Row(f"upscaling {PICTURE}x{PICTURE}", scale=scale)
+        megapixels = (PICTURE * scale) ** 2 / 1e6
+        with tempfile.TemporaryDirectory() as folder:
+            for name, run in make_exports(model, scale, folder).items():
+                runs[name] = functools.partial(run, lr.numpy())
+            for each in measure_beside(row, runs, flops, settings.repeats, True):
+                yield dataclasses.replace(
+                    each, seconds_per_output_megapixel=each.seconds / megapixels
+                )

@@ -2,8 +2,9 @@
 
     python benchmarks/speed.py --output_path=benchmark.json
 
-Each section of `SECTIONS` yields rows; they are shown as they come, as one table at the
-end, and written as JSON. A new section is a module with such a function and one line.
+Each section of `SECTIONS` takes `benchmarks.harness.BenchmarkSettings` and yields rows;
+they are shown as they come, as one table at the end, and written as JSON. A new section
+is such a function and one line.
 """
 
 import dataclasses
@@ -25,19 +26,17 @@ with quiet.imports():
     import tensorflow as tf
 
     from benchmarks import (
-        exports,
         four_pass,
         limit,
         loading,
         memory,
         network,
+        pictures,
+        precision,
         predictor,
-        shipped,
-        start,
-        tiling,
     )
-    from benchmarks.rows import to_table
-    from benchmarks.settings import BenchmarkSettings
+    from benchmarks.harness import BenchmarkSettings
+    from benchmarks.rows import tell, to_table
     from training import devices
 
 
@@ -46,16 +45,19 @@ SECTIONS = {
     "limit": limit.measure,
     "training": network.measure_training,
     "upscaling": network.measure_upscaling,
-    "tiles": tiling.measure_tiles,
-    "pictures": tiling.measure_pictures,
-    "exports": exports.measure,
-    "shipped": shipped.measure,
+    "tiles": pictures.measure_tiles,
+    "pictures": pictures.measure_pictures,
+    "shipped": pictures.measure_shipped,
     "four_pass": four_pass.measure,
     "memory": memory.measure,
     "input": loading.measure,
     "predictor": predictor.measure,
-    "start": start.measure,
+    "start": loading.measure_start,
+    "large_picture": memory.measure_large_picture,
+    "precision": precision.measure,
 }
+# Measured only if they are asked for: they may take hours.
+LONG = ("large_picture", "precision")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +65,10 @@ class SpeedSettings(Settings):
     """What is measured, and where the numbers go."""
 
     output_path: PathName | None = option(None, "JSON file for all numbers.")
-    sections: tuple[str, ...] = option(tuple(SECTIONS), "What to measure.")
+    sections: tuple[str, ...] = option(
+        tuple(name for name in SECTIONS if name not in LONG),
+        f"What to measure; also {' and '.join(LONG)}.",
+    )
 
 
 SETTINGS = (BenchmarkSettings, SpeedSettings)
@@ -78,11 +83,11 @@ def main():
     report = describe_machine(devices.choose(settings.cuda_device))
     say(f"Measuring on {report['device']} (TensorFlow {report['tensorflow']})")
     report["settings"] = dataclasses.asdict(settings)
-    sections = {
-        name: measure_section(name, settings)
-        for name in SECTIONS
-        if name in asked.sections
-    }
+    sections = {}
+    for name, measure in SECTIONS.items():
+        if name in asked.sections:
+            say(f"\n{name}")
+            sections[name] = tell(measure(settings))
     everything = [row for rows in sections.values() for row in rows]
     say(f"\nOn {report['device']}:\n\n{to_table(everything)}")
     report["sections"] = {
@@ -105,24 +110,6 @@ def check_sections(names):
         raise InputError(
             f"--sections={','.join(unknown)}: expected some of {', '.join(SECTIONS)}."
         )
-
-
-def measure_section(name, settings):
-    """Measures one section and tells each row as it comes.
-
-    Args:
-        name: One of `SECTIONS`.
-        settings: `benchmarks.settings.BenchmarkSettings`.
-
-    Returns:
-        list of `benchmarks.rows.Row`.
-    """
-    say(f"\n{name}")
-    rows = []
-    for row in SECTIONS[name](settings):
-        rows.append(row)
-        say(f"  {row.describe()}")
-    return rows
 
 
 def describe_machine(device):

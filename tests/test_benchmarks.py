@@ -1,25 +1,29 @@
 """The benchmarks, started with the smallest sizes; their numbers are no claim here."""
 
+import dataclasses
+import functools
 import json
-import subprocess
+import os
+import signal
 
 import pytest
+import tensorflow as tf
 
-from benchmarks import four_pass, memory, predictor, shipped, tiling
-from benchmarks.network import PATCH, count_flops
+from benchmarks import four_pass, memory, network, pictures, precision, predictor
+from benchmarks.flops import count_flops
+from benchmarks.harness import BenchmarkSettings, run_script
+from benchmarks.limit import Limit
 from benchmarks.rows import Row, to_table
-from benchmarks.settings import BenchmarkSettings
 from benchmarks.speed import check_sections
 from console.errors import InputError
-from score_predictors.mobilenetv2 import MobileNetV2
 from score_predictors.mobilenetv2 import Settings as PredictorSettings
 from tests.four_pass import make_four_pass, write_predictor
 from tests.pictures import write_pictures
-from tests.scripts import fail, run_here, succeed, succeed_here
+from tests.scripts import fail_here, run_here, succeed
 
 SMALL = ("--scales=2", "--batch_size=1", "--features=4", "--shared_blocks=1")
 SMALL_SETTINGS = BenchmarkSettings((2,), 1, 1, 4, 1, "-1")
-SECTIONS = ("limit", "training", "upscaling", "exports", "input", "start")
+SECTIONS = ("limit", "training", "upscaling", "input", "start")
 
 
 @pytest.fixture(scope="module")
@@ -39,15 +43,27 @@ def test_speed_measures_every_section_and_the_limit_first(speed):
     assert report["device"].startswith("the CPU (")
 
 
-def test_the_peak_of_a_process_of_its_own_is_measured():
-    gigabytes = memory.measure_peak("upscaling", "float32", SMALL_SETTINGS)
-    assert 0.05 < gigabytes < 10
+def test_the_peak_of_a_process_of_its_own_is_measured(monkeypatch):
+    # The other precision takes two more starts.
+    monkeypatch.setattr(memory, "PRECISIONS", ("bfloat16",))
+    training, upscaling = memory.measure(SMALL_SETTINGS)
+    for row in (training, upscaling):
+        assert 0.2 < row.peak_memory_gb < 5
+
+
+def end_at_once():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_is_killed_is_told():
+    with pytest.raises(InputError, match="was killed"):
+        memory.run_apart(end_at_once)
 
 
 def test_a_share_of_the_limit_is_the_quotient_of_two_speeds(speed):
     _, report = speed
     for section in ("training", "upscaling"):
-        rows = report["sections"][section]
+        rows = report["sections"][section][:2]
         assert [(row["precision"], row["scale"]) for row in rows] == [
             ("float32", 2),
             ("bfloat16", 2),
@@ -62,9 +78,9 @@ def test_a_share_of_the_limit_is_the_quotient_of_two_speeds(speed):
 
 def test_other_programs_are_timed_beside_the_model_here(speed):
     _, report = speed
-    rows = report["sections"]["exports"]
-    assert [row["what"].rpartition(", ")[2] for row in rows] == [
-        *("the model here", "pb", "saved_model", "onnx", "tflite")
+    rows = report["sections"]["upscaling"]
+    assert [row["what"].rpartition(", ")[2] for row in rows[2:]] == [
+        *("pb", "saved_model", "onnx", "tflite")
     ]
     for row in rows:
         ratio = rows[0]["seconds"] / row["seconds"]
@@ -122,11 +138,31 @@ def test_the_parts_of_a_step_of_4pp_eusr_are_measured(monkeypatch):
     assert all(row.seconds > 0 and row.share_of_limit > 0 for row in rows)
 
 
+def count(function, side, images=1):
+    compiled = tf.function(function, autograph=False)
+    return count_flops(compiled, tf.zeros((images, side, side, 3)))
+
+
+def test_the_flops_of_the_limit_are_those_of_its_convolution():
+    forward, both = (Limit("float32", alone).flops for alone in (True, False))
+    assert forward == 2 * 9 * 64 * 64 * 96 * 96 * 16
+    assert both == 3 * forward  # Each gradient takes as many.
+
+
+def test_the_flops_of_a_step_leave_out_the_gradient_of_the_picture():
+    settings = BenchmarkSettings((4,), 1, 1, 4, 1, "-1")
+    model = network.make_model(settings, training=network.Training())
+    step, batch = network.make_step(model, 2, 4)
+    forward = count(functools.partial(model.forward, scale=4), 48, 2)
+    first = 2 * 9 * 3 * 4 * 48 * 48 * 2
+    assert count_flops(step, *batch) == 3 * forward - first
+
+
 def test_the_flops_of_the_passes_and_of_the_discriminator_are_counted():
     model = make_four_pass(weight_las=0, weight_lar=0, weight_lss=0, weight_lsr=0)
-    once, twice = (four_pass.count_pass_flops(model.generator, s) for s in (4, 2))
-    assert once == sum(count_flops(model.generator, 4)) * PATCH**2
-    assert twice == sum(count_flops(model.generator, 2)) * PATCH**2 * (1 + 4)
+    once = count(functools.partial(model.forward, scale=2), 48)
+    twice = count(functools.partial(model.estimate, last=2), 48)
+    assert twice == once * (1 + 4)
     # By hand: multiplications and additions at each of the convolutions' outputs.
     features = [3, 32, 32, 64, 64, 128, 128, 256, 256, 512, 512]
     sides = [192, 96, 96, 48, 48, 24, 24, 12, 12, 6]
@@ -134,20 +170,13 @@ def test_the_flops_of_the_passes_and_of_the_discriminator_are_counted():
         2 * 9 * features[i] * features[i + 1] * side**2 for i, side in enumerate(sides)
     )
     by_hand += 2 * (512 * 1024 + 1024) * 6**2
-    assert four_pass.count_discriminator_flops(model.discriminator) == by_hand
+    assert count(model.discriminator, 192) == by_hand
 
 
 def test_the_flops_of_a_predictor_are_those_of_its_paper(monkeypatch):
     # 300 million multiplications with additions for 224x224 pixels.
     monkeypatch.setattr(four_pass, "PATCH", 224 // 4)
-    network = PredictorSettings(weights="none")
-    flops = four_pass.count_predictor_flops(MobileNetV2(network))
-    assert flops == pytest.approx(2 * 300e6, rel=0.01)
-
-
-def test_the_peak_of_a_process_is_at_least_what_tensorflow_takes():
-    kind = ("--kind=training", "--precision=bfloat16", "--cuda_device=-1")
-    assert 0.2 < float(succeed("benchmarks/peak.py", *SMALL, *kind)) < 5
+    assert four_pass.count_prediction() == pytest.approx(2 * 300e6, rel=0.01)
 
 
 def test_a_section_that_does_not_exist_is_told():
@@ -166,79 +195,68 @@ def test_a_table_is_aligned_and_has_the_columns_of_its_rows():
 
 
 def test_precision_compares_three_ways_for_each_scale(tmp_path, monkeypatch):
-    def run(command, **_):
-        return run_here(*command[1:])
+    def run(script, *arguments, **flags):
+        given = [f"--{name}={value}" for name, value in flags.items()]
+        done = run_here(script, *arguments, *given)
+        assert done.returncode == 0, done.stderr
 
-    monkeypatch.setattr(subprocess, "run", run)
-    hr = write_pictures(tmp_path / "HR", [(40, 48)])
-    path = tmp_path / "precision.json"
-    paths = (f"--truth_path={hr}", f"--validate_truth_path={hr}")
-    sizes = ("--seeds=1", "--steps=2", "--input_patch_size=8", "--cuda_device=-1")
-    said = succeed_here(
-        "benchmarks/precision.py", *paths, *sizes, *SMALL, f"--output_path={path}"
+    monkeypatch.setattr(precision, "run_script", run)
+    hr = str(write_pictures(tmp_path / "HR", [(40, 48)]))
+    small = "--scales=2 --eusr_model_scales=2 --batch_size=1 --input_patch_size=8"
+    small += " --eusr_conv_features=4 --eusr_shared_blocks=1"
+    settings = BenchmarkSettings(
+        cuda_device="-1",
+        truth_path=hr,
+        validate_truth_path=hr,
+        seeds=1,
+        steps=2,
+        train_flags=small,
+        validate_flags="--shave_size=2",
     )
-    report = json.loads(path.read_text())
-    float32, run, trained = (
-        report["seeds"][0][way]["2"]
-        for way in ("float32", "run_in_bfloat16", "trained_in_bfloat16")
-    )
+    float32, run, trained, *means = precision.measure(settings)
     # Bits differ, and no more than that: else the precision did not reach the scripts.
-    assert float32 != run and run == pytest.approx(float32, abs=0.5)
-    assert float32 != trained and trained == pytest.approx(float32, abs=0.5)
-    loss = report["mean"]["loss"]
-    assert loss["run_in_bfloat16"]["2"] == pytest.approx(float32 - run)
-    assert loss["trained_in_bfloat16"]["2"] == pytest.approx(float32 - trained)
-    assert f"{float32:.3f}" in said and f"{float32 - trained:+.3f}" in said
+    for row in (run, trained):
+        assert row.psnr_y != float32.psnr_y
+        assert row.psnr_y == pytest.approx(float32.psnr_y, abs=0.5)
+        assert row.loss == pytest.approx(float32.psnr_y - row.psnr_y)
+    assert float32.scale == 2 and float32.loss is None
+    assert [row.psnr_y for row in means] == [
+        row.psnr_y for row in (float32, run, trained)
+    ]
 
 
 def test_precision_wants_both_folders_or_none(tmp_path):
-    line = fail("benchmarks/precision.py", f"--truth_path={tmp_path}")
-    assert "--validate_truth_path must be given" in line
-
-
-def test_downscalers_compares_with_the_lr_images_that_are_given(tmp_path):
-    write_pictures(tmp_path / "HR", [(48, 64), (40, 56)])
-    flags = [f"--output_path={tmp_path / 'LR'}", "--scales=4"]
-    hr = tmp_path / "HR"
-    succeed_here("misc/downscale_generator.py", f"--input_path={hr}", *flags)
-    said = succeed_here(
-        "benchmarks/downscalers.py",
-        *(f"--data_truth_path={hr}", f"--data_input_path={tmp_path / 'LR'}"),
-        *(f"--octave_path={tmp_path / 'LR'}", "--scales=4"),
-    )
-    exact, of_cv, of_tf, same = (line.split() for line in said.splitlines()[-4:])
-    for row in (exact, same):
-        assert row[-5:-3] + row[-1:] == ["x4", "0.0000", "+0.000"]
-    assert float(of_cv[-4]) > float(of_tf[-4]) > 0 and of_cv[-1] != "+0.000"
+    line = fail_here("benchmarks/speed.py", f"--truth_path={tmp_path}")
+    assert "give both --truth_path and --validate_truth_path" in line
 
 
 def test_tiles_are_held_against_the_picture_in_one_piece(monkeypatch):
-    monkeypatch.setattr(tiling, "SIDES", {2: 320})
+    monkeypatch.setattr(pictures, "SIDES", {2: 320})
     # So that it is cut, small as it is.
-    monkeypatch.setattr(tiling, "MEMORY", 200_000_000)
-    whole, in_tiles = tiling.measure_tiles(SMALL_SETTINGS)
+    monkeypatch.setattr(pictures, "MEMORY", 200_000_000)
+    whole, in_tiles = pictures.measure_tiles(SMALL_SETTINGS)
     assert in_tiles.times_whole == pytest.approx(in_tiles.seconds / whole.seconds)
     assert in_tiles.largest_difference < 0.01
 
 
 def test_the_script_is_held_against_its_network(monkeypatch):
-    monkeypatch.setattr(tiling, "SIZE", (32, 48))
-    network, script = tiling.measure_pictures(SMALL_SETTINGS)
+    monkeypatch.setattr(pictures, "SIZE", (32, 48))
+    network, script = pictures.measure_pictures(SMALL_SETTINGS)
     share = network.seconds / script.seconds
     assert script.share_of_network == pytest.approx(share)
     assert 0 < share < 1
 
 
-def test_a_script_that_fails_is_told(monkeypatch, tmp_path):
-    monkeypatch.setattr(tiling, "TEST", str(tmp_path / "none.py"))
-    monkeypatch.setattr(tiling, "SIZE", (32, 48))
-    with pytest.raises(InputError, match=r"test\.py ended with 2: .*none\.py"):
-        list(tiling.measure_pictures(SMALL_SETTINGS))
+def test_a_script_that_fails_is_told():
+    with pytest.raises(InputError, match=r"none\.py ended with 2: .*none\.py"):
+        run_script("none.py")
+    with pytest.raises(InputError, match=r"misc/demo\.py ended with 1: .*colour"):
+        run_script("misc/demo.py", colour="red", output_path=None)
 
 
 def test_the_weights_that_ship_are_held_against_bicubic(monkeypatch):
-    monkeypatch.setattr(shipped, "SIZE", (32, 48))
-    rows = {row.what: row for row in shipped.measure(SMALL_SETTINGS)}
+    monkeypatch.setattr(pictures, "PHOTOGRAPH", (32, 48))
+    rows = {row.what: row for row in pictures.measure_shipped(SMALL_SETTINGS)}
     bicubic = rows["48x32, bicubic"]
     assert {what.partition(", ")[2] for what in rows} == {
         *("bicubic", "EUSR, float32", "EUSR, bfloat16", "EUSR, onnxruntime"),
@@ -251,11 +269,10 @@ def test_the_weights_that_ship_are_held_against_bicubic(monkeypatch):
         )
 
 
-def test_the_memory_of_a_large_picture_is_that_of_the_script(monkeypatch):
-    small = [flag for flag in SMALL if "batch" not in flag]
-    said = succeed("benchmarks/large_picture.py", *small, "--megapixels=0.01")
-    line = said.strip().splitlines()[-1]
-    assert line.startswith("121x81 at x2: 0.0 megapixels in ")
-    size, unit = line.rpartition("memory ")[2].split()
+def test_the_memory_of_a_large_picture_is_that_of_the_script():
+    settings = dataclasses.replace(SMALL_SETTINGS, megapixels=0.01)
+    (row,) = memory.measure_large_picture(settings)
+    assert row.what == "121x81, test.py with its start"
+    assert row.seconds > 0
     # Whatever a script of TensorFlow takes at least, and far less than a machine has.
-    assert (unit == "MB" and float(size) > 300) or (unit == "GB" and float(size) < 4)
+    assert 0.3 < row.peak_memory_gb < 4

@@ -168,8 +168,7 @@ def test_flags_that_a_document_names_exist():
         for loader in ("ava", "tid2013")[: 1 if name == "predict" else 2]:
             choice = [] if name == "predict" else [f"--dataloader={loader}"]
             helps[name + loader] = run_here(script, "--helpfull", *choice).stdout
-    for name in ("speed", "large_picture"):
-        helps[name] = run_here(f"benchmarks/{name}.py", "--helpfull").stdout
+    helps["speed"] = run_here("benchmarks/speed.py", "--helpfull").stdout
     known = set(re.findall(r"--(?:\[no\])?(\w+)", "".join(helps.values())))
     for document in DOCUMENTS:
         named = re.findall(r"--(\w+)(?![\w*])", (ROOT / document).read_text())

@@ -15,8 +15,11 @@ from console.made import NAME
 from imaging.files import load_image, save_image
 from imaging.imresize import imresize
 from imaging.listing import EXTENSIONS
+from metrics import psnr_y
+from misc import downscale_generator_cv, downscale_generator_tf
 from tests.pictures import draw_picture, write_pictures
 from tests.scripts import ROOT, fail, run, run_here, succeed, succeed_here
+from tests.shared_data import SHARED, needs_shared
 
 SCRIPT = "misc/downscale_generator.py"
 
@@ -306,3 +309,52 @@ def test_matlabs_helper_finds_the_same_files_and_says_how_it_differs():
 def test_the_help_says_what_it_gives(name):
     help_text = run(f"misc/downscale_generator{name}.py", "--help").stdout
     assert "MATLAB" in help_text and "--input_path" in help_text
+
+
+def read_row(program):
+    """A row of the documented table, as (scale, (mean, largest difference), gain)."""
+    document = (ROOT / "docs" / "measurements.md").read_text()
+    (cells,) = re.findall(rf"^\| `{program}`[^|]*\| (.*) \|$", document, re.MULTILINE)
+    *differences, gain2, gain4 = cells.split(" | ")
+    differences = [each.split(", ") for each in differences]
+    return zip((2, 4), differences, (gain2, gain4), strict=True)
+
+
+# Where `downscale_generator_matlab.m` under Octave wrote B100's, in x2 and x4.
+OCTAVE = os.environ.get("OCTAVE_PATH")
+PROGRAMS = {
+    "downscale_generator_tf.py": downscale_generator_tf.downscale,
+    "downscale_generator_cv.py": downscale_generator_cv.downscale,
+    "downscale_generator_matlab.m": None,
+}
+
+
+@needs_shared
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_b100_differs_from_matlabs_as_training_says(program):
+    if program.endswith(".m") and OCTAVE is None:
+        pytest.skip("OCTAVE_PATH names no folder of LR images that Octave made")
+    folder = SHARED / "data" / "B100"
+    for scale, (mean, largest), gain in read_row(program):
+        differences, gains = [], []
+        for path in sorted((folder / "HR").glob("*.png")):
+            hr = load_image(path)
+            matlab = load_image(
+                folder / "LR" / f"x{scale}" / f"{path.stem}x{scale}.png"
+            )
+            if program.endswith(".m"):
+                lr = load_image(f"{OCTAVE}/x{scale}/{path.name}")
+            else:
+                lr = PROGRAMS[program](hr, scale)
+            # Octave's have a row more where HR is no multiple of the scale.
+            lr = lr[: matlab.shape[0], : matlab.shape[1]]
+            differences.append(np.abs(lr.astype(int) - matlab))
+            of_this, of_matlab = (
+                psnr_y(sr, hr[: sr.shape[0], : sr.shape[1]], 4)
+                for sr in (imresize(lr, scale), imresize(matlab, scale))
+            )
+            gains.append(of_this - of_matlab)
+        means = [difference.mean() for difference in differences]
+        assert f"{np.mean(means):.3f}" == mean
+        assert str(max(difference.max() for difference in differences)) == largest
+        assert f"{np.mean(gains):+.3f}" == gain
