@@ -56,8 +56,8 @@ class Model:
     state: State | None = None
     step_signature: Sequence[tf.TensorSpec] | None = None
 
-    def __init__(self, options: StepOptions | None = None) -> None:
-        """Ignores the options: they apply to training."""
+    def __init__(self, *settings: Settings, options: StepOptions | None = None) -> None:
+        """Ignores settings and options: they apply to networks and training."""
 
     @classmethod
     def from_flags(cls, options: StepOptions | None = None) -> Self:

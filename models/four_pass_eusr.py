@@ -50,6 +50,8 @@ class FourPassEUSR(GeneratorModel):
             `frozen.predictor.FrozenPredictor`, if a loss needs it.
     """
 
+    training: FourPassTraining | None
+
     name = "4pp_eusr"
     trained_scales = default_scales = (SCALE,)
     flag_defaults = {"batch_size": 2}

@@ -220,7 +220,7 @@ class Generator(UpscalingNetwork):
         """
         factors = factorise(scale)
         start = START_BLOCKS * 2 * (self.start_kernel // 2)
-        radii = [1 + start + 2 * self.shared_blocks + 1]
+        radii: list[float] = [1 + start + 2 * self.shared_blocks + 1]
         # Each convolution of the r * r residual modules adds a pixel to the radius.
         radii += [r**2 * (2 * self.upscale_blocks + 1) for r in factors]
         # The last convolution adds a pixel of the part's output.

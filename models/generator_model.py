@@ -28,6 +28,8 @@ class GeneratorModel(TrainedModel):
     """
 
     network_class = staticmethod(Generator.from_architecture)
+    architecture: Architecture
+    generator: Generator
     new_scales: Sequence[int] = ()
 
     @classmethod
