@@ -145,7 +145,7 @@ class FourPassEUSR(GeneratorModel):
             self.monitor.record(values["discriminator/accuracy"])
         return values
 
-    def differentiate(
+    def differentiate(  # type: ignore[override]  # `draw` adds `shift`.
         self,
         lr: tf.Tensor,
         hr: tf.Tensor,

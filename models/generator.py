@@ -66,7 +66,7 @@ class Generator(UpscalingNetwork):
         )
         # Small weights keep the output of many residual blocks near their input.
         block_variance = 1e-4 / (blocks + shared_blocks)
-        kinds = {"block_variance": block_variance, "dtype": body_dtype}
+        kinds: dict = {"block_variance": block_variance, "dtype": body_dtype}
 
         self.mean_shift = MeanShift(rgb_mean, name="mean_shift")
         self.first_conv = make_conv(features, 3, dtype="float32", name="first_conv")

@@ -184,8 +184,9 @@ class ResidualModule(layers.Layer):
 
     def build(self, input_shape: tuple) -> None:
         """Makes the weights of all convolutions."""
-        for layer in (*self.blocks, self.last):
-            layer.build(input_shape)
+        for block in self.blocks:
+            block.build(input_shape)
+        self.last.build(input_shape)
 
     def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Maps (N, H, W, features) to the same shape."""

@@ -2,9 +2,9 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 from console import app
 from console.choices import load
@@ -20,6 +20,14 @@ from training.options import StepOptions, check_heeded
 
 # The model if neither flag nor checkpoint names it.
 DEFAULT = "eusr"
+
+
+class ScaledModel(app.ScalingModel, Protocol):
+    """A model with known scales; see `models.base.Model`."""
+
+    @property
+    def usable_scales(self) -> tuple[int, ...]:
+        """Scales that the weights were trained at."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +67,7 @@ class CheckpointSettings(Settings):
             path = shipped.find(name)
             say(f"Using the weights that ship: {path}.")
         # Fixes a folder's newest now: a training may write a newer checkpoint.
-        return dataclasses.replace(self, restore_path=checkpoints.find(path))
+        return dataclasses.replace(self, restore_path=PathName(checkpoints.find(path)))
 
     def open(
         self, name: str | None, options: StepOptions | None = None
@@ -77,9 +85,9 @@ class CheckpointSettings(Settings):
 
 
 def choose_scales(
-    model: Model,
+    model: ScaledModel,
     given: tuple[int, ...] | None,
-    defaults: Sequence[int] | None,
+    defaults: Iterable[int] | None,
     path: Path | str | None,
 ) -> tuple[int, ...]:
     """Chooses the scales to use a model at.

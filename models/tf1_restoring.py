@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # It imports this module.
 def restore(
     model: "GeneratorModel", prefix: Path | str, target: str | None = None
 ) -> None:
-    """Reads weights and, if `target` is None, the moments of Adam if stored.
+    """Reads weights and, if `target` is None, the moments of Adam, if stored.
 
     Args:
         model: Model whose variables are assigned.

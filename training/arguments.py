@@ -50,7 +50,7 @@ def read_arguments(path: Path | str) -> dict[str, Any]:
             return arguments
         error = "no JSON object"
     except ValueError as raised:
-        error = raised
+        error = str(raised)
     raise InputError(f"{path}: damaged ({error}); restore or remove it.")
 
 

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import tensorflow as tf
 
@@ -35,8 +35,6 @@ class BySteps:
     See `training.protocols.Hooks`.
     """
 
-    model: LoggedModel
-
     def __init__(self, loop: "Loop", validation: Validation | None = None) -> None:
         """Stores the loop.
 
@@ -44,8 +42,8 @@ class BySteps:
             loop: Loop that calls the hooks.
             validation: See `Loop`.
         """
-        self.loop, self.model, self.settings = loop, loop.model, loop.settings
-        self.validation = validation
+        self.loop, self.settings, self.validation = loop, loop.settings, validation
+        self.model = cast(LoggedModel, loop.model)
         self.summaries = Summaries(loop.folder, self.model.step)
 
     @functools.cached_property

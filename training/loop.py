@@ -73,9 +73,10 @@ class Loop:
         self.folder, self.settings = Path(folder), settings
         self.team, self.threads = team or Team(), threads
         self.pace = Pace()
-        self.steps_of_scale = {}
+        self.steps_of_scale: dict[int | None, Callable] = {}
         self.agreement = Agreement(self.team)
-        self.stop, self.is_saved = None, False
+        self.stop: StopRequest | None = None
+        self.is_saved = False
         make_hooks = make_hooks or functools.partial(BySteps, validation=validation)
         self.hooks: Hooks = make_hooks(self)
 

@@ -52,7 +52,7 @@ class GuardedAdam(keras.optimizers.Adam):
         super().__init__(rate, **kwargs)
         self.rate_of_step = rate
         self.schedule, self.state, self.clip_norm = schedule, state, clip_norm
-        self.factors = {}
+        self.factors: dict[str, tf.Tensor] = {}
 
     def moments(
         self,

@@ -15,8 +15,8 @@ class Pace:
 
     def __init__(self) -> None:
         """Starts without measurements."""
-        self.total = self.waited = self.steps = 0
-        self.last = self.last_waited = 0.0
+        self.steps = 0
+        self.total = self.waited = self.last = self.last_waited = 0.0
 
     def add(self, seconds: float, waited: float, is_first: bool = False) -> None:
         """Adds the time of a step.

@@ -36,7 +36,7 @@ class Prefetch:
         """
         self.make, self.coming, self.end = make, first, end
         self.pool = concurrent.futures.ThreadPoolExecutor(workers, "prefetch")
-        self.queue = collections.deque()
+        self.queue: collections.deque[concurrent.futures.Future] = collections.deque()
         self.waited = 0.0
         for _ in range(depth):
             self._submit()

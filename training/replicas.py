@@ -82,7 +82,7 @@ class Team:
         """Stores the strategy; None for one device."""
         self.strategy = strategy or tf.distribute.get_strategy()
         self.index, self.workers = index, workers
-        self._sum = None
+        self._sum: Callable | None = None
 
     @property
     def replicas(self) -> int:
@@ -134,8 +134,8 @@ class Team:
         """
         mine = self.replicas // self.workers
         if mine > 1:
-            arrays = [self._split(array, mine) for array in arrays]
-        return self._take_first(self.strategy.run(function, args=tuple(arrays)))
+            arrays = tuple(self._split(array, mine) for array in arrays)
+        return self._take_first(self.strategy.run(function, args=arrays))
 
     def _take_first(self, results):
         """Returns the first replica's results."""
@@ -227,7 +227,7 @@ class Agreement:
     def __init__(self, team: Team) -> None:
         """Stores the team; a single worker agrees at once."""
         self.team, self.is_to_stop = team, False
-        self.asked = collections.deque()
+        self.asked: collections.deque[tf.Tensor] = collections.deque()
 
     def ask(self, is_to_stop: bool) -> None:
         """Sends whether this worker was asked to stop; call it in each step."""

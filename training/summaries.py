@@ -27,7 +27,8 @@ class Summaries:
             step: Steps done before; entries of later steps from an earlier start are
                 no longer shown.
         """
-        self.folder, self.step, self.writers = Path(folder), step, {}
+        self.folder, self.step = Path(folder), step
+        self.writers: dict[int, Writer] = {}
 
     def write(
         self,
