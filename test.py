@@ -6,8 +6,7 @@ r"""Upscales pictures.
     python test.py --restore_path=train --output_path=large --scale=2.5 holiday/*.jpg
 
 Takes pictures and folders of pictures, of any type and size, and writes the same type;
-with the weights in pretrained/ (EUSR's, or those of --model), a frozen file or a
-checkpoint.
+with the weights in pretrained/ (EUSR's, or of --model), a frozen file or a checkpoint.
 """
 
 import dataclasses

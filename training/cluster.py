@@ -22,8 +22,8 @@ def read_cluster() -> tuple[list[str], int] | tuple[None, None]:
     """Reads the workers from TF_CONFIG.
 
     Returns:
-        workers: Addresses of the workers, the chief's first; None if there is one.
-        index: Index of this process in `workers`; None if there is one.
+        workers: Addresses of the workers, the chief's first; None for a single worker.
+        index: Index of this process in `workers`; None for a single worker.
 
     Raises:
         InputError: TF_CONFIG is not JSON, or the task of this process is missing or

@@ -78,7 +78,7 @@ def warn_if_slow(precision: str) -> None:
 
 
 def _flags_of_cpu():
-    """Returns the processor's flags; the needed ones if they are unknown."""
+    """Returns the processor's flags; `BFLOAT16_INSTRUCTIONS` if unknown."""
     try:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:

@@ -1,4 +1,4 @@
-"""Reads a checkpoint's index without TensorFlow, whose reader trusts it.
+"""Reads a checkpoint's index without TensorFlow's reader, which does not check it.
 
 The file is a table of LevelDB (see its document on the table format): blocks of sorted
 entries, whose names omit the prefix that they share with the entry before. TensorFlow

@@ -118,7 +118,7 @@ class Trained:
         values, gradients, *others = differentiate(
             factor if is_scaled else tf.constant(1.0)
         )
-        # A variable without a gradient, as of another scale's path, is not updated.
+        # A variable without a gradient, such as of another scale, is not updated.
         moving = [
             [v for v, g in zip(variables, part, strict=True) if g is not None]
             for variables, part in zip(trained.values(), gradients, strict=True)
