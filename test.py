@@ -5,12 +5,13 @@ r"""Upscales pictures.
     python test.py --model_name=model.pb --input_path=LR --output_path=SR --scale=4
     python test.py --restore_path=train --output_path=large --scale=2.5 holiday/*.jpg
 
-Takes pictures and folders of pictures, of any kind and size, and writes the same kind;
-with the weights that ship (EUSR's, or those of --model), a frozen file or a checkpoint.
+Takes pictures and folders of pictures, of any type and size, and writes the same type;
+with the weights in pretrained/ (EUSR's, or of --model), a frozen file or a checkpoint.
 """
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from console import app, quiet
 from console.choices import Choice
@@ -36,13 +37,13 @@ MODEL = Choice(
     None,
     "The model, where it is not a .pb file; a checkpoint knows its own.",
 )
-# What freeze.py writes if nothing else is said, and the TF1 code read.
+# Default of freeze.py's output and of the TF1 code's input.
 FROZEN = "model.pb"
 
 
 @dataclasses.dataclass(frozen=True)
 class TestSettings(Settings):
-    """What is upscaled with what."""
+    """The model and the pictures to upscale."""
 
     model_name: PathName | None = option(
         None,
@@ -57,13 +58,13 @@ class TestSettings(Settings):
     use_gpu: bool = option(False, "Whether to run on the GPU.")
 
 
-SETTINGS = (
+SETTINGS: tuple[Any, ...] = (
     *(TestSettings, opening.CheckpointSettings, Precision, jobs.Output),
     *(choosing.EnlargingSettings, limits.LimitSettings),
 )
 
 
-def main():
+def main() -> int | None:
     """Upscales every picture."""
     settings, checkpoint, precision, output, enlarging, most = (
         each.from_flags() for each in SETTINGS
@@ -98,8 +99,10 @@ def main():
     return run.tell() or status
 
 
-def _check_flags(settings, checkpoint):
-    """Refuses a frozen file and a checkpoint at once."""
+def _check_flags(
+    settings: TestSettings, checkpoint: opening.CheckpointSettings
+) -> None:
+    """Refuses a frozen file together with a checkpoint."""
     is_named = MODEL.name is not None or checkpoint.restore_path is not None
     if settings.model_name is not None:
         if is_named:

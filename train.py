@@ -3,12 +3,13 @@ r"""Trains a model.
     python train.py --data_input_path=LR --data_truth_path=HR --train_path=train \
         --model=eusr --scales=2,4,8
 
-The same command on the same --train_path goes on where it was stopped.
+The same command with the same --train_path resumes a stopped run.
 """
 
 import contextlib
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from console import app, quiet
 from console.choices import Choice
@@ -18,6 +19,7 @@ from console.locks import Lock
 from console.progress import say, warn
 from console.settings import list_changes, option, record
 from dataloaders import PAIRED
+from dataloaders.paired import PairedLoader
 from dataloaders.pairs import warn_of_common
 from models import BASELINES, MODELS
 
@@ -27,12 +29,13 @@ with quiet.imports():
     from metrics.measuring import BASELINE, SHAVE_SIZE, Validation
     from metrics.no_reference import ValidationSettings
     from models import opening
+    from models.base import Model
     from models.footprint import check_memory
     from training import checkpoints, devices, run_folder
     from training.arguments import ARGUMENTS, check_same_run, write_arguments
     from training.loop import Loop, LoopSettings
     from training.options import StepOptions, check_heeded
-    from training.replicas import make_team
+    from training.replicas import Team, make_team
     from training.run_settings import RunSettings
 
 MODEL = Choice("model", MODELS, "eusr", "The model to train.", not_offered=BASELINES)
@@ -41,7 +44,7 @@ DATALOADER = Choice("dataloader", PAIRED, "div2k", "The loader of the images.")
 
 @dataclasses.dataclass(frozen=True)
 class StartSettings(RunSettings):
-    """What is trained, where, and from what it starts."""
+    """Data, folder and start of a training."""
 
     cuda_device: str = option(
         "0", "GPU to train on; -1 for the CPU, as without any GPU.", changes="freely"
@@ -66,10 +69,15 @@ class StartSettings(RunSettings):
     )
 
 
-SETTINGS = (StartSettings, LoopSettings, StepOptions, ValidationSettings)
+SETTINGS: tuple[Any, ...] = (
+    StartSettings,
+    LoopSettings,
+    StepOptions,
+    ValidationSettings,
+)
 
 
-def main():
+def main() -> int | None:
     """Trains the model that the flags describe."""
     start, settings, options, validating = (each.from_flags() for each in SETTINGS)
     device = devices.choose_asked(start.cuda_device)
@@ -82,28 +90,30 @@ def main():
     check_target(folder, "--train_path", is_folder=True)
     with contextlib.ExitStack() as stack:
         stack.enter_context(team.watching())
-        # Of several workers, one writes.
+        # Of several workers, only the chief writes.
         lock = Lock(folder, f"--train_path={folder}") if team.is_chief else None
         if lock is not None:
             stack.enter_context(lock)
         return _train(team, folder, lock, device, start, settings, options, validating)
 
 
-def _train(team, folder, lock, device, start, settings, options, validating):
-    """Trains, once it is known who does.
+def _train(
+    team: Team,
+    folder: Path | str,
+    lock: Lock | None,
+    device: str,
+    start: StartSettings,
+    settings: LoopSettings,
+    options: StepOptions,
+    validating: ValidationSettings,
+) -> int | None:
+    """Trains with a team of devices.
 
-    Args:
-        team: `training.replicas.Team`.
-        folder: The run's.
-        lock: `console.locks.Lock` of it; None for a worker that does not write.
-        device: What the devices are called.
-        start: `StartSettings`.
-        settings: `LoopSettings`.
-        options: `StepOptions`.
-        validating: `metrics.no_reference.ValidationSettings`.
+    The chief has the lock of the run's folder, other workers have None; `device` is the
+    name of the devices for messages.
 
     Returns:
-        None, or the exit status that a signal asks for.
+        None, or the exit status after a signal.
     """
     team.check_batch_size(start.batch_size)
     model_class = MODEL.load()
@@ -126,18 +136,18 @@ def _train(team, folder, lock, device, start, settings, options, validating):
     )
     classes = (*SETTINGS, *model_class.settings_classes, *loader_class.settings_classes)
     arguments = record(*classes) | {"model": model.name}
-    # Which may have two names.
+    # A class, since a loader may have two names.
     arguments |= {"dataloader": loader_class.__name__, "data_set": loader.describe()}
     arguments["scales"] = list(scales)
     before = {} if start.restart else run_folder.read_before(folder)
-    # Once all flags are known to be right: it says what changes from here on.
+    # After all other checks of the flags, since it prints the changes.
     if not start.restart and checkpoints.list_checkpoints(folder):
         newest = checkpoints.list_checkpoints(folder)[-1]
         more = f"--restore_path={newest} --global_step={checkpoints.step_of(newest)}"
         changes = list_changes(*classes)
         check_same_run(folder, before, arguments, changes, more=more)
     goes_back = _restore(model, folder, before, start)
-    # A later start may give none, and the command of the first one still goes on.
+    # Kept, so that the first command resumes the run after a start without the flag.
     first = arguments["restore_path"] if not before else before.get("restore_path")
     arguments["first_restore_path"] = before.get("first_restore_path", first)
     model.state.arguments.values["run"] = arguments
@@ -163,7 +173,7 @@ def _train(team, folder, lock, device, start, settings, options, validating):
             aside = run_folder.set_later_aside(folder, model.step, goes_back)
             if aside is not None:
                 say(f"The checkpoints that come after it are now in {aside}.")
-            # So that the step that was asked for counts once, whatever comes.
+            # So that the next start resumes here and does not go back again.
             saved = map(checkpoints.step_of, checkpoints.list_checkpoints(folder))
             if model.step not in saved:
                 loop.save()
@@ -178,30 +188,37 @@ def _train(team, folder, lock, device, start, settings, options, validating):
     return loop.run(begin)
 
 
-def _take_architecture(model_class, folder, start):
-    """Makes flags of the network that were not given those of what is gone on from.
+def _take_architecture(
+    model_class: type[Model], folder: Path | str, start: StartSettings
+) -> None:
+    """Sets flags of the network that were not given, from a checkpoint.
 
     Args:
-        model_class: What is trained.
-        folder: The run's folder: if it holds checkpoints, it is gone on from these,
-            and otherwise from --restore_path.
-        start: `StartSettings`.
+        model_class: Class of the model.
+        folder: Folder of the run. Its checkpoints are read if it holds any, or else
+            --restore_path.
+        start: Data, folder and start of the run.
     """
     saved = [] if start.restart else checkpoints.list_checkpoints(folder)
     takes_network = start.restore_target in (None, "generator")
     if not saved and start.restore_path is not None and takes_network:
-        saved = [checkpoints.find(start.restore_path)]
+        saved = [Path(checkpoints.find(start.restore_path))]
     run_folder.take_architecture(model_class, saved)
 
 
-def _make_validation(model, trained, start, settings):
-    """What measures the model meanwhile; None if nothing is to be measured.
+def _make_validation(
+    model: Model,
+    trained: PairedLoader,
+    start: StartSettings,
+    settings: ValidationSettings,
+) -> Validation | None:
+    """Makes the validation; None without --validate_truth_path.
 
     Args:
-        model: What is measured, at the scales that are trained.
-        trained: The loader of the images that are trained on.
-        start: `StartSettings`.
-        settings: `metrics.no_reference.ValidationSettings`.
+        model: Model to measure, at the trained scales.
+        trained: Loader of the training images.
+        start: Data, folder and start of the run.
+        settings: Settings of the validation.
     """
     if start.validate_truth_path is None:
         start.refuse_validating("niqe_model_path", "best_metric")
@@ -212,7 +229,7 @@ def _make_validation(model, trained, start, settings):
             f"--best_metric={settings.best_metric} needs --niqe_model_path, too."
         )
     loader = trained.validating(start.validate_truth_path, start.validate_input_path)
-    # So that anything wrong is met before the training.
+    # Reports damaged images before the training.
     loader.check_whole(SHAVE_SIZE, with_niqe="niqe" in no_reference)
     where = name_some(start.validate_truth_path)
     say(f"Validating on {len(loader.images)} images of {where}.")
@@ -227,21 +244,23 @@ def _make_validation(model, trained, start, settings):
     )
 
 
-def _restore(model, folder, before, start):
-    """Goes on with a run, or starts one from --restore_path or from scratch.
+def _restore(
+    model: Model, folder: Path | str, before: dict[str, Any], start: StartSettings
+) -> str | None:
+    """Resumes a run, or starts a new one from --restore_path or from scratch.
 
     Args:
-        model: What to restore.
-        folder: The run's folder.
-        before: The arguments of the run's last start; empty for a new one.
-        start: `StartSettings`.
+        model: Model to restore.
+        folder: Folder of the run.
+        before: Arguments of the run's last start; empty for a new run.
+        start: Data, folder and start of the run.
 
     Returns:
-        str: Of a run that goes back, the checkpoint in its folder that it goes back to,
-        or "" where the state is no checkpoint's; None for any other.
+        For a run that goes back to an earlier step, the checkpoint of that step, or ""
+        if there is none; None for other runs.
 
     Raises:
-        InputError: --restore_path is that of another run than the one in the folder.
+        InputError: --restore_path belongs to another run than the one in the folder.
     """
     newest = back = None
     if not start.restart and checkpoints.list_checkpoints(folder):
@@ -264,7 +283,7 @@ def _restore(model, folder, before, start):
     )
     if is_scratch and model.advice_for_scratch is not None:
         warn(model.advice_for_scratch)
-    # The same command must go on from where it is, not from where it once began.
+    # The same command must resume the run, not set it to --global_step again.
     is_new = newest is None or start.global_step != before.get("global_step")
     if start.global_step is not None and is_new:
         is_other = model.step != start.global_step

@@ -1,14 +1,16 @@
-r"""Measures a model: PSNR, SSIM and RMSE beside bicubic's, for each image and scale.
+r"""Measures a model: PSNR, SSIM and RMSE, with bicubic's, for each image and scale.
 
     python validate.py --model=eusr --scales=2,4,8 --restore_path=train \
         --data_input_path=LR --data_truth_path=HR --report=report.html
 
-Without a checkpoint the weights that ship are measured; `--model=bicubic` needs none.
-`--data_sr_path=SR` measures pictures that are there already, whoever made them.
+Without a checkpoint, the weights in pretrained/ are measured; `--model=bicubic` needs
+none. `--data_sr_path=SR` measures existing pictures of any program.
 """
 
 import dataclasses
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from console import app, quiet
 from console.choices import Choice
@@ -18,15 +20,18 @@ from console.flags import to_list
 from console.progress import say
 from console.settings import PathName, Settings, is_given, option
 from dataloaders import PAIRED
+from dataloaders.paired import PairedLoader
 from dataloaders.sr_pictures import SRPictures
 from imaging.files import save_image
 from metrics.measuring import BASELINE, SHAVE_SIZE, average, measure_scale
 from models import MODELS
 from reports import outputs
+from reports.gallery import Gallery
 
 with quiet.imports():
     from metrics.no_reference import PredictorSettings
     from models import opening
+    from models.base import Model
     from models.opening import open_model
     from training import devices
     from training.options import Precision, StepOptions
@@ -35,7 +40,7 @@ MODEL = Choice("model", MODELS, None, "The model; a checkpoint knows its own.")
 DATALOADER = Choice("dataloader", PAIRED, "div2k", "The loader of the images.")
 COLUMNS = ("psnr_rgb", "rmse_rgb", "psnr_y", "ssim_y", "rmse_y")
 DECIMALS = {"ssim_y": 4}
-# What says which model makes pictures, and how, and where to.
+# Flags that apply to a model only.
 MODEL_FLAGS = (
     *("model", "restore_path", "restore_target", "restore_global_step"),
     *("use_ema", "precision", "save_path"),
@@ -44,7 +49,7 @@ MODEL_FLAGS = (
 
 @dataclasses.dataclass(frozen=True)
 class MeasureSettings(Settings):
-    """What is measured, and how."""
+    """Images to measure, and options of the measurement."""
 
     scales: tuple[int, ...] | None = option(
         None,
@@ -72,13 +77,13 @@ class MeasureSettings(Settings):
     cuda_device: str = option("-1", "GPU to run on; -1 for the CPU.")
 
 
-SETTINGS = (
+SETTINGS: tuple[Any, ...] = (
     *(MeasureSettings, opening.CheckpointSettings, Precision, outputs.Outputs),
     PredictorSettings,
 )
 
 
-def main():
+def main() -> None:
     """Measures, prints a table, writes report and images."""
     settings, checkpoint, options, files, metrics = (s.from_flags() for s in SETTINGS)
     devices.choose(settings.cuda_device, f"--cuda_device={settings.cuda_device}")
@@ -90,13 +95,17 @@ def main():
     loader = DATALOADER.load().from_flags(scales=scales)
     no_reference = metrics.make()
     loader.check_measurable(settings.shave_size, with_niqe="niqe" in no_reference)
-    if settings.data_sr_path is not None:
+    if isinstance(model, SRPictures):
         model.find(loader.images, scales)
     if settings.save_path is not None:
         _check_save_path(settings.save_path, loader)
     say(f"Measuring {len(loader.images)} images.")
     gallery = files.make_gallery(len(scales), len(loader.images), settings.shave_size)
-    report = {"model": model.name, "step": step, "shave_size": settings.shave_size}
+    report: dict[str, Any] = {
+        "model": model.name,
+        "step": step,
+        "shave_size": settings.shave_size,
+    }
     has_network = settings.data_sr_path is None
     precision = options.precision if has_network else None
     report |= {"restore_path": path, "precision": precision}
@@ -114,20 +123,22 @@ def main():
     files.write(report, gallery)
 
 
-def open_measured(settings, checkpoint, precision):
-    """Opens what the flags say is measured: a model, or pictures.
+def open_measured(
+    settings: MeasureSettings, checkpoint: opening.CheckpointSettings, precision: str
+) -> tuple[Model | SRPictures, int | None, str | None]:
+    """Opens the model or the pictures to measure.
 
     Args:
-        settings: `MeasureSettings`.
-        checkpoint: `models.opening.CheckpointSettings`.
-        precision: In which a model computes.
+        settings: Images to measure.
+        checkpoint: Checkpoint of the model.
+        precision: Precision of the model.
 
     Returns:
-        What has `name`, `scales`, `default_scales` and `make_sr`; the step of its
-        checkpoint, None for none; and the checkpoint, likewise.
+        The model or the pictures; the step of its checkpoint; and the checkpoint. The
+        last two are None without a checkpoint.
 
     Raises:
-        InputError: It cannot be opened, or flags of a model stand beside pictures.
+        InputError: It cannot be opened, or flags of a model were given with pictures.
     """
     if settings.data_sr_path is None:
         found = checkpoint.find(MODEL.name)
@@ -144,11 +155,11 @@ def open_measured(settings, checkpoint, precision):
     return pictures, None, None
 
 
-def _check_save_path(save_path, loader):
-    """Refuses a folder that cannot be written to, or holds what is measured.
+def _check_save_path(save_path: Path | str, loader: PairedLoader) -> None:
+    """Refuses a folder that cannot be written, or that holds measured images.
 
     Raises:
-        InputError: It is one of these.
+        InputError: It is such a folder.
     """
     check_target(save_path, "--save_path", is_folder=True)
     sources = {folder.resolve() for folder in loader.folders()}
@@ -163,32 +174,38 @@ def _check_save_path(save_path, loader):
 
 
 def measure(
-    model, loader, scale, shave_size, save_path=None, no_reference=None, gallery=None
-):
+    model: Model | SRPictures,
+    loader: PairedLoader,
+    scale: int,
+    shave_size: int,
+    save_path: Path | str | None = None,
+    no_reference: dict[str, Callable] | None = None,
+    gallery: Gallery | None = None,
+) -> dict[str, Any]:
     """Measures a model and bicubic at one scale; saves the model's images.
 
     Args:
-        model: A `models.base.Model`, or pictures; see `open_measured`.
-        loader: Of the images.
+        model: Model or pictures; see `open_measured`.
+        loader: Loader of the images.
         scale: Upscaling factor.
         shave_size: HR pixels dropped at each border.
-        save_path: Folder for the images; None saves none.
-        no_reference: As of `metrics.no_reference.NoReferenceSettings.make`; None for
-            none.
-        gallery: `reports.gallery.Gallery` that is offered each image; None for none.
+        save_path: Folder for the images; None to save none.
+        no_reference: Result of `metrics.no_reference.NoReferenceSettings.make`; None
+            for none.
+        gallery: Gallery of the report; None for none.
 
     Returns:
-        dict: `average` and `images` of the model, and `bicubic` with the same two.
+        dict: `average` and `images` of the model, and `bicubic` with the same keys.
     """
-    models = [model]
-    if model.name != BASELINE:  # Which need not be measured twice.
+    models: list[Any] = [model]
+    if model.name != BASELINE:  # Bicubic itself is measured only once.
         models.append(open_model(None, BASELINE))
 
     def keep(name, pictures, hr, values):
         if save_path is not None:
             save_image(Path(save_path) / f"x{scale}" / f"{name}.png", pictures[0])
         if gallery is not None:
-            # Bicubic's first, as a person compares.
+            # Bicubic first, for comparison.
             named = {m.name: p for m, p in zip(models, pictures, strict=True)}
             named = dict(reversed(named.items()))
             gallery.offer(scale, name, values[0]["psnr_y"], named, hr)
@@ -202,8 +219,10 @@ def measure(
     }
 
 
-def print_table(name, scale, measured, columns=COLUMNS):
-    """Prints each image's values, then the averages, each beside bicubic's."""
+def print_table(
+    name: str, scale: int, measured: dict[str, Any], columns: Sequence[str] = COLUMNS
+) -> None:
+    """Prints the values of each image and the averages, with bicubic's."""
     theirs = measured[BASELINE]
     width = max(len("image"), len("average"), *map(len, measured["images"]))
     header = "  ".join(f"{column:>10}  {BASELINE:>7}" for column in columns)

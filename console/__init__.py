@@ -1,1 +1,1 @@
-"""What every script does at its edge: flags, one-line errors, progress, quiet."""
+"""The command line of scripts: flags, one-line errors, progress, quiet start."""

@@ -1,32 +1,52 @@
-"""Runs a script's main function; a user's mistake becomes one line, not a traceback."""
+"""Runs a script's main function, and reports a user's mistake without a traceback."""
 
 import errno
 import os
 import signal
 import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn, Protocol
 
 from absl import app, flags, logging
 
 from console import quiet
-from console.choices import make_parser
+from console.choices import Choice, make_parser
 from console.errors import InputError
+from console.settings import Settings
 
 # As in `console.choices`: the choices are the script's own flags.
 flags.disclaim_key_flags()
 
 
-def run(main, settings=(), choices=(), paths_flag=None):
+class ScalingModel(Protocol):
+    """A model; see `models.base.Model`."""
+
+    @property
+    def name(self) -> str | None:
+        """Name in the registry."""
+
+    @property
+    def scales(self) -> Sequence[int]:
+        """Supported upscaling factors."""
+
+
+def run(
+    main: Callable[[], int | None],
+    settings: Sequence[type[Settings]] = (),
+    choices: Sequence[Choice] = (),
+    paths_flag: str | None = None,
+) -> None:
     """Parses the flags, runs `main()` and ends the process.
 
     Args:
-        main: Takes nothing, returns None or an exit status.
-        settings: The `console.settings.Settings` that the script has itself.
-        choices: `console.choices.Choice` flags, read in the first look.
-        paths_flag: Name of the flag that holds a list of paths to which what is no flag
-            belongs; None where all has to be a flag.
+        main: Returns None or an exit status.
+        settings: Settings classes of the script itself.
+        choices: Flags that choose classes, read in the first parse.
+        paths_flag: Name of the flag to which positional arguments are added, as
+            paths; None to refuse them.
     """
     quiet.set_up()
-    # As Ctrl-C does, it lets whoever writes a file remove what is half-written.
+    # Raises in the main thread, as Ctrl-C does, so that partial files are removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     parse = make_parser(settings, choices)
 
@@ -35,9 +55,9 @@ def run(main, settings=(), choices=(), paths_flag=None):
             rest = parse(argv)
         except InputError as error:
             sys.exit(f"Error: {error}")
-        except BrokenPipeError:  # Of the help.
+        except BrokenPipeError:  # While the help is printed.
             _end_without_reader()
-        # Left alone, absl would raise it to INFO, and libraries would talk.
+        # absl's default is INFO, at which libraries print messages.
         if flags.FLAGS["verbosity"].using_default_value:
             flags.FLAGS.verbosity = logging.WARNING
         return rest
@@ -56,21 +76,21 @@ def run(main, settings=(), choices=(), paths_flag=None):
 
 
 def _add_paths(flag, paths):
-    """Adds to a flag what a shell made of `*.jpg`."""
+    """Adds positional arguments to a flag, such as the shell's expansion of `*.jpg`."""
     if paths:
         given = flag.value if flag.present else []
         flag.value = [*given, *paths]
         flag.present += 1
 
 
-def tell(main):
-    """Runs `main()` and turns what the user can mend into one line.
+def tell(main: Callable[[], int | None]) -> int | None:
+    """Runs `main()` and converts errors that the user can fix to a single line.
 
     Args:
-        main: Takes nothing, returns None or an exit status.
+        main: Returns None or an exit status.
 
     Returns:
-        What `main` returned.
+        Result of `main`.
 
     Raises:
         SystemExit: With the line, or with 130 after Ctrl-C.
@@ -95,8 +115,8 @@ def tell(main):
         sys.exit(f"Error: {where}{error.strerror}.")
 
 
-def _end_without_reader():
-    """Ends where `| head` went away; what is still buffered must not raise once more.
+def _end_without_reader() -> NoReturn:
+    """Ends after a reader such as `| head` has closed; drops buffered output.
 
     Raises:
         SystemExit: Always.
@@ -105,17 +125,22 @@ def _end_without_reader():
     sys.exit(1)
 
 
-def check_scales(scales, model, flag="--scales", does=None):
-    """Refuses scales that a model cannot do.
+def check_scales(
+    scales: Sequence[int],
+    model: ScalingModel,
+    flag: str = "--scales",
+    does: Sequence[int] | None = None,
+) -> None:
+    """Refuses scales that a model does not support.
 
     Args:
         scales: Upscaling factors.
-        model: Has `name` and `scales`.
-        flag: What gave them, for the message.
-        does: Those that will do; None for all of `model.scales`.
+        model: Model to check.
+        flag: Flag that gave the scales, for the message.
+        does: Accepted scales; None for all of `model.scales`.
 
     Raises:
-        InputError: There are none, one comes twice, or the model has no path for one.
+        InputError: `scales` is empty, has duplicates, or has an unsupported scale.
     """
     given = ",".join(map(str, scales))
     does = does or model.scales

@@ -1,47 +1,50 @@
-"""The command line, read in two looks, and the registries that the first one serves.
+"""Parses the command line twice, and loads classes of registries.
 
-Which flags exist depends on two of them, the model and the data loader. So the
-first look reads only those (`Choice`), the chosen classes declare their own, and
-absl then parses the command line as usual. Two classes may give the same flag
-different defaults, and nothing is declared while a module is imported.
+The set of flags depends on two of them, the model and the data loader. The first
+parse reads only these (`Choice`), then the chosen classes declare their flags, and absl
+parses the command line as usual. So two classes may give the same flag different
+defaults, and importing a module declares nothing.
 """
 
 import dataclasses
 import importlib
 import re
 import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from absl import flags
 
 from console import quiet
 from console.errors import InputError
 from console.flags import PathParser
+from console.settings import Settings
 
-# Flags declared through this module count as those of the script or class that
-# asked for them, so `--helpshort` shows them there.
+# Flags declared through this module count as flags of the calling script or class, so
+# `--helpshort` shows them there.
 flags.disclaim_key_flags()
 
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """A flag whose value picks a class.
+    """A flag whose value chooses a class.
 
     Attributes:
         flag: Name of the flag, for example `"model"`.
         registry: From a name to `"module:Class"`.
-        default: The name that is taken when the flag is not given; None for none.
-        help: The flag's help; the names that exist are added.
-        not_offered: Names that the script would refuse, so that neither the help nor
-            an error offers them.
+        default: Default value of the flag; None for none.
+        help: Help of the flag; the list of names is added.
+        not_offered: Names that the script refuses, left out of the help and of
+            messages.
     """
 
     flag: str
-    registry: dict
+    registry: Mapping[str, str]
     default: str | None
     help: str
-    not_offered: tuple = ()
+    not_offered: tuple[str, ...] = ()
 
-    def define(self, flag_values=flags.FLAGS):
+    def define(self, flag_values: flags.FlagValues = flags.FLAGS) -> None:
         """Declares the flag."""
         names = ", ".join(sorted(set(self.registry) - set(self.not_offered)))
         flags.DEFINE(
@@ -51,31 +54,36 @@ class Choice:
             f"{self.help} One of: {names}.",
             flag_values=flag_values,
             serializer=flags.ArgumentSerializer(),
-            # The script's own name, under which absl knows its main module.
+            # absl's name of the script's module.
             module_name=sys.argv[0],
         )
 
     @property
-    def name(self):
-        """The name that was given, or the default."""
+    def name(self) -> str | None:
+        """Value of the flag."""
         return flags.FLAGS[self.flag].value
 
-    def load(self):
-        """Imports the class behind that name; see `load`."""
+    def load(self) -> Any:
+        """Imports the chosen class; see `load`."""
         return self.load_named(self.name)
 
-    def load_named(self, name):
-        """Imports the class behind a name; see `load`."""
+    def load_named(self, name: str | None) -> Any:
+        """Imports the class of a name; see `load`."""
         return load(self.registry, name, f"--{self.flag}", self.not_offered)
 
 
-def load(registry, name, flag, not_offered=()):
-    """Imports one class of a registry.
+def load(
+    registry: Mapping[str, str],
+    name: str | None,
+    flag: str,
+    not_offered: Sequence[str] = (),
+) -> Any:
+    """Imports a class of a registry.
 
     Args:
         registry: From a name to `"module:Class"`.
-        name: The name to look up.
-        flag: What gave the name, for the message.
+        name: Name to look up.
+        flag: Flag that gave the name, for the message.
         not_offered: Names that the message leaves out.
 
     Returns:
@@ -94,17 +102,19 @@ def load(registry, name, flag, not_offered=()):
         return getattr(importlib.import_module(module), attribute)
 
 
-def make_parser(settings, choices=()):
+def make_parser(
+    settings: Sequence[type[Settings]], choices: Sequence[Choice] = ()
+) -> Callable[[Sequence[str]], list[str]]:
     """Makes the `flags_parser` of a script for `absl.app.run`.
 
     Args:
-        settings: The `console.settings.Settings` of the script itself.
-        choices: The `Choice` flags of the script. The flags of a class that is chosen
-            are those of its `settings_classes`; it may have `flag_defaults`: what
-            others are by default.
+        settings: Settings classes of the script itself.
+        choices: Flags of the script that choose classes. A chosen class has
+            `settings_classes`, whose flags are declared, and may have `flag_defaults`,
+            defaults of other flags.
 
     Returns:
-        A function from argv to the arguments that are no flags.
+        Function from argv to the program's name and the positional arguments.
     """
 
     def parse(argv):
@@ -115,7 +125,7 @@ def make_parser(settings, choices=()):
         try:
             first(argv, known_only=True)
         except flags.Error:
-            pass  # The second look meets the same mistake and tells it.
+            pass  # The second parse reports the mistake.
         else:
             for choice in choices:
                 name = getattr(first, choice.flag)
@@ -136,11 +146,11 @@ def make_parser(settings, choices=()):
 
 
 def _declare(settings, is_shown=lambda _: True):
-    """Declares flags, and makes some key flags of the script, which --helpshort shows.
+    """Declares flags, and lists some in --helpshort, as key flags of the script.
 
     Args:
-        settings: `console.settings.Settings`, several.
-        is_shown: Whether a flag is shown that its class would show.
+        settings: Settings classes.
+        is_shown: Filter of the flags that a class shows.
     """
     for each in settings:
         each.define_flags()
@@ -155,14 +165,7 @@ def _is_path(flag):
 
 
 def _explain(error):
-    """Says what is wrong with the flags as the other errors do.
-
-    Args:
-        error: What absl raised, with its text.
-
-    Returns:
-        str: One sentence or more.
-    """
+    """Converts an error of absl to a message in the style of the other errors."""
     text = str(error).removeprefix("ERROR:: ").rstrip(".")
     if isinstance(error, flags.UnrecognizedFlagError):
         near = re.search(r"Did you mean: (.*?) ?\?$", text)
@@ -185,7 +188,7 @@ def _explain(error):
 
 
 def _name_help(name):
-    """Which help shows a flag."""
+    """Returns the help flag that lists a flag."""
     key = flags.FLAGS.get_key_flags_for_module(sys.argv[0])
     is_short = name.removeprefix("no") in {f.name for f in key} or name in key
     return "--helpshort" if is_short else "--helpfull"

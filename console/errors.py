@@ -1,48 +1,49 @@
-"""The one exception that means "the user can mend this"."""
+"""The exception for mistakes that the user can fix, and text for messages."""
 
 import errno
+from collections.abc import Iterable
+from pathlib import Path
 
 
 class InputError(ValueError):
-    """A mistake in a flag, a file or a folder, told in one line.
+    """A mistake in a flag, a file or a folder.
 
-    The message says what was found, where, what was expected and what to do. A
-    script prints it without a traceback; every other exception is a defect of ours
-    and keeps its traceback.
+    The message says what was found, where, what was expected and what to do. Scripts
+    print it without a traceback; any other exception is a bug and keeps its traceback.
     """
 
 
-def name_some(names, most=5):
-    """Joins names for a message, and counts those that it leaves out.
+def name_some(names: Iterable[object], most: int = 5) -> str:
+    """Joins names for a message, and counts further names.
 
     Args:
-        names: What to name, in order.
-        most: How many are spelled out.
+        names: Names, in order.
+        most: Number of names to write out.
 
     Returns:
         For example `"a.png, b.png and 7 more"`.
     """
-    names = [str(name) for name in names]
-    if len(names) <= most:
-        return ", ".join(names)
-    return f"{', '.join(names[:most])} and {len(names) - most} more"
+    texts = [str(name) for name in names]
+    if len(texts) <= most:
+        return ", ".join(texts)
+    return f"{', '.join(texts[:most])} and {len(texts) - most} more"
 
 
-def first_line(error):
-    """The first line of an error of TensorFlow, whose messages run over many, a str."""
+def first_line(error: BaseException) -> str:
+    """Returns the first line of an error; TensorFlow's messages have many."""
     text = getattr(error, "message", None) or str(error)
     return text.strip().splitlines()[0].rstrip(".") if text.strip() else "unknown"
 
 
-def as_os_error(error, path):
-    """What Python would have raised where TensorFlow could not write.
+def as_os_error(error: BaseException, path: Path | str) -> OSError:
+    """Converts TensorFlow's error about a failed write to an `OSError`.
 
     Args:
-        error: What TensorFlow raised.
-        path: What was being written.
+        error: Error that TensorFlow raised.
+        path: Path that was written.
 
     Returns:
-        OSError: It tells a full disk from anything else.
+        Error with ENOSPC for a full disk, or else EIO.
     """
     code, reason = errno.EIO, first_line(error)
     if "No space left" in reason:

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writes of files, locks, and checks of paths."""
 
 import contextlib
 import errno
@@ -8,42 +8,44 @@ import os
 import secrets
 import shutil
 import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 from console.errors import InputError
 
-# A file that is being written was written to in the last so many seconds.
+# A file without writes for this time is no longer being written.
 SECONDS_UNTIL_LEFT = 60.0
 
 
 @contextlib.contextmanager
-def written_whole(path):
-    """Yields a path beside `path` to write to; renames it once all is written.
+def written_whole(path: Path | str) -> Iterator[Path]:
+    """Yields a temporary path beside `path`; renames it after the block.
 
-    Whoever looks sees the old file or the new one, never half of one. When the
-    block raises (a full disk, Ctrl-C), what was written aside is removed and the
-    old file stays. What is written may also be a folder.
+    Other processes see the old file or the new file, never a partial file. If the
+    block raises (a full disk, Ctrl-C), the temporary file is removed and the old file
+    stays. A folder may be written in the same way.
 
     Args:
-        path: The file to be; its folder is made when missing.
+        path: Path of the file; its folder is made if missing.
 
     Yields:
-        Path: The same ending as `path`, since writers choose a format by it.
+        Temporary path with the suffix of `path`, since writers choose a format by it.
 
     Raises:
         OSError: Writing failed; the error names `path`, which writers often do not.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Chance keeps two runs that write the same file apart: on two machines they may
-    # have the same process number.
+    # Random names, since two runs on different machines may have the same process
+    # number.
     aside = path.with_name(_name_part(path, secrets.token_hex(4)))
     try:
         yield aside
         _replace(aside, path)
     except OSError as error:
         if error.filename in (None, str(aside)):
-            # A writer's own complaint has neither number nor text of the system.
+            # Errors of a writer itself have no errno and no strerror.
             number, text = error.errno or errno.EIO, error.strerror or str(error)
             raise OSError(number, text, str(path)) from error
         raise
@@ -52,10 +54,10 @@ def written_whole(path):
 
 
 class _WithoutDescriptor(io.RawIOBase):
-    """A file whose descriptor libraries cannot find.
+    """A file that hides its descriptor from libraries.
 
-    Given one, Pillow writes to it in C and ignores how much of it the system took: on
-    a disk that fills up, a picture would be cut off without an error.
+    With a descriptor, Pillow writes in C and ignores short writes: on a full disk a
+    picture would be truncated without an error.
     """
 
     def __init__(self, file):
@@ -90,17 +92,19 @@ class _WithoutDescriptor(io.RawIOBase):
 
 
 @contextlib.contextmanager
-def opened_whole(path, finish=None):
-    """Yields an open file for a library to write `path` to, whole or not at all.
+def opened_whole(
+    path: Path | str, finish: Callable[[Path], object] | None = None
+) -> Iterator[io.RawIOBase]:
+    """Yields an open file for a library to write `path`, as `written_whole` does.
 
-    What a killed process has left of the same file is removed.
+    Partial files of the same path from killed processes are removed.
 
     Args:
-        path: The file to be; its folder is made when missing.
-        finish: Called with the path where all is written, before it takes its place.
+        path: Path of the file; its folder is made if missing.
+        finish: Called with the temporary path after the block, before the rename.
 
     Yields:
-        A binary file for reading and writing, without a descriptor.
+        Binary file for reading and writing, without a descriptor.
 
     Raises:
         OSError: Writing failed; the error names `path`.
@@ -115,7 +119,7 @@ def opened_whole(path, finish=None):
 
 
 def _replace(aside, path):
-    """Renames, also where a folder takes the place of a folder."""
+    """Renames a file or a folder, and replaces an existing one."""
     if not (aside.is_dir() and path.is_dir()):
         os.replace(aside, path)
         return
@@ -123,7 +127,7 @@ def _replace(aside, path):
     os.replace(path, old)
     try:
         os.replace(aside, path)
-    except BaseException:  # Ctrl-C, too.
+    except BaseException:  # Includes Ctrl-C.
         if not path.exists():
             os.replace(old, path)
         raise
@@ -133,7 +137,7 @@ def _replace(aside, path):
 
 
 def _remove(path):
-    """Removes a file, a link or a folder; none need be there."""
+    """Removes a file, a link or a folder, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -141,20 +145,18 @@ def _remove(path):
 
 
 def _name_part(path, token):
-    """What a half-written file is called; a glob pattern for the token `*`."""
-    # A digest in place of the name keeps the sum within what file systems take.
+    """Returns the name of a temporary file; a glob pattern for the token `*`."""
+    # A digest, since the name and a token may be too long for the file system.
     digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]
     return f".{digest}.{token}.part{path.suffix}"
 
 
-def lock(file):
-    """Marks an open file as being written, for other processes that ask.
-
-    The mark goes with the process, however that ends.
+def lock(file: IO) -> bool | None:
+    """Locks an open file, until the process ends or the file is closed.
 
     Returns:
-        bool: Whether it is marked: False if another has marked it, None where the
-        system or the file system knows no such thing.
+        True if it is locked, False if another process holds the lock, None if the
+        system or the file system does not support locks.
     """
     try:
         import fcntl
@@ -167,17 +169,17 @@ def lock(file):
     return True
 
 
-def remove_leftovers(path):
-    """Removes what a process that was killed has left half-written beside a file.
+def remove_leftovers(path: Path | str) -> None:
+    """Removes partial files of a path, left by killed processes.
 
     Args:
-        path: The file that was to be. Whoever writes it has to `lock` the path that
+        path: Path of the finished file. Its writers must `lock` the path that
             `written_whole` yields.
     """
     path = Path(path)
     for part in path.parent.glob(_name_part(path, "*")):
-        # One that was written to lately may belong to a process that has not locked it
-        # yet, or is just renaming it.
+        # A recent file may belong to a process that has not locked it yet, or that is
+        # renaming it.
         with contextlib.suppress(OSError):
             is_old = time.time() - part.stat().st_mtime > SECONDS_UNTIL_LEFT
             if is_old:
@@ -186,18 +188,18 @@ def remove_leftovers(path):
                         part.unlink()
 
 
-def identify(name, paths):
-    """Names what some files hold, to tell it from what others of that name hold.
+def identify(name: str, paths: Iterable[Path | str]) -> str:
+    """Returns a name with a digest of the contents of files.
 
     Args:
-        name: What to call it.
-        paths: The files.
+        name: Name to show.
+        paths: Files to read.
 
     Returns:
-        str: The name, and a digest of all bytes.
+        The name, and in parentheses the digest.
 
     Raises:
-        OSError: One cannot be read.
+        OSError: A file cannot be read.
     """
     digest = hashlib.sha256()
     for path in paths:
@@ -206,17 +208,17 @@ def identify(name, paths):
     return f"{name} ({digest.hexdigest()[:12]})"
 
 
-def check_target(path, flag, is_folder=False):
-    """Refuses what could not be written to, before anything long is begun.
+def check_target(path: Path | str, flag: str, is_folder: bool = False) -> None:
+    """Refuses a path that cannot be written, before long work starts.
 
     Args:
-        path: The file or the folder to be; need not exist.
-        flag: What gave it, for the message.
-        is_folder: Whether a folder is to be written to.
+        path: File or folder to write; need not exist.
+        flag: Flag that gave the path, for the message.
+        is_folder: Whether the path should be a folder.
 
     Raises:
-        InputError: It is the other of the two, its folder is a file, or it may not be
-            written to.
+        InputError: It is a file instead of a folder or the reverse, its folder is a
+            file, or there is no permission to write.
     """
     path = Path(path)
     if path.exists() and path.is_dir() != is_folder:
@@ -229,12 +231,12 @@ def check_target(path, flag, is_folder=False):
         raise InputError(f"{flag}={path}: {existing} cannot be written to.")
 
 
-def is_writable(folder):
-    """Whether a folder can be written to, or made where it does not exist."""
+def is_writable(folder: Path) -> bool:
+    """Whether a folder can be written to, or made if it does not exist."""
     existing = _find_existing(folder)
     return existing.is_dir() and os.access(existing, os.W_OK)
 
 
 def _find_existing(path):
-    """A path itself, or the nearest of the folders above it that exists."""
+    """Returns the path itself, or its nearest existing parent."""
     return next(p for p in (path, *path.resolve().parents) if p.exists())

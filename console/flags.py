@@ -1,9 +1,12 @@
-"""Kinds of flags: how each is read, and its mistakes told."""
+"""Types of flags: their parsing, bounds and error messages."""
 
+import dataclasses
 import math
 import os
 import types
 import typing
+from collections.abc import Sequence
+from typing import Any
 
 from absl import flags
 
@@ -12,55 +15,60 @@ from console.errors import InputError
 # See `console.choices`.
 flags.disclaim_key_flags()
 
+if typing.TYPE_CHECKING:  # It imports this module.
+    from console.settings import Option
 
-# The path of a file or a folder as it was given, a str. Annotate a field with it, or
-# with `tuple[PathName, ...]` for a flag that may be given several times.
+
+# The path of a file or a folder as it was given, a str. A field of this type is a flag
+# of a path; with `tuple[PathName, ...]` it may be given several times.
 PathName = typing.NewType("PathName", str)
 
 
 class PathParser(flags.ArgumentParser):
-    """Reads the path of a file or a folder; refuses an empty one.
+    """Parses the path of a file or a folder; refuses an empty path.
 
-    To Python an empty path is the present folder, and in a script it is a variable
-    that was never set.
+    For Python an empty path is the current folder, but in a shell script it usually
+    comes from an unset variable.
     """
 
-    def parse(self, argument):
-        """Returns the path, a str."""
+    def parse(self, argument: str) -> str:
+        """Returns the path."""
         if not argument:
             raise ValueError("expected a path, found nothing")
         return argument
 
-    def flag_type(self):
+    def flag_type(self) -> str:
         """Names the type in the help."""
         return "path"
 
 
-def one_or_all(paths):
-    """The value of a flag of paths as it is kept in files.
+def one_or_all(paths: list[str] | None) -> str | list[str] | None:
+    """Converts the value of a flag of paths for storage in files.
 
     Args:
-        paths: list of str; None where the flag was not given.
+        paths: Value of the flag; None if it was not given.
 
     Returns:
-        The path, where it is one, or else what was given.
+        The path if there is only one, or else the value itself.
     """
     return paths[0] if isinstance(paths, list) and len(paths) == 1 else paths
 
 
-def to_list(paths):
-    """Undoes `one_or_all`: one path, several, or None for none, as a list of str."""
+def to_list(paths: str | Sequence[str] | None) -> list[str]:
+    """Inverts `one_or_all`: converts a path, several paths or None to a list."""
     if paths is None:
         return []
-    several = paths if isinstance(paths, list | tuple) else [paths]
+    several: Any = paths if isinstance(paths, list | tuple) else [paths]
     return [os.fspath(path) for path in several]
 
 
 class FloatParser(flags.FloatParser):
-    """Reads a number that is neither infinite nor none at all, within bounds."""
+    """Parses a finite number within bounds."""
 
-    def __init__(self, lower_bound=None, upper_bound=None):
-        """Takes the bounds, both included; None for none."""
+    def __init__(
+        self, lower_bound: float | None = None, upper_bound: float | None = None
+    ) -> None:
+        """Stores the bounds, both inclusive; None for no bound."""
         super().__init__(lower_bound, upper_bound)
         self.syntactic_help = ""  # In the help, space is short.
         bounds = {"at least": lower_bound, "at most": upper_bound}
@@ -69,7 +77,7 @@ class FloatParser(flags.FloatParser):
         ]
         self.expected = "a finite number" + (" of" + " and".join(said) if said else "")
 
-    def parse(self, argument):
+    def parse(self, argument: Any) -> float:
         """Returns the number."""
         try:
             value = to_finite(argument)
@@ -80,11 +88,12 @@ class FloatParser(flags.FloatParser):
         return value
 
 
-def to_finite(text):
-    """Reads a number.
+def to_finite(text: Any) -> float:
+    """Parses a finite number.
 
     Raises:
-        ValueError: It is none, or not finite: absl takes "nan" within any bounds.
+        ValueError: It is not a number, or not finite: absl accepts "nan" within any
+            bounds.
     """
     value = float(text)
     if not math.isfinite(value):
@@ -93,13 +102,15 @@ def to_finite(text):
 
 
 class CountParser(flags.ArgumentParser):
-    """Reads a whole number of at least some value, and perhaps at most another.
+    """Parses a whole number within bounds.
 
-    Unlike absl's own it adds no line to the help, where space is short.
+    Unlike absl's own parser, it adds no line to the help.
     """
 
-    def __init__(self, least, most=None, word=None):
-        """Takes the bounds, both included, and a word that will do, too; or None."""
+    def __init__(
+        self, least: float, most: float | None = None, word: str | None = None
+    ) -> None:
+        """Stores the inclusive bounds and a word accepted instead; None for none."""
         super().__init__()
         self.least, self.most, self.word = least, most, word
         up_to = "" if most is None else f" and at most {most}"
@@ -107,7 +118,7 @@ class CountParser(flags.ArgumentParser):
         if word is not None:
             self.expected += f", or {word}"
 
-    def parse(self, argument):
+    def parse(self, argument: Any) -> int | str:
         """Returns the number, or the word."""
         if self.word is not None and argument == self.word:
             return argument
@@ -119,22 +130,22 @@ class CountParser(flags.ArgumentParser):
             raise ValueError(f"expected {self.expected}")
         return value
 
-    def flag_type(self):
+    def flag_type(self) -> str:
         """Names the type in the help."""
         return "int"
 
 
 class NumbersParser(flags.ArgumentParser):
-    """Reads `2,4,8` as a tuple of numbers."""
+    """Parses `2,4,8` to a tuple of numbers."""
 
-    def __init__(self, number):
-        """Takes the type of the numbers, int or float."""
+    def __init__(self, number: type) -> None:
+        """Stores the type of the numbers, int or float."""
         super().__init__()
         self.number = number
         self.to_number = int if number is int else to_finite
 
-    def parse(self, argument):
-        """Returns the tuple; a tuple or a list is taken as it is."""
+    def parse(self, argument: Any) -> tuple:
+        """Returns the tuple; also accepts a tuple or a list."""
         if isinstance(argument, str):
             argument = argument.split(",")
         try:
@@ -145,34 +156,31 @@ class NumbersParser(flags.ArgumentParser):
                 f"expected {kind} numbers with commas between them, for example 2,4"
             ) from None
 
-    def flag_type(self):
+    def flag_type(self) -> str:
         """Names the type in the help."""
         return "comma-separated numbers"
 
 
 class NumbersSerializer(flags.ArgumentSerializer):
-    """Writes the tuple as it is read."""
+    """Formats the tuple as `NumbersParser` reads it."""
 
-    def serialize(self, value):
+    def serialize(self, value: tuple) -> str:
         """Joins the numbers with commas."""
         return ",".join(str(part) for part in value)
 
 
-def parse_range(text, flag):
-    """Reads a range of rows, `start,end`, as a Python slice would take it.
+def parse_range(text: str, flag: str) -> slice:
+    """Parses a range of rows, `start,end`, to a slice.
 
     Either may be missing or negative. An end of 0 means the end, as in the TF1 code:
     `-5000,0` are the last 5,000.
 
     Args:
         text: For example `"0,-5000"`.
-        flag: What gave it, for the message.
-
-    Returns:
-        slice.
+        flag: Flag that gave the text, for the message.
 
     Raises:
-        InputError: It is no such text.
+        InputError: The text is not such a range.
     """
     words = text.split(",")
     try:
@@ -185,18 +193,22 @@ def parse_range(text, flag):
     return slice(start, end or None)
 
 
-def define(name, field, said, module):
+def define(name: str, field: dataclasses.Field, said: "Option", module: str) -> None:
     """Declares the flag of a field.
 
     Args:
-        name: Of the flag.
-        field: A `dataclasses.Field`.
-        said: Its `console.settings.Option`.
-        module: Under whose name the help lists it.
+        name: Name of the flag.
+        field: Field of a settings class.
+        said: Option of the field.
+        module: Name of the module under which the help lists the flag.
     """
-    default = field.default
+    default: Any = field.default
     kind = _find_kind(field.type)
-    more = {"serializer": flags.ArgumentSerializer(), "module_name": module}
+    parser: Any
+    more: dict[str, Any] = {
+        "serializer": flags.ArgumentSerializer(),
+        "module_name": module,
+    }
     if kind is bool:
         flags.DEFINE_bool(name, default, said.help, module_name=module)
         return
@@ -206,11 +218,11 @@ def define(name, field, said, module):
         return
     if kind == tuple[PathName, ...]:
         default = None if default is None else list(default)
-        parser, serializer = PathParser(), flags.ArgumentSerializer()
+        parser, serializer = PathParser(), more["serializer"]
         flags.DEFINE_multi(
             parser, serializer, name, default, said.help, module_name=module
         )
-        # Without the line that absl adds: in the help, space is short.
+        # Removes the line that absl adds to the help.
         flags.FLAGS[name].help = said.help
         return
     if kind in (tuple[int, ...], tuple[float, ...]):
@@ -230,21 +242,21 @@ def define(name, field, said, module):
 
 
 def _find_kind(annotation):
-    """The type that a value has, if it is not None and no word."""
-    # A union with a `NewType` is of another class than one of types.
+    """Returns the type of a value that is neither None nor a word."""
+    # A union with a `NewType` has another class than a union of types.
     if typing.get_origin(annotation) in (types.UnionType, typing.Union):
         several = [t for t in typing.get_args(annotation) if t is not types.NoneType]
         return int if int in several else several[0]
     return annotation
 
 
-def is_one(value, annotation, said):
-    """Whether a value is such as a flag has.
+def is_one(value: Any, annotation: Any, said: "Option") -> bool:
+    """Whether a value is valid for a flag.
 
     Args:
-        value: Of whatever type.
-        annotation: The type of the field.
-        said: Its `console.settings.Option`.
+        value: Value of any type.
+        annotation: Type of the field.
+        said: Option of the field.
     """
     if value is None:
         return types.NoneType in typing.get_args(annotation)
@@ -265,7 +277,7 @@ def is_one(value, annotation, said):
 
 
 def _is_of(value, kind):
-    """Whether a value is of a type, and if it is a number finite."""
+    """Whether a value has a type, and is finite if it is a number."""
     kinds = {bool: (bool,), int: (int,), float: (int, float)}.get(kind, (str,))
     # An int may be too large for `isfinite`.
     return type(value) in kinds and (type(value) is not float or math.isfinite(value))

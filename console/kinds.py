@@ -1,8 +1,8 @@
-"""Tells what a file is that was given in the place of another."""
+"""Detects the type of a file that was given in place of another."""
 
 from pathlib import Path
 
-# The last 8 bytes of a table of LevelDB, as which TensorFlow writes an index.
+# Last 8 bytes of a LevelDB table, the format of TensorFlow's index files.
 TABLE_END = bytes.fromhex("57fb808b247547db")
 
 HDF5, GRAPH = "a Keras file of weights (HDF5)", "a frozen graph"
@@ -11,7 +11,7 @@ INDEX, PART = (
     "a part of a TensorFlow checkpoint",
 )
 PNG, JPEG = "a picture (PNG)", "a picture (JPEG)"
-# What is never made anew as a matter of course.
+# Types of files that must not be overwritten without being asked.
 KEPT = {HDF5, INDEX, PART, PNG, JPEG}
 
 _WEIGHTS = "score_predictors/'s scripts take such weights with --restore_path"
@@ -20,7 +20,7 @@ _GRAPH = "test.py takes it with --model_name, or predict.py a predictor"
 _EXPORT = "it is made for other programs; freeze.py writes a .pb file by default"
 _PICTURE = "--input_path takes it"
 
-# From what a file begins with: how many bytes before it, what, its kind, and advice.
+# Signatures: offset, bytes, type of the file, and advice.
 _BEGINNINGS = (
     (0, b"\x89HDF\r\n\x1a\n", HDF5, _WEIGHTS),
     (0, b"PK\x03\x04", "a zip archive, as .keras and .npz files are", ""),
@@ -30,15 +30,15 @@ _BEGINNINGS = (
 )
 
 
-def tell_kind(path):
-    """Says what a file or a folder is, by its first and last bytes.
+def tell_kind(path: Path | str) -> tuple[str, str]:
+    """Detects the type of a file or folder, by its first and last bytes.
 
     Args:
-        path: A file, or what the names of a checkpoint's files begin with.
+        path: A file, a folder, or the prefix of a checkpoint.
 
     Returns:
-        (str, str): Its kind, for example `"a picture (PNG)"`, and what takes it; empty
-        where nothing can be said.
+        The type, for example `"a picture (PNG)"`, and advice on its use; both empty if
+        unknown.
     """
     path = Path(path)
     if (path / "saved_model.pb").is_file() or path.name == "saved_model.pb":
@@ -67,17 +67,17 @@ def tell_kind(path):
     return "", ""
 
 
-def tell_misfit(path, otherwise, expected=None):
-    """What to say of a file that is not what it should be.
+def tell_misfit(path: Path | str, otherwise: str, expected: str | None = None) -> str:
+    """Returns a message about a file of a wrong type.
 
     Args:
-        path: As of `tell_kind`.
-        otherwise: What to say where its kind cannot be told.
-        expected: The kind that it should be: one of that kind is damaged, which
-            `otherwise` says, too.
+        path: See `tell_kind`.
+        otherwise: Message if the type is unknown.
+        expected: Type that the file should have; such a file is damaged, and
+            `otherwise` is returned.
 
     Returns:
-        str: For example `"is a picture (PNG); --input_path takes it"`.
+        For example `"is a picture (PNG); --input_path takes it"`.
     """
     kind, advice = tell_kind(path)
     if not kind or kind == expected:

@@ -1,9 +1,10 @@
-"""One writer at a time: a lock on what a run writes, which goes with its process."""
+"""A lock on a folder that a run writes; it ends with the process."""
 
 import contextlib
 import os
 import socket
 from pathlib import Path
+from typing import Self, TextIO
 
 from console.errors import InputError
 from console.files import lock
@@ -12,28 +13,29 @@ NAME = ".lock"
 
 
 class Lock:
-    """Holds a small hidden file while entered; nobody else can hold it meanwhile.
+    """Locks a small hidden file while entered.
 
-    The system gives the lock back when the process ends, however it ends. On a network
-    folder it holds as far as that folder's locks (`flock`) do.
+    The system releases the lock when the process ends in any way. On a network folder
+    it depends on that folder's support of `flock`.
 
     Attributes:
-        path: The file; it is removed in the end, and so is its folder if it was made
-            here and is empty.
+        path: The file; it is removed at the end, and so is its folder if the lock made
+            it and it is empty.
     """
 
-    def __init__(self, folder, flag, name=NAME):
+    def __init__(self, folder: Path | str, flag: str, name: str = NAME) -> None:
         """Locks nothing yet.
 
         Args:
-            folder: That is written to; made when missing.
-            flag: What gave it and its value, for messages.
-            name: Of the file.
+            folder: Folder to lock; made if missing.
+            flag: Flag that gave the folder and its value, for messages.
+            name: Name of the file.
         """
         self.path, self.flag = Path(folder) / name, flag
-        self.file, self.made = None, False
+        self.file: TextIO | None = None
+        self.made = False
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         """Takes the lock and returns itself.
 
         Raises:
@@ -43,8 +45,8 @@ class Lock:
         self.take()
         return self
 
-    def take(self):
-        """Takes the lock, also anew where the folder was renamed and made again.
+    def take(self) -> None:
+        """Takes the lock, also again after the folder was renamed and remade.
 
         Raises:
             InputError: Another process has it.
@@ -53,7 +55,7 @@ class Lock:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 file = open(self.path, "a+")
-            except FileNotFoundError:  # Another has just removed the empty folder.
+            except FileNotFoundError:  # Another process removed the empty folder.
                 continue
             if lock(file) is False:
                 file.seek(0)
@@ -63,29 +65,29 @@ class Lock:
                     f"{self.flag}: is being written to by {holder} (which holds "
                     f"{self.path}). Wait for it, stop it, or give another."
                 )
-            # Whoever had it may have removed it just before it was ours.
+            # The previous holder may have removed the file before it was locked here.
             if _is_same(file, self.path):
                 break
             file.close()
         self.file = file
         text = f"process {os.getpid()} on {socket.gethostname()}\n"
-        with contextlib.suppress(OSError):  # A full disk: it is only for messages.
+        with contextlib.suppress(OSError):  # A full disk; the text is for messages.
             os.truncate(file.fileno(), 0)
             os.write(file.fileno(), text.encode())
 
-    def follow(self, folder):
-        """Takes the lock of the folder made in place of one that was renamed.
+    def follow(self, folder: Path | str) -> None:
+        """Takes the lock of a new folder in place of a renamed one.
 
         Args:
-            folder: Where the old one is now.
+            folder: New path of the renamed folder.
         """
         old = self.file
         self.take()
         (Path(folder) / self.path.name).unlink(missing_ok=True)
         old.close()
 
-    def __exit__(self, *_):
-        """Gives the lock back."""
+    def __exit__(self, *_: object) -> None:
+        """Releases the lock."""
         with contextlib.suppress(OSError):
             if _is_same(self.file, self.path):
                 self.path.unlink()

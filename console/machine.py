@@ -1,42 +1,42 @@
-"""What the machine has."""
+"""The memory of the machine and of this process."""
 
 import contextlib
 from pathlib import Path
 
 _MEMORY, _STATUS = Path("/proc/meminfo"), Path("/proc/self/status")
-# Of a container, where it may be less than the machine's.
+# Limits of a container, which may be below the machine's memory.
 _CONTAINER = Path("/sys/fs/cgroup")
 
 
-def free_memory():
-    """Bytes of memory that can be had without swapping; None where nothing says it."""
+def free_memory() -> int | None:
+    """Returns the bytes of memory available without swapping; None if unknown."""
     machines = _read_kilobytes(_MEMORY, "MemAvailable")
     known = [free for free in (machines, _free_in_container()) if free is not None]
     return min(known, default=None)
 
 
 def _free_in_container():
-    """What a container may still take; None where there is no limit."""
-    with contextlib.suppress(OSError, ValueError):  # `max` is no number.
+    """Returns the bytes that a container may still take; None without a limit."""
+    with contextlib.suppress(OSError, ValueError):  # `max` is not a number.
         most, used = (
             int((_CONTAINER / name).read_text())
             for name in ("memory.max", "memory.current")
         )
-        # Files that are kept in memory give way.
+        # Cached files are dropped when memory is needed.
         lines = (_CONTAINER / "memory.stat").read_text().splitlines()
         stat = dict(line.split() for line in lines)
         return max(0, most - used + int(stat["inactive_file"]))
     return None
 
 
-def used_memory():
-    """Bytes of memory that this process has now; None where nothing says it."""
+def used_memory() -> int | None:
+    """Returns the bytes of memory that this process has now; None if unknown."""
     return _read_kilobytes(_STATUS, "VmRSS")
 
 
-def peak_memory():
-    """Bytes of memory that this process had at most; None where nothing says it."""
-    # Not the resource module's: there a new process inherits its parent's peak.
+def peak_memory() -> int | None:
+    """Returns the peak bytes of memory of this process; None if unknown."""
+    # With the resource module, a new process inherits its parent's peak.
     return _read_kilobytes(_STATUS, "VmHWM")
 
 

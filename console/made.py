@@ -1,53 +1,54 @@
-"""Remembers which files of a folder a program made, how, and from what.
+"""Records which files of a folder a program made, how, and from which source.
 
-A file that somebody else made, or that was made otherwise, can so be told from one
-that need not be made again. The memory is a hidden file in the folder, with a line of
-JSON for each file that was made.
+Finished files can then be skipped, and files from elsewhere or made differently are
+recognised. The records are in a hidden file in the folder, with a line of JSON for each
+file.
 """
 
 import json
+from pathlib import Path
 
 from console.errors import InputError
 from console.files import check_target
 
 NAME = ".made.jsonl"
 
-# What `Made.look` finds: there is no such file; nothing is known of the one that is
-# there; it was made in another way, or from what its source was before that changed; or
-# it is finished.
+# Results of `Made.look`: the file does not exist; it has no record; it was made by
+# another maker, or from an older version of its source; or it is finished.
 MISSING, UNKNOWN, OTHERWISE, CHANGED, FINISHED = (
     *("missing", "unknown", "otherwise", "changed", "finished"),
 )
 
 
 class Made:
-    """What is known of one folder."""
+    """The records of a folder."""
 
-    def __init__(self, folder):
-        """Reads what earlier runs remembered.
+    def __init__(self, folder: Path) -> None:
+        """Reads the records of earlier runs.
 
         Args:
-            folder: Of the files, which may lie in subfolders; need not exist.
+            folder: Folder of the files, which may lie in subfolders; need not exist.
 
         Raises:
-            InputError: Its memory could not be written.
+            InputError: The records cannot be written.
         """
         self.folder, self.path = folder, folder / NAME
         check_target(self.path, "--output_path")
-        self.records, self.stamps = _read(self.path), {}
+        self.records = _read(self.path)
+        self.stamps: dict[Path, list] = {}
 
-    def look(self, source, target, maker):
-        """Says what is to be done about a file.
+    def look(self, source: Path, target: Path, maker: str) -> str:
+        """Returns the state of a file.
 
         Args:
-            source: What it is made from.
+            source: File that it is made from.
             target: The file, in the folder or below it.
-            maker: What makes it now, for example `"x.py --rounding=floor at x2"`.
+            maker: Current maker, for example `"x.py --rounding=floor at x2"`.
 
         Returns:
-            str: `MISSING`, `UNKNOWN`, `OTHERWISE`, `CHANGED` or `FINISHED`.
+            `MISSING`, `UNKNOWN`, `OTHERWISE`, `CHANGED` or `FINISHED`.
         """
-        # By how the source is now: it may change while it is being read.
+        # Taken before the source is read, since it may change meanwhile.
         self.stamps[target] = [source.name, *_stamp(source)]
         if not target.is_file():
             return MISSING
@@ -58,15 +59,15 @@ class Made:
             return OTHERWISE
         return FINISHED if known["source"] == self.stamps[target] else CHANGED
 
-    def tell_maker(self, target):
-        """What made a file; None where that is not known."""
+    def tell_maker(self, target: Path) -> str | None:
+        """Returns the maker of a file; None if unknown."""
         return (self._find(self._name(target)) or {}).get("maker")
 
-    def check_makers(self, maker):
+    def check_makers(self, maker: str) -> None:
         """Refuses a folder that holds files of another maker.
 
         Raises:
-            InputError: With the first of them.
+            InputError: There is such a file.
         """
         for name in self.records:
             before = (self._find(name) or {}).get("maker", maker)
@@ -76,16 +77,15 @@ class Made:
                     "others. Remove the folder or give another --output_path."
                 )
 
-    def add(self, target, maker, written=None):
-        """Remembers a file that was made, or found to be as it would be made.
+    def add(self, target: Path, maker: str, written: Path | None = None) -> None:
+        """Records a file that was made, or that needs no change.
 
         Args:
             target: The file.
-            maker: What made it.
-            written: Where it lies whole before it takes its place; None where it has.
-                A process that is killed in between has then neither forgotten what it
-                made nor remembered what it did not: what is known holds for a file of
-                this size and time only.
+            maker: Maker of the file.
+            written: Temporary path of the finished file before its rename; None after
+                it. A record is valid only for a file of the same size and time, so the
+                records stay correct if the process is killed before the rename.
 
         Raises:
             OSError: The disk is full or read-only.
@@ -94,25 +94,25 @@ class Made:
         record = {"file": name, "stamp": stamp, "source": self.stamps[target]}
         line = json.dumps({**record, "maker": maker})
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        # A line that a full disk cut off is ended by the next one.
+        # The newline ends a line that a full disk truncated.
         with open(self.path, "ab", buffering=0) as file:
             text = f"\n{line}".encode()
             if file.write(text) < len(text):
-                file.write(text)  # Of which the system says why it does not fit.
+                file.write(text)  # Raises the system's error.
         self.records.setdefault(name, []).append(json.loads(line))
 
     def _name(self, target):
         return target.relative_to(self.folder).as_posix()
 
     def _find(self, name):
-        """The last record of a file as it is now; None where there is none."""
+        """Returns the last record of a file that matches its stamp, or None."""
         stamp = _stamp(self.folder / name)
         records = reversed(self.records.get(name, []))
         return next((known for known in records if known["stamp"] == stamp), None)
 
 
 def _stamp(path):
-    """What tells whether a file has changed: size and time; None if it is not there."""
+    """Returns size and time of a file, which show changes; None if it is missing."""
     try:
         stat = path.stat()
     except OSError:
@@ -120,9 +120,9 @@ def _stamp(path):
     return [stat.st_size, stat.st_mtime_ns]
 
 
-def _read(path):
-    """What was remembered: from a name to its records; damaged lines are left out."""
-    records = {}
+def _read(path: Path) -> dict[str, list]:
+    """Reads the records by the names of files; skips damaged lines."""
+    records: dict[str, list] = {}
     try:
         lines = path.read_text(errors="replace").splitlines()
     except OSError:

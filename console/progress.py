@@ -1,15 +1,19 @@
-"""Progress of long work: a bar on a terminal, plain lines elsewhere."""
+"""Progress of long work: a bar on a terminal, lines of text elsewhere."""
 
 import sys
 import time
+from collections.abc import Iterable, Iterator
+from typing import Self, TypeVar
 
 from tqdm import tqdm
 
 SECONDS_BETWEEN_LINES = 15.0
 
+T = TypeVar("T")
 
-def to_clock(seconds):
-    """Writes a duration as people say it: `9s`, `4m10s`, `3h05m`, `2d07h`."""
+
+def to_clock(seconds: float) -> str:
+    """Formats a duration: `9s`, `4m10s`, `3h05m`, `2d07h`."""
     seconds = int(round(seconds))
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
     if seconds < 60:
@@ -21,8 +25,8 @@ def to_clock(seconds):
     return f"{days}d{hours % 24:02d}h"
 
 
-def to_size(count):
-    """Writes a number of bytes as people say it: `9 bytes`, `4.10 kB`, `57.6 MB`."""
+def to_size(count: float) -> str:
+    """Formats a number of bytes: `9 bytes`, `4.10 kB`, `57.6 MB`."""
     for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= size:
             decimals = (count < 10 * size) + (count < 100 * size)
@@ -30,34 +34,36 @@ def to_size(count):
     return f"{count} bytes"
 
 
-def say(text):
+def say(text: str) -> None:
     """Prints a line, above the progress bar if there is one."""
     tqdm.write(_to_printable(text, sys.stdout), file=sys.stdout)
     sys.stdout.flush()
 
 
-def warn(text):
+def warn(text: str) -> None:
     """Prints a warning to the standard error, above the progress bar if any."""
     tqdm.write(_to_printable(f"Warning: {text}", sys.stderr), file=sys.stderr)
 
 
 def _to_printable(text, stream):
-    """Escapes what a stream cannot show: names of files may be any bytes."""
+    """Escapes characters that a stream cannot encode, as names of files may have."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 class Progress:
-    """A bar on a terminal, elsewhere a line now and then; both with the time left."""
+    """A bar on a terminal, occasional lines elsewhere; both with the time left."""
 
-    def __init__(self, total, what, unit="image", in_millions=False):
+    def __init__(
+        self, total: int, what: str, unit: str = "image", in_millions: bool = False
+    ) -> None:
         """Starts the clock.
 
         Args:
-            total: How many there will be.
-            what: What is being done, for example `"Downscaling"`.
-            unit: What one thing is called.
-            in_millions: Whether they are too many to be written out.
+            total: Number of items.
+            what: Name of the work, for example `"Downscaling"`.
+            unit: Name of an item.
+            in_millions: Whether to show counts in millions.
         """
         self.total, self.what, self.unit = total, what, unit
         self.in_millions = in_millions
@@ -73,8 +79,8 @@ class Progress:
             disable=not sys.stderr.isatty(),
         )
 
-    def advance(self, count=1):
-        """Counts some more as done."""
+    def advance(self, count: int = 1) -> None:
+        """Counts further items as done."""
         self.done += count
         self.bar.update(count)
         now = time.monotonic()
@@ -88,26 +94,28 @@ class Progress:
                 counted = f"{millions} million {self.unit}s"
             say(f"{self.what}: {counted}, {to_clock(left)} left")
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         """Returns itself."""
         return self
 
-    def __exit__(self, *_):
-        """Takes the bar away."""
+    def __exit__(self, *_: object) -> None:
+        """Removes the bar."""
         self.bar.close()
 
 
-def track(things, total, what, unit="image"):
-    """Passes things on and shows how many have passed; see `Progress`.
+def track(
+    things: Iterable[T], total: int, what: str, unit: str = "image"
+) -> Iterator[T]:
+    """Yields items and shows the progress; see `Progress`.
 
     Args:
-        things: Any iterable.
-        total: How many there will be.
-        what: What is being done.
-        unit: What one thing is called.
+        things: Items.
+        total: Number of items.
+        what: Name of the work.
+        unit: Name of an item.
 
     Yields:
-        The things, one by one.
+        The items.
     """
     with Progress(total, what, unit) as progress:
         for thing in things:

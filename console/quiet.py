@@ -1,4 +1,4 @@
-"""Start-up noise of libraries, silenced; warnings that matter, kept."""
+"""Drops messages of libraries at their start, and keeps warnings that matter."""
 
 import atexit
 import contextlib
@@ -7,33 +7,34 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from console.files import is_writable
 
-# What TensorFlow writes before it reads any setting, however it is set.
+# Messages that TensorFlow prints before it reads its settings.
 NOISE = re.compile(
     r"WARNING: All log messages before absl::InitializeLog"
     r"|I\d{4} \d\d:\d\d:\d\d|I0000 00:00:"
     r"|To enable the following instructions"
-    # Said for a machine without an NVIDIA driver, where nothing else is to be expected.
+    # Expected on a machine without an NVIDIA driver.
     r"|E\d{4} .*failed call to cuInit: .*\(303\)"
     r"|\d{4}-\d\d-\d\d [\d:.]+: I "
 )
 
 
-# What Keras runs on, whatever the user's other projects do: a script that trains by
-# other steps than TensorFlow's sets it before it imports anything of Keras.
+# Keras' backend, in place of the one in the user's keras.json. A script for another
+# backend sets it before it imports Keras.
 backend = "tensorflow"
 
-# What a shell expects of a program that Ctrl-C ended.
+# Exit status after Ctrl-C, as shells expect it.
 INTERRUPTED = 130
 
 
-def set_up():
-    """Sets what TensorFlow and Keras read from the environment."""
-    # 1 drops information only: "cannot load the GPU's libraries" is a warning. Among
-    # several workers TensorFlow tells the loss of one in twenty lines; we take one.
+def set_up() -> None:
+    """Sets TensorFlow's and Keras' environment variables."""
+    # 1 drops information only: "cannot load the GPU's libraries" is a warning. With
+    # several workers, TensorFlow prints twenty lines when one is lost; 3 drops them.
     level = "3" if os.environ.get("TF_CONFIG") else "1"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", level)
     os.environ["KERAS_BACKEND"] = backend
@@ -41,9 +42,9 @@ def set_up():
 
 
 def _give_matplotlib_a_folder():
-    """Names a temporary folder to Matplotlib where it could write to none of its own.
+    """Sets a temporary folder for Matplotlib if it cannot write to its own.
 
-    Keras imports it, and it would complain in two lines.
+    Keras imports Matplotlib, which would print a warning.
     """
     if "MPLCONFIGDIR" in os.environ:
         return
@@ -57,10 +58,10 @@ def _give_matplotlib_a_folder():
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
-def silence_end():
-    """Drops what C++ code writes to descriptor 2 while the process ends.
+def silence_end() -> None:
+    """Drops output of C++ code to descriptor 2 while the process ends.
 
-    TensorFlow there tells once more of a step that has failed, which we have told.
+    TensorFlow repeats there the error of a failed step, which was already reported.
     """
     atexit.register(_drop_descriptor)
 
@@ -71,11 +72,11 @@ def _drop_descriptor():
 
 
 @contextlib.contextmanager
-def descriptor_caught():
-    """Catches what is written to descriptor 2, where C++ code writes.
+def descriptor_caught() -> Iterator[Callable[[], list[str]]]:
+    """Captures output to descriptor 2, which C++ code uses.
 
     Yields:
-        A function that returns the lines caught so far.
+        Function that returns the lines captured so far.
     """
     sys.stderr.flush()
     kept = os.dup(2)
@@ -95,12 +96,12 @@ def descriptor_caught():
 
 
 @contextlib.contextmanager
-def imports():
-    """Drops the known noise of libraries while they are imported.
+def imports() -> Iterator[None]:
+    """Drops known messages of libraries during their import.
 
-    `sys.stderr` is not enough, for C++ code writes behind Python's back. Everything
-    else is written out afterwards; all of it is when the import fails, for then the
-    noise may hold the reason.
+    Captures descriptor 2, since C++ code does not use `sys.stderr`. Other lines are
+    printed afterwards. If the import fails, all lines are printed, since they may
+    contain the reason.
     """
     set_up()
     noise, said = NOISE, []
@@ -108,7 +109,7 @@ def imports():
         with descriptor_caught() as lines:
             try:
                 yield
-                # Looking for devices is part of starting up, and as talkative.
+                # The search for devices prints such messages, too.
                 if sys.modules.get("tensorflow") is not None:
                     sys.modules["tensorflow"].config.list_physical_devices()
             except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Settings: each is said once, as a field of a frozen dataclass.
+"""Settings: fields of frozen dataclasses that declare flags.
 
     @dataclasses.dataclass(frozen=True)
     class Training(Settings):
@@ -6,13 +6,13 @@
 
         learning_rate: float = option(1e-4, "Adam's.", least=0.0, changes="said")
 
-From such a field come the flag `--eusr_learning_rate` with its help and its bounds, the
-value taken from the command line, what `arguments.json` records, and whether a run that
-goes on may have another value.
+Such a field defines the flag `--eusr_learning_rate` with its help and its bounds, its
+entry in `arguments.json`, and whether a resumed run may have another value.
 """
 
 import dataclasses
 import sys
+from typing import Any, ClassVar, Self
 
 from absl import flags
 
@@ -39,18 +39,17 @@ _KEY = "option"
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """What is said of a setting beside its name, its type and its default.
+    """The properties of a setting, besides its name, type and default.
 
     Attributes:
         help: Help of the flag.
-        least: Smallest number; None for any, of a whole number 1.
-        most: Largest number; None for any.
-        choices: The texts to choose among; None for any.
-        changes: Whether a run that goes on may have another value: `"no"`, `"said"`
-            (with a line that says so) or `"freely"`; None for the `changes` of the
-            class.
-        word: A word that does in place of a number; None for none.
-        is_shown: Whether --helpshort lists it; None for what the class's `shown` says.
+        least: Smallest number; None for no bound, or 1 for an int.
+        most: Largest number; None for no bound.
+        choices: Accepted texts; None for any.
+        changes: Whether a resumed run may have another value: `"no"`, `"said"` (with a
+            message) or `"freely"`; None for the `changes` of the class.
+        word: Word accepted in place of a number; None for none.
+        is_shown: Whether --helpshort lists the flag; None for the class's `shown`.
         is_required: Whether the flag must be given.
         flag: Name of the flag; None for the class's `flag_prefix` and the field's name.
     """
@@ -58,7 +57,7 @@ class Option:
     help: str
     least: float | None = None
     most: float | None = None
-    choices: tuple | None = None
+    choices: tuple[str, ...] | None = None
     changes: str | None = None
     word: str | None = None
     is_shown: bool | None = None
@@ -66,19 +65,19 @@ class Option:
     flag: str | None = None
 
 
-def option(default, help, **more):
-    """Makes a field of a dataclass that is a setting.
+def option(default: Any, help: str, **more: Any) -> Any:
+    """Makes a field of a settings class.
 
     Args:
-        default: Its value where the flag is not given.
+        default: Default of the flag.
         help: Help of the flag.
-        **more: See `Option`.
+        **more: Other attributes of `Option`.
     """
     return dataclasses.field(default=default, metadata={_KEY: Option(help, **more)})
 
 
-def seed_option():
-    """The field of `--seed`: NumPy's and so Keras' seeds have 32 bits."""
+def seed_option() -> Any:
+    """Makes the field of `--seed`; NumPy's and Keras' seeds have 32 bits."""
     said = "Of weights and data: the same seed, the same run."
     return option(0, said, least=0, most=2**32 - 1)
 
@@ -86,25 +85,23 @@ def seed_option():
 class Settings:
     """Base of the dataclasses that hold settings.
 
-    Fields that are not made by `option` are no flags: `from_flags` takes their values.
+    Fields that are not made by `option` have no flags: `from_flags` takes their values.
 
     Attributes:
-        flag_prefix: What the names of its flags begin with.
-        changes: Of each option that does not say it; see `Option`.
+        flag_prefix: Prefix of the names of the flags.
+        changes: Default of `Option.changes`.
         shown: Names of the fields that --helpshort lists; None for all.
     """
 
-    flag_prefix = ""
-    changes = "no"
-    shown = None
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field]]
+
+    flag_prefix: ClassVar[str] = ""
+    changes: ClassVar[str] = "no"
+    shown: ClassVar[tuple[str, ...] | None] = None
 
     @classmethod
-    def options(cls):
-        """Lists the settings.
-
-        Returns:
-            dict: From the name of a flag to a `dataclasses.Field`.
-        """
+    def options(cls) -> dict[str, dataclasses.Field]:
+        """Returns the fields of the settings, by the names of their flags."""
         return {
             field.metadata[_KEY].flag or f"{cls.flag_prefix}{field.name}": field
             for field in dataclasses.fields(cls)
@@ -112,38 +109,38 @@ class Settings:
         }
 
     @classmethod
-    def with_default(cls, name, default, **more):
-        """A field like one of this class's, with another default, for another class.
+    def with_default(cls, name: str, default: Any, **more: Any) -> Any:
+        """Makes a copy of a field with another default, for another class.
 
         Args:
-            name: Of the field.
-            default: In place of its own.
-            **more: Of `Option`, in place of its own.
+            name: Name of the field.
+            default: New default.
+            **more: New attributes of its `Option`.
         """
         field = {f.name: f for f in dataclasses.fields(cls)}[name]
         said = dataclasses.replace(field.metadata[_KEY], **more)
         return dataclasses.field(default=default, metadata={_KEY: said})
 
     @classmethod
-    def prefixed(cls, flag_prefix):
-        """A class of the same settings under flags of another prefix."""
+    def prefixed(cls, flag_prefix: str) -> type[Self]:
+        """Makes a class of the same settings with another prefix of the flags."""
         own = {"flag_prefix": flag_prefix, "__module__": cls.__module__}
         return type(cls.__name__, (cls,), own)
 
     @classmethod
-    def define_flags(cls):
+    def define_flags(cls) -> None:
         """Declares the flags."""
-        # absl knows the script's own module by the name that it was started with.
+        # absl names the script's own module by sys.argv[0].
         is_own = cls.__module__ == "__main__"
         for flag, field in cls.options().items():
             module = sys.argv[0] if is_own else cls.__module__
-            # It would show all of the script's module in --helpshort.
+            # --helpshort lists all flags of the script's module.
             is_hidden = is_own and not cls.shows(flag)
             module = f"{module} (more)" if is_hidden else module
             kinds.define(flag, field, field.metadata[_KEY], module)
 
     @classmethod
-    def shows(cls, name):
+    def shows(cls, name: str) -> bool:
         """Whether --helpshort lists a flag."""
         field = cls.options()[name]
         if field.metadata[_KEY].is_shown is not None:
@@ -151,17 +148,14 @@ class Settings:
         return cls.shown is None or field.name in cls.shown
 
     @classmethod
-    def from_flags(cls, **others):
-        """Takes the values of the flags.
+    def from_flags(cls, **others: Any) -> Self:
+        """Makes the settings from the values of the flags.
 
         Args:
-            **others: Values of the fields that are no flags.
-
-        Returns:
-            One of this class.
+            **others: Values of the fields without flags.
 
         Raises:
-            InputError: The values cannot be used, or one is missing.
+            InputError: A value is invalid or missing.
         """
         missing = [
             f"--{name}"
@@ -178,15 +172,15 @@ class Settings:
         return settings
 
     @classmethod
-    def from_stored(cls, values):
-        """Makes settings that a file has kept as JSON.
+    def from_stored(cls, values: dict[str, Any]) -> Self:
+        """Makes the settings from values in a JSON file.
 
         Args:
-            values: From names of fields to values; one that is missing, as in older
-                files than the option, has its default.
+            values: From names of fields to values; a missing one, as in files older
+                than the option, has its default.
 
         Raises:
-            ValueError: These are no such settings.
+            ValueError: The values are invalid.
         """
         fields = {field.name: field for field in cls.options().values()}
         if not isinstance(values, dict):
@@ -204,12 +198,10 @@ class Settings:
         return settings
 
     @classmethod
-    def given(cls):
-        """Finds what the command line says of the settings.
+    def given(cls) -> dict[str, Any]:
+        """Returns the values that were given on the command line, by fields' names.
 
-        Returns:
-            dict: From a field's name to its value, of the flags that were given; of a
-            script that does not have them, none.
+        Flags that the script does not declare are left out.
         """
         return {
             field.name: flags.FLAGS[name].value
@@ -217,11 +209,11 @@ class Settings:
             if name in flags.FLAGS and flags.FLAGS[name].present
         }
 
-    def list_changed(self):
-        """Lists what is not at its default.
+    def list_changed(self) -> dict[str, str]:
+        """Lists the flags with other values than their defaults.
 
         Returns:
-            dict: From the name of a flag to the flag as one would give it.
+            dict: From the name of a flag to the flag as on the command line.
         """
         return {
             name: flags.FLAGS[name].serialize()
@@ -229,27 +221,27 @@ class Settings:
             if getattr(self, field.name) != flags.FLAGS[name].default
         }
 
-    def check(self):
-        """Refuses values that cannot be used.
+    def check(self) -> None:
+        """Refuses invalid values; a subclass overrides it.
 
         Raises:
-            InputError: With what to give.
+            InputError: A value is invalid; the message says what to give.
         """
 
 
-def is_given(name):
-    """Whether a flag was given, and not as None."""
+def is_given(name: str) -> bool:
+    """Whether a flag was given with a value other than None."""
     return bool(flags.FLAGS[name].present) and flags.FLAGS[name].value is not None
 
 
-def take_missing(known):
-    """Gives flags that were not given the values that are known of them.
+def take_missing(known: dict[str, Any]) -> list[str]:
+    """Sets flags that were not given.
 
     Args:
-        known: From the name of a flag to a value that fits it.
+        known: From the name of a flag to its value.
 
     Returns:
-        list of str: The flags whose values are others now, as one would give them.
+        The changed flags, as on the command line.
     """
     taken = []
     for name, value in known.items():
@@ -260,15 +252,15 @@ def take_missing(known):
     return taken
 
 
-def record(*classes):
-    """The values of flags as `arguments.json` holds them.
+def record(*classes: type[Settings]) -> dict[str, Any]:
+    """Returns the values of flags for `arguments.json`.
 
     Args:
-        *classes: `Settings` whose flags are declared.
+        *classes: Settings classes whose flags are declared.
 
     Returns:
-        dict: From the name of a flag to its value, ready for JSON; of a flag that may
-        be given several times and was given once, to that.
+        dict: From the name of a flag to its value, which JSON can represent; see
+        `console.flags.one_or_all`.
     """
     values = {n: flags.FLAGS[n].value for owner in classes for n in owner.options()}
     return {
@@ -277,11 +269,11 @@ def record(*classes):
     }
 
 
-def list_changes(*classes):
-    """Says of flags whether a run that goes on may have other values.
+def list_changes(*classes: type[Settings]) -> dict[str, str]:
+    """Returns whether a resumed run may have other values of flags.
 
     Args:
-        *classes: `Settings`.
+        *classes: Settings classes.
 
     Returns:
         dict: From the name of a flag to `"no"`, `"said"` or `"freely"`.

@@ -1,10 +1,10 @@
-"""What is trained: networks, losses, and the steps that train them.
+"""Super-resolution models: networks, losses and training steps.
 
-To add a model, write a subclass of `models.trained.TrainedModel` in a file of its own
-and one line here. `models.base.Model` says what the scripts ask of any model.
+To add a model, write a subclass of `models.trained.TrainedModel` in its own file and
+add one line here. `models.base.Model` is the interface that scripts use.
 """
 
-# Those that have nothing to train and no network.
+# Models without a network and without training.
 BASELINES = ("bicubic",)
 
 MODELS = {

@@ -1,52 +1,67 @@
-"""The verbs that every model has; the scripts use nothing else."""
+"""The interface of a model: scripts use nothing else of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import tensorflow as tf
 
 from console.errors import InputError
+from console.settings import Settings
 from training import checkpoints
 from training.arguments import LEARNED, add_learned
-from upscaling.tiles import upscale_array
+from training.options import StepOptions
+from training.state import State
+from upscaling.tiles import Stage, upscale_array
 
 
 class Model:
-    """What the scripts can ask of a model.
+    """Base class of all models.
 
-    A subclass sets `name` and `scales` and makes its networks in `__init__`; one that
-    is trained has a `state`. See `models.trained.TrainedModel`.
+    A subclass sets `name` and `scales` and makes its networks in `__init__`. A model
+    with training has a `state`; see `models.trained.TrainedModel`.
 
     Attributes:
-        name: Its name in the registry.
-        needs_checkpoint: False for one that has nothing to learn.
-        settings_classes: Those of the settings (`console.settings.Settings`) that it is
-            made from, in the order of its arguments.
-        flag_defaults: From flags that are not its own to their defaults with it.
-        step_options: Names of the fields of `training.options.StepOptions` that its
-            training steps heed; flags of the others are refused.
-        advice_for_scratch: What a run that starts from nothing is warned of; None for
-            nothing.
-        scales: The upscaling factors that it can do.
-        trained_scales: Those that it can be trained at; None for all of `scales`.
-        default_scales: Scales used when none are given; None for all that its weights
-            were trained at.
-        learned_scales: Those that its weights were ever trained at, by whatever run;
-            empty for fresh weights, None for weights of which nobody knows.
-        state: `training.state.State`: step and arguments; None for a model
-            without a checkpoint.
-        step_signature: `tf.TensorSpec` of each array of a batch's `inputs`; None where
-            each graph has the shapes of its first batch.
+        name: Name in the registry.
+        needs_checkpoint: False for a model without weights.
+        settings_classes: Settings classes that the constructor takes objects of, in
+            the order of its arguments.
+        flag_defaults: Defaults that the model sets for flags of other classes.
+        step_options: Names of the fields of `training.options.StepOptions` that the
+            training step supports; flags of other fields are refused.
+        advice_for_scratch: Warning for a run without a checkpoint to start from; None
+            for no warning.
+        scales: Supported upscaling factors.
+        trained_scales: Scales that can be trained; None for all of `scales`.
+        default_scales: Scales used when none are given; None for all scales that the
+            weights were trained at.
+        learned_scales: Scales that the weights were trained at in any run; empty for
+            new weights, None if unknown.
+        state: Step and arguments; None for a model without a checkpoint.
+        step_signature: `tf.TensorSpec` of each array of a batch's `inputs`; None to
+            trace each graph with the shapes of its first batch.
     """
 
-    name = None
-    needs_checkpoint = True
-    flag_defaults = {}
-    settings_classes = step_options = scales = learned_scales = ()
-    default_scales = advice_for_scratch = trained_scales = None
-    state = step_signature = None
+    name: str | None = None
+    needs_checkpoint: bool = True
+    flag_defaults: dict[str, Any] = {}
+    settings_classes: tuple[type[Settings], ...] = ()
+    step_options: tuple[str, ...] = ()
+    scales: tuple[int, ...] = ()
+    learned_scales: Sequence[int] | None = ()
+    default_scales: tuple[int, ...] | None = None
+    trained_scales: tuple[int, ...] | None = None
+    advice_for_scratch: str | None = None
+    state: State | None = None
+    step_signature: Sequence[tf.TensorSpec] | None = None
 
-    def __init__(self, options=None):
-        """Takes the options, which a model without training has no use for."""
+    def __init__(self, *settings: Settings, options: StepOptions | None = None) -> None:
+        """Ignores settings and options: they apply to networks and training."""
 
     @classmethod
-    def from_flags(cls, options=None):
-        """Makes the model that the flags describe, ready to be trained.
+    def from_flags(cls, options: StepOptions | None = None) -> Self:
+        """Makes the model that the flags describe, ready for training.
 
         Args:
             options: `training.options.StepOptions`; None for the defaults.
@@ -54,67 +69,74 @@ class Model:
         settings = [each.from_flags() for each in cls.settings_classes]
         return cls(*settings, options=options)
 
-    def check_run(self, max_steps, lr_patch_size):
-        """Looks whether a run suits the model.
+    def check_run(self, max_steps: int, lr_patch_size: int) -> None:
+        """Checks the settings of a run.
 
         Args:
-            max_steps: Steps in all.
+            max_steps: Total number of steps.
             lr_patch_size: Side of the LR patches.
 
         Raises:
-            InputError: It does not.
+            InputError: The model cannot be trained with them.
         """
 
     @property
-    def usable_scales(self):
-        """Those of `scales` that the weights were trained at, as far as is known."""
+    def usable_scales(self) -> tuple[int, ...]:
+        """Scales that the weights were trained at; all of `scales` if unknown."""
         return tuple(
             scale
             for scale in self.scales
             if not self.learned_scales or scale in self.learned_scales
         )
 
-    def take_learned(self, arguments):
-        """Remembers at which scales weights were trained that were restored.
+    def take_learned(self, arguments: dict[str, Any] | None) -> None:
+        """Records at which scales the restored weights were trained.
 
         Args:
-            arguments: As `training.checkpoints.describe` returns them.
+            arguments: Result of `training.checkpoints.describe`.
         """
         self.learned_scales = (arguments or {}).get(LEARNED)
         if self.learned_scales is not None:
             self.state.arguments.values[LEARNED] = self.learned_scales
 
-    def learn(self, scales):
-        """Remembers at which scales the weights are trained from here on."""
+    def learn(self, scales: Sequence[int]) -> None:
+        """Records at which scales this run trains the weights."""
         self.learned_scales = add_learned(self.learned_scales, scales)
         if self.learned_scales is not None:
             self.state.arguments.values[LEARNED] = self.learned_scales
 
     @classmethod
-    def from_checkpoint(cls, prefix, arguments, options=None):
-        """Makes the model that a checkpoint holds, its weights not yet restored.
+    def from_checkpoint(
+        cls,
+        prefix: Path | str,
+        arguments: dict[str, Any] | None,
+        options: StepOptions | None = None,
+    ) -> Self:
+        """Makes the model of a checkpoint, without restoring its weights.
 
         Args:
-            prefix: The checkpoint, as `training.checkpoints.find` returns it.
-            arguments: As `training.checkpoints.describe` returns them; None for a
-                checkpoint that another program wrote.
+            prefix: Checkpoint prefix from `training.checkpoints.find`.
+            arguments: Result of `training.checkpoints.describe`; None for a
+                checkpoint of another program.
             options: `training.options.StepOptions`; None for the defaults.
         """
         raise InputError(f"--model={cls.name} has no checkpoints.")
 
     @classmethod
-    def read_architecture(cls, prefix):
-        """Reads what the network of a checkpoint was made from.
+    def read_architecture(cls, prefix: Path | str) -> dict[str, Any]:
+        """Reads the architecture of the network in a checkpoint.
 
         Args:
-            prefix: The checkpoint, as `training.checkpoints.find` returns it.
+            prefix: Checkpoint prefix from `training.checkpoints.find`.
 
         Returns:
-            dict: From the name of a flag to the value that fits it.
+            dict: From the name of a flag to its value.
         """
         raise InputError(f"--model={cls.name} has no checkpoints.")
 
-    def train_step(self, lr, hr, scale):
+    def train_step(
+        self, lr: tf.Tensor, hr: tf.Tensor, scale: int
+    ) -> dict[str, tf.Tensor]:
         """Takes one training step; runs inside a `tf.function`.
 
         Args:
@@ -123,25 +145,25 @@ class Model:
             scale: Upscaling factor, one of `self.scales`, a Python int.
 
         Returns:
-            dict: From a name to a float32 scalar; `"loss"` is what is minimised,
-            `"gradient_norm"` the norm of its gradient. A name with a slash is for
-            TensorBoard alone, the others are in the log, too.
+            dict: From a name to a float32 scalar; `"loss"` is minimised and
+            `"gradient_norm"` is the norm of its gradient. Names with a slash go to
+            TensorBoard only, all others also to the log.
         """
         raise InputError(f"--model={self.name} cannot be trained.")
 
-    def count_step_memory(self, scales):
-        """Bytes that a training step takes for each LR pixel of its batch.
+    def count_step_memory(self, scales: Sequence[int]) -> int | None:
+        """Estimates the memory of a training step per LR pixel of its batch.
 
         Args:
-            scales: Those that are trained.
+            scales: Scales to train.
 
         Returns:
-            int: Rather too little than too much; None where nothing is known of it.
+            Bytes, a low estimate; None if unknown.
         """
         return None
 
-    def forward(self, lr, scale):
-        """Takes a batch through the network, whole.
+    def forward(self, lr: tf.Tensor, scale: int) -> tf.Tensor:
+        """Upscales a whole batch in one pass.
 
         Args:
             lr: float32 (N, H, W, 3), RGB in [0, 255].
@@ -155,8 +177,8 @@ class Model:
             x = part.run(x)
         return x
 
-    def upscale(self, image, scale=4):
-        """Enlarges a picture of any size, in tiles that fit the memory.
+    def upscale(self, image: np.ndarray, scale: int = 4) -> np.ndarray:
+        """Upscales a picture of any size, in tiles that fit the memory.
 
         Args:
             image: uint8 (H, W, 3), RGB.
@@ -166,92 +188,83 @@ class Model:
             uint8 (H * scale, W * scale, 3), RGB.
 
         Raises:
-            InputError: The model does not do the scale, or it is no such picture.
+            InputError: The scale is not supported, or `image` is not such a picture.
         """
         if scale not in self.usable_scales:
             does = ", ".join(map(str, self.usable_scales))
             raise InputError(f"{self.name} upscales by {does}. Received scale={scale}.")
         return upscale_array(self.stages(scale), image)
 
-    def parts(self, scale):
-        """The network cut into parts; `freeze.py` names what lies between them.
+    def parts(self, scale: int) -> list[Stage]:
+        """Cuts the network into parts; `freeze.py` names the tensors between them.
 
-        Args:
-            scale: Upscaling factor, one of `self.scales`.
-
-        Returns:
-            list of `upscaling.tiles.Stage`, not compiled; each enlarges by a whole
-            factor, which may be 1.
+        Each part enlarges by a whole factor, which may be 1, and is not compiled.
         """
         raise InputError(f"--model={self.name} has no network to freeze.")
 
-    def stages(self, scale):
-        """The model as `upscaling.tiles.upscale_image` takes pictures through it.
-
-        Args:
-            scale: Upscaling factor, one of `self.scales`.
-
-        Returns:
-            list of `upscaling.tiles.Stage`, compiled once and kept.
-        """
+    def stages(self, scale: int) -> list[Stage]:
+        """Returns `parts`, compiled once, for `upscaling.tiles.upscale_image`."""
         raise NotImplementedError
 
-    def make_sr(self, name, lr, scale):
+    def make_sr(self, name: str, lr: np.ndarray, scale: int) -> np.ndarray:
         """Makes the SR image of a named LR image; see `upscale`."""
         return self.upscale(lr, scale)
 
-    def find_scales(self):
-        """Lists the scales to use it at."""
+    def find_scales(self) -> list[int]:
+        """Lists the scales to use the model at."""
         return sorted(self.usable_scales)
 
     @staticmethod
-    def has_passes():
-        """Whether its scale is a pass of 4PP-EUSR, as in files of the TF1 code."""
+    def has_passes() -> bool:
+        """Whether the scale selects a pass of 4PP-EUSR, as in files of the TF1 code."""
         return False
 
-    def pictures(self, lr, scale):
-        """What TensorBoard shows between input and truth.
+    def pictures(self, lr: tf.Tensor, scale: int) -> dict[str, tf.Tensor]:
+        """Returns the pictures that TensorBoard shows between input and truth.
 
         Args:
             lr: float32 (N, H, W, 3), RGB in [0, 255].
-            scale: Upscaling factor, one that the model is trained at.
+            scale: Upscaling factor, one of the trained scales.
 
         Returns:
             dict: From a tag to float32 (N, H * scale, W * scale, 3), not clipped.
         """
         return {"output": self.forward(lr, scale)}
 
-    def remarks(self):
-        """What a person should know about the training by now.
+    def remarks(self) -> list[str]:
+        """Returns warnings about the training; called at each log.
 
-        Asked at each log; what was said is said again only after it went on as long.
-
-        Returns:
-            list of str.
+        A warning comes again only after its cause has lasted as long again.
         """
         return []
 
-    def learning_rates(self):
-        """From an optimizer's name to its learning rate at the present step."""
+    def learning_rates(self) -> dict[str, float]:
+        """Returns the current learning rate of each optimizer, by its name."""
         return {}
 
-    def roots(self):
-        """From the name of each root of a checkpoint to what is stored in it."""
+    def roots(self) -> dict[str, Any]:
+        """Returns the objects to store in a checkpoint, by the names of its roots."""
         return {}
 
-    def restore(self, prefix, target=None, resume=False, use_ema=True):
-        """Reads weights, and optimizers where the model has them.
+    def restore(
+        self,
+        prefix: Path | str,
+        target: str | None = None,
+        resume: bool = False,
+        use_ema: bool = True,
+    ) -> None:
+        """Reads the weights, and the optimizers if the model has any.
 
         Args:
-            prefix: As `training.checkpoints.find` returns it.
-            target: Name of the only root to read, for example `"generator"`;
-                None reads all.
-            resume: Whether the step is read too, so that a run goes on.
-            use_ema: Whether a run that does not go on takes the averaged weights,
-                where the checkpoint holds some, in place of the last.
+            prefix: Checkpoint prefix from `training.checkpoints.find`.
+            target: Name of the only root to read, for example `"generator"`; None for
+                all.
+            resume: Whether to read the step too, to continue a run.
+            use_ema: Whether to read the averaged weights, if the checkpoint holds
+                any and `resume` is False.
 
         Raises:
-            InputError: The checkpoint does not fit, or there is no such root.
+            InputError: The checkpoint does not fit, or `target` does not exist.
         """
         roots = self.roots()
         stored = checkpoints.list_roots(prefix)
@@ -280,6 +293,6 @@ class Model:
             checkpoints.restore(prefix, {"ema": roots["generator"]})
 
     @property
-    def step(self):
-        """Training steps done, an int."""
+    def step(self) -> int:
+        """Training steps done."""
         return 0 if self.state is None else int(self.state.step.numpy())

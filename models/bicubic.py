@@ -10,23 +10,23 @@ from upscaling.tiles import Stage
 
 
 class Bicubic(Model):
-    """Upscales as MATLAB's `imresize` does a uint8 image; nothing to train."""
+    """Upscales like MATLAB's `imresize` of a uint8 image; has no weights."""
 
     name = "bicubic"
     needs_checkpoint = False
     scales, default_scales = SCALES, (2, 4, 8)
 
-    def forward(self, lr, scale):
+    def forward(self, lr: np.ndarray, scale: int) -> np.ndarray:
         """Upscales a batch.
 
         Args:
-            lr: (N, H, W, 3) or (N, H, W, 1): uint8; uint16, of which 257 are one of 8
-                bits; or float in [0, 255], which is rounded to whole numbers.
+            lr: (N, H, W, 3) or (N, H, W, 1): uint8; uint16 in [0, 65535]; or float in
+                [0, 255], which is rounded to whole numbers.
             scale: Upscaling factor, a Python int.
 
         Returns:
-            float32 (N, H * scale, W * scale, 3), RGB in [0, 255]: whole numbers, or of
-            uint16 multiples of 1 / 257.
+            float32 (N, H * scale, W * scale, 3), RGB in [0, 255]: whole numbers, or
+            multiples of 1 / 257 for uint16.
         """
         images = np.asarray(lr)
         if images.dtype == np.uint16:
@@ -36,7 +36,7 @@ class Bicubic(Model):
             sr = np.stack([imresize(x, scale) for x in images]).astype(np.float32)
         return sr if sr.shape[-1] == 3 else np.repeat(sr, 3, axis=-1)
 
-    def stages(self, scale):
+    def stages(self, scale: int) -> list[Stage]:
         """See `Model.stages`; the cubic kernel reaches two pixels."""
         bytes_per_pixel = 100 * scale**2
         return [

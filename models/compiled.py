@@ -1,4 +1,4 @@
-"""Compiles the parts of a network to what pictures of any size are taken through."""
+"""Compiles the parts of a network for pictures of any size."""
 
 import dataclasses
 import functools
@@ -6,16 +6,18 @@ import functools
 import tensorflow as tf
 
 from console.errors import first_line
+from upscaling.tiles import Stage
 
 
-def compile_part(part):
-    """Compiles one part, once for all sizes, when it is first used.
+def compile_part(part: Stage) -> Stage:
+    """Compiles a part at its first use, once for all sizes.
 
     Args:
-        part: `upscaling.tiles.Stage` whose `run` is a function of tensors.
+        part: Part whose `run` is a function of tensors.
 
     Returns:
-        Stage: Its `run` raises `MemoryError` where TensorFlow has no memory left.
+        The part with a compiled `run`, which raises `MemoryError` when TensorFlow
+        runs out of memory.
     """
 
     @functools.cache

@@ -1,4 +1,4 @@
-"""The discriminator of 4PP-EUSR: it judges the patches that an image is made of.
+"""The discriminator of 4PP-EUSR: it classifies the patches of an image.
 
 Choi, Kim, Cheon and Lee, "Deep learning-based image super-resolution considering
 quantitative and perceptual quality", Neurocomputing 2019. Keras only; see
@@ -18,17 +18,20 @@ SLOPE = 0.2
 
 
 class Discriminator(keras.layers.Layer):
-    """Tells real images from made ones, at each position of a grid.
+    """Tells real images from generated images, at each position of a grid.
 
-    Neither normalisation nor a fixed size: ten convolutions, each second one halving
-    the size, then two dense layers at each position.
+    Ten convolutions, of which every second halves the size, then two dense layers at
+    each position. There is no normalisation, and images may have any size.
 
     Args:
-        body_dtype: Keras dtype policy of all but the first convolution and the last
-            dense layer, which stay in float32.
+        body_dtype: Keras dtype policy of all layers except the first convolution and
+            the last dense layer, which stay in float32.
+        name: Name of the layer.
     """
 
-    def __init__(self, body_dtype="float32", name="discriminator"):
+    def __init__(
+        self, body_dtype: str = "float32", name: str = "discriminator"
+    ) -> None:
         """Makes all layers and their weights."""
         super().__init__(dtype="float32", name=name)
         self.convs = [
@@ -48,8 +51,8 @@ class Discriminator(keras.layers.Layer):
         self.last = keras.layers.Dense(1, dtype="float32", name="last")
         self.build()
 
-    def build(self, input_shape=None):
-        """Makes the weights, whatever the input."""
+    def build(self, input_shape: tuple | None = None) -> None:
+        """Makes the weights; they do not depend on the input."""
         channels = 3
         for conv, (features, _) in zip(self.convs, CONVOLUTIONS, strict=True):
             conv.build((None, None, None, channels))
@@ -57,15 +60,15 @@ class Discriminator(keras.layers.Layer):
         self.hidden.build((None, None, None, channels))
         self.last.build((None, None, None, HIDDEN))
 
-    def call(self, images):
-        """Judges images.
+    def call(self, images: keras.KerasTensor) -> keras.KerasTensor:
+        """Classifies images.
 
         Args:
             images: float32 (N, H, W, 3), RGB in [0, 255].
 
         Returns:
-            float32 (N, H / 32, W / 32, 1), rounded up: logits, of which a positive one
-            says that this place is real.
+            float32 (N, H / 32, W / 32, 1), sizes rounded up: logits, positive for
+            real.
         """
         for conv in self.convs:
             images = conv(images)
@@ -73,6 +76,6 @@ class Discriminator(keras.layers.Layer):
 
 
 def _leaky_relu(x):
-    # Not `keras.ops.leaky_relu`: TensorFlow stumbles over fusing that with the
-    # convolution before it, and says so on the terminal.
+    # `keras.ops.leaky_relu` makes TensorFlow print an error about fusing it with the
+    # convolution before it.
     return keras.ops.maximum(x, SLOPE * x)

@@ -1,9 +1,11 @@
 """EUSR and the step that trains it (Kim and Lee, CVPR Workshops 2018).
 
-Two deviations from the original code, both on purpose: only the variables that a
-scale uses move in its step (the original's Adam also moved the others by their
-momentum), and the learning rate may also follow a cosine.
+Two deliberate deviations from the original code: a step updates only the variables
+that its scale uses (the original's Adam also moved the others by their momentum), and
+the learning rate may also follow a cosine.
 """
+
+from collections.abc import Sequence
 
 from models.footprint import count_eusr
 from models.generator_model import GeneratorModel
@@ -16,6 +18,6 @@ class EUSR(GeneratorModel):
     name = "eusr"
     settings_classes = (Architecture, Training)
 
-    def count_step_memory(self, scales):
+    def count_step_memory(self, scales: Sequence[int]) -> int:
         """See `Model.count_step_memory`."""
         return count_eusr(self.architecture, scales, self.options.precision)

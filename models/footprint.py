@@ -1,36 +1,53 @@
-"""How much memory a training step takes, told from the networks before it is taken."""
+"""Estimates the memory of a training step from the sizes of the networks."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from console.errors import InputError
 from console.machine import free_memory
 from console.progress import to_size
 from metrics.scores import ROLES
 from models.discriminator import CONVOLUTIONS
-from models.four_pass_settings import SCALE
+from models.four_pass_settings import SCALE, FourPassTraining
 from models.generator import START_BLOCKS
-from models.generator_settings import factorise
+from models.generator_settings import Architecture, factorise
 
 # Bytes of a value between the first and the last convolution.
 _SIZES = {"float32": 4, "bfloat16": 2, "float16": 2}
 _FLOAT = 4
-# Bytes that a predictor keeps for each pixel of an image: MobileNetV2 of alpha 0.35.
+# Bytes that a predictor keeps per pixel of an image: MobileNetV2 of alpha 0.35.
 _PREDICTOR = 100 * _FLOAT
 
 
-def count_pass(architecture, scale, precision="float32"):
-    """Bytes that one pass through the generator keeps for its gradient.
+class PairedLoader(Protocol):
+    """The loader whose batches are measured: `dataloaders.paired.PairedLoader`.
 
-    Counted are, at each size that the features have on the way, the inputs of all
-    convolutions: two of a local residual block, one more of a residual module. In
-    half precision the input of the last convolution is kept in float32, too. The
-    picture, the weights and what the convolutions work with in between are left out.
+    Attributes:
+        settings: Settings with `batch_size` and `lr_patch_size`.
+        scales: Trained scales.
+    """
+
+    settings: Any
+    scales: Sequence[int]
+
+
+def count_pass(
+    architecture: Architecture, scale: int, precision: str = "float32"
+) -> int:
+    """Counts the bytes that one pass of the generator keeps for its gradient.
+
+    These are the inputs of all convolutions, at each size of the features: two for a
+    local residual block, one more for a residual module. In half precision, the input
+    of the last convolution is also kept in float32. The picture, the weights and the
+    workspace of the convolutions are not counted.
 
     Args:
-        architecture: `models.generator_settings.Architecture`.
-        scale: Of the pass.
-        precision: Of the network between its first and its last convolution.
+        architecture: Sizes of the network.
+        scale: Scale of the pass.
+        precision: Precision between the first and the last convolution.
 
     Returns:
-        int: For each LR pixel.
+        Bytes per LR pixel.
     """
     values, pixels = 1 + 2 * START_BLOCKS + 2 * architecture.shared_blocks, 1
     for factor in factorise(scale):
@@ -43,24 +60,33 @@ def count_pass(architecture, scale, precision="float32"):
     return kept * architecture.conv_features
 
 
-def count_way_back(architecture, scale, precision="float32"):
-    """Bytes of the gradients that are there beside all of that, where it begins.
+def count_way_back(
+    architecture: Architecture, scale: int, precision: str = "float32"
+) -> int:
+    """Counts the bytes of the gradients at the start of the backward pass.
 
-    Two are: of the last convolution's input, before and after the pixels are put back
-    where they came from.
+    There are two: of the last convolution's input, before and after the inverse of
+    depth-to-space.
+
+    Args:
+        architecture: See `count_pass`.
+        scale: See `count_pass`.
+        precision: See `count_pass`.
 
     Returns:
-        int: For each LR pixel.
+        Bytes per LR pixel.
     """
     return 2 * architecture.conv_features * scale**2 * _SIZES[precision]
 
 
-def count_eusr(architecture, scales, precision="float32"):
-    """Bytes of a training step of EUSR, for each LR pixel of the batch, an int.
+def count_eusr(
+    architecture: Architecture, scales: Sequence[int], precision: str = "float32"
+) -> int:
+    """Counts the bytes of a training step of EUSR, per LR pixel of the batch.
 
-    Of a step's memory (the peak of the process less what it had before) this was:
+    Measured share of a step's memory (increase of the peak memory of the process):
     0.86, 0.91 and 0.91 at x2, x4 and x8 with the default network, batch 16 and patch
-    48; 0.79 at x4 with batch 8, 0.54 at x8 with batch 4; 0.50 at x8 with 32 features, 8
+    48; 0.79 at x4 with batch 8; 0.54 at x8 with batch 4; 0.50 at x8 with 32 features, 8
     blocks, batch 8 and patch 24. The rest, up to 1 GB, hardly grows with the batch.
     """
     return max(
@@ -70,28 +96,29 @@ def count_eusr(architecture, scales, precision="float32"):
     )
 
 
-def count_four_pass(architecture, training, precision="float32"):
-    """Bytes of a training step of 4PP-EUSR, for each LR pixel of the batch.
+def count_four_pass(
+    architecture: Architecture, training: FourPassTraining, precision: str = "float32"
+) -> int:
+    """Counts the bytes of a training step of 4PP-EUSR, per LR pixel of the batch.
 
-    The passes of all estimates are kept until the losses are known, and TensorFlow runs
-    the discriminator and the predictors side by side. Counted of the discriminator,
-    which sees all estimates and the truth, are each value that a convolution makes and
-    that of its activation; of a predictor, how wide its file is nobody knows, as much
-    as of a narrow one.
+    All estimates' passes are kept until the losses are known, and TensorFlow runs the
+    discriminator and the predictors in parallel. The discriminator reads all estimates
+    and the truth; it keeps the outputs of its convolutions and of their activations.
+    The width of a predictor is unknown; a narrow one is assumed.
 
-    Of what was measured (see `count_eusr`; 32 features, 8 blocks, patch 48) this was
-    0.56 with batch 2 and two predictors of alpha 1, 0.70 with batch 4 and one of 0.35;
-    0.55 with the default network, batch 2 and no predictor.
+    Measured share (see `count_eusr`; 32 features, 8 blocks, patch 48): 0.56 with batch
+    2 and two predictors of alpha 1; 0.70 with batch 4 and one of alpha 0.35; 0.55 with
+    the default network, batch 2 and no predictor.
 
     Args:
-        architecture: `models.generator_settings.Architecture`.
-        training: `models.four_pass_settings.FourPassTraining`.
+        architecture: Sizes of the generator.
+        training: Passes and weights of the losses.
         precision: See `count_pass`.
 
     Returns:
-        int.
+        Bytes per LR pixel.
     """
-    # The second pass by two is over four times the pixels.
+    # The second x2 pass runs on four times the pixels.
     kept = sum(
         count_pass(architecture, last, precision) * (5 if last == 2 else 1)
         for last in training.passes
@@ -108,7 +135,7 @@ def count_four_pass(architecture, training, precision="float32"):
 
 
 def _count_predictors(training):
-    """How many files of predictors have a say."""
+    """Counts the predictors' files that a loss uses."""
     return len(
         {
             getattr(training, f"{role}_nima_path")
@@ -119,7 +146,7 @@ def _count_predictors(training):
 
 
 def _count_discriminator(precision):
-    """Bytes that it keeps for each pixel of an image."""
+    """Counts the bytes that it keeps per pixel of an image."""
     values, shrunk = 0, 1
     for features, stride in CONVOLUTIONS:
         shrunk *= stride**2
@@ -127,28 +154,30 @@ def _count_discriminator(precision):
     return int(values * _SIZES[precision])
 
 
-def check_memory(loader, step_bytes, workers=1, replicas=1):
-    """Refuses a batch that this machine has not the memory for; for the CPU only.
+def check_memory(
+    loader: PairedLoader, step_bytes: int | None, workers: int = 1, replicas: int = 1
+) -> None:
+    """Refuses a batch that does not fit the memory of this machine; CPU only.
 
     Args:
-        loader: `dataloaders.paired.PairedLoader`.
-        step_bytes: Bytes that a step takes for each LR pixel of the batch, at least;
-            None where the model does not know, and the patches alone count.
-        workers: How many machines share the batch.
-        replicas: What a batch must be a multiple of.
+        loader: Loader of the batches.
+        step_bytes: Least bytes of a step per LR pixel of the batch; None if unknown,
+            to count the patches only.
+        workers: Number of machines that share the batch.
+        replicas: Number that the batch size must be a multiple of.
 
     Raises:
-        InputError: With what it needs, what there is, and which batch would fit.
+        InputError: The batch does not fit; the message names a batch size that fits.
     """
     settings, free = loader.settings, free_memory()
     if step_bytes is None:
-        # A few batches are there at a time, uint8 and float32.
+        # A few batches are in memory at a time, in uint8 and float32.
         step_bytes = 30 * max(1 + scale**2 for scale in loader.scales)
     patch = step_bytes * settings.lr_patch_size**2
     needed = patch * settings.batch_size // workers
     if free is None or needed <= free:
         return
-    # A step takes up to twice as much as what is counted.
+    # A step takes up to twice the counted memory.
     fits = free * workers // (2 * patch) // replicas * replicas
     advice = f"--batch_size={fits} should fit" if fits else "a smaller patch, too"
     raise InputError(

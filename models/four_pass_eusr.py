@@ -1,17 +1,22 @@
-"""4PP-EUSR: EUSR's generator, trained for people's eyes.
+"""4PP-EUSR: EUSR's generator, trained for perceptual quality.
 
 Choi, Kim, Cheon and Lee, "Deep learning-based image super-resolution considering
 quantitative and perceptual quality", Neurocomputing 2019.
 
-An image is enlarged to x4 in three ways that take four passes through the generator:
-twice by x2, once by x4, and by x8, halved. Each of the three estimates is held against
-the truth, a discriminator and two score predictors.
+An image is upscaled by 4 in three ways with four passes of the generator: twice by 2,
+once by 4, and by 8 and halved. The losses compare each of the three estimates with the
+truth, by a discriminator and by two score predictors.
 
-Deviations from the original code, all on purpose: the x8 estimate is halved with
+Deliberate deviations from the original code: the x8 estimate is halved with
 antialiasing (`--eusr_x8_reduction=legacy` is the original's), a loss of weight 0 is not
-computed, and those of `models.eusr`.
+computed, and the deviations of `models.eusr`.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
 import tensorflow as tf
 
 from frozen.predictor import open_predictors
@@ -31,7 +36,7 @@ from models.generator_model import GeneratorModel
 from models.generator_settings import Architecture
 from models.monitor import DiscriminatorMonitor
 from models.trained import GENERATOR
-from training.options import POLICIES
+from training.options import POLICIES, StepOptions
 from training.replicas import count_replicas
 
 
@@ -39,12 +44,13 @@ class FourPassEUSR(GeneratorModel):
     """See the module's docstring.
 
     Attributes:
-        discriminator: `models.discriminator.Discriminator`; None for a model that
-            only upscales.
-        monitor: `models.monitor.DiscriminatorMonitor`.
+        discriminator: `models.discriminator.Discriminator`; None without training.
+        monitor: `models.monitor.DiscriminatorMonitor`; None without training.
         predictors: From `aesthetic` and `subjective` to a
-            `frozen.predictor.FrozenPredictor`, of those that a loss asks for.
+            `frozen.predictor.FrozenPredictor`, if a loss needs it.
     """
+
+    training: FourPassTraining | None
 
     name = "4pp_eusr"
     trained_scales = default_scales = (SCALE,)
@@ -56,13 +62,18 @@ class FourPassEUSR(GeneratorModel):
         "--restore_target=generator starts from a trained EUSR."
     )
 
-    def __init__(self, architecture, training=None, options=None):
-        """Makes the networks, and what trains them if they are to be trained.
+    def __init__(
+        self,
+        architecture: Architecture,
+        training: FourPassTraining | None = None,
+        options: StepOptions | None = None,
+    ) -> None:
+        """Makes the networks, and their optimizers for training.
 
         Args:
-            architecture: A `models.generator_settings.Architecture`.
-            training: A `FourPassTraining`; None for a model that only upscales.
-            options: A `training.options.StepOptions`; None for the defaults.
+            architecture: Sizes of the generator.
+            training: Training settings; None for a model that only upscales.
+            options: Options of the training step; None for the defaults.
 
         Raises:
             InputError: A predictor is missing or damaged.
@@ -79,63 +90,78 @@ class FourPassEUSR(GeneratorModel):
         self.add_optimizer("discriminator", training.learning_rate_discriminator)
         self.monitor = DiscriminatorMonitor()
 
-    def check_run(self, max_steps, lr_patch_size):
+    def check_run(self, max_steps: int, lr_patch_size: int) -> None:
         """See `Model.check_run`."""
         super().check_run(max_steps, lr_patch_size)
         for predictor in self.predictors.values():
             check_side(predictor, lr_patch_size)
 
-    def restore(self, prefix, target=None, resume=False, use_ema=True):
+    def restore(
+        self,
+        prefix: Path | str,
+        target: str | None = None,
+        resume: bool = False,
+        use_ema: bool = True,
+    ) -> None:
         """See `Model.restore`.
 
         Raises:
-            InputError: Besides, a pass goes through what was never trained.
+            InputError: Also if a pass uses a scale that was never trained.
         """
         super().restore(prefix, target, resume, use_ema)
         if self.training is not None and target in (None, "generator"):
             check_learned(self.training.passes, self.learned_scales, prefix)
 
-    def learn(self, scales):
-        """See `Model.learn`: its passes are what is trained."""
+    def learn(self, scales: Sequence[int]) -> None:
+        """See `Model.learn`: a step trains the scales of all passes."""
         super().learn(self.training.passes)
 
-    def count_step_memory(self, scales):
+    def count_step_memory(self, scales: Sequence[int]) -> int:
         """See `Model.count_step_memory`."""
         return count_four_pass(self.architecture, self.training, self.options.precision)
 
-    def trained_variables(self, scale):
-        """See `TrainedModel.trained_variables`: both networks', of all passes."""
+    def trained_variables(self, scale: int) -> dict[str, list[keras.Variable]]:
+        """See `TrainedModel.trained_variables`: of both networks, for all passes."""
         variables = {GENERATOR: self.variables}
         if self.training.weight_lg:
             variables["discriminator"] = self.discriminator.trainable_variables
         return variables
 
-    def draw(self):
-        """See `TrainedModel.draw`: by how much patches are moved."""
+    def draw(self) -> tuple[Shift]:
+        """See `TrainedModel.draw`: the shift of the patches."""
         return (Shift.at(self.state.step, self.training.judge_shift),)
 
-    def train_step(self, lr, hr, scale):
+    def train_step(
+        self, lr: tf.Tensor, hr: tf.Tensor, scale: int
+    ) -> dict[str, tf.Tensor]:
         """See `Model.train_step`: six losses, two Adams.
 
-        Beside the weighted sum of the generator's losses (`"loss"`) these come back
-        each by its name, the discriminator's and, under names with a slash, what it
-        says and what the predictors say.
+        The result holds the weighted sum of the generator's losses (`"loss"`), each
+        loss by its name, the discriminator's loss and, under names with a slash, the
+        outputs of discriminator and predictors.
         """
         values = super().train_step(lr, hr, scale)
         if self.training.weight_lg:
             self.monitor.record(values["discriminator/accuracy"])
         return values
 
-    def differentiate(self, lr, hr, scale, shift, loss_scale):
-        """Losses and gradients of both networks, from one forward pass.
+    def differentiate(  # type: ignore[override]  # `draw` adds `shift`.
+        self,
+        lr: tf.Tensor,
+        hr: tf.Tensor,
+        scale: int,
+        shift: Shift,
+        loss_scale: tf.Tensor,
+    ) -> tuple[dict[str, tf.Tensor], list[list[tf.Tensor]]]:
+        """Computes losses and gradients of both networks, from one forward pass.
 
-        Each pass has a tape of its own: what the losses say about its estimate is
-        handed on to it, and the gradients of the passes are added in their order, for
-        one tape would add those of shared weights in an order that varies.
+        Each pass has a separate tape. It receives the gradient of the losses in its
+        estimate, and the gradients of the passes are added in order: one tape would
+        add the gradients of shared weights in an order that varies.
 
         Returns:
             dict of this replica's shares, gradients of the generator's variables and,
-            where it is trained, of the discriminator's.
+            if it is trained, of the discriminator's.
         """
         tapes, estimates = [], []
         for last in self.training.passes:
@@ -160,12 +186,12 @@ class FourPassEUSR(GeneratorModel):
         return values, gradients
 
     def _differentiate_passes(self, tapes, estimates, asked):
-        """Hands the estimates' gradients on to the weights, pass after pass.
+        """Propagates the estimates' gradients to the weights, pass by pass.
 
         Args:
-            tapes: Of each pass.
-            estimates: What it made.
-            asked: The gradient of the loss in that estimate.
+            tapes: Tape of each pass.
+            estimates: Estimate of each pass.
+            asked: Gradient of the loss in each estimate.
 
         Returns:
             Gradients of the generator's variables.
@@ -183,8 +209,8 @@ class FourPassEUSR(GeneratorModel):
                 sums[variable.path] = gradient if before is None else before + gradient
         return [sums[variable.path] for variable in self.variables]
 
-    def estimate(self, lr, last):
-        """Enlarges by 4 in one of the three ways.
+    def estimate(self, lr: tf.Tensor, last: int) -> tf.Tensor:
+        """Upscales by 4 in one of the three ways.
 
         Args:
             lr: float32 (N, H, W, 3), RGB in [0, 255].
@@ -198,25 +224,25 @@ class FourPassEUSR(GeneratorModel):
             return self.generator(sr, scale=last)
         return reduction.halve(sr, self.training.x8_reduction) if last == 8 else sr
 
-    def pictures(self, lr, scale):
-        """See `Model.pictures`: the estimates, of the weights that are trained."""
+    def pictures(self, lr: tf.Tensor, scale: int) -> dict[str, tf.Tensor]:
+        """See `Model.pictures`: the estimates of the weights in training."""
         return {
             f"estimate_x{last}": self.estimate(lr, last)
             for last in self.training.passes
         }
 
-    def remarks(self):
-        """See `Model.remarks`: a discriminator that teaches nothing any more."""
+    def remarks(self) -> list[str]:
+        """See `Model.remarks`: the discriminator no longer helps the training."""
         return self.monitor.remarks()
 
-    def roots(self):
+    def roots(self) -> dict[str, Any]:
         """See `Model.roots`."""
         roots = super().roots()
         if self.monitor is not None:
             roots["discriminator_watch"] = self.monitor.tree()
         return roots
 
-    def tf1_layers(self):
+    def tf1_layers(self) -> dict[str, dict[str, keras.layers.Layer]]:
         """See `GeneratorModel.tf1_layers`."""
         layers = super().tf1_layers()
         if self.discriminator is not None:
@@ -224,7 +250,7 @@ class FourPassEUSR(GeneratorModel):
         return layers
 
     def _list_variables(self):
-        """The generator's variables that the passes use, each once."""
+        """Lists the generator's variables that the passes use, each once."""
         variables = {
             variable.path: variable
             for last in self.training.passes

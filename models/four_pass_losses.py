@@ -1,9 +1,9 @@
-"""What 4PP-EUSR is trained by: the losses of a batch of estimates, differentiated.
+"""The losses of 4PP-EUSR and their gradients in a batch of estimates.
 
-Reconstruction, the discriminator and each predictor have a tape of their own, and what
-they ask of the estimates is added in this order. On one tape for all TensorFlow would
-add in an order that varies from run to run, and prepare for second derivatives of the
-predictors, which takes longer to trace than all the rest.
+Reconstruction, the discriminator and each predictor have separate tapes, and their
+gradients in the estimates are added in this order. With one tape TensorFlow would add
+them in an order that varies from run to run, and would prepare second derivatives of
+the predictors, which take longer to trace than all the rest.
 """
 
 import dataclasses
@@ -11,7 +11,10 @@ import dataclasses
 import keras
 import tensorflow as tf
 
+from frozen.predictor import FrozenPredictor
 from metrics.scores import ROLES
+from models.discriminator import Discriminator
+from models.four_pass_settings import FourPassTraining
 from models.losses import (
     cross_entropy,
     mean_squared_error,
@@ -21,30 +24,30 @@ from models.losses import (
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Shift:
-    """Moves patches round their edges, as discriminator and predictors see them.
+    """Cyclic shift of patches before the discriminator and the predictors.
 
-    Each pixel of LR becomes a square of 4 x 4, and patches begin at a square's corner.
-    Discriminator and predictors halve the size by convolutions that treat odd pixels
-    unlike even ones; unmoved, they always see the same pixels of a square at odd
-    places, and the generator may learn to please them by that. A random shift hides
-    from them where the squares lie.
+    Each LR pixel becomes a square of 4 x 4 pixels, and patches begin at the corner of a
+    square. The strided convolutions of discriminator and predictors treat odd and even
+    pixels differently. Without a shift they always see the same pixels of a square at
+    odd positions, which the generator may learn to exploit. A random shift hides the
+    positions of the squares.
 
-    One step has one shift for all patches, estimates and truth alike; so the seam that
-    it makes in a patch is in both.
+    A step uses the same shift for all patches, of estimates and truth, so the seam in
+    a patch is in both.
 
     Attributes:
-        by: int32 (2,), pixels down and right; None for none.
+        by: int32 (2,), pixels down and right; None for no shift.
     """
 
     by: tf.Tensor | None = None
 
     @classmethod
-    def at(cls, step, most):
-        """Draws that of a training step: the same in each run and on each device.
+    def at(cls, step: tf.Tensor, most: int) -> "Shift":
+        """Draws the shift of a training step, equal in all runs and on all devices.
 
         Args:
             step: int64 scalar.
-            most: Pixels at most; 0 for no shift.
+            most: Largest shift in pixels; 0 for no shift.
         """
         if not most:
             return cls()
@@ -52,34 +55,41 @@ class Shift:
         by = tf.random.stateless_uniform((2,), seed, 0, most + 1, tf.int32)
         return cls(by)
 
-    def there(self, images):
-        """Moves float32 (N, H, W, C)."""
+    def there(self, images: tf.Tensor) -> tf.Tensor:
+        """Shifts float32 (N, H, W, C)."""
         return images if self.by is None else tf.roll(images, self.by, (1, 2))
 
-    def back(self, images):
+    def back(self, images: tf.Tensor) -> tf.Tensor:
         """Undoes `there`."""
         return images if self.by is None else tf.roll(images, -self.by, (1, 2))
 
 
-def differentiate_losses(training, discriminator, predictors, sr, hr, factor, shift):
-    """Losses of a weight, their gradients, and what else is worth a curve.
+def differentiate_losses(
+    training: FourPassTraining,
+    discriminator: Discriminator | None,
+    predictors: dict[str, FrozenPredictor],
+    sr: tf.Tensor,
+    hr: tf.Tensor,
+    factor: tf.Tensor,
+    shift: Shift,
+) -> tuple[dict[str, tf.Tensor], tf.Tensor, list[tf.Tensor] | None]:
+    """Computes the losses with a nonzero weight, their gradients, and metrics.
 
     Args:
-        training: A `models.four_pass_settings.FourPassTraining`.
-        discriminator: A `models.discriminator.Discriminator`.
+        training: Weights of the losses.
+        discriminator: None if its loss has no weight.
         predictors: See `models.four_pass_eusr.FourPassEUSR`.
-        sr: float32 (K * N, H, W, 3): K estimates, one after the other.
+        sr: float32 (K * N, H, W, 3), K estimates in sequence.
         hr: float32 (N, H, W, 3).
-        factor: What losses are multiplied by before they are differentiated, float32
-            scalar.
-        shift: `Shift` of what discriminator and predictors see.
+        factor: float32 scalar, multiplies losses before they are differentiated.
+        shift: Shift of the input of discriminator and predictors.
 
     Returns:
         values: dict from a name to a float32 scalar; `loss` is the weighted sum that
-            the generator is to minimise, `discriminator` what the discriminator is.
-        asked: float32 as `sr`, the gradient of `loss` there.
-        of_discriminator: The gradients of the discriminator's variables; None where
-            its loss has no weight.
+            the generator minimises, `discriminator` the discriminator's loss.
+        asked: Gradient of `loss` in `sr`, float32 of its shape.
+        of_discriminator: Gradients of the discriminator's variables; None if its
+            loss has no weight.
     """
     values, losses, gradients, of_discriminator = {}, [], [], None
     if training.weight_lr:
@@ -103,7 +113,7 @@ def differentiate_losses(training, discriminator, predictors, sr, hr, factor, sh
         variables = [v.value for v in discriminator.trainable_variables]
         of_discriminator = tape.gradient(scaled_other, variables)
         values |= found
-    # One file may serve as both predictors; it is run once.
+    # The same file may serve as both predictors; it runs once.
     for predictor in {id(one): one for one in predictors.values()}.values():
         roles = [role for role, one in predictors.items() if one is predictor]
         with tf.GradientTape() as tape:
@@ -117,8 +127,8 @@ def differentiate_losses(training, discriminator, predictors, sr, hr, factor, sh
 
 
 def _discriminate(discriminator, sr, hr):
-    """What the discriminator says of estimates and truth."""
-    # Two batches, for of the truth only the discriminator's gradient is asked.
+    """Computes the discriminator's losses and accuracy."""
+    # Two batches: the truth needs no gradient beyond the discriminator's.
     fake, real = discriminator(sr), discriminator(hr)
     fake_loss = cross_entropy(fake, is_real=False)
     real_loss = cross_entropy(real, is_real=True)
@@ -134,13 +144,13 @@ def _discriminate(discriminator, sr, hr):
 
 
 def _predict(training, predictor, roles, sr, hr):
-    """What a predictor says of estimates and truth, for all that it serves as.
+    """Computes the losses of a predictor, for all its roles.
 
     Returns:
         values: See `differentiate_losses`.
-        loss: The weighted sum of those that are losses.
+        loss: Weighted sum of the losses.
     """
-    # On its own: no gradient is asked of the truth.
+    # A separate run: the truth needs no gradient.
     hr_scores, hr_features = predictor.mean_scores(hr)
     scores, features = predictor.mean_scores(sr)
     values, weighted = {}, []
@@ -162,12 +172,12 @@ def _predict(training, predictor, roles, sr, hr):
 
 
 def _repeat(of_truth, training):
-    """What is known of the truth, once for each estimate: (N, ...) to (K * N, ...)."""
+    """Repeats values of the truth for each estimate: (N, ...) to (K * N, ...)."""
     return tf.concat([of_truth] * len(training.passes), axis=0)
 
 
 def _sum(values):
-    """Adds tensors in their order."""
+    """Adds tensors in order."""
     total, *others = values
     for one in others:
         total += one

@@ -1,6 +1,9 @@
-"""How 4PP-EUSR is trained: its settings, and the predictors that they name."""
+"""Training settings of 4PP-EUSR, and the score predictors that they name."""
 
 import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, Self
 
 from console.errors import InputError
 from console.settings import PathName, is_given, option
@@ -14,19 +17,33 @@ PASSES = (2, 4, 8)
 FROZEN = "a .pb file of score_predictors/freeze.py or of the TF1 code"
 
 
+class Predictor(Protocol):
+    """The file of a score predictor: `frozen.predictor.FrozenPredictor`.
+
+    Attributes:
+        side: Side of the only pictures that it takes; None for any size.
+        path: Path of the file.
+        flag: Flag that gave the path.
+    """
+
+    side: int | None
+    path: Path | str
+    flag: str
+
+
 def _weight(default, what):
     said = f"Weight of the loss of {what}; at 0 it is not computed."
     return option(default, said, least=0.0)
 
 
-def predictor_option(data, file=FROZEN):
-    """The field of the file of a predictor."""
+def predictor_option(data: str, file: str = FROZEN) -> Any:
+    """Makes the field for the file of a predictor."""
     return option(None, f"The predictor trained on {data}, {file}.")
 
 
 @dataclasses.dataclass(frozen=True)
 class FourPassTraining(Training):
-    """How it is trained."""
+    """Training settings of 4PP-EUSR."""
 
     learning_rate: float = Training.with_default("learning_rate", 1e-5)
     learning_rate_decay_steps: int = Training.with_default(
@@ -63,8 +80,8 @@ class FourPassTraining(Training):
     )
 
     @classmethod
-    def from_flags(cls, **others):
-        """See `Settings.from_flags`; does what --eusr_disable_multipass says."""
+    def from_flags(cls, **others: Any) -> Self:
+        """See `Settings.from_flags`; applies --eusr_disable_multipass."""
         training = super().from_flags(**others)
         if not training.disable_multipass:
             return training
@@ -75,16 +92,18 @@ class FourPassTraining(Training):
         return dataclasses.replace(training, passes=(SCALE,))
 
 
-def check_learned(passes, learned, path):
-    """Refuses passes through scales that weights were never trained at.
+def check_learned(
+    passes: Sequence[int], learned: Sequence[int] | None, path: Path | str
+) -> None:
+    """Refuses passes at scales that the weights were never trained at.
 
     Args:
         passes: `FourPassTraining.passes`.
-        learned: The scales that they were; None or empty where that is not known.
-        path: Of the weights, for the message.
+        learned: Scales that the weights were trained at; None or empty if unknown.
+        path: Path of the weights, for the message.
 
     Raises:
-        InputError: With the passes that would do.
+        InputError: A pass is untrained; the message names the passes that can be used.
     """
     untrained = [f"x{last}" for last in passes if last not in (learned or passes)]
     if untrained:
@@ -95,11 +114,11 @@ def check_learned(passes, learned, path):
         )
 
 
-def check_passes(passes, scales):
-    """Refuses passes that there are no such things as, or no paths for.
+def check_passes(passes: Sequence[int], scales: Sequence[int]) -> None:
+    """Refuses passes that do not exist, or have no path in the network.
 
     Raises:
-        InputError: With what to give.
+        InputError: There is such a pass; the message says what to give.
     """
     given = ",".join(map(str, passes))
     if not passes or set(passes) - set(PASSES) or len(set(passes)) < len(passes):
@@ -116,18 +135,20 @@ def check_passes(passes, scales):
         )
 
 
-def list_predictors(training, file=FROZEN):
-    """Lists the predictors that losses of a weight ask for.
+def list_predictors(
+    training: FourPassTraining, file: str = FROZEN
+) -> dict[str, tuple[str, str]]:
+    """Lists the predictors that losses with a nonzero weight need.
 
     Args:
-        training: A `FourPassTraining`.
-        file: What such a file is, for messages.
+        training: Training settings.
+        file: Description of the file format, for messages.
 
     Returns:
         dict: From one of `ROLES` to a path and the flag that gave it.
 
     Raises:
-        InputError: One is not given, or no loss has a weight.
+        InputError: A needed file is not given, or all weights are zero.
     """
     fields = [f for f in dataclasses.fields(training) if f.name.startswith("weight_")]
     if not any(getattr(training, field.name) for field in fields):
@@ -151,15 +172,15 @@ def list_predictors(training, file=FROZEN):
     return files
 
 
-def check_side(predictor, lr_patch_size):
-    """Refuses the file of a predictor that cannot take the training's patches.
+def check_side(predictor: Predictor, lr_patch_size: int) -> None:
+    """Refuses a predictor that does not accept the size of the training patches.
 
     Args:
-        predictor: `frozen.predictor.FrozenPredictor`.
+        predictor: Predictor to check.
         lr_patch_size: Side of the LR patches.
 
     Raises:
-        InputError: With the --input_patch_size that does.
+        InputError: It does not; the message names the --input_patch_size that fits.
     """
     side, source = predictor.side, f"{predictor.flag}={predictor.path}"
     if side is not None and side % SCALE:

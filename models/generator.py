@@ -1,4 +1,4 @@
-"""The network of EUSR: one trunk, shared by all scales, and a head for each scale.
+"""The network of EUSR: a trunk shared by all scales, and a head for each scale.
 
 Kim and Lee, "Deep residual network with enhanced upscaling module for
 super-resolution", CVPR Workshops 2018. Keras only; see `models.layers`.
@@ -8,7 +8,7 @@ import functools
 
 import keras
 
-from models.generator_settings import factorise
+from models.generator_settings import Architecture, factorise
 from models.layers import (
     EnhancedUpscalingModule,
     LocalResidualBlock,
@@ -17,7 +17,7 @@ from models.layers import (
     UpscalingNetwork,
     make_conv,
 )
-from upscaling.tiles import make_part
+from upscaling.tiles import Stage, make_part
 
 START_KERNEL = 5
 START_BLOCKS = 2
@@ -27,16 +27,17 @@ class Generator(UpscalingNetwork):
     """Upscales RGB pictures by one of several scales.
 
     Args:
-        scales: The scales it is built for, products of 2 and 3.
+        scales: Scales with a path, products of 2 and 3.
         features: Channels of every inner convolution (F).
         shared_blocks: Local residual blocks in the shared part (S).
         upscale_blocks: Local residual blocks in each residual module of an
             enhanced upscaling module (U).
         rgb_mean: Mean of R, G and B, in [0, 255].
-        start_kernel: Side of the kernels in the blocks that each scale starts with.
-        input_scale: What the picture without its mean is divided by.
-        body_dtype: Keras dtype policy of all but the first and the last
-            convolution, which stay in float32.
+        start_kernel: Side of the kernels in the first two blocks of each scale.
+        input_scale: Divisor of the picture after subtraction of its mean.
+        body_dtype: Keras dtype policy of all convolutions except the first and the
+            last, which stay in float32.
+        name: Name of the layer.
 
     Raises:
         InputError: A scale is not 2, 3, 4, 6, 8, 9, ...
@@ -44,17 +45,17 @@ class Generator(UpscalingNetwork):
 
     def __init__(
         self,
-        scales=(2, 4, 8),
-        features=64,
-        shared_blocks=32,
-        upscale_blocks=1,
-        rgb_mean=(114.4, 111.5, 103.0),
-        start_kernel=START_KERNEL,
-        input_scale=1.0,
-        body_dtype="float32",
-        name="generator",
-    ):
-        """Makes all layers and their weights, those of every scale."""
+        scales: tuple[int, ...] = (2, 4, 8),
+        features: int = 64,
+        shared_blocks: int = 32,
+        upscale_blocks: int = 1,
+        rgb_mean: tuple[float, ...] = (114.4, 111.5, 103.0),
+        start_kernel: int = START_KERNEL,
+        input_scale: float = 1.0,
+        body_dtype: str = "float32",
+        name: str = "generator",
+    ) -> None:
+        """Makes all layers and their weights, for every scale."""
         super().__init__(scales, features, name)
         self.shared_blocks, self.upscale_blocks = shared_blocks, upscale_blocks
         self.start_kernel = start_kernel
@@ -63,14 +64,14 @@ class Generator(UpscalingNetwork):
             START_BLOCKS + upscale_blocks * sum(r**2 for r in factorise(scale))
             for scale in self.scales
         )
-        # Small weights keep the sum of so many residual blocks near its input.
+        # Small weights keep the output of many residual blocks near their input.
         block_variance = 1e-4 / (blocks + shared_blocks)
-        kinds = {"block_variance": block_variance, "dtype": body_dtype}
+        kinds: dict = {"block_variance": block_variance, "dtype": body_dtype}
 
         self.mean_shift = MeanShift(rgb_mean, name="mean_shift")
         self.first_conv = make_conv(features, 3, dtype="float32", name="first_conv")
         self.shared = ResidualModule(features, shared_blocks, name="shared", **kinds)
-        # Keys are strings because checkpoints name what they hold by them.
+        # Keys are strings because checkpoints use them as names.
         self.starts, self.upscalings, self.last_convs = {}, {}, {}
         for scale in self.scales:
             key = f"x{scale}"
@@ -96,7 +97,9 @@ class Generator(UpscalingNetwork):
         self.build()
 
     @classmethod
-    def from_architecture(cls, architecture, body_dtype="float32"):
+    def from_architecture(
+        cls, architecture: Architecture, body_dtype: str = "float32"
+    ) -> "Generator":
         """Makes the network of a `models.generator_settings.Architecture`."""
         return cls(
             scales=architecture.model_scales,
@@ -109,8 +112,8 @@ class Generator(UpscalingNetwork):
             body_dtype=body_dtype,
         )
 
-    def build(self, input_shape=None):
-        """Makes the weights of every scale, whatever the input."""
+    def build(self, input_shape: tuple | None = None) -> None:
+        """Makes the weights of every scale; they do not depend on the input."""
         self.mean_shift.build()
         self.first_conv.build((None, None, None, 3))
         inner = (None, None, None, self.features)
@@ -119,12 +122,12 @@ class Generator(UpscalingNetwork):
             for layer in self._scale_layers(scale):
                 layer.build(inner)
 
-    def call(self, lr, scale):
+    def call(self, lr: keras.KerasTensor, scale: int) -> keras.KerasTensor:
         """See `UpscalingNetwork.call`."""
         return self.head(self.trunk(lr, scale), scale)
 
-    def trunk(self, lr, scale):
-        """The part before any upscaling: wide to see, cheap in memory.
+    def trunk(self, lr: keras.KerasTensor, scale: int) -> keras.KerasTensor:
+        """Runs the part before upscaling: large receptive field, little memory.
 
         Args:
             lr: float32 (N, H, W, 3), RGB in [0, 255].
@@ -141,11 +144,11 @@ class Generator(UpscalingNetwork):
             x = block(x)
         return self.shared(x)
 
-    def head(self, features, scale):
-        """The part that upscales: narrow to see, dear in memory.
+    def head(self, features: keras.KerasTensor, scale: int) -> keras.KerasTensor:
+        """Runs the part that upscales: small receptive field, much memory.
 
         Args:
-            features: (N, H, W, features), what `trunk` returned for this scale.
+            features: (N, H, W, features), output of `trunk` for this scale.
             scale: Upscaling factor, one of `self.scales`.
 
         Returns:
@@ -155,16 +158,18 @@ class Generator(UpscalingNetwork):
             features = self.enlarge(features, scale, index)
         return features
 
-    def enlarge(self, features, scale, index):
-        """One part of `head`: a module, and after the last one the last convolution.
+    def enlarge(
+        self, features: keras.KerasTensor, scale: int, index: int
+    ) -> keras.KerasTensor:
+        """Runs one part of `head`: a module, and in the last part a convolution.
 
         Args:
-            features: (N, H, W, features), the output of the part before.
+            features: (N, H, W, features), output of the previous part.
             scale: Upscaling factor, one of `self.scales`.
-            index: Which part; its factor r is that of `factorise(scale)`.
+            index: Index of the part; its factor r is `factorise(scale)[index]`.
 
         Returns:
-            (N, H * r, W * r, features), in the dtype of the body; of the last part
+            (N, H * r, W * r, features), in the dtype of the body; for the last part
             float32 (N, H * r, W * r, 3), in [0, 255] but not clipped.
         """
         features = self.upscalings[f"x{scale}"][index](features)
@@ -175,16 +180,16 @@ class Generator(UpscalingNetwork):
             picture = picture * self.input_scale
         return self.mean_shift(picture, sign=1.0)
 
-    def is_as_published(self):
-        """Whether it has what the paper's network has, whatever its sizes."""
+    def is_as_published(self) -> bool:
+        """Whether the network has the paper's structure, at any size."""
         return self.input_scale == 1 and self.start_kernel == START_KERNEL
 
-    def make_as_published(self):
-        """Makes the network of the paper's shape that does the same by other weights.
+    def make_as_published(self) -> "Generator":
+        """Makes an equivalent network with the paper's structure.
 
         Returns:
-            Generator: `input_scale` 1, and kernels with a border of zeros where a
-            `start_kernel` is smaller than the paper's.
+            Network with `input_scale` 1; kernels smaller than the paper's are padded
+            with zeros.
         """
         sizes = (self.scales, self.features, self.shared_blocks, self.upscale_blocks)
         other = Generator(*sizes)
@@ -199,27 +204,26 @@ class Generator(UpscalingNetwork):
                 variable.assign(variable * self.input_scale)
         return other
 
-    def path_variables(self, scale):
-        """Lists the trained variables that one scale uses, always in one order."""
+    def path_variables(self, scale: int) -> list[keras.Variable]:
+        """Lists the trained variables that one scale uses, in a fixed order."""
         layers = (self.first_conv, self.shared, *self._scale_layers(scale))
         return [v for layer in layers for v in layer.trainable_variables]
 
-    def parts(self, scale):
-        """The network cut at its narrowest places, for tiles and frozen files.
+    def parts(self, scale: int) -> list[Stage]:
+        """Cuts the network where it has few channels, for tiles and frozen files.
 
         Args:
             scale: Upscaling factor, one of `self.scales`.
 
         Returns:
-            list of `upscaling.tiles.Stage`: the trunk, then the parts of `head`, which
-            together do what `call` does.
+            The trunk, then the parts of `head`; in sequence they compute `call`.
         """
         factors = factorise(scale)
         start = START_BLOCKS * 2 * (self.start_kernel // 2)
-        radii = [1 + start + 2 * self.shared_blocks + 1]
-        # r * r residual modules of so many convolutions see a pixel each.
+        radii: list[float] = [1 + start + 2 * self.shared_blocks + 1]
+        # Each convolution of the r * r residual modules adds a pixel to the radius.
         radii += [r**2 * (2 * self.upscale_blocks + 1) for r in factors]
-        # The last convolution sees a pixel of the part's output.
+        # The last convolution adds a pixel of the part's output.
         radii[-1] += 1 / factors[-1]
         return [
             make_part(
@@ -233,13 +237,15 @@ class Generator(UpscalingNetwork):
             )
         ]
 
-    def run_part(self, x, scale, index):
-        """Runs one of the parts: 0 is the trunk, the others are those of `head`."""
+    def run_part(
+        self, x: keras.KerasTensor, scale: int, index: int
+    ) -> keras.KerasTensor:
+        """Runs part `index`: 0 is the trunk, the others are parts of `head`."""
         if index == 0:
             return self.trunk(x, scale)
         return self.enlarge(x, scale, index - 1)
 
     def _scale_layers(self, scale):
-        """The layers that only this scale uses."""
+        """Returns the layers that only this scale uses."""
         key = f"x{scale}"
         return (*self.starts[key], *self.upscalings[key], self.last_convs[key])

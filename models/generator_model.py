@@ -1,4 +1,10 @@
-"""A model of EUSR's generator: its network and its checkpoints."""
+"""Models with EUSR's generator: the network and its checkpoints."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
 
 from console.progress import say
 from models import stored, tf1_names, tf1_restoring
@@ -11,53 +17,59 @@ from training.index_files import check_fits
 
 
 class GeneratorModel(TrainedModel):
-    """A model whose pictures the generator of EUSR makes.
+    """Base of the models with EUSR's generator.
 
-    A subclass adds what trains it.
+    A subclass adds the training.
 
     Attributes:
         architecture: `Architecture`.
         generator: `models.generator.Generator`.
-        new_scales: Those that the last checkpoint restored had no path for.
+        new_scales: Scales without a path in the checkpoint that was restored last.
     """
 
     network_class = staticmethod(Generator.from_architecture)
-    new_scales = ()
+    architecture: Architecture
+    generator: Generator
+    new_scales: Sequence[int] = ()
 
     @classmethod
-    def read_settings(cls, prefix, arguments):
-        """See `TrainedModel.read_settings`; checkpoints of the TF1 code do, too."""
+    def read_settings(
+        cls, prefix: Path | str, arguments: dict[str, Any] | None
+    ) -> Architecture:
+        """See `TrainedModel.read_settings`; also reads checkpoints of the TF1 code."""
         if arguments is not None:
             architecture = super().read_settings(prefix, arguments)
         else:
             fields = tf1_names.read_architecture(prefix)
-            # It was a flag of the TF1 code, and is not in its files.
+            # A flag of the TF1 code, which its files do not contain.
             fields["rgb_mean"] = Architecture.given().get("rgb_mean", MEAN)
             architecture = stored.read_settings(prefix, Architecture, fields)
-        # Before such a network is made: what is claimed may be larger than the memory.
+        # Before the network is made: a damaged file may claim more than the memory.
         check_fits(prefix, 4 * architecture.count_parameters())
         return architecture
 
-    def tf1_layers(self):
-        """The layers that the TF1 code has, too.
+    def tf1_layers(self) -> dict[str, dict[str, keras.layers.Layer]]:
+        """Returns the layers that the TF1 code also has.
 
         Returns:
-            dict: From a root's name to a dict as `models.tf1_names` makes it.
+            dict: From a root's name to a dict from `models.tf1_names`.
         """
         return {GENERATOR: tf1_names.of_generator(self.generator)}
 
-    def check_network(self, prefix, resume):
-        """See `TrainedModel.check_network`; a start may add scales."""
+    def check_network(self, prefix: Path | str, resume: bool) -> None:
+        """See `TrainedModel.check_network`; a new run may add scales."""
         theirs = self.read_settings(prefix, checkpoints.describe(prefix))
         ours = self.architecture
         new = set(ours.model_scales) - set(theirs.model_scales)
-        # A run goes on with all that it had, and files of the TF1 code have all.
+        # A resumed run keeps its scales, and a file of the TF1 code has all of them.
         is_start = not resume and not tf1_names.is_tf1(prefix)
         but = ("model_scales",) if is_start or not new else ()
         stored.check_same(prefix, theirs, ours, but)
         self.new_scales = sorted(new)
 
-    def read_weights(self, prefix, target, resume, use_ema):
+    def read_weights(
+        self, prefix: Path | str, target: str | None, resume: bool, use_ema: bool
+    ) -> None:
         """See `TrainedModel.read_weights`."""
         if tf1_names.is_tf1(prefix):
             tf1_restoring.restore(self, prefix, target)
@@ -68,7 +80,7 @@ class GeneratorModel(TrainedModel):
             super().read_weights(prefix, target, resume, use_ema)
 
     def _read_shared(self, prefix, use_ema):
-        """Reads what a network of fewer scales has; the rest begins as new."""
+        """Reads the weights of a network with fewer scales; the rest stays new."""
         root = GENERATOR
         if use_ema and "ema" in checkpoints.list_roots(prefix):
             root = "ema"
@@ -80,7 +92,7 @@ class GeneratorModel(TrainedModel):
         ]
         checkpoints.restore(prefix, {root: checkpoints.to_tree(taken)})
         self.take_learned(checkpoints.describe(prefix))
-        if self.learned_scales is None:  # At most at those that it has.
+        if self.learned_scales is None:  # At most the scales of the checkpoint.
             old = [scale for scale in self.scales if scale not in self.new_scales]
             self.take_learned({LEARNED: old})
         say(

@@ -1,4 +1,4 @@
-"""What the generator's models are made from and trained with."""
+"""Settings of the generator's architecture and of its training."""
 
 import dataclasses
 
@@ -7,15 +7,15 @@ from console.progress import warn
 from console.settings import Settings, option
 
 FLAG_PREFIX = "eusr_"
-# The paper's is the larger; a smaller one is that with zeros around it.
+# The paper's is 5; a kernel of side 3 equals it with zeros at the border.
 START_KERNELS = (3, 5)
 MEAN = (114.4, 111.5, 103.0)
 # Products of 2 and 3.
 SCALES = (2, 3, 4, 6, 8, 9, 12, 16)
 
 
-def factorise(scale):
-    """The factors of the modules that reach a scale, the smallest and cheapest first.
+def factorise(scale: int) -> tuple[int, ...]:
+    """Returns the factors of a scale's upscaling modules, the smallest first.
 
     Raises:
         InputError: The scale is no product of 2 and 3.
@@ -34,7 +34,7 @@ def factorise(scale):
 
 @dataclasses.dataclass(frozen=True)
 class Architecture(Settings):
-    """What the network is made from; a checkpoint carries it."""
+    """Sizes of the network; checkpoints contain them."""
 
     flag_prefix = FLAG_PREFIX
 
@@ -63,7 +63,7 @@ class Architecture(Settings):
         least=1e-3,
     )
 
-    def check(self):
+    def check(self) -> None:
         """See `Settings.check`."""
         scales = self.model_scales
         if not scales or set(scales) - set(SCALES) or len(set(scales)) < len(scales):
@@ -79,8 +79,8 @@ class Architecture(Settings):
         if len(self.rgb_mean) != 3:
             raise InputError("--eusr_rgb_mean takes three numbers, for R, G and B.")
 
-    def count_parameters(self):
-        """How many weights and biases the network has, without making it."""
+    def count_parameters(self) -> int:
+        """Counts the weights and biases of the network, without making it."""
         features = self.conv_features
         inner = (9 * features + 1) * features
         module = (2 * self.upscale_blocks + 1) * inner
@@ -94,7 +94,7 @@ class Architecture(Settings):
 
 @dataclasses.dataclass(frozen=True)
 class Training(Settings):
-    """How it is trained: Adam, and how its learning rate falls."""
+    """Settings of Adam and of its learning rate."""
 
     flag_prefix = FLAG_PREFIX
     changes = "said"
@@ -114,8 +114,8 @@ class Training(Settings):
         choices=("step", "cosine"),
     )
 
-    def warn_of_zero(self, max_steps):
-        """Warns where the learning rate is zero before the last step."""
+    def warn_of_zero(self, max_steps: int) -> None:
+        """Warns if the learning rate is zero before the last step."""
         steps = self.learning_rate_decay_steps
         if self.learning_rate_schedule == "cosine" and steps < max_steps:
             flag = f"--{self.flag_prefix}learning_rate_decay_steps"

@@ -1,4 +1,4 @@
-"""The layers that EUSR is made of (Kim and Lee, CVPR Workshops 2018, section 3).
+"""The layers of EUSR (Kim and Lee, CVPR Workshops 2018, section 3).
 
 Keras layers and `keras.ops` only, so that any Keras backend runs them. No tensor
 here feeds more than two consumers: TensorFlow sums three or more gradients in an
@@ -10,33 +10,38 @@ from keras import layers
 
 
 class Convolution(layers.Conv2D):
-    """Keras' `Conv2D` of stride 1, trained faster.
+    """Keras' `Conv2D` of stride 1 with a faster gradient.
 
-    The bias is a plain sum. Keras' own becomes TensorFlow's BiasAdd, whose gradient
-    is fused with the kernel's, and that fused gradient runs at half the speed of the
-    kernel's alone on a CPU, in float32 and once the tensors outgrow the cache.
+    The bias is added by `+`. Keras uses TensorFlow's BiasAdd, whose gradient is fused
+    with the kernel's. On a CPU, in float32 and with tensors larger than the cache, the
+    fused gradient runs at half the speed of the kernel's gradient alone.
     """
 
-    def call(self, x):
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Maps (N, H, W, C) to (N, H, W, filters)."""
         x = self.convolution_op(x, self.kernel)
         return self.activation(x + keras.ops.convert_to_tensor(self.bias))
 
 
-def make_conv(features, kernel_size, kernel_initializer="glorot_uniform", **kwargs):
+def make_conv(
+    features: int,
+    kernel_size: int,
+    kernel_initializer: str | keras.initializers.Initializer = "glorot_uniform",
+    **kwargs: object,
+) -> Convolution:
     """Makes a convolution that keeps height and width.
 
     Args:
         features: Output channels.
         kernel_size: Side of the kernel.
-        kernel_initializer: Of the kernel; biases start at zero.
-        **kwargs: Passed on: `activation`, `dtype`, `name`.
+        kernel_initializer: Initializer of the kernel; biases start at zero.
+        **kwargs: Arguments of the layer: `activation`, `dtype`, `name`.
     """
     return Convolution(
         features,
         kernel_size,
         padding="same",
-        # The user's keras.json may say otherwise.
+        # The user's keras.json may have another default.
         data_format="channels_last",
         kernel_initializer=kernel_initializer,
         **kwargs,
@@ -46,29 +51,32 @@ def make_conv(features, kernel_size, kernel_initializer="glorot_uniform", **kwar
 class UpscalingNetwork(layers.Layer):
     """A network with a path for each of several scales, cut into parts.
 
-    A subclass makes its layers, each with a name, and has `parts(scale)`: a list of
-    `upscaling.tiles.Stage`, whose `run`s one after the other upscale a batch.
+    A subclass makes its layers, each with a name, and has a method `parts(scale)`: it
+    returns a list of `upscaling.tiles.Stage` that upscale a batch in sequence.
 
     Args:
-        scales: Upscaling factors that it has a path for.
+        scales: Upscaling factors with a path.
         features: Channels between the parts.
+        name: Name of the layer.
     """
 
-    def __init__(self, scales, features, name="generator"):
-        """Makes the layer, in float32 where its own layers are not of another dtype."""
+    def __init__(
+        self, scales: tuple[int, ...], features: int, name: str = "generator"
+    ) -> None:
+        """Makes the layer, in float32; inner layers may have another dtype."""
         super().__init__(dtype="float32", name=name)
         self.scales, self.features = tuple(scales), features
 
-    def build(self, input_shape=None):
-        """Makes the weights of every scale, by a pass through each."""
+    def build(self, input_shape: tuple | None = None) -> None:
+        """Makes the weights of every scale, by one pass at each."""
         for scale in self.scales:
             self.call(keras.ops.zeros((1, 8, 8, 3)), scale)
 
-    def path_variables(self, scale):
-        """Lists the trained variables that a scale may use, always in one order."""
+    def path_variables(self, scale: int) -> list[keras.Variable]:
+        """Lists the trained variables that a scale may use, in a fixed order."""
         return self.trainable_variables
 
-    def call(self, lr, scale):
+    def call(self, lr: keras.KerasTensor, scale: int) -> keras.KerasTensor:
         """Upscales in one pass.
 
         Args:
@@ -84,17 +92,17 @@ class UpscalingNetwork(layers.Layer):
 
 
 class MeanShift(layers.Layer):
-    """Moves RGB values by a fixed mean, in float32 whatever the precision.
+    """Adds or subtracts a fixed RGB mean, in float32 at any precision.
 
-    The mean is a weight that is not trained, so a checkpoint carries it.
+    The mean is a non-trainable weight, so checkpoints contain it.
     """
 
-    def __init__(self, rgb_mean, **kwargs):
+    def __init__(self, rgb_mean: tuple[float, ...], **kwargs: object) -> None:
         """Takes the mean of R, G and B, in [0, 255]."""
         super().__init__(trainable=False, dtype="float32", **kwargs)
         self.initial = tuple(float(value) for value in rgb_mean)
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: tuple | None = None) -> None:
         """Makes the weight."""
         self.rgb_mean = self.add_weight(
             name="rgb_mean",
@@ -105,7 +113,7 @@ class MeanShift(layers.Layer):
             trainable=False,
         )
 
-    def call(self, rgb, sign):
+    def call(self, rgb: keras.KerasTensor, sign: float) -> keras.KerasTensor:
         """Adds (`sign` 1) or subtracts (`sign` -1) the mean."""
         return rgb + sign * keras.ops.convert_to_tensor(self.rgb_mean)
 
@@ -119,7 +127,9 @@ class LocalResidualBlock(layers.Layer):
         block_variance: Variance of the weights times their fan-in.
     """
 
-    def __init__(self, features, kernel_size, block_variance, **kwargs):
+    def __init__(
+        self, features: int, kernel_size: int, block_variance: float, **kwargs: object
+    ) -> None:
         """Makes the two convolutions."""
         super().__init__(**kwargs)
         self.first, self.second = (
@@ -136,12 +146,12 @@ class LocalResidualBlock(layers.Layer):
             for name, activation in (("first", "relu"), ("second", None))
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         """Makes the weights of both convolutions."""
         self.first.build(input_shape)
         self.second.build(input_shape)
 
-    def call(self, x):
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Maps (N, H, W, features) to the same shape."""
         return x + self.second(self.first(x))
 
@@ -151,11 +161,13 @@ class ResidualModule(layers.Layer):
 
     Args:
         features: Channels in and out.
-        blocks: How many local residual blocks.
+        blocks: Number of local residual blocks.
         block_variance: See `LocalResidualBlock`.
     """
 
-    def __init__(self, features, blocks, block_variance, **kwargs):
+    def __init__(
+        self, features: int, blocks: int, block_variance: float, **kwargs: object
+    ) -> None:
         """Makes the blocks and the last convolution."""
         super().__init__(**kwargs)
         self.blocks = [
@@ -170,12 +182,13 @@ class ResidualModule(layers.Layer):
         ]
         self.last = make_conv(features, 3, dtype=self.dtype_policy, name="last")
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         """Makes the weights of all convolutions."""
-        for layer in (*self.blocks, self.last):
-            layer.build(input_shape)
+        for block in self.blocks:
+            block.build(input_shape)
+        self.last.build(input_shape)
 
-    def call(self, x):
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Maps (N, H, W, features) to the same shape."""
         inner = keras.ops.copy(x)
         for block in self.blocks:
@@ -186,8 +199,8 @@ class ResidualModule(layers.Layer):
 class EnhancedUpscalingModule(layers.Layer):
     """Multiplies height and width by a whole factor r (the paper's EUM, r = 2).
 
-    r * r residual modules follow one another; their outputs together hold the r * r
-    pixels that each input pixel becomes.
+    r * r residual modules run in sequence; each output holds one of the r * r pixels
+    that replace an input pixel.
 
     Args:
         features: Channels in and out.
@@ -196,7 +209,14 @@ class EnhancedUpscalingModule(layers.Layer):
         factor: r.
     """
 
-    def __init__(self, features, blocks, block_variance, factor=2, **kwargs):
+    def __init__(
+        self,
+        features: int,
+        blocks: int,
+        block_variance: float,
+        factor: int = 2,
+        **kwargs: object,
+    ) -> None:
         """Makes the residual modules."""
         super().__init__(**kwargs)
         self.factor = factor
@@ -211,12 +231,12 @@ class EnhancedUpscalingModule(layers.Layer):
             for index in range(factor**2)
         ]
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         """Makes the weights of all modules."""
         for part in self.parts:
             part.build(input_shape)
 
-    def call(self, x):
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Maps (N, H, W, features) to (N, H * r, W * r, features)."""
         pixels = []
         for part in self.parts:

@@ -1,35 +1,35 @@
-"""Watches a discriminator for having nothing left to teach."""
+"""Detects a discriminator that no longer helps the training."""
 
 import tensorflow as tf
 
 from training.state import make_counter
 
-# Steps after which a verdict is given, then after as many again.
+# Steps between two verdicts.
 PATIENCE = 1000
 
-# Of the answers (or of the steps), so many must be alike for a verdict.
+# Least share of equal answers (or steps) for a verdict.
 SHARE = 0.99
 
 _TOLERANCE = 1e-6
 
 
 class DiscriminatorMonitor:
-    """Judges a discriminator by its answers over `PATIENCE` steps.
+    """Gives verdicts on a discriminator from its accuracy over `PATIENCE` steps.
 
-    All of it is in checkpoints, so that a run that goes on does not begin to count
-    anew, and the verdict waits for whoever asks.
+    Checkpoints contain all variables, so a resumed run continues to count. A verdict
+    stays until it is read.
 
     Attributes:
         steps: int64 scalar, steps since the last verdict.
         right: float32 scalar, sum of the accuracies of these steps.
-        one_sided: float32 scalar, how many of them said the same of estimates and
-            truth.
-        has_won: bool scalar, the last verdict: it was nearly always right.
-        has_collapsed: bool scalar, likewise: it nearly always said the same.
+        one_sided: float32 scalar, number of these steps with equal answers for
+            estimates and truth.
+        has_won: bool scalar, last verdict: nearly all answers were right.
+        has_collapsed: bool scalar, last verdict: nearly all answers were equal.
     """
 
-    def __init__(self):
-        """Nothing seen yet."""
+    def __init__(self) -> None:
+        """Starts with all counts at zero."""
         self.steps = make_counter(0, "steps")
         self.right, self.one_sided = (
             _make_variable(0.0, name) for name in ("right", "one_sided")
@@ -38,14 +38,14 @@ class DiscriminatorMonitor:
             _make_variable(False, name) for name in ("has_won", "has_collapsed")
         )
 
-    def record(self, accuracy):
-        """Takes the answers of one step; runs within it.
+    def record(self, accuracy: tf.Tensor) -> None:
+        """Counts the accuracy of a step; runs in its graph.
 
         Args:
-            accuracy: float32 scalar, the mean of two shares: of truth taken for
-                truth, and of estimates taken for estimates.
+            accuracy: float32 scalar, mean of two shares: truth classified as real,
+                and estimates classified as generated.
         """
-        # Always "true" and always "made" both are right in one half.
+        # Equal answers for all images are right for half of them.
         is_one_sided = tf.abs(accuracy - 0.5) < _TOLERANCE
         steps = self.steps + 1
         right = self.right + accuracy
@@ -62,12 +62,8 @@ class DiscriminatorMonitor:
         ):
             variable.assign(tf.where(is_due, tf.zeros_like(value), value))
 
-    def remarks(self):
-        """What a person should know; each verdict is told once.
-
-        Returns:
-            list of str.
-        """
+    def remarks(self) -> list[str]:
+        """Returns the verdicts as text, each once."""
         remarks = []
         for verdict, what in (
             (
@@ -86,8 +82,8 @@ class DiscriminatorMonitor:
                 verdict.assign(False)
         return remarks
 
-    def tree(self):
-        """The variables as a root of a checkpoint."""
+    def tree(self) -> tf.train.Checkpoint:
+        """Returns the variables as a root of a checkpoint."""
         return tf.train.Checkpoint(
             steps=self.steps,
             right=self.right,
@@ -101,7 +97,7 @@ def _make_variable(value, name):
     return tf.Variable(
         value,
         trainable=False,
-        # All replicas would assign the same.
+        # All replicas assign the same value.
         aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         name=name,
     )

@@ -1,7 +1,10 @@
-"""Opens the model that a checkpoint holds: what validate, freeze and test share."""
+"""Opens the model of a checkpoint, for validate.py, freeze.py and test.py."""
 
 import dataclasses
 import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol, cast
 
 from console import app
 from console.choices import load
@@ -11,16 +14,25 @@ from console.settings import PathName, Settings, option
 from frozen.formats import FrozenFile
 from frozen.upscaler import Upscaler
 from models import MODELS, shipped
+from models.base import Model
 from training import checkpoints
 from training.options import StepOptions, check_heeded
 
-# Where neither flag nor checkpoint says it.
+# The model if neither flag nor checkpoint names it.
 DEFAULT = "eusr"
+
+
+class ScaledModel(app.ScalingModel, Protocol):
+    """A model with known scales; see `models.base.Model`."""
+
+    @property
+    def usable_scales(self) -> tuple[int, ...]:
+        """Scales that the weights were trained at."""
 
 
 @dataclasses.dataclass(frozen=True)
 class CheckpointSettings(Settings):
-    """Which checkpoint to open, and what to take from it."""
+    """The checkpoint to open, and the part of it to restore."""
 
     restore_path: PathName | None = option(
         None,
@@ -34,55 +46,63 @@ class CheckpointSettings(Settings):
         changes="freely",
     )
 
-    def find(self, name):
+    def find(self, name: str | None) -> "CheckpointSettings":
         """Finds the checkpoint.
 
         Args:
-            name: The model's, or None.
+            name: Name of the model; None for the default.
 
         Returns:
-            CheckpointSettings: With the very checkpoint, where these name none that of
-            the weights that ship; without one for a model that needs none.
+            Settings with the prefix of the checkpoint; by default, of the weights in
+            pretrained/. Without a checkpoint for a model that needs none.
 
         Raises:
-            InputError: There is no such checkpoint.
+            InputError: The checkpoint does not exist.
         """
-        path = self.restore_path
+        path: str | None = self.restore_path
         if path is None:
             name = name or DEFAULT
             if not load(MODELS, name, "--model").needs_checkpoint:
                 return self
             path = shipped.find(name)
             say(f"Using the weights that ship: {path}.")
-        # A folder's newest: a training that writes there may soon have a newer one.
-        return dataclasses.replace(self, restore_path=checkpoints.find(path))
+        # Fixes a folder's newest now: a training may write a newer checkpoint.
+        return dataclasses.replace(self, restore_path=PathName(checkpoints.find(path)))
 
-    def open(self, name, options=None):
-        """Opens what `find` found; see `open_model`.
+    def open(
+        self, name: str | None, options: StepOptions | None = None
+    ) -> tuple[Model, int | None]:
+        """Opens the checkpoint that `find` returned; see `open_model`.
 
         Returns:
-            The model, and the step of its checkpoint (None where it says none).
+            The model, and the step of its checkpoint; None without a checkpoint.
         """
         options, path = options or StepOptions(), self.restore_path
-        model = open_model(path, name, self.restore_target, options, self.use_ema)
+        opened = open_model(path, name, self.restore_target, options, self.use_ema)
+        model = cast(Model, opened)  # `find` refuses .pb files.
         check_heeded(model, options)
         return model, None if path is None else checkpoints.read_step(path)
 
 
-def choose_scales(model, given, defaults, path):
-    """The scales to use a model at.
+def choose_scales(
+    model: ScaledModel,
+    given: tuple[int, ...] | None,
+    defaults: Iterable[int] | None,
+    path: Path | str | None,
+) -> tuple[int, ...]:
+    """Chooses the scales to use a model at.
 
     Args:
-        model: A `models.base.Model`.
-        given: By --scales; None where it was not given.
-        defaults: What is meant then, as far as the model was trained at it.
-        path: Of its checkpoint, for the message.
+        model: Model with restored weights.
+        given: Value of --scales; None if it was not given.
+        defaults: Scales if none are given; untrained ones are left out.
+        path: Path of the checkpoint, for the message.
 
     Returns:
-        tuple of int.
+        Scales that the model was trained at.
 
     Raises:
-        InputError: The model has no path for a scale, or its weights never learned it.
+        InputError: The model has no path for a scale, or was not trained at it.
     """
     usable = model.usable_scales
     if given is None:
@@ -98,24 +118,30 @@ def choose_scales(model, given, defaults, path):
     return given
 
 
-def open_model(path, name=None, target=None, options=None, use_ema=True):
-    """Opens what upscales pictures, wherever its weights are.
+def open_model(
+    path: Path | str | None,
+    name: str | None = None,
+    target: str | None = None,
+    options: StepOptions | None = None,
+    use_ema: bool = True,
+) -> Model | Upscaler:
+    """Opens a model of a checkpoint or of a frozen file.
 
         open_model("pretrained/eusr").upscale(image, scale=4)
 
     Args:
-        path: A checkpoint, a folder of some, of which the newest is taken, or a frozen
-            `.pb` file; None for a model that needs none.
-        name: Of the model in the registry; None takes what the checkpoint says.
+        path: A checkpoint, a folder for its newest checkpoint, or a frozen `.pb` file;
+            None for a model without weights.
+        name: Name of the model in the registry; None for the checkpoint's.
         target: Name of the only root to read of a checkpoint; None for all.
-        options: `training.options.StepOptions`; None for the defaults.
-        use_ema: Whether averaged weights are taken, where there are some.
+        options: Options of training steps, with the precision; None for the defaults.
+        use_ema: Whether to read the averaged weights, if there are any.
 
     Returns:
-        A `models.base.Model`; of a `.pb` file a `frozen.upscaler.Upscaler`.
+        The model; an `Upscaler` for a `.pb` file.
 
     Raises:
-        InputError: There is no such model or checkpoint, or they do not fit.
+        InputError: The model or checkpoint does not exist, or they do not fit.
     """
     if path is None:
         return load(MODELS, name, "--model").from_flags()

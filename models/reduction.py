@@ -1,4 +1,4 @@
-"""Halves images within a network: how the x8 pass of 4PP-EUSR comes to x4.
+"""Halves images within a network, for the x8 pass of 4PP-EUSR.
 
 Keras only; see `models.layers`.
 """
@@ -11,18 +11,18 @@ from imaging.imresize import cubic
 ANTIALIAS, LEGACY = "antialias", "legacy"
 REDUCTIONS = (ANTIALIAS, LEGACY)
 
-# Input pixels on each side of the two in the middle of an output pixel.
+# Input pixels on each side of the two central pixels of an output pixel.
 _BORDER = 3
 
 
-def halve(images, reduction=ANTIALIAS):
+def halve(images: keras.KerasTensor, reduction: str = ANTIALIAS) -> keras.KerasTensor:
     """Halves height and width.
 
     Args:
         images: float32 (N, H, W, C), H and W even.
-        reduction: `antialias`: MATLAB's imresize by 1/2, within rounding of
-            `imaging.imresize`. `legacy`: bicubic without antialiasing as TensorFlow 1
-            aligned it, which at a factor of two takes each second row and column.
+        reduction: `antialias`: MATLAB's imresize by 1/2, equal to `imaging.imresize`
+            within rounding. `legacy`: TensorFlow 1's bicubic without antialiasing,
+            which at a factor of two takes every second row and column.
 
     Returns:
         float32 (N, H / 2, W / 2, C).
@@ -35,8 +35,8 @@ def halve(images, reduction=ANTIALIAS):
     taps = cubic((np.arange(2 * _BORDER + 2) - (_BORDER + 0.5)) / 2)
     kernel = np.outer(taps, taps) / taps.sum() ** 2
     kernel = np.repeat(kernel[:, :, None, None], channels, axis=2).astype(np.float32)
-    # One convolution of 8x8: as a pair of 8x1 and 1x8 it would need strides that differ
-    # between rows and columns, which TensorFlow does not have.
+    # One 8x8 convolution: a pair of 8x1 and 1x8 would need different strides for rows
+    # and columns, which TensorFlow does not support.
     return keras.ops.depthwise_conv(
         padded, kernel, strides=2, padding="valid", data_format="channels_last"
     )

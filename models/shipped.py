@@ -1,4 +1,4 @@
-"""The weights that lie in the repository, for whoever names no others."""
+"""The weights in the repository, used when no others are named."""
 
 from pathlib import Path
 
@@ -8,18 +8,18 @@ from training import checkpoints
 FOLDER = Path(__file__).resolve().parents[1] / "pretrained"
 
 
-def find(name):
+def find(name: str) -> str:
     """Finds the weights of a model.
 
     Args:
-        name: Of the model, in the registry.
+        name: Name of the model in the registry.
 
     Returns:
-        str: Their checkpoint; relative to the present folder where it is below that,
-        which is shorter in what is printed.
+        Prefix of the checkpoint; relative, and so shorter in messages, if it is below
+        the current folder.
 
     Raises:
-        InputError: None of this model ship, or they were removed.
+        InputError: There are no weights for this model.
     """
     found = checkpoints.list_checkpoints(FOLDER / name)
     if not found:

@@ -1,21 +1,28 @@
-"""Compares the settings of a checkpoint's network with those that are asked for."""
+"""Compares the settings of a checkpoint's network with the requested settings."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from console.errors import InputError
+from console.settings import Settings
 
 
-def read_settings(prefix, settings_class, values):
-    """Reads what a network was made from.
+def read_settings(
+    prefix: Path | str, settings_class: type[Settings], values: dict[str, Any]
+) -> Settings:
+    """Makes the settings of a checkpoint's network.
 
     Args:
-        prefix: The checkpoint.
-        settings_class: The `console.settings.Settings` that it was made from.
-        values: What the checkpoint says of it: from a field's name to its value.
+        prefix: Prefix of the checkpoint.
+        settings_class: Class of the settings.
+        values: From a field's name to the value in the checkpoint.
 
     Returns:
-        One of the class.
+        Object of `settings_class`.
 
     Raises:
-        InputError: There cannot be such a network.
+        InputError: The values are invalid.
     """
     try:
         return settings_class.from_stored(values)
@@ -26,15 +33,15 @@ def read_settings(prefix, settings_class, values):
         ) from error
 
 
-def check_given(prefix, settings):
-    """Refuses flags that differ from what a checkpoint says of its network.
+def check_given(prefix: Path | str, settings: Settings) -> None:
+    """Refuses flags that differ from the settings of a checkpoint's network.
 
     Args:
-        prefix: The checkpoint.
-        settings: As `read_settings` returns them.
+        prefix: Prefix of the checkpoint.
+        settings: Result of `read_settings`.
 
     Raises:
-        InputError: One was given with another value.
+        InputError: A flag was given with another value.
     """
     given = settings.given()
     for flag, field in settings.options().items():
@@ -47,20 +54,22 @@ def check_given(prefix, settings):
             )
 
 
-def check_same(prefix, settings, wanted, but=()):
-    """Refuses a checkpoint of another network than the one that is to be trained.
+def check_same(
+    prefix: Path | str, settings: Settings, wanted: Settings, but: Sequence[str] = ()
+) -> None:
+    """Refuses a checkpoint of another network than the trained one.
 
-    Weights alone would not tell: a deeper network has all that a shallower one asks
-    for.
+    Weights alone do not suffice to tell: a deeper network has all weights of a
+    shallower one.
 
     Args:
-        prefix: The checkpoint.
-        settings: As `read_settings` returns them.
-        wanted: Those of the network to be trained.
+        prefix: Prefix of the checkpoint.
+        settings: Result of `read_settings`.
+        wanted: Settings of the trained network.
         but: Names of fields that may differ.
 
     Raises:
-        InputError: With the flags that fit.
+        InputError: They differ; the message names the flags that fit.
     """
     misfits = []
     for flag, field in settings.options().items():

@@ -1,34 +1,41 @@
-"""Weights of the original TensorFlow 1 code: its names, and reading its checkpoints.
+"""Weights of the original TensorFlow 1 code: its names and its checkpoints.
 
 `tf.layers` numbered the convolutions of each variable scope in the order of their
-making (`conv2d`, `conv2d_1`, ...), so the order below is the order of the network.
+creation (`conv2d`, `conv2d_1`, ...), so the order below is the order of the network.
 """
 
 import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from console.errors import InputError, name_some
+from models.discriminator import Discriminator
+from models.generator import Generator
 from training import checkpoints
+from training.optimizer import GuardedAdam
 
 _FIRST = "generator/first_conv/conv2d/kernel"
 
-# Of Adam's two betas; below the least, float32 does not tell steps apart.
+# Powers of Adam's two betas; below the least, float32 cannot tell steps apart.
 _POWERS = ("beta1_power", "beta2_power")
 _LEAST_POWER, _MANY_STEPS = 1e-30, 1_000_000
 
 
-def is_tf1(prefix):
+def is_tf1(prefix: Path | str) -> bool:
     """Whether a checkpoint was written by the TF1 code."""
     return checkpoints.open_reader(prefix).has_tensor(_FIRST)
 
 
-def of_generator(generator):
+def of_generator(generator: Generator) -> dict[str, keras.layers.Layer]:
     """Pairs each convolution of the network with its name in the TF1 code.
 
     Args:
-        generator: A `models.generator.Generator`.
+        generator: Network to name.
 
     Returns:
         dict: From a name without `/kernel` and `/bias` to a Keras layer.
@@ -59,20 +66,19 @@ def _of_module(module):
     return [*_of_blocks(module.blocks), module.last]
 
 
-def read_architecture(prefix):
+def read_architecture(prefix: Path | str) -> dict[str, Any]:
     """Reads the network's sizes from the shapes of its weights.
 
-    The RGB mean was a flag of the TF1 code and is not in its files; the default is
-    taken.
+    The RGB mean was a flag of the TF1 code and is not in its files.
 
     Args:
-        prefix: The checkpoint.
+        prefix: Prefix of the checkpoint.
 
     Returns:
         dict: Fields of `models.generator_settings.Architecture`.
 
     Raises:
-        InputError: It is no checkpoint of the TF1 code's generator.
+        InputError: It is not a checkpoint of the TF1 code's generator.
     """
     shapes = checkpoints.open_reader(prefix).get_variable_to_shape_map()
     if _FIRST not in shapes:
@@ -87,14 +93,14 @@ def read_architecture(prefix):
             f"wrote, or one of the TF1 code, with {_FIRST}."
         )
     start = "generator/initial_blocks/x"
-    scales = {n[len(start) :].split("/")[0] for n in shapes if n.startswith(start)}
-    is_known = scales and all(scale.isdecimal() for scale in scales)
+    names = {n[len(start) :].split("/")[0] for n in shapes if n.startswith(start)}
+    is_known = names and all(name.isdecimal() for name in names)
     if not is_known or len(shapes[_FIRST]) != 4:
         raise InputError(
             f"{prefix}: damaged, or not the TF1 code's: its {_FIRST} has the shape "
-            f"{shapes[_FIRST]}, its scales are {name_some(sorted(scales)) or 'none'}."
+            f"{shapes[_FIRST]}, its scales are {name_some(sorted(names)) or 'none'}."
         )
-    scales = sorted(map(int, scales))
+    scales = sorted(map(int, names))
     return {
         "model_scales": tuple(scales),
         "conv_features": shapes[_FIRST][-1],
@@ -106,16 +112,16 @@ def read_architecture(prefix):
 
 
 def _count_blocks(shapes, scope):
-    """Blocks in a residual module: two convolutions each, and one at its end."""
+    """Counts a residual module's blocks: two convolutions each, and one at the end."""
     names = [name for name in shapes if name.startswith(scope)]
     return (sum(name.endswith("/kernel") for name in names) - 1) // 2
 
 
-def of_discriminator(discriminator):
+def of_discriminator(discriminator: Discriminator) -> dict[str, keras.layers.Layer]:
     """Pairs each layer of the discriminator with its name in the TF1 code.
 
     Args:
-        discriminator: A `models.discriminator.Discriminator`.
+        discriminator: Network to name.
 
     Returns:
         dict: From a name without `/kernel` and `/bias` to a Keras layer.
@@ -129,34 +135,38 @@ def of_discriminator(discriminator):
     return layers
 
 
-def restore(prefix, layers):
+def restore(prefix: Path | str, layers: Mapping[str, keras.layers.Layer]) -> None:
     """Reads weights of a TF1 checkpoint.
 
     Args:
-        prefix: The checkpoint.
-        layers: As `of_generator` and `of_discriminator` return them; the checkpoint
-            may hold more.
+        prefix: Prefix of the checkpoint.
+        layers: Result of `of_generator` or `of_discriminator`, or both; the
+            checkpoint may hold more.
 
     Raises:
-        InputError: A weight is missing or of another shape; nothing is changed.
+        InputError: A weight is missing or has another shape; nothing is changed.
     """
     _assign(prefix, _name_variables(layers))
 
 
-def restore_moments(prefix, layers, optimizers):
-    """Reads what Adam remembers from a TF1 checkpoint.
+def restore_moments(
+    prefix: Path | str,
+    layers: Mapping[str, keras.layers.Layer],
+    optimizers: Sequence[GuardedAdam],
+) -> int | None:
+    """Reads Adam's moments of a TF1 checkpoint.
 
     Args:
-        prefix: The checkpoint.
-        layers: As of `restore`.
-        optimizers: `training.optimizer.GuardedAdam`s of these layers' variables.
+        prefix: Prefix of the checkpoint.
+        layers: See `restore`.
+        optimizers: Optimizers of these layers' variables.
 
     Returns:
-        int: Steps that they took; None where the checkpoint holds no moments of them,
-        and nothing is changed.
+        Steps that the optimizers took; None if the checkpoint holds no moments of
+        these variables, and nothing is changed.
 
     Raises:
-        InputError: One is of another shape; nothing is changed.
+        InputError: A moment has another shape; nothing is changed.
     """
     reader = checkpoints.open_reader(prefix)
     moments = _name_moments(layers, optimizers)
@@ -171,13 +181,17 @@ def restore_moments(prefix, layers, optimizers):
     return steps
 
 
-def write(prefix, layers, optimizers=()):
+def write(
+    prefix: Path | str,
+    layers: Mapping[str, keras.layers.Layer],
+    optimizers: Sequence[GuardedAdam] = (),
+) -> None:
     """Writes a checkpoint that the TF1 code's `Saver` reads.
 
     Args:
-        prefix: What its files' names begin with; the folder is there.
-        layers: As of `restore`.
-        optimizers: As of `restore_moments`; none for weights alone.
+        prefix: Prefix of the files, in an existing folder.
+        layers: See `restore`.
+        optimizers: See `restore_moments`; empty for weights only.
     """
     values = _collect_values(layers, optimizers)
     tf.raw_ops.SaveV2(
@@ -188,11 +202,20 @@ def write(prefix, layers, optimizers=()):
     )
 
 
-def check_same(prefix, layers, optimizers=()):
-    """Holds what `write` wrote against what it was to write, bit by bit.
+def check_same(
+    prefix: Path | str,
+    layers: Mapping[str, keras.layers.Layer],
+    optimizers: Sequence[GuardedAdam] = (),
+) -> None:
+    """Compares a checkpoint with the values that `write` got, bit by bit.
+
+    Args:
+        prefix: See `write`.
+        layers: See `write`.
+        optimizers: See `write`.
 
     Raises:
-        RuntimeError: Something differs.
+        RuntimeError: A value differs.
     """
     reader = checkpoints.open_reader(prefix)
     for name, value in _collect_values(layers, optimizers).items():
@@ -201,11 +224,11 @@ def check_same(prefix, layers, optimizers=()):
 
 
 def _collect_values(layers, optimizers):
-    """From a name in the TF1 code to an array, in the order of the names."""
+    """Returns arrays by their names in the TF1 code, sorted by name."""
     variables = _name_variables(layers) | _name_moments(layers, optimizers)
     values = {name: variable.numpy() for name, variable in variables.items()}
     for optimizer in optimizers[:1]:
-        # One more than the steps: TF1 multiplies after it has used them.
+        # One more than the steps: TF1 multiplies the powers after their use.
         steps = int(optimizer.iterations.numpy()) + 1
         for name, beta in zip(_POWERS, _betas(optimizer), strict=True):
             values[name] = np.asarray(beta**steps, np.float32)
@@ -213,7 +236,7 @@ def _collect_values(layers, optimizers):
 
 
 def _name_variables(layers):
-    """From a variable's name in the TF1 code to the Keras variable."""
+    """Returns Keras variables by their names in the TF1 code."""
     return {
         f"{name}/{part}": getattr(layer, part)
         for name, layer in layers.items()
@@ -222,7 +245,7 @@ def _name_variables(layers):
 
 
 def _name_moments(layers, optimizers):
-    """The same of Adam's moments, of the variables that it moves."""
+    """Returns Adam's moments by their names in the TF1 code."""
     names = {v.path: name for name, v in _name_variables(layers).items()}
     moments = {}
     for optimizer in optimizers:
@@ -236,7 +259,7 @@ def _assign(prefix, variables):
     """Reads tensors into variables, all or none.
 
     Raises:
-        InputError: One is missing or of another shape.
+        InputError: A tensor is missing or has another shape.
     """
     reader = checkpoints.open_reader(prefix)
     shapes = reader.get_variable_to_shape_map()
@@ -258,9 +281,9 @@ def _betas(optimizer):
 
 
 def _to_steps(powers, optimizer):
-    """Steps from the powers of Adam's betas, which TF1 keeps in their place."""
+    """Computes the steps from the powers of Adam's betas, which TF1 stores."""
     for power, beta in zip(powers, _betas(optimizer), strict=True):
         if power > _LEAST_POWER:
             return max(0, round(math.log(power) / math.log(beta)) - 1)
-    # So many that the moments' bias is gone: how many exactly does not matter.
+    # Enough to remove the bias of the moments; the exact number does not matter.
     return _MANY_STEPS

@@ -1,21 +1,29 @@
 """Restores a model from a checkpoint of the original TensorFlow 1 code."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from console.errors import InputError
 from console.progress import say
 from models import tf1_names
 from training import checkpoints
 
+if TYPE_CHECKING:  # It imports this module.
+    from models.generator_model import GeneratorModel
 
-def restore(model, prefix, target=None):
-    """Reads weights, and the moments of Adam where all is read and they are there.
+
+def restore(
+    model: "GeneratorModel", prefix: Path | str, target: str | None = None
+) -> None:
+    """Reads weights and, if `target` is None, the moments of Adam, if stored.
 
     Args:
-        model: A `models.generator_model.GeneratorModel`.
-        prefix: A checkpoint of the TF1 code.
+        model: Model whose variables are assigned.
+        prefix: Prefix of a checkpoint of the TF1 code.
         target: Name of the only root to read; None for all.
 
     Raises:
-        InputError: There is no such root, or it does not fit.
+        InputError: The root does not exist, or does not fit.
     """
     layers = model.tf1_layers()
     if target is not None:

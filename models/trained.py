@@ -1,48 +1,65 @@
-"""What all models that are trained share: a model adds its network and its loss."""
+"""Base of the trained models: a subclass adds its network and its loss."""
 
 import dataclasses
 import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
 
 import keras
 import tensorflow as tf
 
 from console.errors import InputError
+from console.settings import Settings
 from models import stored
 from models.base import Model
 from models.compiled import compile_part
+from models.generator_settings import Training
+from models.layers import UpscalingNetwork
 from training import checkpoints
-from training.options import POLICIES
+from training.optimizer import GuardedAdam
+from training.options import POLICIES, StepOptions
 from training.replicas import count_replicas
 from training.schedule import Schedule
 from training.trained import Trained
+from upscaling.tiles import Stage
 
 GENERATOR = "generator"
 
 
 class TrainedModel(Trained, Model):
-    """A model of one network that makes pictures, and of others that train it.
+    """A model with a generator, and possibly other networks for its training.
 
-    A subclass has `network_class`, and its own `loss` if that is not the usual one.
-    Its settings, as of `settings_classes`, are what its network is made from and, with
-    the fields of `models.generator_settings.Training`, how it is trained.
+    A subclass sets `network_class`, and overrides `loss` if it differs. Its
+    `settings_classes` are the settings of the network and the settings of the
+    training, which have the fields of `models.generator_settings.Training`.
 
     Attributes:
-        network_class: A `models.layers.UpscalingNetwork`, made from `architecture` and
+        network_class: Makes a `models.layers.UpscalingNetwork` from `architecture` and
             the Keras dtype policy of its inner layers.
-        architecture: What the networks are made from, a dataclass.
-        training: How it is trained; None for a model that only upscales.
-        generator: The network that makes pictures.
+        architecture: Settings of the network, a dataclass.
+        training: Settings of the training; None for a model that only upscales.
+        generator: The network that upscales.
     """
 
     main = GENERATOR
+    network_class: Callable[..., UpscalingNetwork]
+    architecture: Settings
+    training: Training | None
+    generator: UpscalingNetwork
 
-    def __init__(self, architecture, training=None, options=None):
-        """Makes the generator, and what trains it if it is to be trained.
+    def __init__(
+        self,
+        architecture: Settings,
+        training: Training | None = None,
+        options: StepOptions | None = None,
+    ) -> None:
+        """Makes the generator, and its optimizer for training.
 
         Args:
             architecture: See the class.
-            training: Likewise; None for a model that only upscales.
-            options: A `StepOptions`; None for the defaults.
+            training: See the class.
+            options: Options of the training step; None for the defaults.
         """
         super().__init__(dataclasses.asdict(architecture), options)
         self.architecture, self.training = architecture, training
@@ -53,18 +70,18 @@ class TrainedModel(Trained, Model):
             self.keep_average(self.make_generator)
 
     @classmethod
-    def read_settings(cls, prefix, arguments):
-        """Reads what the network of a checkpoint was made from.
+    def read_settings(cls, prefix: Path | str, arguments: dict[str, Any] | None) -> Any:
+        """Reads the settings of a checkpoint's network.
 
         Args:
-            prefix: As of `Model.from_checkpoint`.
-            arguments: Likewise.
+            prefix: See `Model.from_checkpoint`.
+            arguments: See `Model.from_checkpoint`.
 
         Returns:
-            Of the first of `settings_classes`.
+            Object of the first class of `settings_classes`.
 
         Raises:
-            InputError: It holds no such network.
+            InputError: The checkpoint holds no such network.
         """
         if arguments is None:
             raise InputError(
@@ -75,14 +92,19 @@ class TrainedModel(Trained, Model):
         return stored.read_settings(prefix, made_from, arguments["architecture"])
 
     @classmethod
-    def from_checkpoint(cls, prefix, arguments, options=None):
+    def from_checkpoint(
+        cls,
+        prefix: Path | str,
+        arguments: dict[str, Any] | None,
+        options: StepOptions | None = None,
+    ) -> Self:
         """See `Model.from_checkpoint`."""
         architecture = cls.read_settings(prefix, arguments)
         stored.check_given(prefix, architecture)
         return cls(architecture, options=options)
 
     @classmethod
-    def read_architecture(cls, prefix):
+    def read_architecture(cls, prefix: Path | str) -> dict[str, Any]:
         """See `Model.read_architecture`."""
         architecture = cls.read_settings(prefix, checkpoints.describe(prefix))
         return {
@@ -90,16 +112,16 @@ class TrainedModel(Trained, Model):
             for flag, field in architecture.options().items()
         }
 
-    def make_generator(self):
-        """Makes the network, with all weights that it will have."""
+    def make_generator(self) -> UpscalingNetwork:
+        """Makes the network with all its weights."""
         policy = POLICIES[self.options.precision]
         generator = self.network_class(self.architecture, policy)
         if not generator.built:
             generator.build()
         return generator
 
-    def loss(self, lr, hr, scale):
-        """What is minimised, for a model with one loss: the mean absolute error.
+    def loss(self, lr: tf.Tensor, hr: tf.Tensor, scale: int) -> tf.Tensor:
+        """Computes the loss of a model with one loss: the mean absolute error.
 
         Args:
             lr: float32 (N, P, P, 3), RGB in [0, 255].
@@ -112,32 +134,30 @@ class TrainedModel(Trained, Model):
         sr = self.generator(lr, scale=scale)
         return tf.reduce_mean(keras.losses.mean_absolute_error(hr, sr))
 
-    def trained_variables(self, scale):
-        """What moves in a step of one scale.
-
-        Returns:
-            dict: From a name of `optimizers` to a list of Keras variables.
-        """
+    def trained_variables(self, scale: int) -> dict[str, list[keras.Variable]]:
+        """Returns the variables that a step updates, by names of `optimizers`."""
         return {GENERATOR: self.generator.path_variables(scale)}
 
-    def draw(self):
-        """What is random in a step beside its batch; `differentiate` is given it."""
+    def draw(self) -> tuple:
+        """Draws the random arguments of `differentiate`, passed after `scale`."""
         return ()
 
-    def differentiate(self, lr, hr, scale, loss_scale):
-        """Losses and gradients of this replica's share of a batch.
+    def differentiate(
+        self, lr: tf.Tensor, hr: tf.Tensor, scale: int, loss_scale: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], list[list[tf.Tensor]]]:
+        """Computes losses and gradients of this replica's part of a batch.
 
         Args:
-            lr: As of `loss`.
-            hr: Likewise.
-            scale: Likewise.
-            loss_scale: float32 scalar, by which losses are multiplied before they are
+            lr: See `loss`.
+            hr: See `loss`.
+            scale: See `loss`.
+            loss_scale: float32 scalar, multiplies losses before they are
                 differentiated.
 
         Returns:
-            values: dict from a name to a float32 scalar, a share of the whole batch's:
-                `loss` is minimised.
-            gradients: For each of `trained_variables` a list of its gradients.
+            values: dict from a name to a float32 scalar, this replica's share of the
+                batch's value; `loss` is minimised.
+            gradients: List of gradients for each entry of `trained_variables`.
         """
         variables = self.trained_variables(scale)[GENERATOR]
         with tf.GradientTape() as tape:
@@ -145,7 +165,9 @@ class TrainedModel(Trained, Model):
             scaled = loss * loss_scale
         return {"loss": loss}, [tape.gradient(scaled, [v.value for v in variables])]
 
-    def train_step(self, lr, hr, scale):
+    def train_step(
+        self, lr: tf.Tensor, hr: tf.Tensor, scale: int
+    ) -> dict[str, tf.Tensor]:
         """See `Model.train_step`."""
         lr, hr = tf.cast(lr, tf.float32), tf.cast(hr, tf.float32)
         differentiate = functools.partial(
@@ -153,28 +175,27 @@ class TrainedModel(Trained, Model):
         )
         return self.apply_step(differentiate, self.trained_variables(scale))
 
-    def add_optimizer(self, root, learning_rate):
-        """Makes the Adam that trains one of the networks.
+    def add_optimizer(self, root: str, learning_rate: float) -> None:
+        """Makes the optimizer of a network.
 
         Args:
-            root: Its name in `networks`.
-            learning_rate: At step 0.
+            root: Name of the network in `networks`.
+            learning_rate: Learning rate at step 0.
         """
         variables = self.networks[root].trainable_variables
         self.optimizers[root] = self.make_optimizer(
             self.training, learning_rate, variables
         )
 
-    def make_optimizer(self, training, learning_rate, variables):
-        """Makes Adam as models are trained with.
+    def make_optimizer(
+        self, training: Training, learning_rate: float, variables: list[keras.Variable]
+    ) -> GuardedAdam:
+        """Makes Adam with the models' epsilon and learning rate schedule.
 
         Args:
-            training: How the rate falls.
-            learning_rate: At step 0.
-            variables: What it trains.
-
-        Returns:
-            training.optimizer.GuardedAdam.
+            training: Settings of the schedule.
+            learning_rate: Learning rate at step 0.
+            variables: Variables to train.
         """
         schedule = Schedule(
             learning_rate,
@@ -185,49 +206,57 @@ class TrainedModel(Trained, Model):
         )
         return self.make_adam(schedule, variables, epsilon=1e-8)
 
-    def parts(self, scale):
-        """See `Model.parts`: with the averaged weights, where there are some."""
+    def parts(self, scale: int) -> list[Stage]:
+        """See `Model.parts`: with the averaged weights, if there are any."""
         generator = self.average or self.generator
         return [
-            # A partial: TensorFlow warns of a line that is traced again and again.
+            # A partial: TensorFlow warns when it traces the same line repeatedly.
             dataclasses.replace(part, run=functools.partial(_to_float32, part.run))
             for part in generator.parts(scale)
         ]
 
     @functools.cache  # noqa: B019 - as many entries as scales, and models live long
-    def stages(self, scale):
+    def stages(self, scale: int) -> list[Stage]:
         """See `Model.stages`."""
         return list(map(compile_part, self.parts(scale)))
 
-    def check_run(self, max_steps, lr_patch_size):
+    def check_run(self, max_steps: int, lr_patch_size: int) -> None:
         """See `Model.check_run`."""
         self.training.warn_of_zero(max_steps)
 
-    def restore(self, prefix, target=None, resume=False, use_ema=True):
-        """See `Model.restore`; the running average follows what was read."""
+    def restore(
+        self,
+        prefix: Path | str,
+        target: str | None = None,
+        resume: bool = False,
+        use_ema: bool = True,
+    ) -> None:
+        """See `Model.restore`; restarts the running average from the weights."""
         if target in (None, GENERATOR):
             self.check_network(prefix, resume)
         self.read_weights(prefix, target, resume, use_ema)
         self._restart_average(prefix, resume)
 
-    def check_network(self, prefix, resume):
+    def check_network(self, prefix: Path | str, resume: bool) -> None:
         """Refuses a checkpoint of another network.
 
         Args:
-            prefix: The checkpoint.
-            resume: As of `restore`.
+            prefix: Prefix of the checkpoint.
+            resume: See `restore`.
 
         Raises:
-            InputError: With the flags that fit.
+            InputError: The networks differ; the message names the flags that fit.
         """
         theirs = self.read_settings(prefix, checkpoints.describe(prefix))
         stored.check_same(prefix, theirs, self.architecture)
 
-    def read_weights(self, prefix, target, resume, use_ema):
-        """Reads what `restore` is asked for from a checkpoint that fits."""
+    def read_weights(
+        self, prefix: Path | str, target: str | None, resume: bool, use_ema: bool
+    ) -> None:
+        """Reads the weights that `restore` needs from a checkpoint that fits."""
         super().restore(prefix, target, resume, use_ema)
 
 
 def _to_float32(run, x):
-    """Tensors between the parts of a network are float32 at any precision."""
+    """Runs a part and casts to float32, the dtype between parts at any precision."""
     return tf.cast(run(x), tf.float32)

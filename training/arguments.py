@@ -1,41 +1,45 @@
-"""What a run was started with: kept beside it, and compared when it goes on."""
+"""The arguments of a run: stored in its folder, compared when it is resumed."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from console.errors import InputError
 from console.files import written_whole
 from console.progress import say
 
 ARGUMENTS = "arguments.json"
-# Of a checkpoint's arguments: the scales that its weights were ever trained at.
+# Key in a checkpoint's arguments: scales that its weights were trained at.
 LEARNED = "learned_scales"
 
 
-def add_learned(before, scales):
-    """The scales that weights were ever trained at, with those of a run.
+def add_learned(
+    before: Iterable[int] | None, scales: Iterable[int]
+) -> list[int] | None:
+    """Adds the scales of a run to the scales that weights were trained at.
 
     Args:
-        before: Those of what the run starts from: None where they are not known.
-        scales: The run's.
+        before: Scales of the weights that the run starts from; None if unknown.
+        scales: Scales of the run.
 
     Returns:
-        list of int; None where they are not known.
+        Sorted scales; None if unknown.
     """
     return None if before is None else sorted({*before, *scales})
 
 
-def write_arguments(path, arguments):
-    """Writes what a run was started with, for people and for a resume."""
+def write_arguments(path: Path | str, arguments: dict[str, Any]) -> None:
+    """Writes the arguments of a run, for people and for resuming."""
     with written_whole(path) as aside:
         aside.write_text(json.dumps(arguments, indent=2, sort_keys=True) + "\n")
 
 
-def read_arguments(path):
-    """Reads what a run was last started with; empty where there is no file.
+def read_arguments(path: Path | str) -> dict[str, Any]:
+    """Reads the arguments of a run's last start; empty if there is no file.
 
     Raises:
-        InputError: It is there but damaged.
+        InputError: The file is damaged.
     """
     path = Path(path)
     if not path.exists():
@@ -46,31 +50,38 @@ def read_arguments(path):
             return arguments
         error = "no JSON object"
     except ValueError as raised:
-        error = raised
+        error = str(raised)
     raise InputError(f"{path}: damaged ({error}); restore or remove it.")
 
 
-def check_same_run(run, before, arguments, changes, anew="--restart", more=""):
-    """Refuses to go on with a run under other arguments than it was started with.
+def check_same_run(
+    run: Path | str,
+    before: dict[str, Any],
+    arguments: dict[str, Any],
+    changes: dict[str, str],
+    anew: str | None = "--restart",
+    more: str = "",
+) -> None:
+    """Refuses to resume a run with other arguments.
 
     Args:
-        run: Where the run is, for the message.
-        before: Its arguments at its last start; empty where they are not known.
-        arguments: From a flag's name to its value, as of this start.
-        changes: From a name to whether it may differ: as of
-            `console.settings.list_changes`. One that is not there may not.
-        anew: The flag that begins anew; None where there is none.
-        more: Flags by which another run goes on from where this one is.
+        run: Path of the run, for the message.
+        before: Arguments of its last start; empty if unknown.
+        arguments: Arguments of this start, from a flag's name to its value.
+        changes: Whether a flag may differ, by its name; see
+            `console.settings.list_changes`. Other flags may not.
+        anew: Flag that starts the run again; None if there is none.
+        more: Flags with which another run continues from this one.
 
     Raises:
-        InputError: Another argument differs; all that differ are named.
+        InputError: Arguments differ that may not; the message names all of them.
     """
     differing = {
         name: f"{_name_argument(name)} was {before[name]} and is {arguments[name]}"
         for name in sorted(set(before) & set(arguments))
         if before[name] != arguments[name] and changes.get(name) != "freely"
     }
-    if "scales" in differing:  # The images are known by their sizes at each.
+    if "scales" in differing:  # The data set's name depends on the scales.
         differing.pop("data_set", None)
     said = [differing.pop(name) for name in [*differing] if changes.get(name) == "said"]
     if differing:

@@ -1,32 +1,42 @@
-"""A running average of the weights, which often measures better than the last."""
+"""A running average of the weights, which often has better metrics."""
 
+from collections.abc import Sequence
+
+import keras
 import tensorflow as tf
 
 from training.replicas import update_each
 
 
-def start(averages, weights):
-    """Begins with the weights themselves.
+def start(
+    averages: Sequence[keras.Variable], weights: Sequence[keras.Variable]
+) -> None:
+    """Sets the averages to the weights.
 
     Args:
-        averages: Keras variables.
-        weights: As many, of the same shapes.
+        averages: Variables to assign.
+        weights: Variables of the same number and shapes.
     """
     for average, weight in zip(averages, weights, strict=True):
         average.assign(weight)
 
 
-def follow(averages, weights, decay, is_finite):
-    """Moves the averages towards the weights; call it in a replica, within a step.
+def follow(
+    averages: Sequence[keras.Variable],
+    weights: Sequence[keras.Variable],
+    decay: float,
+    is_finite: tf.Tensor,
+) -> None:
+    """Updates the averages; call it in a replica, within a step.
 
-    All of them move, also those that the step did not train, so that the average is
-    one over time and not over a path's own steps.
+    All averages are updated, also of weights that the step did not train, so they are
+    averages over all steps.
 
     Args:
-        averages: Keras variables.
-        weights: As many, of the same shapes.
-        decay: How much of the average stays, in [0, 1).
-        is_finite: bool scalar; if not, nothing moves.
+        averages: Variables to update.
+        weights: Variables of the same number and shapes.
+        decay: Share of the average that stays, in [0, 1).
+        is_finite: bool scalar; if False, nothing changes.
     """
     rate = (1.0 - decay) * tf.cast(is_finite, tf.float32)
     update_each(

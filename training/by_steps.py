@@ -2,74 +2,92 @@
 
 import functools
 import math
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import tensorflow as tf
 
 from console.progress import say, warn
 from training.checkpoint_writer import CheckpointWriter
+from training.protocols import Trainable, Validation
 from training.run_folder import BEST
 from training.summaries import Summaries
 
+if TYPE_CHECKING:  # It imports this module.
+    from training.loop import Loop
+
+
+class LoggedModel(Trainable, Protocol):
+    """A model for these hooks; see `models.base.Model`."""
+
+    def pictures(self, lr: tf.Tensor, scale: int) -> dict[str, tf.Tensor]:
+        """Returns pictures for TensorBoard."""
+
+    def remarks(self) -> list[str]:
+        """Returns warnings about the training."""
+
+    def learning_rates(self) -> dict[str, float]:
+        """Returns learning rates by name."""
+
 
 class BySteps:
-    """What `training.loop.Loop` calls, of a run that is as long as --max_steps says.
+    """Hooks of `training.loop.Loop` for a run of --max_steps steps.
 
-    A run that counts otherwise has hooks with the same methods.
+    See `training.protocols.Hooks`.
     """
 
-    def __init__(self, loop, validation=None):
-        """Takes the loop.
+    def __init__(self, loop: "Loop", validation: Validation | None = None) -> None:
+        """Stores the loop.
 
         Args:
-            loop: `training.loop.Loop`.
-            validation: See there.
+            loop: Loop that calls the hooks.
+            validation: See `Loop`.
         """
-        self.loop, self.model, self.settings = loop, loop.model, loop.settings
-        self.validation = validation
+        self.loop, self.settings, self.validation = loop, loop.settings, validation
+        self.model = cast(LoggedModel, loop.model)
         self.summaries = Summaries(loop.folder, self.model.step)
 
     @functools.cached_property
-    def best_writer(self):
-        """What writes the best checkpoint; made when there is one."""
+    def best_writer(self) -> CheckpointWriter:
+        """Writer of the best checkpoint, made at its first use."""
         return CheckpointWriter(self.model.roots(), self.loop.folder / BEST, 1)
 
-    def begin(self):
-        """Validates first where an earlier start was stopped before it."""
+    def begin(self) -> None:
+        """Validates if an earlier start was stopped before a due validation."""
         self._validate_if_due(self.model.step)
 
-    def is_look_due(self, done):
-        """Whether the host looks at a step's values, for which it has to wait."""
+    def is_look_due(self, done: int) -> bool:
+        """Whether the host reads a step's values, for which it has to wait."""
         return done % self.settings.log_freq == 0
 
-    def after_step(self, done, batch, values):
-        """Logs, shows, validates and saves, each where it is due.
+    def after_step(self, done: int, batch: Any, values: dict[str, tf.Tensor]) -> None:
+        """Logs, writes summaries, validates and saves, if due.
 
         Args:
             done: Steps done.
-            batch: What the last of them was made of.
-            values: What it returned.
+            batch: `dataloaders.paired.Batch` of the last step.
+            values: Result of the last step.
         """
         if self.loop.team.is_chief:
             if self.is_look_due(done):
                 self._log(done, batch.scale, values)
-            # The first one shows at once that all is as it should be.
+            # Also the first step, to show early that everything is right.
             if done == 1 or done % self.settings.summary_freq == 0:
                 self._summarise(done, batch, values)
-        # Before the save, so that a checkpoint knows the best that it has to beat.
+        # Before the save, so that the checkpoint contains the best value so far.
         if not self.loop.is_to_stop:
             self._validate_if_due(done)
         if done % self.settings.save_freq == 0:
             self.loop.save()
 
-    def is_complete(self):
-        """Whether nothing is left to be done."""
+    def is_complete(self) -> bool:
+        """Whether all steps are done."""
         return self.model.step >= self.settings.max_steps
 
-    def save(self, checkpoint_writer):
-        """Writes a checkpoint of the present step."""
+    def save(self, checkpoint_writer: CheckpointWriter) -> None:
+        """Writes a checkpoint of the current step."""
         say(f"Saved {checkpoint_writer.save(self.model.step)}")
 
-    def close(self):
+    def close(self) -> None:
         """Closes files."""
         self.summaries.close()
 
@@ -91,7 +109,7 @@ class BySteps:
             warn(remark)
 
     def _summarise(self, done, batch, losses):
-        """Writes the step to TensorBoard."""
+        """Writes a step to TensorBoard."""
         scalars = {
             **{name: float(loss) for name, loss in losses.items()},
             **self.model.learning_rates(),
@@ -105,7 +123,7 @@ class BySteps:
         self.summaries.write(done, batch.scale, scalars, pictures)
 
     def _validate_if_due(self, done):
-        """Measures the model, if that is due after a step and not done yet."""
+        """Validates if it is due after a step and not done yet."""
         if (
             self.validation is not None
             and done > 0
@@ -115,14 +133,14 @@ class BySteps:
             self._validate(done)
 
     def _validate(self, done):
-        """Measures the model and keeps the best checkpoint; the others wait."""
+        """Measures the model on the chief and keeps the best checkpoint."""
         self.loop.check_finite()
         if not self.loop.team.is_chief:
             return
         measured = self.validation(self.loop.is_asked_to_stop)
         if measured is None:
             say(f"Stopped validating at step {done}; it comes first when going on.")
-            if self.loop.team.workers == 1:  # Several agree in their next steps.
+            if self.loop.team.workers == 1:  # Several workers agree in later steps.
                 self.loop.agreement.ask(True)
             return
         state, images = self.model.state, self.validation.describe()

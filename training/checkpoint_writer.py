@@ -3,7 +3,9 @@
 import contextlib
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 from google.protobuf import text_format
@@ -15,13 +17,13 @@ from training import checkpoints
 
 
 @contextlib.contextmanager
-def writing(path):
-    """Turns what TensorFlow raises about a full disk into what Python would.
+def writing(path: Path | str) -> Iterator[None]:
+    """Converts TensorFlow's errors about a full disk to `OSError`.
 
-    TensorFlow's own lines about it, which would stand before ours, are dropped.
+    Drops the lines that TensorFlow prints about it.
 
     Args:
-        path: What is written, for the message.
+        path: Path that is written, for the message.
 
     Raises:
         OSError: The disk is full or read-only.
@@ -34,15 +36,17 @@ def writing(path):
 
 
 class CheckpointWriter:
-    """Writes a run's checkpoints and keeps the last few of them."""
+    """Writes the checkpoints of a run and keeps the last of them."""
 
-    def __init__(self, roots, folder, max_to_keep):
+    def __init__(
+        self, roots: dict[str, Any], folder: Path | str, max_to_keep: int
+    ) -> None:
         """Makes the folder.
 
         Args:
             roots: From a root's name to its tree.
-            folder: Where to write.
-            max_to_keep: How many checkpoints are kept.
+            folder: Folder of the checkpoints.
+            max_to_keep: Number of checkpoints to keep.
         """
         self.folder = Path(folder)
         self._remove_leftovers()
@@ -54,7 +58,7 @@ class CheckpointWriter:
             checkpoint_name=checkpoints.PREFIX,
         )
 
-    def save(self, step):
+    def save(self, step: int) -> str:
         """Writes `model.ckpt-<step>` and returns its prefix.
 
         Raises:
@@ -71,7 +75,7 @@ class CheckpointWriter:
 
     @staticmethod
     def _mend_list(folder):
-        """Makes TensorFlow's list of checkpoints hold those that are there."""
+        """Makes TensorFlow's list of checkpoints match the files."""
         there = [str(prefix) for prefix in checkpoints.list_checkpoints(folder)]
         try:
             state = tf.train.get_checkpoint_state(str(folder))
@@ -79,7 +83,7 @@ class CheckpointWriter:
         except (tf.errors.OpError, UnicodeDecodeError):
             listed = None
         if there and there != listed:
-            # A copied folder lists another folder's; a damaged list, nothing.
+            # A copied folder lists the original's files; a damaged list is empty.
             state = tf.compat.v1.train.generate_checkpoint_state_proto(
                 str(folder),
                 there[-1],
@@ -92,10 +96,10 @@ class CheckpointWriter:
         elif listed is None:
             (folder / "checkpoint").unlink()
         elif listed and not there:
-            # Another program's: TensorFlow would remove what it lists, wherever.
+            # Another program's list: TensorFlow would remove the files in it.
             os.replace(folder / "checkpoint", folder / "checkpoint.old")
 
     def _remove_leftovers(self):
-        """Removes what a kill or a full disk left half-written."""
+        """Removes partial files left by a kill or by a full disk."""
         for folder in self.folder.glob(f"{checkpoints.PREFIX}-*_temp"):
             shutil.rmtree(folder, ignore_errors=True)

@@ -2,16 +2,19 @@
 
 Keras' own attribute tracking misses layers in lists and names weights by private
 attributes, so variables are tracked here by their Keras paths. A checkpoint then
-holds `generator/shared/block0/first/kernel` whatever Keras does inside, and any
-TensorFlow 2 reads it by that name.
+holds `generator/shared/block0/first/kernel`, which does not depend on the version of
+Keras.
 """
 
 import contextlib
 import glob
 import json
 import logging
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -24,17 +27,17 @@ PREFIX = "model.ckpt"
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
-def to_tree(variables):
+def to_tree(variables: Iterable[keras.Variable]) -> tf.train.Checkpoint:
     """Arranges Keras variables as a root of a checkpoint, by their paths.
 
     Args:
-        variables: Keras variables whose paths share their first part, the name of
-            the layer or the optimizer that they belong to.
+        variables: Variables whose paths begin with the same name, of their layer or
+            optimizer.
 
     Returns:
-        tf.train.Checkpoint: Nested, one level for each part of a path.
+        Nested checkpoint, with a level for each further part of a path.
     """
-    nested = {}
+    nested: dict[str, Any] = {}
     for variable in variables:
         *folders, leaf = variable.path.split("/")[1:]
         inner = nested
@@ -51,18 +54,18 @@ def _to_trackable(nested):
     return tf.train.Checkpoint(**parts)
 
 
-def find(path, flag="--restore_path"):
-    """Finds the checkpoint that a path means.
+def find(path: Path | str, flag: str = "--restore_path") -> str:
+    """Finds the checkpoint at a path.
 
     Args:
-        path: `.../model.ckpt-1000`, one of its files, or a folder: its newest.
-        flag: What gave the path, for the message.
+        path: `.../model.ckpt-1000`, one of its files, or a folder for its newest.
+        flag: Flag that gave the path, for the message.
 
     Returns:
-        str: The checkpoint's common prefix, as TensorFlow wants it.
+        Common prefix of the checkpoint's files.
 
     Raises:
-        InputError: There is no checkpoint there.
+        InputError: There is no checkpoint.
     """
     path = Path(path)
     if path.is_dir():
@@ -86,14 +89,14 @@ def find(path, flag="--restore_path"):
 
 
 def _name_existing(folder):
-    """Says which checkpoints a folder holds, for an error."""
+    """Lists the checkpoints of a folder, for a message."""
     if not folder.is_dir():
         return f"There is no folder {folder} either."
     names = [prefix.name for prefix in list_checkpoints(folder)]
     return f"Checkpoints there: {name_some(names[::-1]) or 'none'}."
 
 
-def list_checkpoints(folder):
+def list_checkpoints(folder: Path | str) -> list[Path]:
     """Lists the prefixes of a folder's checkpoints, oldest step first."""
     found = []
     for index in Path(folder).glob(f"{PREFIX}-*.index"):
@@ -103,25 +106,25 @@ def list_checkpoints(folder):
     return [prefix for _, prefix in sorted(found)]
 
 
-def identify(prefix):
-    """Names a checkpoint by its files' name and a digest of what they hold."""
+def identify(prefix: Path | str) -> str:
+    """Names a checkpoint by its name and a digest of its files."""
     path = Path(prefix)
     files = sorted(path.parent.glob(f"{glob.escape(path.name)}.data-*"))
     return identify_files(path.name, [f"{path}.index", *files])
 
 
-def step_of(prefix):
-    """The step in a checkpoint's name; -1 where there is none."""
+def step_of(prefix: Path | str) -> int:
+    """Returns the step in a checkpoint's name; -1 if there is none."""
     step = Path(prefix).name.rpartition("-")[2]
     return int(step) if step.isdigit() else -1
 
 
 @contextlib.contextmanager
-def reading(prefix):
-    """Turns what TensorFlow raises about damaged files into one line.
+def reading(prefix: Path | str) -> Iterator[None]:
+    """Converts TensorFlow's errors about damaged files to `InputError`.
 
     Raises:
-        InputError: In place of whatever the block raised for that reason.
+        InputError: The files are damaged.
     """
     try:
         yield
@@ -135,8 +138,8 @@ def reading(prefix):
         ) from None
 
 
-def open_reader(prefix):
-    """Opens a checkpoint to look at its names.
+def open_reader(prefix: Path | str) -> Any:
+    """Opens the `tf.train.CheckpointReader` of a checkpoint.
 
     Raises:
         InputError: The files are damaged or are no checkpoint.
@@ -146,11 +149,11 @@ def open_reader(prefix):
         return tf.train.load_checkpoint(prefix)
 
 
-def describe(prefix):
-    """Reads what the model of a checkpoint was made from.
+def describe(prefix: Path | str) -> dict[str, Any] | None:
+    """Reads the arguments of a checkpoint: model, architecture and run.
 
     Returns:
-        dict: The arguments; None where the checkpoint holds none.
+        The arguments; None if the checkpoint holds none.
 
     Raises:
         InputError: They are damaged.
@@ -172,8 +175,8 @@ def describe(prefix):
         return arguments
 
 
-def read_step(prefix):
-    """Reads how many steps a checkpoint was trained; 0 where nothing says it."""
+def read_step(prefix: Path | str) -> int:
+    """Reads the number of training steps of a checkpoint; 0 if unknown."""
     reader = open_reader(prefix)
     if reader.has_tensor(f"state/step{_VALUE}"):
         with reading(prefix):
@@ -181,8 +184,8 @@ def read_step(prefix):
     return max(step_of(prefix), 0)
 
 
-def list_roots(prefix):
-    """The names of the roots that a checkpoint holds, a set.
+def list_roots(prefix: Path | str) -> set[str]:
+    """Returns the names of the roots that a checkpoint holds.
 
     Raises:
         InputError: The files are damaged or are no checkpoint.
@@ -191,15 +194,15 @@ def list_roots(prefix):
     return {name.partition("/")[0] for name in names if name.endswith(_VALUE)}
 
 
-def restore(prefix, roots):
+def restore(prefix: Path | str, roots: dict[str, Any]) -> None:
     """Reads some roots of a checkpoint into variables.
 
     Args:
-        prefix: As `find` returns it.
-        roots: From a root's name to its tree; all of each must be there.
+        prefix: Result of `find`.
+        roots: From a root's name to its tree, all of which must be stored.
 
     Raises:
-        InputError: Something is missing, of another shape, or damaged.
+        InputError: A variable is missing, has another shape, or is damaged.
     """
     have = sorted(list_roots(prefix))
     for root in roots:
@@ -221,10 +224,10 @@ def restore(prefix, roots):
 
 
 def _check_names(prefix, roots):
-    """Refuses a checkpoint that lacks a variable, or holds one of another shape.
+    """Refuses a checkpoint in which a variable is missing or has another shape.
 
     Raises:
-        InputError: With the first of them.
+        InputError: The message names the first misfits.
     """
     stored = open_reader(prefix).get_variable_to_shape_map()
     misfits = []
@@ -248,7 +251,7 @@ def _check_names(prefix, roots):
 
 
 def _list_variables(tree, path):
-    """The variables of a root, (name, variable)."""
+    """Yields (name, variable) for the variables of a root."""
     if isinstance(tree, tf.Variable):
         yield path, tree
         return
@@ -256,15 +259,15 @@ def _list_variables(tree, path):
         yield from _list_variables(inner, f"{path}/{name}")
 
 
-def check_same(prefix, roots):
-    """Compares the variables of a checkpoint with those that it was written from.
+def check_same(prefix: Path | str, roots: dict[str, Any]) -> None:
+    """Compares the variables of a checkpoint with their sources.
 
     Args:
-        prefix: The checkpoint.
+        prefix: Prefix of the checkpoint.
         roots: From a root's name to its tree.
 
     Raises:
-        RuntimeError: One differs.
+        RuntimeError: A variable differs.
     """
     reader = open_reader(prefix)
     for root, tree in roots.items():
@@ -274,14 +277,14 @@ def check_same(prefix, roots):
 
 
 class _Partial(logging.Filter):
-    """Drops TensorFlow's lines about what a checkpoint holds and nobody asked for.
+    """Drops TensorFlow's lines about unused values of a checkpoint.
 
-    It writes them, hundreds, whenever its objects are collected: after a restore that
-    failed, and after Ctrl-C.
+    It prints hundreds of them when its objects are collected, after a failed restore
+    and after Ctrl-C.
     """
 
     def filter(self, record):
-        """Whether a line is kept."""
+        """Whether to keep a line."""
         text = str(record.msg)
         return "Value in checkpoint could not be found" not in text and not (
             text.startswith("Detecting that an object or model or tf.train.Checkpoint")

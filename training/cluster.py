@@ -1,4 +1,4 @@
-"""The workers that TF_CONFIG names, and the wait until all of them are there."""
+"""The workers that TF_CONFIG names, and the wait until all have started."""
 
 import collections
 import contextlib
@@ -18,16 +18,16 @@ SECONDS_BETWEEN_TRIES = 0.5
 SECONDS_FOR_ANSWER = 2.0
 
 
-def read_cluster():
+def read_cluster() -> tuple[list[str], int] | tuple[None, None]:
     """Reads the workers from TF_CONFIG.
 
     Returns:
-        workers: Their addresses, the chief's first, a list of str.
-        index: Which of them this process is; both are None where there is but one.
+        workers: Addresses of the workers, the chief's first; None for a single worker.
+        index: Index of this process in `workers`; None for a single worker.
 
     Raises:
-        InputError: It is no JSON, this process' task is not in it, or is not that of a
-            worker.
+        InputError: TF_CONFIG is not JSON, or the task of this process is missing or
+            is not a worker's.
     """
     text = os.environ.get("TF_CONFIG")
     if not text:
@@ -53,14 +53,14 @@ def read_cluster():
 
 
 def _check_task_types(mine, cluster):
-    """Refuses tasks that have no part in a training here.
+    """Refuses types of tasks that a training here does not use.
 
     Args:
-        mine: The type of this process' task.
+        mine: Type of this process' task.
         cluster: From a type to addresses. TensorFlow waits for all but evaluators.
 
     Raises:
-        InputError: With the first type that is neither a chief's nor a worker's.
+        InputError: A type is neither chief nor worker.
     """
     for kind in (mine, *cluster):
         if kind not in TASK_TYPES and (kind == mine or kind != "evaluator"):
@@ -71,19 +71,19 @@ def _check_task_types(mine, cluster):
             )
 
 
-def wait_for_all(workers, index):
-    """Returns when every other worker answers at its address.
+def wait_for_all(workers: list[str], index: int) -> None:
+    """Waits until every other worker answers at its address.
 
-    Each listens at its own address meanwhile. TensorFlow would wait, too, but holds
-    Python's lock then, so that no handler and no thread of ours gets a turn, and takes
-    SIGTERM for a notice of preemption.
+    Each worker listens at its own address meanwhile. TensorFlow would also wait, but
+    it holds Python's lock, so that no signal handler and no thread can run, and it
+    treats SIGTERM as a notice of preemption.
 
     Args:
-        workers: Their addresses.
-        index: Which of them this process is.
+        workers: Addresses of all workers.
+        index: Index of this process in `workers`.
 
     Raises:
-        InputError: It cannot listen at its address, or that is another's, too.
+        InputError: This worker cannot listen at its address, or shares it.
         SystemExit: A signal came.
     """
     absent = collections.deque(workers[:index] + workers[index + 1 :])
@@ -112,7 +112,7 @@ def wait_for_all(workers, index):
 
 @contextlib.contextmanager
 def _listening(address):
-    """Takes connections at this worker's port; whatever its name is, as TensorFlow."""
+    """Listens at this worker's port on all interfaces, as TensorFlow does."""
     port, is_dual = _split(address)[1], socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if is_dual else socket.AF_INET
     try:
@@ -128,26 +128,26 @@ def _listening(address):
 
 
 def _answers(address):
-    """Whether something listens at an address."""
+    """Whether a process listens at an address."""
     try:
         with socket.create_connection(_split(address), SECONDS_FOR_ANSWER) as found:
-            # On one machine a free port may by chance be connected to itself.
+            # On the same machine a free port may by chance connect to itself.
             return found.getsockname() != found.getpeername()
     except OSError:
         return False
 
 
 def _resolve(address):
-    """The numbers that an address stands for, a set; empty if it is not known."""
+    """Returns the set of (IP address, port) of an address; empty if unknown."""
     try:
         found = socket.getaddrinfo(*_split(address), type=socket.SOCK_STREAM)
-    except OSError:  # Its machine may not be there yet.
+    except OSError:  # Its machine may not have started yet.
         return set()
     return {place[:2] for *_, place in found}
 
 
 def _split(address):
-    """Takes an address apart.
+    """Splits an address into host and port.
 
     Raises:
         ValueError: It is not `host:port`.

@@ -1,4 +1,4 @@
-"""Chooses the device that TensorFlow runs on."""
+"""Chooses the devices that TensorFlow runs on."""
 
 from pathlib import Path
 
@@ -14,21 +14,21 @@ BFLOAT16_INSTRUCTIONS = {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"}
 CPU = "the CPU"
 
 
-def choose(cuda_device, asked_by=None):
-    """Makes TensorFlow see only the wanted GPUs; without any, it takes the CPU.
+def choose(cuda_device: str, asked_by: str | None = None) -> str:
+    """Makes only the given GPUs visible to TensorFlow; without GPUs, the CPU.
 
     Args:
-        cuda_device: Indices with commas between them, as in CUDA_VISIBLE_DEVICES;
-            `-1` for the CPU.
-        asked_by: The flag by which a person asked for a GPU; None where it is only a
-            default, and the CPU does as well without a word.
+        cuda_device: Comma-separated indices, as in CUDA_VISIBLE_DEVICES; `-1` for the
+            CPU.
+        asked_by: Flag that asked for a GPU; None for a default, where the CPU is used
+            without a warning.
 
     Returns:
-        str: What it is, for a person: `CPU` or `"GPU 0"`.
+        Name for messages: `CPU`, or for example `"GPU 0"`.
 
     Raises:
-        InputError: It is no list of numbers, or there is no GPU of that number
-            although there are others.
+        InputError: `cuda_device` is not a list of numbers, or other GPUs exist but not
+            these.
     """
     gpus = tf.config.list_physical_devices("GPU")
     try:
@@ -49,19 +49,19 @@ def choose(cuda_device, asked_by=None):
         )
     tf.config.set_visible_devices([gpus[index] for index in wanted], "GPU")
     for index in wanted:
-        # Whole pictures and patches take turns; memory is taken as it is needed.
+        # Whole pictures and patches alternate, so memory is allocated on demand.
         tf.config.experimental.set_memory_growth(gpus[index], True)
     return f"GPU {cuda_device}"
 
 
-def choose_asked(cuda_device):
-    """Does as `choose`; warns of an absent GPU only if --cuda_device was given."""
+def choose_asked(cuda_device: str) -> str:
+    """Calls `choose`; warns of a missing GPU only if --cuda_device was given."""
     flag = f"--cuda_device={cuda_device}"
     return choose(cuda_device, flag if is_given("cuda_device") else None)
 
 
-def warn_if_slow(precision):
-    """Says so where the processor has no instructions for a precision.
+def warn_if_slow(precision: str) -> None:
+    """Warns if the processor has no instructions for a precision.
 
     Args:
         precision: `float32`, `bfloat16` or `float16`.
@@ -78,7 +78,7 @@ def warn_if_slow(precision):
 
 
 def _flags_of_cpu():
-    """Names of the instruction sets; all that matter here where nothing says them."""
+    """Returns the processor's flags; `BFLOAT16_INSTRUCTIONS` if unknown."""
     try:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:
@@ -87,8 +87,8 @@ def _flags_of_cpu():
     return {name for key, _, names in lines if "flags" in key for name in names.split()}
 
 
-def make_deterministic():
+def make_deterministic() -> None:
     """Makes equal runs equal to the last bit, at some cost in speed."""
     tf.config.experimental.enable_op_determinism()
-    # It would merge sums of gradients and so undo the order that the networks keep.
+    # It would merge sums of gradients, and so change the order that networks keep.
     tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})

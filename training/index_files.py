@@ -1,13 +1,14 @@
-"""Reads a checkpoint's index without TensorFlow, whose reader trusts it.
+"""Reads a checkpoint's index without TensorFlow's reader, which does not check it.
 
 The file is a table of LevelDB (see its document on the table format): blocks of sorted
-entries, whose names are shortened by what they share with the one before. TensorFlow
-ends the process over a shape that cannot be, so shapes are looked at here beforehand.
+entries, whose names omit the prefix that they share with the entry before. TensorFlow
+aborts the process on an impossible shape, so shapes are checked here first.
 """
 
 import glob
 import math
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
@@ -19,24 +20,24 @@ from console.kinds import TABLE_END
 FOOTER = 48
 
 
-def read_entries(path):
-    """Reads what an index says of each array.
+def read_entries(path: Path | str) -> dict[str, Any]:
+    """Reads the entries of an index.
 
     Args:
-        path: The `.index` file.
+        path: Path of the `.index` file.
 
     Returns:
         dict: From a name to a BundleEntryProto.
 
     Raises:
-        ValueError: It is damaged, or no index.
+        ValueError: The file is damaged, or is not an index.
     """
     data = Path(path).read_bytes()
     try:
         if not data.endswith(TABLE_END):
             raise ValueError("not an index")
         start = len(data) - FOOTER
-        for _ in range(2):  # The second handle is that of the list of blocks.
+        for _ in range(2):  # The second handle locates the list of blocks.
             offset, start = _read_number(data, start)
             size, start = _read_number(data, start)
         found = {}
@@ -44,7 +45,7 @@ def read_entries(path):
             offset, after = _read_number(handle, 0)
             size, _ = _read_number(handle, after)
             for name, value in _read_block(data, offset, size):
-                if name:  # The nameless one is the header.
+                if name:  # The entry without a name is the header.
                     entry = tensor_bundle_pb2.BundleEntryProto.FromString(value)
                     found[name.decode()] = entry
         return found
@@ -52,14 +53,14 @@ def read_entries(path):
         raise ValueError("its index is damaged") from None
 
 
-def check_claims(prefix):
-    """Refuses an index whose arrays cannot be, or not in the files that hold them.
+def check_claims(prefix: Path | str) -> None:
+    """Refuses an index with impossible arrays, or with more than the data files hold.
 
-    TensorFlow takes the memory for an array before it looks for its values.
+    TensorFlow allocates the memory of an array before it looks for its values.
 
     Raises:
-        InputError: It claims more than there is.
-        ValueError: Its arrays cannot be.
+        InputError: The arrays are larger than the data files.
+        ValueError: A shape or dtype is impossible.
     """
     claimed = 0
     for name, entry in read_entries(f"{prefix}.index").items():
@@ -70,17 +71,17 @@ def check_claims(prefix):
             dtype = tf.as_dtype(entry.dtype)
         except TypeError:
             raise ValueError(f"{name} has the dtype {entry.dtype}") from None
-        # A text takes at least the byte that says how long it is.
+        # A string takes at least the byte of its length.
         claimed += math.prod(sizes) * (dtype.size or 1)
     check_fits(prefix, claimed)
 
 
-def check_fits(prefix, claimed):
-    """Refuses what cannot lie in a checkpoint's files.
+def check_fits(prefix: Path | str, claimed: int) -> None:
+    """Refuses a checkpoint whose files are too small.
 
     Args:
-        prefix: The checkpoint.
-        claimed: How many bytes it should hold.
+        prefix: Prefix of the checkpoint.
+        claimed: Bytes that it should hold.
 
     Raises:
         InputError: Its files are smaller.
@@ -96,7 +97,7 @@ def check_fits(prefix, claimed):
 
 
 def _read_block(data, offset, size):
-    """Yields the entries of a block, (name, value), both bytes."""
+    """Yields the entries of a block: (name, value), both bytes."""
     block, kind = data[offset : offset + size], data[offset + size]
     if kind or len(block) != size:
         raise ValueError("compressed, or cut off")
@@ -114,7 +115,7 @@ def _read_block(data, offset, size):
 
 
 def _read_number(data, start):
-    """A number of seven bits a byte, lowest first; and where the next one starts."""
+    """Reads a varint; returns it and the position after it."""
     number = shift = 0
     while True:
         byte = data[start]

@@ -1,8 +1,7 @@
 """The training loop: data, step, checkpoints; hooks do the rest.
 
-A plain loop around one `tf.function` for each scale. It knows a model by the verbs
-of `models.base.Model` and a data loader by `batch(step)`, which depends on the step
-alone, so a run that is stopped and started again sees the data it would have seen.
+A plain loop around a `tf.function` for each scale. A batch depends on the step only, so
+a run that is stopped and resumed gets the same data as without the stop.
 """
 
 import dataclasses
@@ -10,6 +9,7 @@ import functools
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import tensorflow as tf
@@ -24,6 +24,7 @@ from training.checkpoints import list_checkpoints, step_of
 from training.options import RunLength
 from training.pace import Pace
 from training.prefetch import Prefetch
+from training.protocols import Batch, Hooks, Loader, Trainable, Validation
 from training.replicas import Agreement, Team
 from training.state import NotFiniteError
 from training.stopping import StopRequest
@@ -31,84 +32,83 @@ from training.stopping import StopRequest
 
 @dataclasses.dataclass(frozen=True)
 class LoopSettings(RunLength):
-    """How long, and how often."""
+    """Length of a run, and intervals within it."""
 
     summary_freq: int = option(200, "Steps between two entries in TensorBoard.")
 
 
 class Loop:
-    """One run of the training loop.
+    """A run of the training loop.
 
     Attributes:
-        hooks: `training.by_steps.BySteps`, or what has the same methods.
-        pace: `training.pace.Pace`.
-        is_saved: Whether nothing was done since the last save.
+        hooks: Actions between the steps.
+        pace: Measured time of the steps.
+        is_saved: Whether the last save is up to date.
     """
 
     def __init__(
         self,
-        model,
-        loader,
-        folder,
-        settings,
-        team=None,
-        validation=None,
-        make_hooks=None,
-        threads=2,
-    ):
-        """Prepares everything but the data.
+        model: Trainable,
+        loader: Loader,
+        folder: Path | str,
+        settings: LoopSettings,
+        team: Team | None = None,
+        validation: Validation | None = None,
+        make_hooks: Callable[["Loop"], Hooks] | None = None,
+        threads: int = 2,
+    ) -> None:
+        """Prepares everything except the data.
 
         Args:
-            model: A `models.base.Model`, restored to where the run begins.
-            loader: Has `batch_size` and `batch(step, share=)`.
-            folder: Where checkpoints go.
-            settings: A `LoopSettings`.
-            team: `training.replicas.Team`: who trains; None for one device.
-            validation: A `metrics.measuring.Validation`, or what has the same three
-                methods; None never validates.
-            make_hooks: Called with the loop, makes its `hooks`; None for those of a
-                run that counts steps.
-            threads: How many threads prepare batches.
+            model: Model, restored to the start of the run.
+            loader: Loader of the batches.
+            folder: Folder of the checkpoints.
+            settings: Length of the run, and intervals within it.
+            team: Devices that train; None for one device.
+            validation: Measures the model; None for no validation.
+            make_hooks: Makes the `hooks`, called with the loop; None for `BySteps`.
+            threads: Number of threads that prepare batches.
         """
         self.model, self.loader = model, loader
         self.folder, self.settings = Path(folder), settings
         self.team, self.threads = team or Team(), threads
         self.pace = Pace()
-        self.steps_of_scale = {}
+        self.steps_of_scale: dict[int | None, Callable] = {}
         self.agreement = Agreement(self.team)
-        self.stop, self.is_saved = None, False
+        self.stop: StopRequest | None = None
+        self.is_saved = False
         make_hooks = make_hooks or functools.partial(BySteps, validation=validation)
-        self.hooks = make_hooks(self)
+        self.hooks: Hooks = make_hooks(self)
 
     @functools.cached_property
-    def checkpoint_writer(self):
-        """What writes checkpoints; made when there is something to write."""
+    def checkpoint_writer(self) -> CheckpointWriter:
+        """Writer of checkpoints, made at its first use."""
         return CheckpointWriter(
             self.model.roots(), self.folder, self.settings.save_max_keep
         )
 
     @property
-    def is_to_stop(self):
-        """Whether the run ends after this step, the same on every worker."""
+    def is_to_stop(self) -> bool:
+        """Whether the run ends after this step, equal on all workers."""
         return self.agreement.is_to_stop
 
-    def is_asked_to_stop(self):
-        """Whether this worker was asked to; others may not know it yet."""
+    def is_asked_to_stop(self) -> bool:
+        """Whether this worker was asked to stop; others may not know it yet."""
         return self.stop.signal is not None
 
-    def run(self, begin=None):
+    def run(self, begin: Callable[[], None] | None = None) -> int | None:
         """Trains until `max_steps` or until a signal asks to stop.
 
         Args:
-            begin: Called by the chief alone, before the first step and once all
-                workers have read what they go on from.
+            begin: Called on the chief only, before the first step and after all
+                workers have restored their state.
 
         Returns:
-            None, or the exit status that the signal asks for.
+            None, or the exit status after a signal.
 
         Raises:
-            InputError: An image cannot be read; what was trained before is saved.
-            NotFiniteError: What was trained is not finite; it is not saved.
+            InputError: An image cannot be read; the training so far is saved.
+            NotFiniteError: A loss or gradient is not finite; nothing is saved.
         """
         first, end = self.model.step, self.settings.max_steps
         share = self.team.share(self.loader.batch_size)
@@ -128,7 +128,7 @@ class Loop:
             self.team.check_agreement(first)
             if begin is not None and self.team.is_chief:
                 begin()
-            # The checkpoint that a run goes on from is there already.
+            # A resumed run starts from a checkpoint that exists already.
             self.is_saved = first > 0 or self.is_saved
             try:
                 self.hooks.begin()
@@ -147,7 +147,7 @@ class Loop:
             self.agreement.wait_for_all()
         self.hooks.close()
         if self.is_to_stop and not self.hooks.is_complete():
-            # Another worker may be the one that was asked.
+            # The signal may have come to another worker.
             asked = self.stop.signal or signal.SIGTERM
             say(
                 f"Stopped by {asked.name} after step {self.model.step} of {end}; the "
@@ -157,33 +157,33 @@ class Loop:
         return None
 
     def _one_step(self, done, batches):
-        """Trains one step; `done` counts it."""
+        """Trains a step; `done` includes it."""
         start, waited = time.perf_counter(), batches.waited
         batch, graphs = batches.get(), len(self.steps_of_scale)
         values = self.take_step(batch)
         is_first = len(self.steps_of_scale) > graphs
         self.is_saved = False
-        # Read after the step: it took the time in which a signal may have come.
+        # Read after the step, since a signal may have come during it.
         self.agreement.ask(self.is_asked_to_stop())
         if self.hooks.is_look_due(done):
             self.check_finite()
         self.pace.add(time.perf_counter() - start, batches.waited - waited, is_first)
         self.hooks.after_step(done, batch, values)
 
-    def take_step(self, batch):
-        """Trains on a batch; a GPU may still be at work when it returns.
+    def take_step(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """Trains on a batch; a GPU may still run when it returns.
 
         Args:
-            batch: As the loader makes it.
+            batch: Batch of the loader.
 
         Returns:
-            dict: What the model's `train_step` returned.
+            Result of the model's `train_step`.
         """
         scale, arrays = batch.inputs()
         return self._step_of(scale)(*arrays)
 
     def _step_of(self, scale):
-        """The compiled step of one scale, traced at its first use."""
+        """Returns the compiled step of a scale, traced at its first use."""
         if scale not in self.steps_of_scale:
 
             def step(*arrays):
@@ -198,12 +198,12 @@ class Loop:
             )
         return self.steps_of_scale[scale]
 
-    def check_finite(self):
-        """Stops a run in which more steps than tolerated were not finite.
+    def check_finite(self) -> None:
+        """Stops a run with too many steps that were not finite.
 
         Raises:
-            NotFiniteError: With what is needed to look into it. Such steps changed no
-                weight, and nothing was saved since.
+            NotFiniteError: The message names the step and the images. These steps
+                changed no weight, and no checkpoint was written after them.
         """
         step = int(self.model.state.first_bad_step.numpy())
         if step < 0:
@@ -217,8 +217,8 @@ class Loop:
             "in a row."
         )
 
-    def save(self):
-        """Writes a checkpoint of the present step, if there is anything new."""
+    def save(self) -> None:
+        """Writes a checkpoint of the current step, if it is not saved yet."""
         self.check_finite()
         if not self.is_saved and self.team.is_chief:
             self.hooks.save(self.checkpoint_writer)

@@ -1,11 +1,12 @@
-"""How a run and its training steps go, whatever the model."""
+"""Settings of runs and of training steps, for all models."""
 
 import dataclasses
+from typing import Protocol
 
 from console.errors import InputError
 from console.settings import Settings, option
 
-# From a precision to the Keras policy of the layers that follow it.
+# From a precision to the Keras dtype policy of the inner layers.
 POLICIES = {
     "float32": "float32",
     "bfloat16": "mixed_bfloat16",
@@ -15,7 +16,7 @@ POLICIES = {
 
 @dataclasses.dataclass(frozen=True)
 class Precision(Settings):
-    """In which precision a network computes; weights are float32 in any case."""
+    """Precision of a network's computation; weights are always float32."""
 
     changes = "said"
 
@@ -29,7 +30,7 @@ class Precision(Settings):
 
 @dataclasses.dataclass(frozen=True)
 class BasicOptions(Precision):
-    """How a training step is taken, whatever the model and the framework."""
+    """Options of a training step, for all models and frameworks."""
 
     shown = ()
 
@@ -49,7 +50,7 @@ class BasicOptions(Precision):
         0, "Steps in which the learning rate rises from 0 to its schedule.", least=0
     )
 
-    def check(self):
+    def check(self) -> None:
         """See `Settings.check`."""
         if self.ema_decay == 1.0:
             raise InputError(
@@ -60,7 +61,7 @@ class BasicOptions(Precision):
 
 @dataclasses.dataclass(frozen=True)
 class StepOptions(BasicOptions):
-    """How a training step of TensorFlow is taken, whatever the model."""
+    """Options of a TensorFlow training step, for all models."""
 
     jit_compile: bool = option(
         False,
@@ -79,9 +80,9 @@ class StepOptions(BasicOptions):
     )
 
 
-# What a script does for a model, whichever it is.
+# Options that the script implements, for any model.
 FOR_ANY_MODEL = ("deterministic",)
-# The others: what a model's training step does.
+# Options that a model's training step implements.
 OF_A_STEP = tuple(
     field.name
     for field in dataclasses.fields(StepOptions)
@@ -89,15 +90,22 @@ OF_A_STEP = tuple(
 )
 
 
-def check_heeded(model, options):
-    """Refuses options that a model does not heed.
+class OptionUser(Protocol):
+    """A model or its class; see `models.base.Model`."""
+
+    name: str | None
+    step_options: tuple[str, ...]
+
+
+def check_heeded(model: OptionUser, options: StepOptions) -> None:
+    """Refuses options that a model does not support.
 
     Args:
-        model: A class or its object; has `name` and `step_options`.
-        options: A `StepOptions`.
+        model: Model or its class.
+        options: Options of the training step.
 
     Raises:
-        InputError: The first one that differs from its default.
+        InputError: An unsupported option differs from its default.
     """
     for field in dataclasses.fields(options):
         if field.name in (*FOR_ANY_MODEL, *model.step_options):
@@ -113,7 +121,7 @@ def check_heeded(model, options):
 
 @dataclasses.dataclass(frozen=True)
 class RunLength(Settings):
-    """How long a run is, and how often something is done in it."""
+    """Length of a run, and intervals within it."""
 
     changes = "freely"
     shown = ("max_steps", "save_freq")

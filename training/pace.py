@@ -1,29 +1,29 @@
-"""How fast a training goes, from which the log tells the time left."""
+"""The speed of a training, for the log."""
 
 from console.progress import to_clock
 
 
 class Pace:
-    """Seconds a step, and how much of them was spent waiting for data.
+    """Measures the time of steps, and the share spent waiting for data.
 
-    The first step of each graph is left out of the mean: it traces the graph.
+    The mean leaves out the first step of each graph, which traces the graph.
 
     Attributes:
-        last: Seconds of the last step, whichever.
-        last_waited: Seconds of them that it waited for data.
+        last: Seconds of the last step.
+        last_waited: Seconds of the last step spent waiting for data.
     """
 
-    def __init__(self):
-        """Nothing measured yet."""
-        self.total = self.waited = self.steps = 0
-        self.last = self.last_waited = 0.0
+    def __init__(self) -> None:
+        """Starts without measurements."""
+        self.steps = 0
+        self.total = self.waited = self.last = self.last_waited = 0.0
 
-    def add(self, seconds, waited, is_first=False):
-        """Takes the time of one step and of the wait within it.
+    def add(self, seconds: float, waited: float, is_first: bool = False) -> None:
+        """Adds the time of a step.
 
         Args:
-            seconds: Of both.
-            waited: Of the wait.
+            seconds: Time of the step, waiting included.
+            waited: Seconds spent waiting for data.
             is_first: Whether the step was the first of its graph.
         """
         self.last, self.last_waited = seconds, waited
@@ -32,15 +32,15 @@ class Pace:
             self.steps += 1
 
     @property
-    def mean(self):
-        """Seconds a step so far."""
+    def mean(self) -> float:
+        """Mean seconds of a step."""
         return self.total / self.steps if self.steps else self.last
 
     @property
-    def waiting_share(self):
+    def waiting_share(self) -> float:
         """Share of the time spent waiting for data, in [0, 1]."""
         return self.waited / self.total if self.total else 0.0
 
-    def left(self, steps):
-        """Time that so many more steps will take, as people write it."""
+    def left(self, steps: int) -> str:
+        """Returns the estimated time of further steps, such as `4m10s`."""
         return to_clock(self.mean * steps)

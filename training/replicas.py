@@ -1,12 +1,14 @@
-"""One device or many: who trains which part of a batch, and how they agree.
+"""Training on one or several devices: parts of a batch, sums, and agreement.
 
-Each replica takes its part of the global batch by index, so that many devices see
-the images that one would have seen. What is summed over replicas is summed here,
-explicitly: losses and gradients are sums over replicas of each one's share.
+Each replica takes its part of the global batch by index, so that several devices see
+the same images as one. Losses and gradients are summed over replicas here, explicitly:
+each replica computes its share of the sum.
 """
 
 import collections
 import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -15,14 +17,14 @@ from training.cluster import read_cluster, wait_for_all
 from training.stopping import joining
 
 
-def sum_over_replicas(values):
-    """Adds up what each replica computed; call it in a replica, within a step.
+def sum_over_replicas(values: Any) -> Any:
+    """Sums tensors over all replicas; call it in a replica, within a step.
 
     Args:
-        values: Tensors, or any nest of them.
+        values: Nest of tensors.
 
     Returns:
-        The same nest; equal on every replica.
+        Nest of the sums, equal on all replicas.
     """
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:
@@ -30,18 +32,23 @@ def sum_over_replicas(values):
     return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
 
 
-def count_replicas():
-    """How many replicas take the present step, an int."""
+def count_replicas() -> int:
+    """Returns the number of replicas of the current step."""
     return tf.distribute.get_replica_context().num_replicas_in_sync
 
 
-def update_each(function, variables, values, *shared):
+def update_each(
+    function: Callable,
+    variables: Sequence[tf.Variable],
+    values: Sequence[tf.Tensor],
+    *shared: tf.Tensor,
+) -> None:
     """Updates variables on every replica; call it in a replica, within a step.
 
     Args:
-        function: Called with a variable, its value and `shared`, all on one device.
-        variables: What it updates.
-        values: As many tensors or variables.
+        function: Called with a variable, its value and `shared`, on one device.
+        variables: Variables to update.
+        values: Tensor or variable for each of `variables`.
         *shared: Tensors passed to each call.
     """
 
@@ -57,46 +64,51 @@ def update_each(function, variables, values, *shared):
 
 
 class Team:
-    """The devices that train together, of this process and of others.
+    """The devices that train together, of all processes.
 
     Attributes:
         strategy: The `tf.distribute.Strategy`.
-        index: Which of the workers this process is; 0 is the chief, the only one
-            that writes.
-        workers: How many processes there are.
+        index: Index of this process among the workers; 0 is the chief, the only
+            worker that writes.
+        workers: Number of processes.
     """
 
-    def __init__(self, strategy=None, index=0, workers=1):
-        """Takes a strategy; None for one device."""
+    def __init__(
+        self,
+        strategy: tf.distribute.Strategy | None = None,
+        index: int = 0,
+        workers: int = 1,
+    ) -> None:
+        """Stores the strategy; None for one device."""
         self.strategy = strategy or tf.distribute.get_strategy()
         self.index, self.workers = index, workers
-        self._sum = None
+        self._sum: Callable | None = None
 
     @property
-    def replicas(self):
-        """How many devices share a batch, over all workers."""
+    def replicas(self) -> int:
+        """Number of devices that share a batch, over all workers."""
         return self.strategy.num_replicas_in_sync
 
     @property
-    def is_chief(self):
+    def is_chief(self) -> bool:
         """Whether this process writes checkpoints, logs and summaries."""
         return self.index == 0
 
-    def describe(self, device):
-        """Says who trains, for a person.
+    def describe(self, device: str) -> str:
+        """Returns the names of the devices, for messages.
 
         Args:
-            device: What `devices.choose` called the devices of this process.
+            device: Result of `devices.choose` in this process.
         """
         if self.workers == 1:
             return device
         return f"{self.workers} workers, this one on {device}"
 
-    def check_batch_size(self, batch_size):
-        """Refuses a batch that cannot be shared evenly.
+    def check_batch_size(self, batch_size: int) -> None:
+        """Refuses a batch that cannot be divided evenly.
 
         Raises:
-            InputError: It is no multiple of the number of replicas.
+            InputError: It is not a multiple of the number of replicas.
         """
         if batch_size % self.replicas:
             raise InputError(
@@ -104,45 +116,45 @@ class Team:
                 f"expected a multiple of {self.replicas}."
             )
 
-    def share(self, batch_size):
-        """The part of a batch that this process takes, a slice."""
+    def share(self, batch_size: int) -> slice:
+        """Returns the part of a batch that this process takes."""
         size = batch_size // self.workers
         return slice(self.index * size, (self.index + 1) * size)
 
-    def run(self, function, *arrays):
+    def run(self, function: Callable, *arrays: tf.Tensor) -> Any:
         """Runs a step on every device of this process, each with its part.
 
         Args:
             function: Called in each replica; returns a nest of tensors that is equal
-                on all of them.
+                on all replicas.
             *arrays: Tensors (N, ...), this process' part of the batch.
 
         Returns:
-            What the function returned.
+            Result of the function.
         """
         mine = self.replicas // self.workers
         if mine > 1:
-            arrays = [self._split(array, mine) for array in arrays]
-        return self._take_first(self.strategy.run(function, args=tuple(arrays)))
+            arrays = tuple(self._split(array, mine) for array in arrays)
+        return self._take_first(self.strategy.run(function, args=arrays))
 
     def _take_first(self, results):
-        """Of what every replica of this process returned, the first's."""
+        """Returns the first replica's results."""
         return tf.nest.map_structure(
             lambda value: self.strategy.experimental_local_results(value)[0], results
         )
 
     def _split(self, array, parts):
-        """Gives each device of this process its part of the rows."""
+        """Distributes the rows over the devices of this process."""
         split = tf.split(array, parts)
         return self.strategy.experimental_distribute_values_from_function(
             lambda context: split[context.replica_id_in_sync_group % parts]
         )
 
-    def sum_over_workers(self, values):
-        """Adds up what each worker has; returns when all have come here.
+    def sum_over_workers(self, values: tf.Tensor) -> tf.Tensor:
+        """Sums a tensor over all workers; waits until all have called it.
 
         Args:
-            values: float32 tensor of one shape everywhere.
+            values: float32 tensor, of the same shape on all workers.
 
         Returns:
             The sum, float32.
@@ -150,7 +162,7 @@ class Team:
         if self._sum is None:
 
             def in_replica(values):
-                # What comes from outside has no device yet, which reducing it needs.
+                # A tensor from outside has no device yet, which the sum needs.
                 return sum_over_replicas(tf.identity(values))
 
             def sum_up(values):
@@ -160,11 +172,11 @@ class Team:
         each = self.replicas // self.workers
         return self._sum(values) / each
 
-    def check_agreement(self, step):
-        """Makes sure that all workers begin at one step.
+    def check_agreement(self, step: int) -> None:
+        """Checks that all workers begin at the same step.
 
         Raises:
-            InputError: They do not: they read different checkpoints.
+            InputError: They read different checkpoints.
         """
         if self.workers == 1:
             return
@@ -177,11 +189,11 @@ class Team:
             )
 
     @contextlib.contextmanager
-    def watching(self):
-        """Turns the loss of another worker into one line.
+    def watching(self) -> Iterator[None]:
+        """Converts TensorFlow's errors about a lost worker to `InputError`.
 
         Raises:
-            InputError: In place of what TensorFlow raises then.
+            InputError: Another worker was lost.
         """
         try:
             yield
@@ -201,24 +213,24 @@ class Team:
 
 
 class Agreement:
-    """Lets all workers stop after the same step, whichever of them was asked to.
+    """Makes all workers stop after the same step when any is asked to stop.
 
-    Each step every worker says whether it was asked to stop, and reads what all said
-    two steps ago: by then that is known, so nobody waits for it.
+    In each step, every worker sends whether it was asked to stop, and reads the sum of
+    two steps before, which is known by then, so no worker waits for it.
 
     Attributes:
-        is_to_stop: Whether the run ends now, the same on every worker.
+        is_to_stop: Whether the run ends now, equal on all workers.
     """
 
     LAG = 2
 
-    def __init__(self, team):
-        """Takes the team; one that is a single worker agrees at once."""
+    def __init__(self, team: Team) -> None:
+        """Stores the team; a single worker agrees at once."""
         self.team, self.is_to_stop = team, False
-        self.asked = collections.deque()
+        self.asked: collections.deque[tf.Tensor] = collections.deque()
 
-    def ask(self, is_to_stop):
-        """Says whether this worker was asked to stop; call it in each step."""
+    def ask(self, is_to_stop: bool) -> None:
+        """Sends whether this worker was asked to stop; call it in each step."""
         if self.team.workers == 1:
             self.is_to_stop = is_to_stop
             return
@@ -226,8 +238,8 @@ class Agreement:
         if len(self.asked) > self.LAG:
             self.is_to_stop = float(self.asked.popleft()) > 0
 
-    def wait_for_all(self):
-        """Returns when all workers have come here."""
+    def wait_for_all(self) -> None:
+        """Waits until all workers have called it."""
         if self.team.workers > 1:
             self._count(False).numpy()
 
@@ -235,16 +247,13 @@ class Agreement:
         return self.team.sum_over_workers(tf.constant(float(is_to_stop)))
 
 
-def make_team():
-    """Finds out who trains: TF_CONFIG's workers, all visible GPUs, or one device.
+def make_team() -> Team:
+    """Makes the team of TF_CONFIG's workers, of all visible GPUs, or of one device.
 
-    Must come before anything else of TensorFlow computes.
-
-    Returns:
-        Team.
+    Must be called before TensorFlow computes anything.
 
     Raises:
-        InputError: TF_CONFIG is damaged, or this process is none of its workers.
+        InputError: TF_CONFIG is damaged, or this process is not one of its workers.
     """
     workers, index = read_cluster()
     if workers:

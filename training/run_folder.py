@@ -1,9 +1,11 @@
-"""A run's folder: what it was started with, and whether it may go on."""
+"""A run's folder: its arguments, its checkpoints, and how it is resumed."""
 
 import contextlib
 import itertools
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 from console import locks
 from console.errors import InputError
@@ -11,62 +13,72 @@ from console.progress import say, warn
 from console.settings import take_missing
 from training import checkpoints
 from training.arguments import ARGUMENTS, read_arguments
+from training.protocols import Trainable
 
 
-def read_before(folder, path=None):
-    """Reads what a run was last started with.
+def read_before(folder: Path | str, path: Path | str | None = None) -> dict[str, Any]:
+    """Reads the arguments of a run's last start.
 
     Args:
-        folder: Of the run's checkpoints.
-        path: Its file of arguments; None for arguments.json in the folder.
+        folder: Folder of the run's checkpoints.
+        path: File of the arguments; None for arguments.json in the folder.
 
     Returns:
-        dict: From the file of arguments, or where that is missing from the newest
-        checkpoint; empty where neither says it.
+        Arguments of the file, or of the newest checkpoint if the file is missing;
+        empty if both are missing.
 
     Raises:
-        InputError: The file of arguments is damaged.
+        InputError: The file is damaged.
     """
     path = path or Path(folder) / ARGUMENTS
     before = read_arguments(path)
     for prefix in reversed(checkpoints.list_checkpoints(folder)):
         if before:
             break
-        # A damaged checkpoint is told when the run is restored.
+        # A damaged checkpoint is reported when the run is restored.
         with contextlib.suppress(InputError):
             before = (checkpoints.describe(str(prefix)) or {}).get("run", {})
     return before
 
 
-# Folder, within a run's, of its best checkpoint.
+# Subfolder of a run for its best checkpoint.
 BEST = "best"
 
 
+class ArchitectureReader(Protocol):
+    """A class of models; see `models.base.Model.read_architecture`."""
+
+    def read_architecture(self, prefix: str) -> dict[str, Any]:
+        """Reads the architecture of the network in a checkpoint."""
+
+
 class ForeignError(InputError):
-    """A checkpoint that is whole, but not of a run of this program."""
+    """A checkpoint is intact, but is not from a run of this program."""
 
 
-def find_return(folder, path, before):
-    """Finds the checkpoint that a run is to go back to.
+def find_return(
+    folder: Path | str, path: Path | str | None, before: dict[str, Any]
+) -> str | None:
+    """Finds the checkpoint that a run goes back to.
 
     Args:
-        folder: Of the run's checkpoints.
-        path: The value of --restore_path.
-        before: The run's arguments at its last start.
+        folder: Folder of the run's checkpoints.
+        path: Value of --restore_path; None if it was not given.
+        before: Arguments of the run's last start.
 
     Returns:
-        str: One of the run's own; None where it goes on from its newest, for the path
-        is not given, or is that of its first or its last start.
+        A checkpoint of the run; None to resume from the newest, if the path is not
+        given or is the path of the first or the last start.
 
     Raises:
-        InputError: The path means something else, or nothing.
+        InputError: The path is not a checkpoint of the run.
     """
     starts = (before.get("restore_path"), before.get("first_restore_path"))
     known = {Path(start).absolute() for start in starts if start is not None}
     if path is None or Path(path).absolute() in known:
         return None
     prefix = checkpoints.find(path)
-    # Where the run keeps its best, too.
+    # The run's folder, or its folder of the best checkpoint.
     if Path(folder).resolve() in Path(prefix).resolve().parents[:2]:
         return prefix
     raise InputError(
@@ -76,23 +88,28 @@ def find_return(folder, path, before):
     )
 
 
-def restore_newest(model, folder, named=None, elsewhere=None, only=None):
-    """Goes on with the newest checkpoint of a run that is whole.
+def restore_newest(
+    model: Trainable,
+    folder: Path | str,
+    named: str | None = None,
+    elsewhere: str | None = None,
+    only: Path | str | None = None,
+) -> str | None:
+    """Restores the newest intact checkpoint of a run.
 
     Args:
-        model: A `models.base.Model`; its weights, optimizers and step are replaced.
-        folder: The run's folder.
-        named: The flag that named the run and its value, for messages; None for
-            `--train_path`.
-        elsewhere: What to do where the run is another program's; None for another
+        model: Model whose weights, optimizers and step are replaced.
+        folder: Folder of the run.
+        named: Flag of the run and its value, for messages; None for `--train_path`.
+        elsewhere: Advice if the run is another program's; None for another
             `--train_path` that starts from its weights.
-        only: The checkpoint to take, whatever the newest is; None for the newest.
+        only: The only checkpoint to try; None for the newest.
 
     Returns:
-        str: The checkpoint that was taken; None if the folder holds none.
+        The restored checkpoint; None if the folder holds none.
 
     Raises:
-        InputError: There are checkpoints, but none of them can be read.
+        InputError: No checkpoint can be read.
     """
     named = named or f"--train_path={folder}"
     saved = checkpoints.list_checkpoints(folder) if only is None else [Path(only)]
@@ -102,7 +119,7 @@ def restore_newest(model, folder, named=None, elsewhere=None, only=None):
             target = " --restore_target=generator"
             if "state" not in stored:
                 what = "was written by another program, whose run cannot go on here"
-                target = ""  # Of what it holds, Adam's memory may be a part.
+                target = ""  # It may also hold Adam's moments.
             elif not any(root.endswith("optimizer") for root in stored):
                 what = "holds weights alone, and nothing of a run to go on with"
             else:
@@ -129,15 +146,17 @@ def restore_newest(model, folder, named=None, elsewhere=None, only=None):
     return None
 
 
-def take_architecture(model_class, prefixes):
-    """Gives flags of the network that were not given the values of a checkpoint.
+def take_architecture(
+    model_class: ArchitectureReader, prefixes: Sequence[Path | str]
+) -> None:
+    """Sets flags of the network that were not given to a checkpoint's values.
 
     Args:
-        model_class: A `models.base.Model`.
-        prefixes: Checkpoints, the newest last: the newest that can be read is taken.
+        model_class: Class of the model.
+        prefixes: Checkpoints, the newest last; uses the newest that can be read.
     """
     for prefix in reversed(prefixes):
-        # Others are told of where the weights are read, which goes back like this.
+        # `restore_newest` reports damaged checkpoints, and tries them in this order.
         with contextlib.suppress(InputError):
             taken = take_missing(model_class.read_architecture(str(prefix)))
             if taken:
@@ -145,16 +164,19 @@ def take_architecture(model_class, prefixes):
             return
 
 
-def set_aside(folder):
-    """Renames a run's folder, so that a new run can begin; nothing is deleted.
+def set_aside(folder: Path | str) -> Path | None:
+    """Renames a run's folder, so that a new run can begin; deletes nothing.
 
     Args:
-        folder: The run's folder; need not exist.
+        folder: Folder of the run; need not exist.
 
     Returns:
-        Path: Where it is now; None if there was nothing.
+        New path of the folder; None if there was nothing to keep.
+
+    Raises:
+        InputError: The current folder is in it.
     """
-    # Where it is a link, what it leads to is renamed, and the link stays.
+    # Of a link, the target is renamed, and the link stays.
     folder = Path(folder).resolve()
     if not folder.exists() or not set(os.listdir(folder)) - {locks.NAME}:
         return None
@@ -170,17 +192,18 @@ def set_aside(folder):
     return aside
 
 
-def set_later_aside(folder, step, kept=""):
-    """Moves checkpoints away that a run would write over or go on from.
+def set_later_aside(
+    folder: Path | str, step: int, kept: Path | str = ""
+) -> Path | None:
+    """Moves checkpoints that a run would overwrite, or resume from by mistake.
 
     Args:
-        folder: The run's folder.
-        step: Where the run is; checkpoints of this step and of later ones are moved.
-        kept: The one that stays, if it is that of the step.
+        folder: Folder of the run.
+        step: Current step; checkpoints of this step or later are moved.
+        kept: Checkpoint that stays.
 
     Returns:
-        Path: The folder, within the run's, where they are now; None if there were
-        none.
+        Subfolder with the moved checkpoints; None if there were none.
     """
     folder = Path(folder)
     later = [
@@ -194,7 +217,7 @@ def set_later_aside(folder, step, kept=""):
         return None
     names = (folder / f"later.old{number}" for number in itertools.count(1))
     aside = next(path for path in names if not path.exists())
-    # From the newest on: whatever is left after a kill is a run that can go on.
+    # The newest first: after a kill, the rest is a run that can be resumed.
     for prefix in sorted(later, key=checkpoints.step_of, reverse=True):
         target = aside / prefix.parent.relative_to(folder)
         target.mkdir(parents=True, exist_ok=True)

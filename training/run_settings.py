@@ -1,17 +1,18 @@
-"""Settings of whatever trains a super-resolution model, by TensorFlow or by JAX."""
+"""Settings of a super-resolution training, with TensorFlow or JAX."""
 
 import dataclasses
+from collections.abc import Sequence
 
 from console.errors import InputError
 from console.settings import PathName, Settings, is_given, option, seed_option
 
-# A loader holds every scale as often as its weight says.
+# Largest weight of a scale; a loader lists each scale as often as its weight.
 MOST_WEIGHT = 100
 
 
 @dataclasses.dataclass(frozen=True)
 class RunSettings(Settings):
-    """What is trained on, where, and what is measured meanwhile."""
+    """Data and folder of a training, and images to validate on."""
 
     batch_size: int = option(16, "Patches in a training step.")
     input_patch_size: int = option(48, "Side of the LR patches, in LR pixels.")
@@ -38,30 +39,30 @@ class RunSettings(Settings):
         None, "Their LR images; made from HR if not given.", changes="freely"
     )
 
-    def refuse_validating(self, *others):
-        """Refuses flags of a validation that there is not, as it has no HR images.
+    def refuse_validating(self, *others: str) -> None:
+        """Refuses flags of the validation if there are no HR images for it.
 
         Args:
-            *others: Names of such flags besides those that every training has.
+            *others: Names of further flags of the validation.
 
         Raises:
-            InputError: One was given.
+            InputError: A flag of the validation was given.
         """
         for name in ("validate_input_path", "validate_freq", *others):
             if is_given(name):
                 raise InputError(f"--{name} needs --validate_truth_path, too.")
 
-    def weigh(self, scales):
-        """How often each scale is drawn.
+    def weigh(self, scales: Sequence[int]) -> tuple[int, ...] | None:
+        """Returns the weights with which scales are drawn.
 
         Args:
-            scales: Those that are trained.
+            scales: Trained scales.
 
         Returns:
-            tuple of int; None for equally often.
+            Weight of each scale; None for equal weights.
 
         Raises:
-            InputError: The numbers do not fit the scales.
+            InputError: The weights do not fit the scales.
         """
         weights = self.scale_weights
         if weights is None:

@@ -1,22 +1,23 @@
-"""How a learning rate falls. Keras only: TensorFlow's and JAX's steps share it."""
+"""Learning rate schedules. Keras only: shared by TensorFlow's and JAX's steps."""
 
 import dataclasses
 import math
 
+import keras
 from keras import ops
 
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """How a learning rate falls.
+    """A learning rate schedule.
 
     Attributes:
-        start: The rate at step 0.
+        start: Learning rate at step 0.
         decay: Factor of each decay of the `step` kind.
-        decay_steps: Steps between two decays; with `cosine`, the steps until the
-            rate is zero.
+        decay_steps: Steps between two decays; with `cosine`, steps until the rate is
+            zero.
         kind: `step` or `cosine`.
-        warmup_steps: Steps in which it rises from 0, on top of all that.
+        warmup_steps: Steps of a linear warmup, multiplied with the schedule.
     """
 
     start: float
@@ -25,13 +26,15 @@ class Schedule:
     kind: str = "step"
     warmup_steps: int = 0
 
-    def at(self, step, share=None):
-        """The rate of a step.
+    def at(
+        self, step: keras.KerasTensor, share: keras.KerasTensor | None = None
+    ) -> keras.KerasTensor:
+        """Computes the learning rate of a step.
 
         Args:
             step: Integer scalar tensor, steps done before.
-            share: float32 scalar, how much of the fall is done, where that does not
-                follow the step; None for `step / decay_steps`.
+            share: float32 scalar, share of the decay that is done; None for
+                `step / decay_steps`.
 
         Returns:
             float32 scalar tensor.

@@ -1,59 +1,61 @@
-"""What a run remembers beside its weights, as variables of its checkpoints."""
+"""The state of a run besides its weights, as variables of its checkpoints."""
 
 import json
 import math
+from typing import Any
 
 import tensorflow as tf
 
 from console.errors import InputError
+from training.options import StepOptions
 
 
 class NotFiniteError(InputError):
-    """Weights have gone astray, and are not worth saving."""
+    """A loss or a gradient is not finite, and the weights must not be saved."""
 
 
 class Arguments(tf.train.experimental.PythonState):
-    """What a model was made from, in its checkpoints as JSON."""
+    """Values that checkpoints store as JSON."""
 
-    def __init__(self, values):
-        """Takes the arguments, ready for JSON."""
+    def __init__(self, values: Any) -> None:
+        """Stores the values, which JSON can represent."""
         super().__init__()
         self.values = values
 
-    def serialize(self):
-        """Writes them."""
+    def serialize(self) -> str:
+        """Converts the values to JSON."""
         return json.dumps(self.values)
 
-    def deserialize(self, text):
-        """Reads them."""
+    def deserialize(self, text: str) -> None:
+        """Reads the values from JSON."""
         self.values = json.loads(text)
 
 
 class State:
-    """What a run remembers beside its weights.
+    """The state of a run besides its weights.
 
     Attributes:
-        step: int64 scalar, training steps done, skipped ones included.
-        arguments: What the model was made from and the run was started with, so that
-            a checkpoint copied alone still knows its model and its run.
-        bad_in_a_row: int64 scalar, steps up to now whose loss or gradient was not
-            finite, one after the other.
-        first_bad_step: int64 scalar, where more such steps began than are tolerated;
-            -1 if nowhere.
-        skipped: int64 scalar, all such steps so far.
-        tolerated: How many such steps in a row do no harm, an int.
+        step: int64 scalar, training steps done, skipped steps included.
+        arguments: Arguments of the model and of the run, so that a copied checkpoint
+            still describes both.
+        bad_in_a_row: int64 scalar, consecutive steps up to now whose loss or gradient
+            was not finite.
+        first_bad_step: int64 scalar, first step of a series of more such steps than
+            tolerated; -1 for none.
+        skipped: int64 scalar, total number of such steps.
+        tolerated: Number of such steps in a row that are tolerated, an int.
         loss_scale: `LossScale`.
-        best: float32 scalar, the best that a validation has found; greater is better.
-        best_of: Of which images that is the mean, and by which metric, a str.
-        validated: int64 scalar, the step after which the last validation was done.
+        best: float32 scalar, best result of a validation; greater is better.
+        best_of: Images and metric of `best`, a str.
+        validated: int64 scalar, step of the last validation.
     """
 
-    def __init__(self, arguments, options):
+    def __init__(self, arguments: dict[str, Any], options: StepOptions) -> None:
         """Starts at step 0.
 
         Args:
-            arguments: What the model was made from, ready for JSON.
-            options: `training.options.StepOptions`.
+            arguments: Arguments of the model, which JSON can represent.
+            options: Options of the training step.
         """
         self.arguments = Arguments(arguments)
         self.step = make_counter(0, "step")
@@ -66,8 +68,12 @@ class State:
         self.best_of = Arguments("")
         self.validated = make_counter(0, "validated")
 
-    def record(self, is_fine):
-        """Notes in the graph whether the present step was fine; a bool scalar."""
+    def record(self, is_fine: tf.Tensor) -> None:
+        """Counts the current step, in the graph.
+
+        Args:
+            is_fine: bool scalar, whether the step was finite or a skip is expected.
+        """
         in_a_row = tf.where(is_fine, tf.zeros_like(self.step), self.bad_in_a_row + 1)
         is_first = (in_a_row > self.tolerated) & (self.first_bad_step < 0)
         self.first_bad_step.assign(
@@ -76,8 +82,8 @@ class State:
         self.bad_in_a_row.assign(in_a_row)
         self.skipped.assign_add(tf.cast(~is_fine, tf.int64))
 
-    def tree(self):
-        """The variables as a root of a checkpoint."""
+    def tree(self) -> tf.train.Checkpoint:
+        """Returns the variables as a root of a checkpoint."""
         return tf.train.Checkpoint(
             step=self.step,
             arguments=self.arguments,
@@ -93,22 +99,22 @@ class State:
 
 
 class LossScale:
-    """The factor of the loss that keeps gradients within float16's range.
+    """Dynamic loss scaling, which keeps gradients within float16's range.
 
-    It doubles after many good steps and halves when a gradient overflows: that step
-    is not taken, and does no harm until there is nothing left to halve.
+    The factor doubles after many finite steps, and halves when a gradient overflows.
+    Such a step is skipped, and is harmless while the factor is above 1.
 
     Attributes:
-        factor: float32 scalar; of no effect unless `is_dynamic`, but kept, so that a
-            run may go on in another precision.
-        steps: int64 scalar, good steps since it last changed.
-        is_dynamic: Whether the loss is scaled: in float16.
+        factor: float32 scalar; without effect unless `is_dynamic`, but stored, so that
+            a run can be resumed in another precision.
+        steps: int64 scalar, finite steps since the last change.
+        is_dynamic: Whether the loss is scaled, as in float16.
     """
 
     START, MOST, GROWTH_STEPS = 2.0**15, 2.0**24, 2000
 
-    def __init__(self, is_dynamic):
-        """Starts high, if it may fall."""
+    def __init__(self, is_dynamic: bool) -> None:
+        """Starts with a large factor."""
         self.is_dynamic = is_dynamic
         self.factor = tf.Variable(
             self.START,
@@ -118,15 +124,15 @@ class LossScale:
         )
         self.steps = make_counter(0, "steps_at_loss_scale")
 
-    def adapt(self, is_finite, losses_are_finite):
-        """Changes the factor in the graph after a step.
+    def adapt(self, is_finite: tf.Tensor, losses_are_finite: tf.Tensor) -> tf.Tensor:
+        """Updates the factor after a step, in the graph.
 
         Args:
-            is_finite: bool scalar, whether losses and gradients were.
-            losses_are_finite: bool scalar, whether the losses were, unscaled.
+            is_finite: bool scalar, whether losses and gradients are finite.
+            losses_are_finite: bool scalar, whether the unscaled losses are finite.
 
         Returns:
-            bool scalar: Whether a smaller factor may mend what was not finite.
+            bool scalar, whether a smaller factor may make the gradients finite.
         """
         if not self.is_dynamic:
             return tf.constant(False)
@@ -142,13 +148,13 @@ class LossScale:
         return may_mend
 
 
-def make_counter(value, name, dtype=tf.int64):
-    """Makes a number that a checkpoint can hold; a whole one if not said otherwise."""
+def make_counter(value: float, name: str, dtype: tf.DType = tf.int64) -> tf.Variable:
+    """Makes a variable for a number in checkpoints, by default an integer."""
     return tf.Variable(
         value,
         dtype=dtype,
         trainable=False,
-        # All replicas would assign the same.
+        # All replicas assign the same value.
         aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         name=name,
     )

@@ -1,4 +1,4 @@
-"""What SIGINT and SIGTERM do to a run."""
+"""Stops a run on SIGINT and SIGTERM."""
 
 import contextlib
 import os
@@ -6,20 +6,23 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from typing import Self
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-# Within so many seconds two signals are one request: timeout(1) signals the process
-# and then its group, and a supervisor may signal a process group whose leader does too.
+# Seconds within which two signals are one request: timeout(1) signals the process and
+# then its group, and a supervisor may signal a group whose leader passes it on, too.
 TOGETHER = 0.5
 
 
 @contextlib.contextmanager
-def joining():
-    """To be entered while TensorFlow joins a cluster, in C++ and with Python's lock.
+def joining() -> Iterator[None]:
+    """Handles signals while TensorFlow joins a cluster.
 
-    It waits there for a worker that was lost since all were there. Python's handlers
-    get no turn then, so Ctrl-C is given back to the system. And TensorFlow takes
-    SIGTERM for a notice of preemption, behind Python's back.
+    It does so in C++ with Python's lock held, and may wait there for a lost worker, so
+    Python's handlers cannot run: the default handler of Ctrl-C is restored meanwhile.
+    TensorFlow also installs a handler of SIGTERM, for preemption, which is replaced
+    afterwards.
     """
     previous = {number: signal.getsignal(number) for number in SIGNALS}
     if previous[signal.SIGINT] is not signal.SIG_IGN:
@@ -32,23 +35,22 @@ def joining():
 
 
 class StopRequest:
-    """While entered, the first signal is remembered; a second one ends the process.
+    """While entered, stores the first signal; a second signal ends the process.
 
-    The main thread spends its time in TensorFlow, where Python's handlers get no turn.
-    So the interpreter is asked to write each signal's number to a socket, as it
-    arrives, and a thread reads there.
+    The main thread is mostly in TensorFlow, where Python's handlers cannot run. So the
+    interpreter writes the number of each signal to a socket, and a thread reads it.
 
     Attributes:
-        signal: The `signal.Signals` that came; None so far.
+        signal: The first `signal.Signals`; None before.
     """
 
-    def __init__(self):
-        """No signal has come yet."""
-        self.signal = None
-        self.previous = {}
+    def __init__(self) -> None:
+        """Starts without a signal."""
+        self.signal: signal.Signals | None = None
+        self.previous: dict = {}
 
-    def __enter__(self):
-        """Takes over the two signals and returns itself."""
+    def __enter__(self) -> Self:
+        """Installs the handlers and returns itself."""
         self.previous = {s: signal.signal(s, self._remember) for s in SIGNALS}
         self.reader, self.writer = socket.socketpair()
         self.writer.setblocking(False)
@@ -56,12 +58,12 @@ class StopRequest:
         threading.Thread(target=self._watch, daemon=True, name="signals").start()
         return self
 
-    def __exit__(self, *_):
-        """Gives the signals back."""
+    def __exit__(self, *_: object) -> None:
+        """Restores the previous handlers."""
         signal.set_wakeup_fd(self.previous_descriptor)
         for number, handler in self.previous.items():
             signal.signal(number, handler)
-        # The thread reads the end of the stream, and ends.
+        # The thread ends at the end of the stream.
         self.writer.close()
 
     def _remember(self, number, _):

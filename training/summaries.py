@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run: one run for each scale."""
+"""Writes TensorBoard's files: one run for each scale."""
 
 import contextlib
 import os
@@ -11,6 +11,7 @@ from tensorflow.core.util import event_pb2
 from console import quiet
 from console.errors import first_line
 from console.progress import warn
+from training.protocols import Measured
 
 PICTURES = 3
 
@@ -18,17 +19,24 @@ PICTURES = 3
 class Summaries:
     """Writes scalars and pictures to `<folder>/x2`, `<folder>/x4`, ..."""
 
-    def __init__(self, folder, step=0):
-        """Opens no file yet: that happens with the first thing written.
+    def __init__(self, folder: Path | str, step: int = 0) -> None:
+        """Opens no file: the first write does.
 
         Args:
-            folder: The run's folder, what `tensorboard --logdir` is given.
-            step: Steps done before; what an earlier start wrote of later ones is no
-                longer shown.
+            folder: Folder of the run, for `tensorboard --logdir`.
+            step: Steps done before; entries of later steps from an earlier start are
+                no longer shown.
         """
-        self.folder, self.step, self.writers = Path(folder), step, {}
+        self.folder, self.step = Path(folder), step
+        self.writers: dict[int, Writer] = {}
 
-    def write(self, step, scale, scalars, pictures):
+    def write(
+        self,
+        step: int,
+        scale: int,
+        scalars: dict[str, float],
+        pictures: dict[str, tf.Tensor],
+    ) -> None:
         """Writes one step of one scale.
 
         Args:
@@ -36,7 +44,7 @@ class Summaries:
             scale: Upscaling factor.
             scalars: From a tag to a number.
             pictures: From a tag to uint8 or float32 (N, H, W, 3), RGB in [0, 255],
-                rounded and clipped here; the first few of each are written.
+                rounded and clipped here; only the first are written.
         """
         pictures = {
             tag: tf.saturate_cast(tf.round(several[:PICTURES]), tf.uint8)
@@ -44,14 +52,13 @@ class Summaries:
         }
         self._write(step, scale, scalars, pictures)
 
-    def write_validation(self, step, scale, measured):
-        """Writes what a validation found at one scale.
+    def write_validation(self, step: int, scale: int, measured: Measured) -> None:
+        """Writes the result of a validation at one scale.
 
         Args:
             step: Steps done.
             scale: Upscaling factor.
-            measured: Has `values` and `baseline`, from a metric to a number, and
-                `pictures`, from a tag to a list of uint8 (H, W, 3).
+            measured: Result of the validation.
         """
         scalars = {f"validation/{tag}": x for tag, x in measured.values.items()}
         for tag, value in measured.baseline.items():
@@ -68,27 +75,32 @@ class Summaries:
             self.writers[scale] = Writer(self.folder / f"x{scale}", self.step)
         self.writers[scale].write(step, scalars, pictures)
 
-    def close(self):
+    def close(self) -> None:
         """Closes the files."""
         for writer in self.writers.values():
             writer.close()
 
 
 class Writer:
-    """Writes what TensorBoard shows as one run."""
+    """Writes one run of TensorBoard."""
 
-    def __init__(self, folder, step=0):
-        """Opens no file yet.
+    def __init__(self, folder: Path | str, step: int = 0) -> None:
+        """Opens no file: the first write does.
 
         Args:
-            folder: Of the files.
+            folder: Folder of the files.
             step: See `Summaries`.
         """
         self.folder, self.step = Path(folder), step
         self.writer, self.is_failing = None, False
 
-    def write(self, step, scalars, pictures=None):
-        """Writes, or says once that it cannot: a run is worth more than its curves.
+    def write(
+        self,
+        step: int,
+        scalars: dict[str, float],
+        pictures: dict[str, tf.Tensor] | None = None,
+    ) -> None:
+        """Writes an entry; on failure warns once and lets the training continue.
 
         Args:
             step: Steps or epochs done.
@@ -96,12 +108,12 @@ class Writer:
             pictures: From a tag to uint8 (N, H, W, 3).
         """
         try:
-            # TensorFlow's own lines about a full disk would stand before ours.
+            # Drops TensorFlow's own lines about a full disk.
             with quiet.descriptor_caught():
                 self._try_to_write(step, scalars, pictures or {})
             self.is_failing = False
         except tf.errors.OpError as error:
-            # What it holds is lost; the next entry opens a new file.
+            # Its unwritten entries are lost; the next entry opens a new file.
             self.writer = None
             if not self.is_failing:
                 warn(
@@ -122,10 +134,10 @@ class Writer:
         self.writer.flush()
 
     def _forget_later(self):
-        """Makes TensorBoard drop what an earlier start wrote of later steps.
+        """Makes TensorBoard drop entries of later steps from an earlier start.
 
-        That is what it does at the start of each session but the first; TensorFlow 2
-        has no function that writes one.
+        It does so at each event of a session's start except the first; TensorFlow 2
+        has no function that writes this event.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
@@ -140,7 +152,7 @@ class Writer:
             file.write(version.SerializeToString())
             file.write(event.SerializeToString())
 
-    def close(self):
+    def close(self) -> None:
         """Closes the file."""
         if self.writer is not None:
             with contextlib.suppress(tf.errors.OpError):

@@ -1,44 +1,53 @@
 """The base of models and predictors in training."""
 
 import random
+from collections.abc import Callable
+from typing import Any
 
+import keras
 import tensorflow as tf
 
 from training import averages, checkpoints
 from training.optimizer import GuardedAdam
 from training.options import OF_A_STEP, StepOptions
 from training.replicas import sum_over_replicas
+from training.schedule import Schedule
 from training.state import State
 
 
 class Trained:
-    """Networks in training, and most of what `training.loop.Loop` asks of them.
+    """Networks in training, with most of `training.protocols.Trainable`.
 
-    A subclass adds `train_step` and `step_signature`; see `models.base.Model`. All that
-    `training.options.StepOptions` say, it does.
+    A subclass adds `train_step` and `step_signature`; see `models.base.Model`. It
+    supports all of `training.options.StepOptions`.
 
     Attributes:
-        main: The name, of `networks`, of the one that is averaged; what a log says of
-            its optimizer has no prefix.
-        options: `training.options.StepOptions`.
-        state: `training.state.State`.
+        main: Name, in `networks`, of the network that is averaged; log entries of its
+            optimizer have no prefix.
+        options: Options of the training step.
+        state: State of the run.
         networks: From the name of a root of checkpoints to a Keras layer.
-        optimizers: From the same to a `training.optimizer.GuardedAdam`; of a model that
-            is not trained, none.
-        average: Another main network, of the running average of the weights; None if
-            none is kept.
+        optimizers: From a name of `networks` to its optimizer; empty for a model that
+            is not trained.
+        average: Copy of the main network with the running average of its weights; None
+            without an average.
     """
 
-    name = None
-    main = None
-    step_options = OF_A_STEP
+    name: str | None = None
+    main: str | None = None
+    step_options: tuple[str, ...] = OF_A_STEP
+    networks: dict[str, keras.Layer]
+    optimizers: dict[str, GuardedAdam]
+    average: keras.Layer | None
 
-    def __init__(self, architecture, options=None):
+    def __init__(
+        self, architecture: dict[str, Any], options: StepOptions | None = None
+    ) -> None:
         """Makes the state.
 
         Args:
-            architecture: What the networks are made from, ready for JSON.
-            options: A `StepOptions`; None for the defaults.
+            architecture: Settings of the networks, which JSON can represent.
+            options: Options of the training step; None for the defaults.
         """
         self.options = options or StepOptions()
         arguments = {"model": self.name, "architecture": architecture}
@@ -46,18 +55,18 @@ class Trained:
         self.networks, self.optimizers, self.average = {}, {}, None
 
     @property
-    def step(self):
-        """Training steps done, an int."""
+    def step(self) -> int:
+        """Training steps done."""
         return int(self.state.step.numpy())
 
-    def keep_average(self, make):
-        """Begins the running average, if there is to be one.
+    def keep_average(self, make: Callable[[], keras.Layer]) -> None:
+        """Starts the running average, if `options` ask for it.
 
         Args:
             make: Makes another network like the main one.
         """
         if self.options.ema_decay:
-            # Its weights are no random ones, so what is random afterwards stays so.
+            # The copy must not change the random numbers drawn afterwards.
             drawn = random.getstate()
             self.average = make()
             random.setstate(drawn)
@@ -66,39 +75,39 @@ class Trained:
     def _start_average(self):
         averages.start(self.average.weights, self.networks[self.main].weights)
 
-    def make_adam(self, schedule, variables, **kwargs):
-        """Makes an optimizer that heeds the options.
+    def make_adam(
+        self, schedule: Schedule, variables: list[keras.Variable], **kwargs: Any
+    ) -> GuardedAdam:
+        """Makes an optimizer with the options' clipping.
 
         Args:
-            schedule: `training.schedule.Schedule`.
-            variables: What it trains.
-            **kwargs: What Keras' Adam takes.
-
-        Returns:
-            training.optimizer.GuardedAdam.
+            schedule: Schedule of the learning rate.
+            variables: Variables to train.
+            **kwargs: Arguments of Keras' Adam.
         """
         clip_norm = self.options.gradient_clip_norm
         optimizer = GuardedAdam(schedule, self.state, clip_norm=clip_norm, **kwargs)
         optimizer.build(variables)
         return optimizer
 
-    def apply_step(self, differentiate, trained):
-        """Takes one step of all optimizers, if all is finite; counts it if not.
+    def apply_step(
+        self, differentiate: Callable, trained: dict[str, list[keras.Variable]]
+    ) -> dict[str, tf.Tensor]:
+        """Takes a step of all optimizers if all values are finite; else skips it.
 
-        Runs in a replica, within a `tf.function`. Either all that is trained moves, or
-        nothing does.
+        Runs in a replica, within a `tf.function`. A skipped step changes no network.
 
         Args:
-            differentiate: Called with the factor that losses are to be scaled by before
-                they are differentiated; returns a dict of float32 scalars, this
-                replica's shares of the losses (unscaled) and of whatever else the batch
-                comes to, for each of `trained` the gradients of its scaled loss (None
-                where a variable has none), and, if it likes, shares of other tensors.
-            trained: From a name of `optimizers` to the variables that move.
+            differentiate: Called with the factor that scales losses before they are
+                differentiated; returns this replica's shares of: a dict of float32
+                scalars (losses, unscaled, and metrics); for each of `trained`, the
+                gradients of its scaled loss (None for a variable without one); and
+                optionally other tensors.
+            trained: From a name of `optimizers` to the variables to update.
 
         Returns:
-            dict: Of the whole batch, and for each of `trained` the norm of its
-            gradients together, before any clipping.
+            dict: Values of the whole batch, and for each of `trained` the global norm
+            of its gradients before clipping.
         """
         if self.options.jit_compile:
             differentiate = tf.function(
@@ -109,7 +118,7 @@ class Trained:
         values, gradients, *others = differentiate(
             factor if is_scaled else tf.constant(1.0)
         )
-        # A variable without a gradient, as of another scale's path, does not move.
+        # A variable without a gradient, such as of another scale, is not updated.
         moving = [
             [v for v, g in zip(variables, part, strict=True) if g is not None]
             for variables, part in zip(trained.values(), gradients, strict=True)
@@ -138,17 +147,20 @@ class Trained:
             values[self._name_of_root(root, "gradient_norm")] = norm
         return values
 
-    def finish_step(self, values, is_finite, *others):
-        """Does what a step does besides moving what is trained.
+    def finish_step(
+        self, values: dict[str, tf.Tensor], is_finite: tf.Tensor, *others: tf.Tensor
+    ) -> None:
+        """Hook for further updates in a step.
 
         Args:
-            values: As `differentiate` of `apply_step` returns them, of the whole batch.
+            values: Scalars of `differentiate` in `apply_step`, for the whole batch.
             is_finite: bool scalar, whether the step was taken.
-            *others: What else it returned, of the whole batch, finite or not.
+            *others: Other tensors of `differentiate`, for the whole batch; they may
+                be not finite.
         """
 
-    def learning_rates(self):
-        """From an optimizer's name to its learning rate at the present step."""
+    def learning_rates(self) -> dict[str, float]:
+        """Returns the current learning rate of each optimizer, by its name."""
         return {
             self._name_of_root(root, "learning_rate"): float(
                 each.schedule.at(self.state.step)
@@ -156,12 +168,12 @@ class Trained:
             for root, each in self.optimizers.items()
         }
 
-    def to_tree(self, network):
-        """The weights of a network as a root of a checkpoint."""
+    def to_tree(self, network: keras.Layer) -> tf.train.Checkpoint:
+        """Returns the weights of a network as a root of a checkpoint."""
         return checkpoints.to_tree(network.weights)
 
-    def roots(self):
-        """From the name of each root of a checkpoint to what is stored in it."""
+    def roots(self) -> dict[str, Any]:
+        """Returns the objects to store in a checkpoint, by the names of its roots."""
         roots = {root: self.to_tree(each) for root, each in self.networks.items()}
         for root, optimizer in self.optimizers.items():
             roots[f"{root}_optimizer"] = checkpoints.to_tree(optimizer.variables)
@@ -170,13 +182,13 @@ class Trained:
         return roots | {"state": self.state.tree()}
 
     def _restart_average(self, prefix, resume):
-        """Begins the average anew, unless a run goes on with its own."""
+        """Restarts the average, unless a resumed run has restored it."""
         goes_on = resume and "ema" in checkpoints.list_roots(prefix)
         if self.average is not None and not goes_on:
             self._start_average()
 
     def _name_of_root(self, root, name):
-        """What a log calls a number of one network."""
+        """Returns the name of a network's value in the log."""
         return name if root == self.main else f"{root}/{name}"
 
 
