@@ -15,7 +15,7 @@ help:
 	@echo "make demo   enlarges photographs with the weights that ship, then fine-tunes EUSR"
 	@echo "make tour   the whole road to 4PP-EUSR, likewise"
 	@echo "make test   all tests"
-	@echo "make lint   style"
+	@echo "make lint   style and types"
 	@echo "make benchmark   how fast it is on this machine, in some minutes"
 	@echo "make clean  removes what the others made"
 
@@ -31,12 +31,13 @@ test: $(READY)
 lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
 
 benchmark: $(READY)
 	@$(BIN)/python benchmarks/speed.py --output_path=benchmark.json
 
 clean:
-	rm -rf $(VENV) demo benchmark.json .pytest_cache .ruff_cache
+	rm -rf $(VENV) demo benchmark.json .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements.txt requirements-dev.txt requirements-export.txt

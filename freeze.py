@@ -12,6 +12,7 @@ What is written is read back and compared with the model before it is called don
 
 import dataclasses
 import functools
+from typing import Any
 
 from console import app, quiet
 from console.choices import Choice
@@ -82,7 +83,7 @@ class ExportSettings(formats.ExportSettings):
     )
 
 
-SETTINGS = (FreezeSettings, opening.CheckpointSettings, ExportSettings)
+SETTINGS: tuple[Any, ...] = (FreezeSettings, opening.CheckpointSettings, ExportSettings)
 
 
 def main():

@@ -234,9 +234,10 @@ def _make_validation(
     where = name_some(start.validate_truth_path)
     say(f"Validating on {len(loader.images)} images of {where}.")
     warn_of_common(loader.images, trained.images)
+    baseline: Any = opening.open_model(None, BASELINE)
     return Validation(
         model,
-        opening.open_model(None, BASELINE),
+        baseline,
         loader,
         SHAVE_SIZE,
         no_reference,

@@ -10,6 +10,7 @@ from PIL import Image
 from benchmarks.harness import draw, time_best
 from benchmarks.loading import consume
 from benchmarks.rows import Row
+from console.settings import PathName
 from dataloaders.ava import AVA, AVASettings
 from score_predictors import epochs
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
@@ -23,7 +24,7 @@ BATCH_SIZE = 32
 BATCHES = 12
 
 # The network at its defaults; what its weights are is of no consequence.
-SETTINGS = Settings(weights="none")
+SETTINGS = Settings(weights=PathName("none"))
 
 
 def measure(settings):

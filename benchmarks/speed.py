@@ -13,6 +13,7 @@ import os
 import platform
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
@@ -71,7 +72,7 @@ class SpeedSettings(Settings):
     )
 
 
-SETTINGS = (BenchmarkSettings, SpeedSettings)
+SETTINGS: tuple[Any, ...] = (BenchmarkSettings, SpeedSettings)
 
 
 def main():

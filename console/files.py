@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO, cast
 
 from console.errors import InputError
 
@@ -94,7 +94,7 @@ class _WithoutDescriptor(io.RawIOBase):
 @contextlib.contextmanager
 def opened_whole(
     path: Path | str, finish: Callable[[Path], object] | None = None
-) -> Iterator[io.RawIOBase]:
+) -> Iterator[BinaryIO]:
     """Yields an open file for a library to write `path`, as `written_whole` does.
 
     Partial files of the same path from killed processes are removed.
@@ -112,7 +112,7 @@ def opened_whole(
     remove_leftovers(path)
     with written_whole(path) as aside, open(aside, "w+b") as file:
         lock(file)
-        yield _WithoutDescriptor(file)
+        yield cast(BinaryIO, _WithoutDescriptor(file))
         file.flush()
         if finish is not None:
             finish(aside)

@@ -6,6 +6,7 @@ import os
 import types
 import typing
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from absl import flags
@@ -54,7 +55,7 @@ def one_or_all(paths: list[str] | None) -> str | list[str] | None:
     return paths[0] if isinstance(paths, list) and len(paths) == 1 else paths
 
 
-def to_list(paths: str | Sequence[str] | None) -> list[str]:
+def to_list(paths: Path | str | Sequence[Path | str] | None) -> list[str]:
     """Inverts `one_or_all`: converts a path, several paths or None to a list."""
     if paths is None:
         return []

@@ -58,7 +58,7 @@ class Format:
     """
 
     ending = ""
-    needs = ()
+    needs: tuple[str, ...] = ()
     holds_scales = False
 
     @staticmethod

@@ -10,6 +10,7 @@ The same command with the same --train_path resumes a run that was stopped.
 import random
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)
@@ -59,7 +60,7 @@ with quiet.imports():
 MODEL = Choice("model", MODELS, "eusr", "The model to train.")
 DATALOADER = Choice("dataloader", PAIRED, "div2k", "The loader of the images.")
 
-SETTINGS = (RunSettings, LengthSettings, JaxOptions)
+SETTINGS: tuple[Any, ...] = (RunSettings, LengthSettings, JaxOptions)
 
 
 def main() -> int | None:

@@ -25,8 +25,10 @@ DECIMALS = 6
 
 _FOLDER = Path(__file__).parent
 # The last one draws what the others define.
-_SCRIPTS = ("elements.js", "columns.js", "tables.js", "scatter.js", "cards.js")
-_SCRIPTS += ("page.js",)
+_SCRIPTS = (
+    *("elements.js", "columns.js", "tables.js", "scatter.js", "cards.js"),
+    "page.js",
+)
 
 
 def write_page(path, report, exhibits, most_bytes=MOST_BYTES):

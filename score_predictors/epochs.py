@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -124,7 +124,8 @@ class ByEpochs:
             files: The run's files.
             epochs: Number of epochs, including epochs of earlier starts.
         """
-        self.loop, self.trainee, self.loader = loop, loop.model, loop.loader
+        self.loop, self.trainee = loop, cast(Trainee, loop.model)
+        self.loader: Any = loop.loader
         self.history, self.files, self.epochs = self.trainee.history, files, epochs
         self.writer = Writer(files.logs, self.trainee.epoch)
         self.is_best = False

@@ -63,7 +63,7 @@ class EvaluateSettings(Settings):
     )
 
 
-SETTINGS = (opening.PredictorSettings, EvaluateSettings)
+SETTINGS: tuple[Any, ...] = (opening.PredictorSettings, EvaluateSettings)
 
 
 def main() -> None:

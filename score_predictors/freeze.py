@@ -58,7 +58,7 @@ class ExportSettings(formats.ExportSettings):
     )
 
 
-SETTINGS = (FreezeSettings, ExportSettings)
+SETTINGS: tuple[Any, ...] = (FreezeSettings, ExportSettings)
 
 
 def main() -> None:

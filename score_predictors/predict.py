@@ -66,7 +66,11 @@ class PredictSettings(opening.FirstScore):
     use_gpu: bool = option(False, "Whether to run on the GPU.")
 
 
-SETTINGS = (PredictSettings, opening.PredictorSettings, limits.LimitSettings)
+SETTINGS: tuple[Any, ...] = (
+    PredictSettings,
+    opening.PredictorSettings,
+    limits.LimitSettings,
+)
 
 
 def main() -> int | None:

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
@@ -80,7 +81,7 @@ class RunSettings(Settings):
     seed: int = seed_option()
 
 
-SETTINGS = (RunSettings, StepOptions)
+SETTINGS: tuple[Any, ...] = (RunSettings, StepOptions)
 
 
 def main() -> int | None:

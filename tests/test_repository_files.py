@@ -4,11 +4,10 @@ import os
 import re
 import tomllib
 
-import pytest
+import yaml
 
 from tests.scripts import ROOT
 from tests.test_structure import LAYERS
-from tests.yaml_reader import read_yaml
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
@@ -17,25 +16,9 @@ def read(name):
     return (ROOT / name).read_text()
 
 
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("a: 1\nb:\n  c: x y\n", {"a": "1", "b": {"c": "x y"}}),
-        ("a:\n- x\n- y: 1\n  z: 2", None),
-        ("a:\n  - x\n  - y: 1\n    z: 2", {"a": ["x", {"y": "1", "z": "2"}]}),
-        ('# why\na: ["3.1, 2", b]\nb:', {"a": ["3.1, 2", "b"], "b": None}),
-        ("a: 1\n   b: 2", None),
-        ("a: 1\na: 2", None),
-        ("a: b: c", None),
-        ('a: "b', None),
-    ],
-)
-def test_yaml_is_read_or_refused(text, value):
-    if value is None:
-        with pytest.raises(ValueError):
-            read_yaml(text)
-    else:
-        assert read_yaml(text) == value
+def read_yaml(name):
+    """What a file of YAML holds, every value as text: `on` is no truth value then."""
+    return yaml.load(read(name), Loader=yaml.BaseLoader)
 
 
 def supported_pythons():
@@ -52,7 +35,7 @@ def test_the_makefile_supports_the_pythons_of_the_project():
 
 
 def test_ci_runs_what_a_change_must_pass_on_the_oldest_and_newest_python():
-    workflow = read_yaml(read(".github/workflows/ci.yml"))
+    workflow = read_yaml(".github/workflows/ci.yml")
     assert set(workflow["on"]) == {"push", "pull_request"}
     (job,) = workflow["jobs"].values()
     oldest, newest = supported_pythons()
@@ -65,7 +48,7 @@ def test_ci_runs_what_a_change_must_pass_on_the_oldest_and_newest_python():
 
 
 def test_pre_commit_runs_the_ruff_of_the_requirements():
-    (repository,) = read_yaml(read(".pre-commit-config.yaml"))["repos"]
+    (repository,) = read_yaml(".pre-commit-config.yaml")["repos"]
     (ruff,) = re.findall(r"^ruff.*$", read("requirements-dev.txt"), re.MULTILINE)
     commands = []
     for hook in repository["hooks"]:
@@ -77,7 +60,7 @@ def test_pre_commit_runs_the_ruff_of_the_requirements():
 
 
 def test_the_citation_says_what_the_project_and_the_readme_say():
-    citation = read_yaml(read("CITATION.cff"))
+    citation = read_yaml("CITATION.cff")
     assert citation["cff-version"] == "1.2.0"
     assert (citation["title"], citation["version"], citation["license"]) == (
         *(PROJECT["name"], PROJECT["version"], PROJECT["license"]),

@@ -1,7 +1,7 @@
 """Settings of runs and of training steps, for all models."""
 
 import dataclasses
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from console.errors import InputError
 from console.settings import Settings, option
@@ -124,7 +124,7 @@ class RunLength(Settings):
     """Length of a run, and intervals within it."""
 
     changes = "freely"
-    shown = ("max_steps", "save_freq")
+    shown: ClassVar[tuple[str, ...] | None] = ("max_steps", "save_freq")
 
     max_steps: int = option(
         1_000_000, "Training steps in all, those of earlier starts included."

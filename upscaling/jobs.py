@@ -105,7 +105,7 @@ class Results:
             way: How results are made now: the weights and the flags.
         """
         self.output, self.way = output, way
-        self.made = made.Made(output.folder)
+        self.made = made.Made(Path(output.folder))
         self.kept: list[Job] = []
 
     def find_waiting(self, jobs: list[Job]) -> list[Job]:

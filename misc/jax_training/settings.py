@@ -1,7 +1,7 @@
 """Settings of a run under JAX and of its files."""
 
 import dataclasses
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from console.errors import InputError
 from console.settings import is_given, option
@@ -21,7 +21,7 @@ class JaxOptions(BasicOptions):
 class LengthSettings(RunLength):
     """Length of a run, intervals, and storage."""
 
-    shown = (
+    shown: ClassVar[tuple[str, ...] | None] = (
         *("max_steps", "max_seconds", "save_seconds", "steps_per_call"),
         *("half_precision", "max_file_megabytes"),
     )
