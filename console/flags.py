@@ -279,6 +279,6 @@ def is_one(value: Any, annotation: Any, said: "Option") -> bool:
 
 def _is_of(value, kind):
     """Whether a value has a type, and is finite if it is a number."""
-    kinds = {bool: (bool,), int: (int,), float: (int, float)}.get(kind, (str,))
+    types = {bool: (bool,), int: (int,), float: (int, float)}.get(kind, (str,))
     # An int may be too large for `isfinite`.
-    return type(value) in kinds and (type(value) is not float or math.isfinite(value))
+    return type(value) in types and (type(value) is not float or math.isfinite(value))

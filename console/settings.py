@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 
 from absl import flags
 
-from console import flags as kinds
+from console import flags as flag_types
 from console.errors import InputError
 from console.flags import PathName
 
@@ -137,7 +137,7 @@ class Settings:
             # --helpshort lists all flags of the script's module.
             is_hidden = is_own and not cls.shows(flag)
             module = f"{module} (more)" if is_hidden else module
-            kinds.define(flag, field, field.metadata[_KEY], module)
+            flag_types.define(flag, field, field.metadata[_KEY], module)
 
     @classmethod
     def shows(cls, name: str) -> bool:
@@ -191,7 +191,7 @@ class Settings:
         values = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
         for name, value in values.items():
             field = fields[name]
-            if not kinds.is_one(value, field.type, field.metadata[_KEY]):
+            if not flag_types.is_one(value, field.type, field.metadata[_KEY]):
                 raise ValueError(f"{name} cannot be {value}")
         settings = cls(**values)
         settings.check()
@@ -264,7 +264,7 @@ def record(*classes: type[Settings]) -> dict[str, Any]:
     """
     values = {n: flags.FLAGS[n].value for owner in classes for n in owner.options()}
     return {
-        name: list(value) if isinstance(value, tuple) else kinds.one_or_all(value)
+        name: list(value) if isinstance(value, tuple) else flag_types.one_or_all(value)
         for name, value in values.items()
     }
 

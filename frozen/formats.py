@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from console.choices import load
 from console.errors import InputError
+from console.file_types import KEPT, tell_file_type
 from console.files import check_target
-from console.kinds import KEPT, tell_kind
 from console.settings import PathName, Settings, is_given, option
 from frozen import graphs
 
@@ -189,7 +189,7 @@ def _check_overwritten(target):
     """
     if not target.name:
         raise InputError(f"--output_path={target} has no name; give a new one.")
-    kind, _ = tell_kind(target) if target.is_file() else ("", "")
+    kind, _ = tell_file_type(target) if target.is_file() else ("", "")
     if kind in KEPT:
         raise InputError(
             f"--output_path={target} is {kind}, which it would replace; give another "

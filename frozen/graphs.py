@@ -13,8 +13,8 @@ from tensorflow.python.framework.convert_to_constants import (
 
 from console import quiet
 from console.errors import InputError, first_line, name_some
+from console.file_types import GRAPH, tell_misfit
 from console.files import written_whole
-from console.kinds import GRAPH, tell_misfit
 from frozen.safety import check_constants, check_operations
 
 

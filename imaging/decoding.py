@@ -17,9 +17,9 @@ from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import TiffImageFile
 
 from console.errors import InputError
-from imaging.deep_decoding import decode_deep, too_deep
+from imaging.decoding_16bit import decode_deep, too_deep
+from imaging.dihedral import UPRIGHT, transform
 from imaging.limits import check_size
-from imaging.turns import UPRIGHT, turn
 
 # `imaging.limits` checks the size in place of Pillow.
 Image.MAX_IMAGE_PIXELS = None
@@ -129,10 +129,10 @@ def decode(
     with damage_told(path):
         orientation = _read_orientation(image)
         # Read before loading: Pillow then forgets how the file stores its pixels.
-        is_deep, raw_mode = _is_deep(image), _find_raw_mode(image)
+        is_16bit, raw_mode = _is_deep(image), _find_raw_mode(image)
         tags = dict(image.tag_v2) if isinstance(image, TiffImageFile) else None
         image.load()
-        if is_deep:
+        if is_16bit:
             colour = image.info.get("transparency")
             pixels = decode_deep(path, raw_mode, tags, colour)
         else:
@@ -141,7 +141,7 @@ def decode(
             orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
         # Pillow and OpenCV already turn TIFFs.
         if image.format != "TIFF":
-            pixels = turn(pixels, UPRIGHT.get(orientation, UPRIGHT[1]))
+            pixels = transform(pixels, UPRIGHT.get(orientation, UPRIGHT[1]))
     return np.ascontiguousarray(pixels)
 
 

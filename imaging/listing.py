@@ -40,7 +40,7 @@ def list_images(
     folder: Path | str,
     flag: str | None = None,
     expected: str = "a folder of images",
-    deep: bool = False,
+    recursive: bool = False,
 ) -> list[Path]:
     """Lists the image files of a folder.
 
@@ -48,7 +48,7 @@ def list_images(
         folder: The folder.
         flag: Flag of the folder, for messages, for example `"--input_path"`.
         expected: Description of the flag's value, for messages.
-        deep: Whether to search the folders inside it, too.
+        recursive: Whether to search the folders inside it, too.
 
     Returns:
         At least one path, sorted, without hidden files and folders. Broken links are
@@ -57,14 +57,14 @@ def list_images(
     Raises:
         InputError: The folder does not exist or holds no image.
     """
-    return find_images(folder, flag, expected, deep).images
+    return find_images(folder, flag, expected, recursive).images
 
 
 def find_images(
     folder: Path | str,
     flag: str | None = None,
     expected: str = "a folder of images",
-    deep: bool = True,
+    recursive: bool = True,
     is_passed: Callable[[str], bool] | None = None,
 ) -> Found:
     """Finds the image files and the other contents of a folder.
@@ -73,7 +73,7 @@ def find_images(
         folder: See `list_images`.
         flag: See `list_images`.
         expected: See `list_images`.
-        deep: Whether to search the folders inside it, too.
+        recursive: Whether to search the folders inside it, too.
         is_passed: Returns whether to skip a folder inside it, given its path; None
             skips no folder.
 
@@ -85,7 +85,7 @@ def find_images(
     if not folder.is_dir():
         state = "is a file" if folder.exists() else "does not exist"
         raise InputError(f"{named}: {state}; expected {expected}.")
-    found = look_into(folder, deep, is_passed)
+    found = look_into(folder, recursive, is_passed)
     if not found.images:
         rest = found.describe_rest()
         raise InputError(
@@ -96,11 +96,13 @@ def find_images(
 
 
 def look_into(
-    folder: Path, deep: bool, is_passed: Callable[[str], bool] | None = None
+    folder: Path, recursive: bool, is_passed: Callable[[str], bool] | None = None
 ) -> Found:
     """Works like `find_images` for an existing folder, which may hold no images."""
     found = Found([], collections.Counter(), [])
-    for path in _walk(folder, is_passed, found.folders) if deep else folder.iterdir():
+    for path in (
+        _walk(folder, is_passed, found.folders) if recursive else folder.iterdir()
+    ):
         if _is_image(path):
             found.images.append(path)
         elif not path.name.startswith(".") and not path.is_dir():
@@ -154,9 +156,9 @@ def _is_image(path):
     return path.is_file() or (path.is_symlink() and not path.exists())
 
 
-def list_pictures(path: Path | str, flag: str, deep: bool = False) -> list[Path]:
+def list_pictures(path: Path | str, flag: str, recursive: bool = False) -> list[Path]:
     """Lists a single picture, or the pictures of a folder; see `list_images`."""
     path = Path(path)
     if path.is_file():
         return [path]
-    return list_images(path, flag, "a picture or a folder of pictures", deep)
+    return list_images(path, flag, "a picture or a folder of pictures", recursive)

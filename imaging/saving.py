@@ -10,7 +10,7 @@ from PIL import Image
 
 from console.errors import InputError
 from console.files import opened_whole
-from imaging import deep_png, tiff
+from imaging import png_16bit, tiff
 from imaging.files import PNG_COMPRESSION, to_8_bits
 from imaging.pictures import Picture
 
@@ -28,29 +28,29 @@ class Format:
     Attributes:
         name: Pillow's name of the format.
         has_alpha: Whether it supports transparency.
-        is_deep: Whether it supports 16 bits per channel.
+        is_16bit: Whether it supports 16 bits per channel.
         most: The longest side that it supports, in pixels; None for any.
         has_quality: Whether `quality` affects it.
     """
 
     name: str
     has_alpha: bool
-    is_deep: bool
+    is_16bit: bool
     most: int | None = None
     has_quality: bool = False
 
 
-PNG = Format("PNG", has_alpha=True, is_deep=True)
-JPEG = Format("JPEG", has_alpha=False, is_deep=False, most=65_500, has_quality=True)
-TIFF = Format("TIFF", has_alpha=True, is_deep=True)
-BMP = Format("BMP", has_alpha=True, is_deep=False)
+PNG = Format("PNG", has_alpha=True, is_16bit=True)
+JPEG = Format("JPEG", has_alpha=False, is_16bit=False, most=65_500, has_quality=True)
+TIFF = Format("TIFF", has_alpha=True, is_16bit=True)
+BMP = Format("BMP", has_alpha=True, is_16bit=False)
 # By the ending of a file's name, without the dot.
 FORMATS = {
     "png": PNG,
     "jpg": JPEG,
     "jpeg": JPEG,
     "webp": Format(
-        "WEBP", has_alpha=True, is_deep=False, most=16_383, has_quality=True
+        "WEBP", has_alpha=True, is_16bit=False, most=16_383, has_quality=True
     ),
     "tif": TIFF,
     "tiff": TIFF,
@@ -112,16 +112,16 @@ def save_picture(
     pixels = picture.pixels
     if picture.alpha is not None and kind.has_alpha:
         pixels = np.concatenate([pixels, picture.alpha], axis=-1)
-    is_deep = pixels.dtype == np.uint16
-    if is_deep and not kind.is_deep:
-        pixels, is_deep = to_8_bits(pixels), False
+    is_16bit = pixels.dtype == np.uint16
+    if is_16bit and not kind.is_16bit:
+        pixels, is_16bit = to_8_bits(pixels), False
     with opened_whole(path, finish) as file:
         if kind is TIFF:
             tiff.write(file, pixels, picture.metadata)
         elif kind is BMP and pixels.shape[-1] in (2, 4):
             _write_bmp_with_alpha(file, pixels)
-        elif is_deep:
-            deep_png.write(file, pixels, picture.metadata, PNG_COMPRESSION)
+        elif is_16bit:
+            png_16bit.write(file, pixels, picture.metadata, PNG_COMPRESSION)
         else:
             _write_with_pillow(file, pixels, picture, kind, quality)
 

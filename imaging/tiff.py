@@ -29,9 +29,9 @@ def write(file: BinaryIO, pixels: np.ndarray, metadata: Metadata) -> None:
     if channels == 2 and pixels.dtype == np.uint16:  # Pillow cannot read it.
         pixels, channels = pixels[..., [0, 0, 0, 1]], 4
     exif = metadata.exif or Image.Exif()
-    kinds = dict.fromkeys(TEXT_TAGS, "s") | dict.fromkeys(BYTE_TAGS, "B")
+    types = dict.fromkeys(TEXT_TAGS, "s") | dict.fromkeys(BYTE_TAGS, "B")
     tags = [
-        (tag, kinds[tag], 0 if kinds[tag] == "s" else len(value), value, True)
+        (tag, types[tag], 0 if types[tag] == "s" else len(value), value, True)
         for tag, value in exif.items()
         if isinstance(value, bytes)
     ]

@@ -72,12 +72,12 @@ def _export(settings):
     prefix = checkpoints.find(settings.input_path, FLAG)
     check_target(settings.output_path, "--output_path")
     model, step = opening.open_model(prefix), checkpoints.read_step(prefix)
-    roots = {"generator": model.generator}
-    if "discriminator" in checkpoints.list_roots(prefix):
-        roots["discriminator"] = exporting.read_discriminator(prefix)
+    items = {"generator": model.generator}
+    if "discriminator" in checkpoints.list_items(prefix):
+        items["discriminator"] = exporting.read_discriminator(prefix)
     arrays = {
-        f"{root}/{name}": variable.numpy()
-        for root, layer in roots.items()
+        f"{item}/{name}": variable.numpy()
+        for item, layer in items.items()
         for name, variable in _by_name(layer).items()
     }
     if settings.half_precision:
@@ -90,7 +90,7 @@ def _export(settings):
     if model.learned_scales:
         arguments[LEARNED] = model.learned_scales
     archives.write(settings.output_path, arrays, arguments)
-    say(f"Wrote {settings.output_path}: {', '.join(roots)} of step {step}.")
+    say(f"Wrote {settings.output_path}: {', '.join(items)} of step {step}.")
 
 
 def _import(settings):
@@ -100,19 +100,19 @@ def _import(settings):
     path, arrays, arguments = run_files.read_weights(settings.input_path, FLAG)
     layers, architecture = _make_layers(path, arrays, arguments)
     found = run_files.unflatten(arrays)
-    for root, layer in layers.items():
+    for item, layer in layers.items():
         variables = _by_name(layer)
-        archives.check_fits(path, FLAG, found[root], variables)
+        archives.check_fits(path, FLAG, found[item], variables)
         for name, variable in variables.items():
-            variable.assign(found[root][name])
+            variable.assign(found[item][name])
     kept = {**arguments, "architecture": architecture}
     kept.pop("step", None)
     state = State(kept, StepOptions())
     step = archives.step_of(path)
     state.step.assign(step or 0)
-    roots = {r: checkpoints.to_tree(layer.weights) for r, layer in layers.items()}
-    roots["state"] = state.tree()
-    exporting.write_roots(roots, target)
+    items = {r: checkpoints.to_tree(layer.weights) for r, layer in layers.items()}
+    items["state"] = state.tree()
+    exporting.write_items(items, target)
     say(f"Wrote {settings.output_path}: {', '.join(layers)} of step {step or 0}.")
 
 
@@ -120,20 +120,20 @@ def _make_layers(path, arrays, arguments):
     """Makes the networks that an archive holds.
 
     Returns:
-        dict: From a root's name to a Keras layer; and the architecture, a dict.
+        dict: From an item's name to a Keras layer; and the architecture, a dict.
 
     Raises:
         InputError: It does not say what it holds, or holds no network.
     """
     load(MODELS, str(arguments.get("model")), f"{FLAG}={path}: its model")
     architecture = archives.read_architecture(path, FLAG, arguments)
-    roots = {name.partition("/")[0] for name in arrays} & set(run_files.ROOTS)
+    items = {name.partition("/")[0] for name in arrays} & set(run_files.ITEMS)
     make = {
         "generator": lambda: Generator.from_architecture(architecture),
         "ema": lambda: Generator.from_architecture(architecture),
         "discriminator": Discriminator,
     }
-    layers = {root: make[root]() for root in run_files.ROOTS if root in roots}
+    layers = {item: make[item]() for item in run_files.ITEMS if item in items}
     if "generator" not in layers:
         raise InputError(f"{FLAG}={path}: holds no generator; use another file.")
     return layers, dataclasses.asdict(architecture)

@@ -242,8 +242,8 @@ class Model:
         """Returns the current learning rate of each optimizer, by its name."""
         return {}
 
-    def roots(self) -> dict[str, Any]:
-        """Returns the objects to store in a checkpoint, by the names of its roots."""
+    def checkpoint_items(self) -> dict[str, Any]:
+        """Returns the objects to store in a checkpoint, by the names of its items."""
         return {}
 
     def restore(
@@ -257,7 +257,7 @@ class Model:
 
         Args:
             prefix: Checkpoint prefix from `training.checkpoints.find`.
-            target: Name of the only root to read, for example `"generator"`; None for
+            target: Name of the only item to read, for example `"generator"`; None for
                 all.
             resume: Whether to read the step too, to continue a run.
             use_ema: Whether to read the averaged weights, if the checkpoint holds
@@ -266,31 +266,31 @@ class Model:
         Raises:
             InputError: The checkpoint does not fit, or `target` does not exist.
         """
-        roots = self.roots()
-        stored = checkpoints.list_roots(prefix)
+        items = self.checkpoint_items()
+        stored = checkpoints.list_items(prefix)
         if "ema" not in stored or not resume:
-            roots.pop("ema", None)
+            items.pop("ema", None)
         if not resume:
-            roots.pop("state", None)
+            items.pop("state", None)
         if target is not None:
-            if target not in roots:
+            if target not in items:
                 raise InputError(
                     f"--restore_target={target} does not exist; --model={self.name} "
-                    f"has {', '.join(sorted(roots))}."
+                    f"has {', '.join(sorted(items))}."
                 )
-            roots = {target: roots[target]}
-        missing = sorted(set(roots) - set(stored))
-        if missing and len(missing) < len(roots) and "generator" in stored:
+            items = {target: items[target]}
+        missing = sorted(set(items) - set(stored))
+        if missing and len(missing) < len(items) and "generator" in stored:
             raise InputError(
                 f"{prefix} holds no {' and no '.join(missing)}, which "
                 f"--model={self.name} has. --restore_target=generator takes the "
                 "generator alone, with fresh optimizers, from step 0."
             )
-        checkpoints.restore(prefix, roots)
-        if "generator" in roots:
+        checkpoints.restore(prefix, items)
+        if "generator" in items:
             self.take_learned(checkpoints.describe(prefix))
-        if use_ema and not resume and "ema" in stored and "generator" in roots:
-            checkpoints.restore(prefix, {"ema": roots["generator"]})
+        if use_ema and not resume and "ema" in stored and "generator" in items:
+            checkpoints.restore(prefix, {"ema": items["generator"]})
 
     @property
     def step(self) -> int:

@@ -86,7 +86,7 @@ class Weights(CheckpointFormat):
         """See `CheckpointFormat.export`."""
         step = checkpoints.read_step(checkpoint.restore_path) or 0
         model.state.step.assign(step)
-        write_roots(model.roots(), target)
+        write_items(model.checkpoint_items(), target)
         size = sum(Path(f"{target}{part}").stat().st_size for part in PARTS)
         return f"{to_size(size)}, step {step}"
 
@@ -141,7 +141,7 @@ def _collect(model, prefix, use_ema):
         As `models.tf1_names.write` takes them: layers and optimizers.
     """
     layers = dict(tf1_names.of_generator(model.generator))
-    stored = checkpoints.list_roots(prefix)
+    stored = checkpoints.list_items(prefix)
     if "discriminator" in stored:
         return layers | tf1_names.of_discriminator(read_discriminator(prefix)), []
     is_averaged = "ema" in stored and use_ema
@@ -163,16 +163,16 @@ def read_discriminator(prefix):
     return discriminator
 
 
-def write_roots(roots, target):
+def write_items(items, target):
     """Writes a checkpoint, reads it back and compares.
 
     Args:
-        roots: From a root's name to its tree.
+        items: From an item's name to its tree.
         target: What the names of the files begin with.
     """
     with written_checkpoint(target) as aside:
-        tf.train.Checkpoint(**roots).write(aside)
-        checkpoints.check_same(aside, roots)
+        tf.train.Checkpoint(**items).write(aside)
+        checkpoints.check_same(aside, items)
 
 
 @contextlib.contextmanager

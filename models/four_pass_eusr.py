@@ -235,12 +235,12 @@ class FourPassEUSR(GeneratorModel):
         """See `Model.remarks`: the discriminator no longer helps the training."""
         return self.monitor.remarks()
 
-    def roots(self) -> dict[str, Any]:
-        """See `Model.roots`."""
-        roots = super().roots()
+    def checkpoint_items(self) -> dict[str, Any]:
+        """See `Model.checkpoint_items`."""
+        items = super().checkpoint_items()
         if self.monitor is not None:
-            roots["discriminator_watch"] = self.monitor.tree()
-        return roots
+            items["discriminator_watch"] = self.monitor.tree()
+        return items
 
     def tf1_layers(self) -> dict[str, dict[str, keras.layers.Layer]]:
         """See `GeneratorModel.tf1_layers`."""

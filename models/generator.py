@@ -66,18 +66,18 @@ class Generator(UpscalingNetwork):
         )
         # Small weights keep the output of many residual blocks near their input.
         block_variance = 1e-4 / (blocks + shared_blocks)
-        kinds: dict = {"block_variance": block_variance, "dtype": body_dtype}
+        options: dict = {"block_variance": block_variance, "dtype": body_dtype}
 
         self.mean_shift = MeanShift(rgb_mean, name="mean_shift")
         self.first_conv = make_conv(features, 3, dtype="float32", name="first_conv")
-        self.shared = ResidualModule(features, shared_blocks, name="shared", **kinds)
+        self.shared = ResidualModule(features, shared_blocks, name="shared", **options)
         # Keys are strings because checkpoints use them as names.
         self.starts, self.upscalings, self.last_convs = {}, {}, {}
         for scale in self.scales:
             key = f"x{scale}"
             self.starts[key] = [
                 LocalResidualBlock(
-                    features, start_kernel, name=f"{key}_start{index}", **kinds
+                    features, start_kernel, name=f"{key}_start{index}", **options
                 )
                 for index in range(START_BLOCKS)
             ]
@@ -87,7 +87,7 @@ class Generator(UpscalingNetwork):
                     upscale_blocks,
                     factor=factor,
                     name=f"{key}_upscaling{index}",
-                    **kinds,
+                    **options,
                 )
                 for index, factor in enumerate(factorise(scale))
             ]

@@ -52,7 +52,7 @@ class GeneratorModel(TrainedModel):
         """Returns the layers that the TF1 code also has.
 
         Returns:
-            dict: From a root's name to a dict from `models.tf1_names`.
+            dict: From an item's name to a dict from `models.tf1_names`.
         """
         return {GENERATOR: tf1_names.of_generator(self.generator)}
 
@@ -81,16 +81,16 @@ class GeneratorModel(TrainedModel):
 
     def _read_shared(self, prefix, use_ema):
         """Reads the weights of a network with fewer scales; the rest stays new."""
-        root = GENERATOR
-        if use_ema and "ema" in checkpoints.list_roots(prefix):
-            root = "ema"
+        item = GENERATOR
+        if use_ema and "ema" in checkpoints.list_items(prefix):
+            item = "ema"
         names = [f"x{scale}" for scale in self.new_scales]
         taken = [
             weight
             for weight in self.generator.weights
             if weight.path.split("/")[1].partition("_")[0] not in names
         ]
-        checkpoints.restore(prefix, {root: checkpoints.to_tree(taken)})
+        checkpoints.restore(prefix, {item: checkpoints.to_tree(taken)})
         self.take_learned(checkpoints.describe(prefix))
         if self.learned_scales is None:  # At most the scales of the checkpoint.
             old = [scale for scale in self.scales if scale not in self.new_scales]

@@ -83,7 +83,7 @@ class DiscriminatorMonitor:
         return remarks
 
     def tree(self) -> tf.train.Checkpoint:
-        """Returns the variables as a root of a checkpoint."""
+        """Returns the variables as an item of a checkpoint."""
         return tf.train.Checkpoint(
             steps=self.steps,
             right=self.right,

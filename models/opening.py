@@ -133,7 +133,7 @@ def open_model(
         path: A checkpoint, a folder for its newest checkpoint, or a frozen `.pb` file;
             None for a model without weights.
         name: Name of the model in the registry; None for the checkpoint's.
-        target: Name of the only root to read of a checkpoint; None for all.
+        target: Name of the only item to read of a checkpoint; None for all.
         options: Options of training steps, with the precision; None for the defaults.
         use_ema: Whether to read the averaged weights, if there are any.
 
@@ -164,6 +164,6 @@ def open_model(
         prefix, arguments, options
     )
     model.restore(prefix, target, use_ema=use_ema)
-    if use_ema and "ema" in checkpoints.list_roots(prefix):
+    if use_ema and "ema" in checkpoints.list_items(prefix):
         say("Using the running average of the weights; --nouse_ema takes the last.")
     return model

@@ -20,10 +20,10 @@ def restore(
     Args:
         model: Model whose variables are assigned.
         prefix: Prefix of a checkpoint of the TF1 code.
-        target: Name of the only root to read; None for all.
+        target: Name of the only item to read; None for all.
 
     Raises:
-        InputError: The root does not exist, or does not fit.
+        InputError: The item does not exist, or does not fit.
     """
     layers = model.tf1_layers()
     if target is not None:
@@ -34,13 +34,13 @@ def restore(
             )
         layers = {target: layers[target]}
     reader = checkpoints.open_reader(prefix)
-    for root, named in layers.items():
+    for item, named in layers.items():
         if not any(reader.has_tensor(f"{name}/kernel") for name in named):
             raise InputError(
-                f"{prefix} holds no {root}, which --model={model.name} has. "
+                f"{prefix} holds no {item}, which --model={model.name} has. "
                 "--restore_target=generator takes the generator alone."
             )
-    named = {name: layer for root in layers.values() for name, layer in root.items()}
+    named = {name: layer for item in layers.values() for name, layer in item.items()}
     tf1_names.restore(prefix, named)
     text = f"Read the {' and the '.join(layers)} of the TensorFlow 1 code"
     if target is None and model.optimizers:

@@ -175,15 +175,15 @@ class TrainedModel(Trained, Model):
         )
         return self.apply_step(differentiate, self.trained_variables(scale))
 
-    def add_optimizer(self, root: str, learning_rate: float) -> None:
+    def add_optimizer(self, item: str, learning_rate: float) -> None:
         """Makes the optimizer of a network.
 
         Args:
-            root: Name of the network in `networks`.
+            item: Name of the network in `networks`.
             learning_rate: Learning rate at step 0.
         """
-        variables = self.networks[root].trainable_variables
-        self.optimizers[root] = self.make_optimizer(
+        variables = self.networks[item].trainable_variables
+        self.optimizers[item] = self.make_optimizer(
             self.training, learning_rate, variables
         )
 

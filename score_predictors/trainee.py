@@ -212,17 +212,17 @@ class Trainee(Trained):
         }
         return tf.train.Checkpoint(**layers)
 
-    def roots(self) -> dict[str, Any]:
-        """See `Trained.roots`."""
+    def checkpoint_items(self) -> dict[str, Any]:
+        """See `Trained.checkpoint_items`."""
         progress = tf.train.Checkpoint(
             history=self.history, loss_sum=self.loss_sum, loss_count=self.loss_count
         )
-        return super().roots() | {"progress": progress}
+        return super().checkpoint_items() | {"progress": progress}
 
     def restore(self, prefix: Path | str, resume: bool = True) -> None:
         """Reads a complete saved state, for `training.run_folder`."""
-        roots = self.roots()
-        if "ema" not in checkpoints.list_roots(prefix):
-            roots.pop("ema", None)
-        checkpoints.restore(prefix, roots)
+        items = self.checkpoint_items()
+        if "ema" not in checkpoints.list_items(prefix):
+            items.pop("ema", None)
+        checkpoints.restore(prefix, items)
         self._restart_average(prefix, resume)

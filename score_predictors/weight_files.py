@@ -17,8 +17,8 @@ import keras
 import numpy as np
 
 from console.errors import InputError, name_some
+from console.file_types import HDF5, tell_misfit
 from console.files import written_whole
-from console.kinds import HDF5, tell_misfit
 
 ENDING = ".h5"
 

@@ -49,7 +49,9 @@ class BySteps:
     @functools.cached_property
     def best_writer(self) -> CheckpointWriter:
         """Writer of the best checkpoint, made at its first use."""
-        return CheckpointWriter(self.model.roots(), self.loop.folder / BEST, 1)
+        return CheckpointWriter(
+            self.model.checkpoint_items(), self.loop.folder / BEST, 1
+        )
 
     def begin(self) -> None:
         """Validates if an earlier start was stopped before a due validation."""

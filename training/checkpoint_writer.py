@@ -39,12 +39,12 @@ class CheckpointWriter:
     """Writes the checkpoints of a run and keeps the last of them."""
 
     def __init__(
-        self, roots: dict[str, Any], folder: Path | str, max_to_keep: int
+        self, items: dict[str, Any], folder: Path | str, max_to_keep: int
     ) -> None:
         """Makes the folder.
 
         Args:
-            roots: From a root's name to its tree.
+            items: From an item's name to its tree.
             folder: Folder of the checkpoints.
             max_to_keep: Number of checkpoints to keep.
         """
@@ -52,7 +52,7 @@ class CheckpointWriter:
         self._remove_leftovers()
         self._mend_list(self.folder)
         self.manager = tf.train.CheckpointManager(
-            tf.train.Checkpoint(**roots),
+            tf.train.Checkpoint(**items),
             str(self.folder),
             max_to_keep=max_to_keep,
             checkpoint_name=checkpoints.PREFIX,

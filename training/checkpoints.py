@@ -19,8 +19,8 @@ import numpy as np
 import tensorflow as tf
 
 from console.errors import InputError, first_line, name_some
+from console.file_types import tell_misfit
 from console.files import identify as identify_files
-from console.kinds import tell_misfit
 from training.index_files import check_claims
 
 PREFIX = "model.ckpt"
@@ -28,7 +28,7 @@ _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
 def to_tree(variables: Iterable[keras.Variable]) -> tf.train.Checkpoint:
-    """Arranges Keras variables as a root of a checkpoint, by their paths.
+    """Arranges Keras variables as an item of a checkpoint, by their paths.
 
     Args:
         variables: Variables whose paths begin with the same name, of their layer or
@@ -184,8 +184,8 @@ def read_step(prefix: Path | str) -> int:
     return max(step_of(prefix), 0)
 
 
-def list_roots(prefix: Path | str) -> set[str]:
-    """Returns the names of the roots that a checkpoint holds.
+def list_items(prefix: Path | str) -> set[str]:
+    """Returns the names of the items that a checkpoint holds.
 
     Raises:
         InputError: The files are damaged or are no checkpoint.
@@ -194,27 +194,27 @@ def list_roots(prefix: Path | str) -> set[str]:
     return {name.partition("/")[0] for name in names if name.endswith(_VALUE)}
 
 
-def restore(prefix: Path | str, roots: dict[str, Any]) -> None:
-    """Reads some roots of a checkpoint into variables.
+def restore(prefix: Path | str, items: dict[str, Any]) -> None:
+    """Reads some items of a checkpoint into variables.
 
     Args:
         prefix: Result of `find`.
-        roots: From a root's name to its tree, all of which must be stored.
+        items: From an item's name to its tree, all of which must be stored.
 
     Raises:
         InputError: A variable is missing, has another shape, or is damaged.
     """
-    have = sorted(list_roots(prefix))
-    for root in roots:
-        if root not in have:
+    have = sorted(list_items(prefix))
+    for item in items:
+        if item not in have:
             raise InputError(
-                f"{prefix}: holds no {root}; it holds {name_some(have) or 'nothing'}. "
+                f"{prefix}: holds no {item}; it holds {name_some(have) or 'nothing'}. "
                 "It was written by another program or another model."
             )
-    _check_names(prefix, roots)
+    _check_names(prefix, items)
     with reading(prefix):
         try:
-            status = tf.train.Checkpoint(**roots).read(prefix).expect_partial()
+            status = tf.train.Checkpoint(**items).read(prefix).expect_partial()
             status.assert_existing_objects_matched()
         except (AssertionError, ValueError) as error:
             raise InputError(
@@ -223,7 +223,7 @@ def restore(prefix: Path | str, roots: dict[str, Any]) -> None:
             ) from None
 
 
-def _check_names(prefix, roots):
+def _check_names(prefix, items):
     """Refuses a checkpoint in which a variable is missing or has another shape.
 
     Raises:
@@ -231,8 +231,8 @@ def _check_names(prefix, roots):
     """
     stored = open_reader(prefix).get_variable_to_shape_map()
     misfits = []
-    for root, tree in roots.items():
-        for name, variable in _list_variables(tree, root):
+    for item, tree in items.items():
+        for name, variable in _list_variables(tree, item):
             found, expected = stored.get(f"{name}{_VALUE}"), list(variable.shape)
             if found is None or list(found) != expected:
                 has = "none" if found is None else f"shape {list(found)}"
@@ -251,7 +251,7 @@ def _check_names(prefix, roots):
 
 
 def _list_variables(tree, path):
-    """Yields (name, variable) for the variables of a root."""
+    """Yields (name, variable) for the variables of an item."""
     if isinstance(tree, tf.Variable):
         yield path, tree
         return
@@ -259,19 +259,19 @@ def _list_variables(tree, path):
         yield from _list_variables(inner, f"{path}/{name}")
 
 
-def check_same(prefix: Path | str, roots: dict[str, Any]) -> None:
+def check_same(prefix: Path | str, items: dict[str, Any]) -> None:
     """Compares the variables of a checkpoint with their sources.
 
     Args:
         prefix: Prefix of the checkpoint.
-        roots: From a root's name to its tree.
+        items: From an item's name to its tree.
 
     Raises:
         RuntimeError: A variable differs.
     """
     reader = open_reader(prefix)
-    for root, tree in roots.items():
-        for name, variable in _list_variables(tree, root):
+    for item, tree in items.items():
+        for name, variable in _list_variables(tree, item):
             if not np.array_equal(reader.get_tensor(f"{name}{_VALUE}"), variable):
                 raise RuntimeError(f"{name} of {prefix} is not what was written.")
 

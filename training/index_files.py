@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import tensor_bundle_pb2
 
 from console.errors import InputError
-from console.kinds import TABLE_END
+from console.file_types import TABLE_END
 
 FOOTER = 48
 

@@ -84,7 +84,7 @@ class Loop:
     def checkpoint_writer(self) -> CheckpointWriter:
         """Writer of checkpoints, made at its first use."""
         return CheckpointWriter(
-            self.model.roots(), self.folder, self.settings.save_max_keep
+            self.model.checkpoint_items(), self.folder, self.settings.save_max_keep
         )
 
     @property

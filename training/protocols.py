@@ -29,7 +29,7 @@ class Trainable(Protocol):
     def train_step(self) -> Callable[..., dict[str, tf.Tensor]]:
         """Takes the arrays of a batch and `scale`; returns named scalars."""
 
-    def roots(self) -> dict[str, Any]:
+    def checkpoint_items(self) -> dict[str, Any]:
         """Returns the objects to store in a checkpoint."""
 
     def restore(self, prefix: str, *, resume: bool) -> None:

@@ -115,12 +115,12 @@ def restore_newest(
     saved = checkpoints.list_checkpoints(folder) if only is None else [Path(only)]
     for prefix in reversed(saved):
         try:
-            stored = checkpoints.list_roots(prefix)
+            stored = checkpoints.list_items(prefix)
             target = " --restore_target=generator"
             if "state" not in stored:
                 what = "was written by another program, whose run cannot go on here"
                 target = ""  # It may also hold Adam's moments.
-            elif not any(root.endswith("optimizer") for root in stored):
+            elif not any(item.endswith("optimizer") for item in stored):
                 what = "holds weights alone, and nothing of a run to go on with"
             else:
                 what = None

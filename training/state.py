@@ -83,7 +83,7 @@ class State:
         self.skipped.assign_add(tf.cast(~is_fine, tf.int64))
 
     def tree(self) -> tf.train.Checkpoint:
-        """Returns the variables as a root of a checkpoint."""
+        """Returns the variables as an item of a checkpoint."""
         return tf.train.Checkpoint(
             step=self.step,
             arguments=self.arguments,

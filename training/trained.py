@@ -26,7 +26,7 @@ class Trained:
             optimizer have no prefix.
         options: Options of the training step.
         state: State of the run.
-        networks: From the name of a root of checkpoints to a Keras layer.
+        networks: From the name of an item of checkpoints to a Keras layer.
         optimizers: From a name of `networks` to its optimizer; empty for a model that
             is not trained.
         average: Copy of the main network with the running average of its weights; None
@@ -130,10 +130,10 @@ class Trained:
         norms = [tf.linalg.global_norm(part) for part in gradients]
         losses_are_finite = _are_finite(values.values())
         is_finite = losses_are_finite & _are_finite(norms)
-        for root, variables, part, norm in zip(
+        for item, variables, part, norm in zip(
             trained, moving, gradients, norms, strict=True
         ):
-            optimizer = self.optimizers[root]
+            optimizer = self.optimizers[item]
             if optimizer.clip_norm:
                 part, _ = tf.clip_by_global_norm(part, optimizer.clip_norm, norm)
             optimizer.apply_if(is_finite, part, variables)
@@ -143,8 +143,8 @@ class Trained:
         if self.average is not None:
             weights = self.average.weights, self.networks[self.main].weights
             averages.follow(*weights, self.options.ema_decay, is_finite)
-        for root, norm in zip(trained, norms, strict=True):
-            values[self._name_of_root(root, "gradient_norm")] = norm
+        for item, norm in zip(trained, norms, strict=True):
+            values[self._name_in_log(item, "gradient_norm")] = norm
         return values
 
     def finish_step(
@@ -162,34 +162,34 @@ class Trained:
     def learning_rates(self) -> dict[str, float]:
         """Returns the current learning rate of each optimizer, by its name."""
         return {
-            self._name_of_root(root, "learning_rate"): float(
+            self._name_in_log(item, "learning_rate"): float(
                 each.schedule.at(self.state.step)
             )
-            for root, each in self.optimizers.items()
+            for item, each in self.optimizers.items()
         }
 
     def to_tree(self, network: keras.Layer) -> tf.train.Checkpoint:
-        """Returns the weights of a network as a root of a checkpoint."""
+        """Returns the weights of a network as an item of a checkpoint."""
         return checkpoints.to_tree(network.weights)
 
-    def roots(self) -> dict[str, Any]:
-        """Returns the objects to store in a checkpoint, by the names of its roots."""
-        roots = {root: self.to_tree(each) for root, each in self.networks.items()}
-        for root, optimizer in self.optimizers.items():
-            roots[f"{root}_optimizer"] = checkpoints.to_tree(optimizer.variables)
+    def checkpoint_items(self) -> dict[str, Any]:
+        """Returns the objects to store in a checkpoint, by the names of its items."""
+        items = {item: self.to_tree(each) for item, each in self.networks.items()}
+        for item, optimizer in self.optimizers.items():
+            items[f"{item}_optimizer"] = checkpoints.to_tree(optimizer.variables)
         if self.average is not None:
-            roots["ema"] = self.to_tree(self.average)
-        return roots | {"state": self.state.tree()}
+            items["ema"] = self.to_tree(self.average)
+        return items | {"state": self.state.tree()}
 
     def _restart_average(self, prefix, resume):
         """Restarts the average, unless a resumed run has restored it."""
-        goes_on = resume and "ema" in checkpoints.list_roots(prefix)
+        goes_on = resume and "ema" in checkpoints.list_items(prefix)
         if self.average is not None and not goes_on:
             self._start_average()
 
-    def _name_of_root(self, root, name):
+    def _name_in_log(self, item, name):
         """Returns the name of a network's value in the log."""
-        return name if root == self.main else f"{root}/{name}"
+        return name if item == self.main else f"{item}/{name}"
 
 
 def _are_finite(scalars):

@@ -118,10 +118,10 @@ class EnlargingSettings(Settings):
             InputError: The model does not support the scale.
         """
         scale = self._whole_scale
-        kinds = [passes.make_ensemble] if self.self_ensemble else []
+        wrappers = [passes.make_ensemble] if self.self_ensemble else []
         if self.all_passes:
             make, stages = _find_passes(model)
-            kinds, factor = [*kinds, make], passes.SCALE
+            wrappers, factor = [*wrappers, make], passes.SCALE
         else:
             asked = _choose_scale(model, scale)
             stages = model.stages(asked)
@@ -138,7 +138,9 @@ class EnlargingSettings(Settings):
             )
         if scale < factor:
             say(f"--scale={scale}: pictures are enlarged by {factor}, then resized.")
-        return Enlarger(lambda tiling: _arrange(kinds, stages, tiling), factor, scale)
+        return Enlarger(
+            lambda tiling: _arrange(wrappers, stages, tiling), factor, scale
+        )
 
     def make_tiler(self) -> "Tiler":
         """Makes a `Tiler` from these settings and the free memory."""
@@ -181,12 +183,12 @@ def _find_passes(model):
     return make, {scale: model.stages(scale) for scale in passes.SCALES}
 
 
-def _arrange(kinds, stages, tiling):
+def _arrange(wrappers, stages, tiling):
     """Wraps stages in averages, the outermost first; see `Enlarger.arrange`."""
-    if not kinds:
+    if not wrappers:
         return stages, tiling
     outer, inner = passes.split_memory(tiling)
-    return kinds[0](*_arrange(kinds[1:], stages, inner)), outer
+    return wrappers[0](*_arrange(wrappers[1:], stages, inner)), outer
 
 
 @dataclasses.dataclass(frozen=True)

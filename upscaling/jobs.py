@@ -184,7 +184,7 @@ def find_jobs(inputs: Sequence[Path | str], output: Output) -> list[Job]:
     jobs: dict[str, Job] = {}
     for path in map(Path, inputs):
         base = path.parent if path.is_file() else path
-        for source in list_pictures(path, "--input_path", deep=True):
+        for source in list_pictures(path, "--input_path", recursive=True):
             if not _is_within(source, output.folder, base):
                 job = Job(source, output.name(source.relative_to(base)))
                 jobs.setdefault(os.path.abspath(source), job)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
+from imaging.dihedral import DIHEDRAL, invert, transform
 from imaging.imresize import imresize
-from imaging.turns import TURNS, turn, turn_back
 from upscaling.tiles import Stage, Tiling, find_scale, upscale_image
 
 SCALE = 4
@@ -52,12 +52,12 @@ def make_ensemble(stages: Sequence[Stage], tiling: Tiling | None = None) -> list
 
     def make_way(how):
         def run(x, tell):
-            turned = np.ascontiguousarray(turn(x, how))
-            return turn_back(_upscale(stages, turned, tiling, tell), how)
+            turned = np.ascontiguousarray(transform(x, how))
+            return invert(_upscale(stages, turned, tiling, tell), how)
 
         return Way(run, find_radius(stages))
 
-    return _average(map(make_way, TURNS), find_scale(stages), stages[0].is_raw)
+    return _average(map(make_way, DIHEDRAL), find_scale(stages), stages[0].is_raw)
 
 
 def make_all_passes(

@@ -20,8 +20,8 @@ class EUSR:
     Attributes:
         name: Name in the registry.
         architecture: Settings of the generator.
-        networks: From a root's name in checkpoints to its network.
-        rates: From a root's name to the learning rate at step 0.
+        networks: From an item's name in checkpoints to its network.
+        rates: From an item's name to the learning rate at step 0.
         training: Settings of the training.
         precision: Precision between the first and the last convolution.
     """

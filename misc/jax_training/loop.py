@@ -120,8 +120,8 @@ class Loop:
     def _place(self, steps, scale):
         """Draws the batches of some steps: lr and hr, on the devices."""
         drawn = [self.loader.draw_patches(step, scale) for step in steps]
-        kinds = zip(*drawn, strict=True)
-        return [self.stepper.place_batch(np.stack(patches)) for patches in kinds]
+        arrays = zip(*drawn, strict=True)
+        return [self.stepper.place_batch(np.stack(patches)) for patches in arrays]
 
     def _compile(self):
         """Compiles the steps of all scales in parallel and reports their times."""

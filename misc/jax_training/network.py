@@ -18,7 +18,7 @@ class Network:
 
     Attributes:
         layer: The layer.
-        variables: From the name in checkpoints, without the name of the root, to the
+        variables: From the name in checkpoints, without the name of the item, to the
             Keras variable; includes variables that are not trained.
     """
 

@@ -13,8 +13,8 @@ from console.progress import say, warn
 from misc.jax_training import archives
 from misc.jax_training.archives import STATE, WEIGHTS, name_archive
 
-# Networks; all other roots are state.
-ROOTS = ("generator", "ema", "discriminator")
+# Networks; all other items are state.
+ITEMS = ("generator", "ema", "discriminator")
 FLAG = "--train_path"
 
 Arrays = dict[str, np.ndarray]
@@ -37,14 +37,14 @@ def unflatten(flat: Mapping[str, np.ndarray]) -> State:
     """Inverts `flatten` for a state, in which names of weights have slashes, too."""
     state: State = {}
     for name, array in flat.items():
-        root, _, rest = name.partition("/")
+        item, _, rest = name.partition("/")
         if not rest:
-            state[root] = array
-        elif root in ROOTS:
-            state.setdefault(root, {})[rest] = array
+            state[item] = array
+        elif item in ITEMS:
+            state.setdefault(item, {})[rest] = array
         else:
             kind, _, weight = rest.partition("/")
-            inner = state.setdefault(root, {})
+            inner = state.setdefault(item, {})
             if weight:
                 inner.setdefault(kind, {})[weight] = array
             else:
@@ -76,9 +76,9 @@ def write(
     Raises:
         OSError: The disk is full or read-only; existing files stay.
     """
-    roots = {name: state[name] for name in ROOTS if name in state}
-    rest = {name: inner for name, inner in state.items() if name not in roots}
-    weights, rest = flatten(roots), flatten(rest)
+    items = {name: state[name] for name in ITEMS if name in state}
+    rest = {name: inner for name, inner in state.items() if name not in items}
+    weights, rest = flatten(items), flatten(rest)
     if is_half:
         weights = {name: to_half(array) for name, array in weights.items()}
         rest = dict(_to_bits(name, array) for name, array in rest.items())
@@ -196,7 +196,7 @@ def take_state(fresh: State, state: State, folder: Path | str) -> State:
 
     Args:
         fresh: The state of a new run, for its names and shapes.
-        state: The state that was read; roots that the run does not use stay in it.
+        state: The state that was read; items that the run does not use stay in it.
         folder: The folder that it was read from.
 
     Raises:
@@ -226,7 +226,7 @@ def take_weights(
     Raises:
         InputError: The weights are those of another network.
     """
-    read = unflatten({n: a for n, a in arrays.items() if n.partition("/")[0] in ROOTS})
+    read = unflatten({n: a for n, a in arrays.items() if n.partition("/")[0] in ITEMS})
     weights = {"generator": read.get("ema", read.get("generator", {}))}
     if "discriminator" in fresh and "discriminator" in read:
         weights["discriminator"] = read["discriminator"]

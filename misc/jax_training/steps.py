@@ -43,10 +43,10 @@ def start_state(model: EUSR, options: BasicOptions) -> dict[str, Any]:
         `<network>_optimizer`, `ema` if an average is kept, and `first_bad_step`.
     """
     state: dict[str, Any] = {"first_bad_step": jnp.full((), -1, jnp.int32)}
-    for root, network in model.networks.items():
-        state[root] = network.initial()
-        trained = {name: state[root][name] for name in network.trained()}
-        state[f"{root}_optimizer"] = start_adam(trained)
+    for item, network in model.networks.items():
+        state[item] = network.initial()
+        trained = {name: state[item][name] for name in network.trained()}
+        state[f"{item}_optimizer"] = start_adam(trained)
     if options.ema_decay:
         state["ema"] = jax.tree.map(jnp.copy, state["generator"])
     return state
@@ -70,14 +70,14 @@ class Stepper:
         self.model, self.options, self.steps = model, options, steps
         training = model.training
         self.schedules = {
-            root: Schedule(
+            item: Schedule(
                 rate,
                 training.learning_rate_decay,
                 training.learning_rate_decay_steps,
                 training.learning_rate_schedule,
                 options.learning_rate_warmup_steps,
             )
-            for root, rate in model.rates.items()
+            for item, rate in model.rates.items()
         }
         self.mesh = Mesh(np.array(jax.local_devices()), ("batch",))
 
@@ -126,16 +126,16 @@ class Stepper:
     def _take_step(self, scale, state, lr, hr, step, share):
         lr, hr = lr.astype(jnp.float32), hr.astype(jnp.float32)
         values, gradients = self.model.differentiate(scale, state, lr, hr, step)
-        norms = {root: optax.global_norm(g) for root, g in gradients.items()}
+        norms = {item: optax.global_norm(g) for item, g in gradients.items()}
         checked = jnp.stack([*values.values(), *norms.values()])
         is_finite = jnp.isfinite(checked).all()
         after = dict(state)
-        for root, gradient in gradients.items():
-            rate = self._rate(root, step, share)
+        for item, gradient in gradients.items():
+            rate = self._rate(item, step, share)
             moved = self._move(
-                state[root], state[f"{root}_optimizer"], gradient, norms[root], rate
+                state[item], state[f"{item}_optimizer"], gradient, norms[item], rate
             )
-            after[root], after[f"{root}_optimizer"] = moved
+            after[item], after[f"{item}_optimizer"] = moved
         if "ema" in state:
             # Subtract in double precision; 1 - decay is inexact in float32.
             rate = jnp.float32(1.0 - self.options.ema_decay)
@@ -148,12 +148,12 @@ class Stepper:
         is_first = ~is_finite & (state["first_bad_step"] < 0)
         after["first_bad_step"] = jnp.where(is_first, step, state["first_bad_step"])
         values["gradient_norm"] = norms.pop("generator")
-        values |= {f"{root}/gradient_norm": norm for root, norm in norms.items()}
+        values |= {f"{item}/gradient_norm": norm for item, norm in norms.items()}
         values["learning_rate"] = self._rate("generator", step, share)
         return after, values
 
-    def _rate(self, root, step, share):
-        schedule = self.schedules[root]
+    def _rate(self, item, step, share):
+        schedule = self.schedules[item]
         by_step = schedule.at(step)
         if schedule.kind != "cosine":
             return by_step

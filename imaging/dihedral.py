@@ -5,7 +5,7 @@ import numpy as np
 # Whether to exchange rows and columns first, then whether to reverse rows and columns.
 Turn = tuple[bool, bool, bool]
 
-TURNS: list[Turn] = [
+DIHEDRAL: list[Turn] = [
     (exchanged, rows, columns)
     for exchanged in (False, True)
     for rows in (False, True)
@@ -25,12 +25,12 @@ UPRIGHT: dict[int, Turn] = {
 }
 
 
-def turn(image: np.ndarray, how: Turn) -> np.ndarray:
+def transform(image: np.ndarray, how: Turn) -> np.ndarray:
     """Turns a picture.
 
     Args:
         image: (H, W, ...), any dtype.
-        how: One of `TURNS`.
+        how: One of `DIHEDRAL`.
 
     Returns:
         A view: (H, W, ...), or (W, H, ...) where rows and columns are exchanged.
@@ -41,8 +41,8 @@ def turn(image: np.ndarray, how: Turn) -> np.ndarray:
     return image[:: -1 if rows else 1, :: -1 if columns else 1]
 
 
-def turn_back(image: np.ndarray, how: Turn) -> np.ndarray:
-    """Undoes `turn`."""
+def invert(image: np.ndarray, how: Turn) -> np.ndarray:
+    """Undoes `transform`."""
     exchanged, rows, columns = how
     image = image[:: -1 if rows else 1, :: -1 if columns else 1]
     return np.swapaxes(image, 0, 1) if exchanged else image

@@ -9,7 +9,7 @@ import numpy as np
 import tifffile
 
 from console.errors import InputError
-from imaging.turns import UPRIGHT, turn
+from imaging.dihedral import UPRIGHT, transform
 
 # Silences OpenCV's warnings of unknown parts of a file.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -94,7 +94,7 @@ def _decode_apart(path, tags):
     if pixels.dtype != np.uint16 or pixels.ndim != 3 or pixels.shape[-1] > 4:
         raise too_deep(path)
     upright = UPRIGHT.get(tags.get(_ORIENTATION), UPRIGHT[1])
-    return np.ascontiguousarray(turn(pixels, upright))
+    return np.ascontiguousarray(transform(pixels, upright))
 
 
 def _decode_by_opencv(path, raw_mode):

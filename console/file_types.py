@@ -30,7 +30,7 @@ _BEGINNINGS = (
 )
 
 
-def tell_kind(path: Path | str) -> tuple[str, str]:
+def tell_file_type(path: Path | str) -> tuple[str, str]:
     """Detects the type of a file or folder, by its first and last bytes.
 
     Args:
@@ -71,7 +71,7 @@ def tell_misfit(path: Path | str, otherwise: str, expected: str | None = None) -
     """Returns a message about a file of a wrong type.
 
     Args:
-        path: See `tell_kind`.
+        path: See `tell_file_type`.
         otherwise: Message if the type is unknown.
         expected: Type that the file should have; such a file is damaged, and
             `otherwise` is returned.
@@ -79,7 +79,7 @@ def tell_misfit(path: Path | str, otherwise: str, expected: str | None = None) -
     Returns:
         For example `"is a picture (PNG); --input_path takes it"`.
     """
-    kind, advice = tell_kind(path)
+    kind, advice = tell_file_type(path)
     if not kind or kind == expected:
         return otherwise
     return "; ".join(filter(None, (f"is {kind}", advice)))
