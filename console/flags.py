@@ -16,10 +16,6 @@ from console.errors import InputError
 # See `console.choices`.
 flags.disclaim_key_flags()
 
-if typing.TYPE_CHECKING:  # It imports this module.
-    from console.settings import Option
-
-
 # The path of a file or a folder as it was given, a str. A field of this type is a flag
 # of a path; with `tuple[PathName, ...]` it may be given several times.
 PathName = typing.NewType("PathName", str)
@@ -194,13 +190,13 @@ def parse_range(text: str, flag: str) -> slice:
     return slice(start, end or None)
 
 
-def define(name: str, field: dataclasses.Field, said: "Option", module: str) -> None:
+def define(name: str, field: dataclasses.Field, said: Any, module: str) -> None:
     """Declares the flag of a field.
 
     Args:
         name: Name of the flag.
         field: Field of a settings class.
-        said: Option of the field.
+        said: `console.settings.Option` of the field.
         module: Name of the module under which the help lists the flag.
     """
     default: Any = field.default
@@ -251,13 +247,13 @@ def _find_kind(annotation):
     return annotation
 
 
-def is_one(value: Any, annotation: Any, said: "Option") -> bool:
+def is_one(value: Any, annotation: Any, said: Any) -> bool:
     """Whether a value is valid for a flag.
 
     Args:
         value: Value of any type.
         annotation: Type of the field.
-        said: Option of the field.
+        said: `console.settings.Option` of the field.
     """
     if value is None:
         return types.NoneType in typing.get_args(annotation)

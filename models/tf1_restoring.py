@@ -1,20 +1,15 @@
 """Restores a model from a checkpoint of the original TensorFlow 1 code."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from console.errors import InputError
 from console.progress import say
 from models import tf1_names
 from training import checkpoints
 
-if TYPE_CHECKING:  # It imports this module.
-    from models.generator_model import GeneratorModel
 
-
-def restore(
-    model: "GeneratorModel", prefix: Path | str, target: str | None = None
-) -> None:
+def restore(model: Any, prefix: Path | str, target: str | None = None) -> None:
     """Reads weights and, if `target` is None, the moments of Adam, if stored.
 
     Args:

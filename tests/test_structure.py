@@ -1,6 +1,7 @@
 """Who may import whom."""
 
 import ast
+import graphlib
 import importlib
 from pathlib import Path
 
@@ -54,6 +55,25 @@ def find_breaches(folder, imports):
 def test_imports_run_downward_only(folder):
     for path in set((ROOT / folder).rglob("*.py")) - SCRIPTS:
         assert find_breaches(folder, imported_names(path)) == [], path
+
+
+def test_no_file_imports_itself_by_way_of_others():
+    paths = [p for folder in LEVEL for p in (ROOT / folder).rglob("*.py")]
+    files = {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in paths}
+    imports = {name: find_files(path, files) for name, path in files.items()}
+    assert sum(map(len, imports.values())) > 200
+    assert list(graphlib.TopologicalSorter(imports).static_order())
+
+
+def find_files(path, files):
+    """The modules of the project that a file imports, whole or names of them."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module, *(f"{node.module}.{a.name}" for a in node.names)}
+    return found & set(files)
 
 
 def test_an_upward_and_a_sideways_import_would_be_found():

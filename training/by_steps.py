@@ -2,7 +2,7 @@
 
 import functools
 import math
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 import tensorflow as tf
 
@@ -11,9 +11,6 @@ from training.checkpoint_writer import CheckpointWriter
 from training.protocols import Trainable, Validation
 from training.run_folder import BEST
 from training.summaries import Summaries
-
-if TYPE_CHECKING:  # It imports this module.
-    from training.loop import Loop
 
 
 class LoggedModel(Trainable, Protocol):
@@ -35,11 +32,11 @@ class BySteps:
     See `training.protocols.Hooks`.
     """
 
-    def __init__(self, loop: "Loop", validation: Validation | None = None) -> None:
+    def __init__(self, loop: Any, validation: Validation | None = None) -> None:
         """Stores the loop.
 
         Args:
-            loop: Loop that calls the hooks.
+            loop: `training.loop.Loop` that calls the hooks.
             validation: See `Loop`.
         """
         self.loop, self.settings, self.validation = loop, loop.settings, validation

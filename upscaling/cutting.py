@@ -8,10 +8,7 @@ tiles are moved inwards instead of made smaller.
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from upscaling.tiles import Stage
+from typing import Any
 
 # Least side of a tile without margins; smaller tiles would be nearly all margin.
 LEAST = 16
@@ -63,7 +60,7 @@ def cut(length: int, wanted: tuple[int, int], side: int, margin: int) -> list[Wi
     ]
 
 
-def find_margins(stages: Sequence["Stage"], overlap: int | None = None) -> list[int]:
+def find_margins(stages: Sequence[Any], overlap: int | None = None) -> list[int]:
     """Computes the margins of each stage's tiles.
 
     A margin is the receptive radius of the stage and all stages after it.
@@ -91,7 +88,7 @@ def find_margins(stages: Sequence["Stage"], overlap: int | None = None) -> list[
 
 
 def choose_sides(
-    stages: Sequence["Stage"],
+    stages: Sequence[Any],
     margins: Sequence[int],
     size: Sequence[int],
     memory: float,
