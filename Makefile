@@ -37,7 +37,7 @@ benchmark: $(READY)
 	@$(BIN)/python benchmarks/speed.py --output_path=benchmark.json
 
 clean:
-	rm -rf $(VENV) demo benchmark.json .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) demo quickstart benchmark.json .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements.txt requirements-dev.txt requirements-export.txt
