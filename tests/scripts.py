@@ -14,7 +14,19 @@ import tensorflow as tf
 from absl import app, flags
 from tensorflow.python.framework import config
 
+from score_predictors import PREDICTORS
+
 ROOT = Path(__file__).resolve().parents[1]
+# A line of `score_predictors.PREDICTORS` that the scripts that tests start have, too.
+ONE_LAYER = {"one_layer": "tests.small_predictor:OneLayer"}
+WITH_ONE_LAYER = f"""
+import runpy, sys
+sys.path.insert(0, {str(ROOT)!r})
+from score_predictors import PREDICTORS
+PREDICTORS.update({ONE_LAYER})
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 def run(script, *arguments, cwd=ROOT, **options):
@@ -60,7 +72,7 @@ def run_here(script, *arguments, cwd=ROOT):
         The finished process, as `run` does.
     """
     if tf.config.list_physical_devices("GPU"):
-        return run(script, *arguments, cwd=cwd)
+        return run("-c", WITH_ONE_LAYER, ROOT / script, *arguments, cwd=cwd)
     argv = [str(ROOT / script), *map(str, arguments)]
     said, complained = io.StringIO(), io.StringIO()
     status = 0
@@ -68,6 +80,7 @@ def run_here(script, *arguments, cwd=ROOT):
     with (
         mock.patch.object(sys, "argv", argv),
         mock.patch.object(sys, "path", [str((ROOT / script).parent), *sys.path]),
+        mock.patch.dict(PREDICTORS, ONE_LAYER),
         contextlib.chdir(cwd),
         _flags_of_its_own(),
         contextlib.redirect_stdout(said),
