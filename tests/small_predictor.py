@@ -6,6 +6,7 @@ last layer that can be trained alone. Scripts started by `tests.scripts` know it
 """
 
 import dataclasses
+from unittest import mock
 
 import keras
 
@@ -42,3 +43,19 @@ class OneLayer(Predictor):
         x = keras.layers.ReLU(6.0, dtype=dtype, name="Conv1_relu")(x)
         x = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pool")(x)
         return keras.Model(picture, x)
+
+
+def narrow_mobilenetv2():
+    """Lets MobileNetV2 have one convolution as long as this is entered.
+
+    For what goes through the scripts with the flags of MobileNetV2, where these and
+    not the network are what a test is about.
+    """
+    return mock.patch("score_predictors.mobilenetv2._make_base", _make_base)
+
+
+def _make_base(alpha, momentum, policy):
+    picture = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(round(32 * alpha), 3, strides=2, name="Conv1")(picture)
+    x = FusedBatchNormalization(momentum=momentum, name="bn_Conv1")(x)
+    return keras.Model(picture, keras.layers.ReLU(6.0, dtype=policy)(x))

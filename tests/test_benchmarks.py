@@ -13,7 +13,7 @@ from benchmarks.speed import check_sections
 from console.errors import InputError
 from score_predictors.mobilenetv2 import MobileNetV2
 from score_predictors.mobilenetv2 import Settings as PredictorSettings
-from tests.four_pass import make_four_pass, write_predictor
+from tests.four_pass import make_four_pass, weigh_only, write_predictor
 from tests.pictures import write_pictures
 from tests.scripts import fail, run_here, succeed, succeed_here
 
@@ -123,7 +123,7 @@ def test_the_parts_of_a_step_of_4pp_eusr_are_measured(monkeypatch):
 
 
 def test_the_flops_of_the_passes_and_of_the_discriminator_are_counted():
-    model = make_four_pass(weight_las=0, weight_lar=0, weight_lss=0, weight_lsr=0)
+    model = make_four_pass(is_narrow=False, **weigh_only("lr", "lg"))
     once, twice = (four_pass.count_pass_flops(model.generator, s) for s in (4, 2))
     assert once == sum(count_flops(model.generator, 4)) * PATCH**2
     assert twice == sum(count_flops(model.generator, 2)) * PATCH**2 * (1 + 4)

@@ -5,7 +5,9 @@ import shlex
 
 from imaging.files import load_image
 from misc import road
+from tests.four_pass import narrow_discriminator
 from tests.scripts import succeed_here
+from tests.small_predictor import narrow_mobilenetv2
 
 
 def test_the_tour_walks_the_whole_road(tmp_path, monkeypatch):
@@ -16,10 +18,12 @@ def test_the_tour_walks_the_whole_road(tmp_path, monkeypatch):
         succeed_here(script, *arguments)
 
     monkeypatch.setattr(road, "run", run)
-    said = succeed_here(
-        "misc/tour.py",
-        *(f"--output_path={tmp_path}", "--eusr_steps=1", "--epochs=1", "--steps=1"),
-    )
+    with narrow_mobilenetv2(), narrow_discriminator():
+        said = succeed_here(
+            "misc/tour.py",
+            *(f"--output_path={tmp_path}", "--eusr_steps=1", "--epochs=1"),
+            "--steps=1",
+        )
     scripts = [command.split()[0] for command in commands]
     assert scripts.count("train.py") == scripts.count("validate.py") == 2
     assert scripts.count("score_predictors/train.py") == 2
