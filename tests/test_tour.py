@@ -1,4 +1,4 @@
-"""The tour, with the smallest sizes and its scripts in this process."""
+"""The tour, with the smallest sizes and networks, its scripts in this process."""
 
 import json
 import shlex
@@ -6,6 +6,7 @@ import shlex
 from imaging.files import load_image
 from misc import road
 from tests.four_pass import narrow_discriminator
+from tests.pictures import crop_sample
 from tests.scripts import succeed_here
 from tests.small_predictor import narrow_mobilenetv2
 
@@ -16,6 +17,8 @@ def test_the_tour_walks_the_whole_road(tmp_path, monkeypatch):
     def run(script, *arguments):
         commands.append(shlex.join([script, *map(str, arguments)]))
         succeed_here(script, *arguments)
+        if script == "misc/sample_images.py":
+            crop_sample(tmp_path)
 
     monkeypatch.setattr(road, "run", run)
     with narrow_mobilenetv2(), narrow_discriminator():
