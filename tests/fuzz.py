@@ -112,7 +112,7 @@ def _make_pb(folder):
 
 def _make_checkpoint(folder, part):
     model = make_small()
-    prefix = CheckpointWriter(model.roots(), folder / "run", 1).save(0)
+    prefix = CheckpointWriter(model.checkpoint_items(), folder / "run", 1).save(0)
     write_pictures(folder / "LR", [(9, 8)])
     source = (f"--restore_path={prefix}", f"--input_path={folder / 'LR'}")
     return Path(f"{prefix}.{part}"), _upscale(folder, *source)

@@ -23,7 +23,7 @@ class Kind:
     Attributes:
         write: Writes it to a path.
         mode: Of the result, as Pillow calls it.
-        is_deep: Whether the result has 16 bits a channel.
+        is_16bit: Whether the result has 16 bits a channel.
         is_turned: Whether its height and width are exchanged.
         has_profile: Whether the result has the sRGB profile.
         has_exif: Whether it has the EXIF of `make_exif`.
@@ -31,7 +31,7 @@ class Kind:
 
     write: Callable
     mode: str = "RGB"
-    is_deep: bool = False
+    is_16bit: bool = False
     is_turned: bool = False
     has_profile: bool = False
     has_exif: bool = False
@@ -108,11 +108,11 @@ def with_pages(path):
 
 def deep_grey_and_alpha(path):
     # By ours: no other library here writes it; what comes of it is read by others.
-    from imaging import deep_png
+    from imaging import png_16bit
     from imaging.metadata import Metadata
 
     with open(path, "wb") as file:
-        deep_png.write(file, draw_deep(2), Metadata(), 1)
+        png_16bit.write(file, draw_deep(2), Metadata(), 1)
 
 
 def bmp_with_alpha(path):
@@ -128,10 +128,10 @@ KINDS = {
     "palette.png": Kind(by_pillow("P"), "RGB"),
     "palette alpha.png": Kind(with_palette_and_alpha, "RGBA"),
     "colour key.png": Kind(with_colour_key, "RGBA"),
-    "deep grey.png": Kind(by_opencv(1), "I;16", is_deep=True),
-    "deep.png": Kind(by_opencv(3), "RGB", is_deep=True),
-    "deep rgba.png": Kind(by_opencv(4), "RGBA", is_deep=True),
-    "deep grey alpha.png": Kind(deep_grey_and_alpha, "RGBA", is_deep=True),
+    "deep grey.png": Kind(by_opencv(1), "I;16", is_16bit=True),
+    "deep.png": Kind(by_opencv(3), "RGB", is_16bit=True),
+    "deep rgba.png": Kind(by_opencv(4), "RGBA", is_16bit=True),
+    "deep grey alpha.png": Kind(deep_grey_and_alpha, "RGBA", is_16bit=True),
     "profile.png": Kind(by_pillow(icc_profile=SRGB), has_profile=True),
     "exif.png": Kind(by_pillow(exif=make_exif()), has_exif=True),
     "rgb.jpg": Kind(by_pillow(quality=95)),
@@ -153,8 +153,8 @@ KINDS = {
     ),
     "grey.tif": Kind(by_pillow("L", 1), "L"),
     "rgba.tif": Kind(by_pillow("RGBA", 4), "RGBA"),
-    "deep.tif": Kind(by_tifffile(3, iccprofile=SRGB), is_deep=True, has_profile=True),
-    "deep grey.tif": Kind(by_tifffile(1), "I;16", is_deep=True),
+    "deep.tif": Kind(by_tifffile(3, iccprofile=SRGB), is_16bit=True, has_profile=True),
+    "deep grey.tif": Kind(by_tifffile(1), "I;16", is_16bit=True),
     "pages.tif": Kind(with_pages),
     "turned.tif": Kind(by_pillow(exif=make_exif(8)), is_turned=True, has_exif=True),
     "rgb.bmp": Kind(by_pillow()),

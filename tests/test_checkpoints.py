@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import tensor_bundle_pb2
 
 from console.errors import InputError
-from console.kinds import TABLE_END
+from console.file_types import TABLE_END
 from models.eusr import EUSR
 from models.generator_settings import Architecture
 from models.opening import open_model
@@ -27,7 +27,7 @@ def trained(tmp_path):
     model = make_small(learning_rate=1e-2)
     model.train_step(*draw_batch(2), 2)
     model.state.step.assign(7)
-    prefix = CheckpointWriter(model.roots(), tmp_path, 3).save(7)
+    prefix = CheckpointWriter(model.checkpoint_items(), tmp_path, 3).save(7)
     return model, prefix
 
 
@@ -106,7 +106,7 @@ def test_a_checkpoint_is_found_by_any_of_its_names_or_its_folder(
 
 
 def test_the_newest_is_the_one_of_the_highest_step(trained, tmp_path):
-    checkpoint_writer = CheckpointWriter(trained[0].roots(), tmp_path, 3)
+    checkpoint_writer = CheckpointWriter(trained[0].checkpoint_items(), tmp_path, 3)
     for step in (900, 1000):
         checkpoint_writer.save(step)
     assert checkpoints.find(tmp_path).endswith("model.ckpt-1000")
@@ -125,9 +125,9 @@ def test_what_is_not_there_gets_the_names_of_those_that_are(trained, tmp_path):
 @pytest.mark.parametrize("sizes", [{"conv_features": 6}, {"shared_blocks": 2}])
 def test_variables_of_another_size_are_refused(trained, sizes):
     sizes = {"model_scales": (2, 4), "conv_features": 4, "shared_blocks": 1} | sizes
-    roots = {"generator": EUSR(Architecture(**sizes)).roots()["generator"]}
+    items = {"generator": EUSR(Architecture(**sizes)).checkpoint_items()["generator"]}
     with pytest.raises(InputError, match="does not fit this model"):
-        checkpoints.restore(trained[1], roots)
+        checkpoints.restore(trained[1], items)
 
 
 def test_a_foreign_checkpoint_is_refused_with_what_it_holds(tmp_path):
@@ -135,7 +135,9 @@ def test_a_foreign_checkpoint_is_refused_with_what_it_holds(tmp_path):
     with pytest.raises(InputError, match="a checkpoint of another program or network"):
         open_model(path, "eusr")
     with pytest.raises(InputError, match="holds no generator; it holds net"):
-        checkpoints.restore(path, {"generator": make_small().roots()["generator"]})
+        checkpoints.restore(
+            path, {"generator": make_small().checkpoint_items()["generator"]}
+        )
 
 
 @pytest.mark.parametrize("part", ["index", "data-00000-of-00001"])
@@ -148,7 +150,9 @@ def test_a_damaged_checkpoint_is_refused(trained, part):
 
 
 def test_only_the_last_few_are_kept(trained, tmp_path):
-    checkpoint_writer = CheckpointWriter(trained[0].roots(), tmp_path / "kept", 2)
+    checkpoint_writer = CheckpointWriter(
+        trained[0].checkpoint_items(), tmp_path / "kept", 2
+    )
     for step in (1, 2, 3):
         checkpoint_writer.save(step)
     kept = [p.name for p in checkpoints.list_checkpoints(tmp_path / "kept")]
@@ -157,9 +161,9 @@ def test_only_the_last_few_are_kept(trained, tmp_path):
 
 def test_a_damaged_list_of_checkpoints_is_made_again(tmp_path):
     model = make_small()
-    CheckpointWriter(model.roots(), tmp_path, 2).save(1)
+    CheckpointWriter(model.checkpoint_items(), tmp_path, 2).save(1)
     (tmp_path / "checkpoint").write_bytes(bytes(range(128, 256)))
-    checkpoint_writer = CheckpointWriter(model.roots(), tmp_path, 2)
+    checkpoint_writer = CheckpointWriter(model.checkpoint_items(), tmp_path, 2)
     for step in (2, 3):
         checkpoint_writer.save(step)
     kept = [path.name for path in checkpoints.list_checkpoints(tmp_path)]
@@ -169,14 +173,14 @@ def test_a_damaged_list_of_checkpoints_is_made_again(tmp_path):
 def test_arguments_are_in_the_checkpoints_too(tmp_path):
     model = make_small()
     model.state.arguments.values["run"] = {"seed": 5}
-    CheckpointWriter(model.roots(), tmp_path, 2).save(1)
+    CheckpointWriter(model.checkpoint_items(), tmp_path, 2).save(1)
     assert run_folder.read_before(tmp_path) == {"seed": 5}
     write_arguments(tmp_path / ARGUMENTS, {"seed": 6})
     assert run_folder.read_before(tmp_path) == {"seed": 6}
 
 
 def test_later_checkpoints_are_set_aside_whole(tmp_path):
-    checkpoint_writer = CheckpointWriter(make_small().roots(), tmp_path, 9)
+    checkpoint_writer = CheckpointWriter(make_small().checkpoint_items(), tmp_path, 9)
     for step in (1, 2, 3):
         checkpoint_writer.save(step)
     aside = run_folder.set_later_aside(tmp_path, 1, tmp_path / "model.ckpt-1")
@@ -318,7 +322,9 @@ def test_an_index_is_read_as_tensorflow_reads_it(trained):
 def test_what_differs_in_a_checkpoint_is_named(trained):
     other = EUSR(Architecture((2, 4), 5, 1))
     with pytest.raises(InputError, match=r"\(shape \[.*4\], not \[.*5\]\)"):
-        checkpoints.restore(trained[1], {"generator": other.roots()["generator"]})
+        checkpoints.restore(
+            trained[1], {"generator": other.checkpoint_items()["generator"]}
+        )
 
 
 def test_an_index_that_claims_more_than_the_files_hold_is_refused(trained, tmp_path):
@@ -330,14 +336,16 @@ def test_an_index_that_claims_more_than_the_files_hold_is_refused(trained, tmp_p
 
 def test_checkpoints_that_a_list_names_elsewhere_are_not_removed(tmp_path):
     mine = make_small()
-    elsewhere = CheckpointWriter(mine.roots(), tmp_path / "elsewhere", 1).save(1)
+    elsewhere = CheckpointWriter(
+        mine.checkpoint_items(), tmp_path / "elsewhere", 1
+    ).save(1)
     run = tmp_path / "run"
     run.mkdir()
     state = tf.compat.v1.train.generate_checkpoint_state_proto(
         str(run), elsewhere, [elsewhere]
     )
     (run / "checkpoint").write_text(str(state))
-    checkpoint_writer = CheckpointWriter(mine.roots(), run, 1)
+    checkpoint_writer = CheckpointWriter(mine.checkpoint_items(), run, 1)
     for step in (2, 3):
         checkpoint_writer.save(step)
     assert [path.name for path in checkpoints.list_checkpoints(run)] == ["model.ckpt-3"]

@@ -95,8 +95,8 @@ def test_a_run_that_goes_on_is_that_which_was_not_stopped(trained, tmp_path):
         tf.train.load_checkpoint(str(path / "model.ckpt-4"))
         for path in (folder, tmp_path)
     )
-    roots = ("generator/", "generator_optimizer/", "ema/")
-    names = [n for n in ours.get_variable_to_shape_map() if n.startswith(roots)]
+    items = ("generator/", "generator_optimizer/", "ema/")
+    names = [n for n in ours.get_variable_to_shape_map() if n.startswith(items)]
     # The mean, and kernel and bias of 1 + 3 + 1 + 1 + 2 + 3 convolutions.
     assert len([n for n in names if n.startswith("ema/")]) == 1 + 2 * 11
     for name in names:

@@ -74,7 +74,7 @@ def test_the_watch_goes_on_after_a_start(tmp_path, monkeypatch):
     monkeypatch.setattr(monitor, "PATIENCE", 10)
     model = make_four_pass(**weigh_only("lg"))
     model.monitor = watch([1.0] * 8)
-    prefix = CheckpointWriter(model.roots(), tmp_path, 1).save(8)
+    prefix = CheckpointWriter(model.checkpoint_items(), tmp_path, 1).save(8)
     again = make_four_pass(**weigh_only("lg"))
     again.restore(prefix, resume=True)
     again.monitor.record(tf.constant(1.0))

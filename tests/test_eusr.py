@@ -97,7 +97,7 @@ def test_weights_of_another_network_are_refused_with_the_flags_that_fit(
 ):
     # A deeper network has all the weights that a shallower one asks for.
     other = EUSR(dataclasses.replace(SMALL, **changed))
-    prefix = CheckpointWriter(other.roots(), tmp_path, 1).save(1)
+    prefix = CheckpointWriter(other.checkpoint_items(), tmp_path, 1).save(1)
     model = make_small()
     before = [weight.numpy() for weight in model.generator.weights]
     for target in (None, "generator"):
@@ -109,7 +109,7 @@ def test_weights_of_another_network_are_refused_with_the_flags_that_fit(
 
 def test_weights_of_a_network_with_more_scales_are_taken(tmp_path):
     other = EUSR(dataclasses.replace(SMALL, model_scales=(2, 4, 8)))
-    prefix = CheckpointWriter(other.roots(), tmp_path, 1).save(1)
+    prefix = CheckpointWriter(other.checkpoint_items(), tmp_path, 1).save(1)
     model = make_small()
     model.restore(prefix, "generator")
     np.testing.assert_array_equal(
@@ -129,7 +129,7 @@ def test_equal_seeds_give_equal_weights():
 def test_a_checkpoint_carries_input_scale_and_start_kernel(tmp_path):
     architecture = dataclasses.replace(SMALL, input_scale=127.5, start_kernel=3)
     model = EUSR(architecture, Training())
-    prefix = CheckpointWriter(model.roots(), tmp_path, 1).save(0)
+    prefix = CheckpointWriter(model.checkpoint_items(), tmp_path, 1).save(0)
     opened = open_model(str(tmp_path))
     lr = tf.cast(draw_batch(2)[0], tf.float32)
     np.testing.assert_array_equal(opened.forward(lr, 2), model.forward(lr, 2))

@@ -75,7 +75,7 @@ def model():
 @pytest.fixture(scope="module")
 def checkpoint(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    return CheckpointWriter(model.roots(), folder, 1).save(0)
+    return CheckpointWriter(model.checkpoint_items(), folder, 1).save(0)
 
 
 def freeze(checkpoint, kind, target, scale):
@@ -194,7 +194,7 @@ def test_the_checkpoint_itself_is_not_replaced(checkpoint, part):
 def test_weights_that_went_astray_are_told(tmp_path):
     made = EUSR(Architecture((2,), 4, 1))
     made.generator.first_conv.bias.assign([float("nan")] * 4)
-    prefix = CheckpointWriter(made.roots(), tmp_path / "run", 1).save(0)
+    prefix = CheckpointWriter(made.checkpoint_items(), tmp_path / "run", 1).save(0)
     line = fail_here(
         "freeze.py", f"--restore_path={prefix}", f"--output_path={tmp_path / 'x.pb'}"
     )

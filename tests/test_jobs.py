@@ -188,14 +188,14 @@ def test_results_are_those_of_weights_not_of_a_place(tmp_path):
     script, _, *flags = command(tmp_path)
     model = make_small()
     one, other = (
-        CheckpointWriter(model.roots(), tmp_path / name, 1).save(0)
+        CheckpointWriter(model.checkpoint_items(), tmp_path / name, 1).save(0)
         for name in ("one", "other")
     )
     succeed_here(script, *flags, f"--restore_path={one}")
     said = succeed_here(script, *flags, f"--restore_path={other}")
     assert "Kept 1 of 1 results" in said
     model.generator.weights[0].assign_add(1.0 + 0 * model.generator.weights[0])
-    third = CheckpointWriter(model.roots(), tmp_path / "third", 1).save(0)
+    third = CheckpointWriter(model.checkpoint_items(), tmp_path / "third", 1).save(0)
     done = run_here(script, *flags, f"--restore_path={third}")
     assert done.returncode == 1
     assert re.search(r"made by (\S+ \(\w+\)) .* and not by (?!\1)", done.stderr)
@@ -354,7 +354,9 @@ def test_a_failure_to_write_is_told_of_the_picture_that_it_was(tmp_path, monkeyp
 
 def test_turned_ways_are_averaged_and_narrow_tiles_taken(tmp_path):
     fill(tmp_path / "in", "a.png")
-    prefix = CheckpointWriter(make_small().roots(), tmp_path / "run", 1).save(0)
+    prefix = CheckpointWriter(
+        make_small().checkpoint_items(), tmp_path / "run", 1
+    ).save(0)
     results = {}
     for name, *more in (
         ("plain",),

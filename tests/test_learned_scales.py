@@ -88,7 +88,9 @@ def test_what_a_run_starts_from_counts_and_what_nobody_knows_counts_as_all(folde
         f"--output_path={target}",
     )
     assert read_learned(target) == [2, 4]
-    prefix = CheckpointWriter(make_small().roots(), folder / "unknown", 1).save(0)
+    prefix = CheckpointWriter(
+        make_small().checkpoint_items(), folder / "unknown", 1
+    ).save(0)
     assert read_learned(prefix) is None
     model = opening.open_model(prefix)
     assert model.usable_scales == model.scales == (2, 4)
@@ -117,7 +119,7 @@ def test_a_network_of_more_scales_starts_from_one_of_fewer(tmp_path, ema_decay):
     if ema_decay:
         smaller.average.weights[0].assign(1.0 + smaller.generator.weights[0])
     smaller.learn((2, 4))
-    start = CheckpointWriter(smaller.roots(), tmp_path, 1).save(0)
+    start = CheckpointWriter(smaller.checkpoint_items(), tmp_path, 1).save(0)
     larger = EUSR(ARCHITECTURE, Training())
     before = {w.path: np.array(w) for w in larger.generator.weights}
     larger.restore(start)
@@ -129,7 +131,9 @@ def test_a_network_of_more_scales_starts_from_one_of_fewer(tmp_path, ema_decay):
     assert any("/x8_" in path for path in set(before) - set(taken))
     # Of a checkpoint that does not say it, no more than it has a path for was trained.
     smaller.state.arguments.values.pop(LEARNED)
-    larger.restore(CheckpointWriter(smaller.roots(), tmp_path / "old", 1).save(0))
+    larger.restore(
+        CheckpointWriter(smaller.checkpoint_items(), tmp_path / "old", 1).save(0)
+    )
     assert larger.learned_scales == [2, 4]
     # A run that goes on is another matter.
     with pytest.raises(InputError, match="another network .*model_scales=2,4"):
@@ -137,7 +141,7 @@ def test_a_network_of_more_scales_starts_from_one_of_fewer(tmp_path, ema_decay):
 
 
 def test_more_scales_are_trained_from_a_checkpoint_of_fewer(folder):
-    start = CheckpointWriter(make_small().roots(), folder / "few", 1).save(0)
+    start = CheckpointWriter(make_small().checkpoint_items(), folder / "few", 1).save(0)
     flags = ("--eusr_model_scales=2,4,8", f"--restore_path={start}")
     said = train(folder, "more", *flags)
     assert f"{start} has no x8: its own parts for that begin as new" in said

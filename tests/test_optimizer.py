@@ -79,7 +79,7 @@ def go_on(folder, before, after):
     """A run of one step in one precision, restored into another."""
     first = make_small(StepOptions(precision=before))
     first.train_step(*draw_batch(2), 2)
-    prefix = CheckpointWriter(first.roots(), folder, 1).save(1)
+    prefix = CheckpointWriter(first.checkpoint_items(), folder, 1).save(1)
     model = make_small(StepOptions(precision=after))
     model.restore(prefix, resume=True)
     return model

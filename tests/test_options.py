@@ -55,7 +55,9 @@ def averaged(tmp_path):
     """A model with an average, and its checkpoint."""
     model = make_small(StepOptions(ema_decay=0.5), learning_rate=1e-1)
     train(model)
-    return model, CheckpointWriter(model.roots(), tmp_path / "run", 1).save(4)
+    return model, CheckpointWriter(model.checkpoint_items(), tmp_path / "run", 1).save(
+        4
+    )
 
 
 def picture(model):
@@ -88,7 +90,7 @@ def test_a_run_goes_on_with_weights_and_average_alike(averaged):
 def test_an_average_that_begins_late_begins_with_the_weights(tmp_path):
     model = make_small(learning_rate=1e-1)
     train(model)
-    prefix = CheckpointWriter(model.roots(), tmp_path, 1).save(4)
+    prefix = CheckpointWriter(model.checkpoint_items(), tmp_path, 1).save(4)
     again = make_small(StepOptions(ema_decay=0.5))
     again.restore(prefix, resume=True)
     for one, two in zip(again.average.weights, model.generator.weights, strict=True):

@@ -88,7 +88,7 @@ def test_the_same_kind_comes_out(folders, name):
         else:
             assert not inner
     decoded = cv2.imdecode(np.fromfile(target, np.uint8), cv2.IMREAD_UNCHANGED)
-    assert decoded.dtype == (np.uint16 if kind.is_deep else np.uint8)
+    assert decoded.dtype == (np.uint16 if kind.is_16bit else np.uint8)
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -79,7 +79,7 @@ def test_the_files_are_those_of_the_checksums():
 @pytest.mark.parametrize("model", MODELS)
 def test_they_carry_the_network_and_nothing_of_the_run(model):
     prefix = shipped.find(model)
-    assert checkpoints.list_roots(prefix) == {"generator", "state"}
+    assert checkpoints.list_items(prefix) == {"generator", "state"}
     arguments = checkpoints.describe(prefix)
     assert sorted(arguments) == ["architecture", "model"]
     assert arguments["model"] == model
@@ -221,7 +221,7 @@ def test_weights_are_handed_on_without_their_training(drawn, tmp_path):
         "model.ckpt-1.data-00000-of-00001",
         "model.ckpt-1.index",
     ]
-    assert checkpoints.list_roots(target) == {"generator", "state"}
+    assert checkpoints.list_items(target) == {"generator", "state"}
     reader, first = map(checkpoints.open_reader, (target, shipped.find("eusr")))
     name = "generator/first_conv/kernel/.ATTRIBUTES/VARIABLE_VALUE"
     moved = np.abs(reader.get_tensor(name) - first.get_tensor(name)).max()

@@ -19,7 +19,7 @@ from training.options import StepOptions
 
 
 def save(model, folder, step=2):
-    return CheckpointWriter(model.roots(), folder, 1).save(step)
+    return CheckpointWriter(model.checkpoint_items(), folder, 1).save(step)
 
 
 def train(model, steps=2, scale=2):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from imaging.dihedral import DIHEDRAL, invert, transform
 from imaging.imresize import imresize
-from imaging.turns import TURNS, turn, turn_back
 from models.compiled import compile_part
 from tests.small import make_small
 from tests.test_frozen import freeze
@@ -205,22 +205,23 @@ def test_a_frozen_file_has_the_parts_of_the_model(tmp_path):
             assert one.radius <= other.radius < one.radius + 1
 
 
-@pytest.mark.parametrize("how", TURNS)
+@pytest.mark.parametrize("how", DIHEDRAL)
 def test_a_turn_can_be_undone(how):
     image = draw_lr(5, 7)
-    np.testing.assert_array_equal(turn_back(turn(image, how), how), image)
+    np.testing.assert_array_equal(invert(transform(image, how), how), image)
 
 
 def test_all_eight_turns_differ():
     image = draw_lr(6, 6)
-    assert len({turn(image, how).tobytes() for how in TURNS}) == 8
+    assert len({transform(image, how).tobytes() for how in DIHEDRAL}) == 8
 
 
 def test_the_ensemble_is_the_mean_of_eight_whole_or_in_tiles():
     model, lr = make_small(), draw_lr(37, 50)
     stages = model.stages(2)
     expected = np.mean(
-        [turn_back(upscale_image(stages, turn(lr, how)), how) for how in TURNS], axis=0
+        [invert(upscale_image(stages, transform(lr, how)), how) for how in DIHEDRAL],
+        axis=0,
     )
     for size in (None, 16):
         outer, inner = passes.split_memory(Tiling(size=size))
@@ -237,9 +238,9 @@ def test_a_turned_picture_has_the_turned_ensemble():
     stages, lr = make_small().stages(2), draw_lr(20, 30)
     ensemble = passes.make_ensemble(stages)
     sr = upscale_image(ensemble, lr)
-    for how in TURNS:
-        turned = upscale_image(ensemble, turn(lr, how))
-        np.testing.assert_allclose(turned, turn(sr, how), rtol=0, atol=1e-2)
+    for how in DIHEDRAL:
+        turned = upscale_image(ensemble, transform(lr, how))
+        np.testing.assert_allclose(turned, transform(sr, how), rtol=0, atol=1e-2)
 
 
 def make_plain_passes():

@@ -121,7 +121,7 @@ def start_weights(folder):
     draw = np.random.default_rng(2)
     for variable in model.generator.trainable_variables:
         variable.assign_add(draw.normal(0, 0.02, variable.shape))
-    prefix = CheckpointWriter(model.roots(), folder / "start", 1).save(0)
+    prefix = CheckpointWriter(model.checkpoint_items(), folder / "start", 1).save(0)
     archive = folder / "start-0.npz"
     flags = (f"--input_path={prefix}", f"--output_path={archive}")
     said = succeed_here("misc/import_weights.py", *flags)

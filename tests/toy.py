@@ -27,6 +27,6 @@ class Toy(Model):
         self.factor.assign_sub(1e-3 * gradient)
         return {"loss": loss, "gradient_norm": tf.abs(gradient)}
 
-    def roots(self):
+    def checkpoint_items(self):
         generator = tf.train.Checkpoint(factor=self.factor)
         return {"generator": generator, "state": self.state.tree()}

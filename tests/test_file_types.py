@@ -4,7 +4,7 @@ import h5py
 import pytest
 from PIL import Image
 
-from console.kinds import tell_kind
+from console.file_types import tell_file_type
 from frozen import graphs
 from frozen.upscaler_graph import make_network
 from tests.four_pass import write_predictor
@@ -19,7 +19,7 @@ def folder(tmp_path_factory):
     """One file of each kind."""
     folder = tmp_path_factory.mktemp("kinds")
     model = make_small()
-    CheckpointWriter(model.roots(), folder / "run", 1).save(7)
+    CheckpointWriter(model.checkpoint_items(), folder / "run", 1).save(7)
     graphs.save(make_network(model, (2,)).graph_def, folder / "model.pb")
     write_predictor(folder / "predictor.pb")
     with h5py.File(folder / "w.h5", "w") as file:
@@ -53,7 +53,7 @@ def folder(tmp_path_factory):
     ],
 )
 def test_a_file_is_known_by_its_bytes(folder, name, kind):
-    assert tell_kind(folder / name)[0] == kind
+    assert tell_file_type(folder / name)[0] == kind
 
 
 @pytest.mark.parametrize(
