@@ -26,7 +26,7 @@ tour: $(READY)
 	@$(BIN)/python misc/demo.py --tour
 
 test: $(READY)
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 2 --dist worksteal --durations=10
 
 lint: $(READY)
 	@$(BIN)/ruff check .

@@ -1,6 +1,8 @@
 """A small 4PP-EUSR, and predictors as small."""
 
+import contextlib
 import dataclasses
+from unittest import mock
 
 import keras
 import numpy as np
@@ -8,6 +10,7 @@ import tensorflow as tf
 
 from frozen import graphs
 from frozen.predictor import make_graph_def
+from models import discriminator
 from models.four_pass_eusr import FourPassEUSR
 from models.four_pass_settings import FourPassTraining
 from models.generator_settings import Architecture
@@ -66,10 +69,21 @@ def write_predictors(folder):
     }
 
 
-def make_four_pass(options=None, **training):
+def narrow_discriminator():
+    """Lets discriminators be narrow that are made as long as this is entered.
+
+    A step moves all of the 5 million weights of the whole one, and a checkpoint holds
+    them three times.
+    """
+    convolutions = tuple((8, stride) for _, stride in discriminator.CONVOLUTIONS)
+    return mock.patch.multiple(discriminator, CONVOLUTIONS=convolutions, HIDDEN=8)
+
+
+def make_four_pass(options=None, is_narrow=True, **training):
     """Makes a small 4PP-EUSR whose weights the seed decides."""
     keras.utils.set_random_seed(0)
-    return FourPassEUSR(SMALL, FourPassTraining(**training), options)
+    with narrow_discriminator() if is_narrow else contextlib.nullcontext():
+        return FourPassEUSR(SMALL, FourPassTraining(**training), options)
 
 
 def weigh_only(*fields):

@@ -33,6 +33,7 @@ with quiet.imports():
     from tests.scored_data import write_ava, write_tid2013
     from tests.scripts import run_here, succeed_here
     from tests.small import SMALL_FLAGS, make_small
+    from tests.small_predictor import narrow_mobilenetv2
     from training.checkpoint_writer import CheckpointWriter
 
 from frozen import graphs
@@ -135,11 +136,11 @@ def _make_h5(folder):
 
 
 def _make_picture(folder, name):
-    model, _ = _frozen(folder)
     path = folder / "pictures" / f"0{Path(name).suffix}"
     path.parent.mkdir()
     PICTURES[name].write(path)
-    return path, _upscale(folder, model, f"--input_path={path.parent}")
+    source = ("--model=bicubic", f"--input_path={path.parent}")
+    return path, _upscale(folder, *source)
 
 
 def _evaluate(folder, *arguments):
@@ -192,6 +193,7 @@ KINDS = {
 }
 
 
+@narrow_mobilenetv2()
 def fuzz(kind, count, folder, seed=0):
     """Runs a script on damaged files.
 

@@ -20,3 +20,9 @@ def write_pictures(folder, sizes, seed=0):
         picture = draw_picture(height, width, seed + index)
         Image.fromarray(picture).save(folder / f"{index}.png")
     return folder
+
+
+def crop_sample(folder):
+    """Leaves of the sample's photographs the corners that demo and tour show."""
+    for path in folder.glob("*/HR/*.png"):
+        Image.fromarray(np.asarray(Image.open(path))[:224, :240]).save(path)

@@ -12,10 +12,10 @@ import numpy as np
 
 from dataloaders.ava import AVA, AVASettings
 from score_predictors import epochs
-from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from score_predictors.run_files import RunFiles
 from score_predictors.trainee import Trainee
 from tests.replicas_program import make_mirrored
+from tests.small_predictor import OneLayer, SmallSettings
 from training.options import StepOptions
 from training.replicas import make_team
 
@@ -35,10 +35,9 @@ def main(data, folder, devices=0, last_only=True, **options):
     paths = {"dataset_path": f"{data}/AVA.txt", "image_path": f"{data}/images"}
     loader = AVA(AVASettings("0,7", "7,12", 32, 4, threads=2, **paths))
     loader.prepare()
-    settings = {"alpha": 0.35, "weights": "none", "dropout": 0.5}
     options = StepOptions(**options)
     with team.strategy.scope():
-        predictor = MobileNetV2(Settings(train_last_only=last_only, **settings))
+        predictor = OneLayer(SmallSettings(train_last_only=last_only))
         trainee = Trainee(predictor, 1e-3, options=options)
     files = RunFiles(folder, "ava.h5")
     epochs.make_loop(trainee, loader, files, 1, team).run()
@@ -47,4 +46,5 @@ def main(data, folder, devices=0, last_only=True, **options):
 
 
 if __name__ == "__main__":
-    main(**json.loads(sys.argv[1]))
+    for run in sys.argv[1:]:
+        main(**json.loads(run))

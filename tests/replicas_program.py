@@ -3,6 +3,7 @@
 A program of its own, run by tests: who trains is settled before TensorFlow starts.
 """
 
+import functools
 import json
 import sys
 
@@ -19,8 +20,12 @@ from training.options import StepOptions
 from training.replicas import Team, make_team
 
 
+@functools.cache
 def make_mirrored(devices):
-    """A team of so many CPU devices."""
+    """A team of so many CPU devices, the same for all runs of a process.
+
+    Two of them would take each other's sums for their own.
+    """
     cpu = tf.config.list_physical_devices("CPU")[0]
     parts = [tf.config.LogicalDeviceConfiguration()] * devices
     tf.config.set_logical_device_configuration(cpu, parts)
@@ -61,4 +66,5 @@ def main(images, cache, folder, devices=0, four_pass=None, **options):
 
 
 if __name__ == "__main__":
-    main(**json.loads(sys.argv[1]))
+    for run in sys.argv[1:]:
+        main(**json.loads(run))

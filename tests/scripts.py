@@ -14,7 +14,19 @@ import tensorflow as tf
 from absl import app, flags
 from tensorflow.python.framework import config
 
+from score_predictors import PREDICTORS
+
 ROOT = Path(__file__).resolve().parents[1]
+# A line of `score_predictors.PREDICTORS` that the scripts that tests start have, too.
+ONE_LAYER = {"one_layer": "tests.small_predictor:OneLayer"}
+WITH_ONE_LAYER = f"""
+import runpy, sys
+sys.path.insert(0, {str(ROOT)!r})
+from score_predictors import PREDICTORS
+PREDICTORS.update({ONE_LAYER})
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 def run(script, *arguments, cwd=ROOT, **options):
@@ -60,7 +72,7 @@ def run_here(script, *arguments, cwd=ROOT):
         The finished process, as `run` does.
     """
     if tf.config.list_physical_devices("GPU"):
-        return run(script, *arguments, cwd=cwd)
+        return run("-c", WITH_ONE_LAYER, ROOT / script, *arguments, cwd=cwd)
     argv = [str(ROOT / script), *map(str, arguments)]
     said, complained = io.StringIO(), io.StringIO()
     status = 0
@@ -68,6 +80,7 @@ def run_here(script, *arguments, cwd=ROOT):
     with (
         mock.patch.object(sys, "argv", argv),
         mock.patch.object(sys, "path", [str((ROOT / script).parent), *sys.path]),
+        mock.patch.dict(PREDICTORS, ONE_LAYER),
         contextlib.chdir(cwd),
         flags_of_its_own(),
         contextlib.redirect_stdout(said),
@@ -102,13 +115,23 @@ def fail_here(script, *arguments, **options):
     return fail(script, *arguments, command=run_here, **options)
 
 
-def run_commands_here(monkeypatch):
-    """Makes the demo's commands run in this process; returns a list that they fill."""
+def run_commands_here(monkeypatch, after_images):
+    """Makes the demo's commands run in this process.
+
+    Args:
+        monkeypatch: pytest's.
+        after_images: Called once the sample images are there.
+
+    Returns:
+        list: The commands fill it.
+    """
     commands = []
 
     def call(command):
         commands.append(command[1:])
         succeed_here(*command[1:])
+        if command[1] == "misc/sample_images.py":
+            after_images()
         return 0
 
     monkeypatch.setattr(subprocess, "call", call)

@@ -17,7 +17,7 @@ from benchmarks.rows import Row, to_table
 from benchmarks.speed import check_sections
 from console.errors import InputError
 from score_predictors.mobilenetv2 import Settings as PredictorSettings
-from tests.four_pass import make_four_pass, write_predictor
+from tests.four_pass import make_four_pass, weigh_only, write_predictor
 from tests.pictures import write_pictures
 from tests.scripts import fail_here, run_here, succeed
 
@@ -159,7 +159,7 @@ def test_the_flops_of_a_step_leave_out_the_gradient_of_the_picture():
 
 
 def test_the_flops_of_the_passes_and_of_the_discriminator_are_counted():
-    model = make_four_pass(weight_las=0, weight_lar=0, weight_lss=0, weight_lsr=0)
+    model = make_four_pass(is_narrow=False, **weigh_only("lr", "lg"))
     once = count(functools.partial(model.forward, scale=2), 48)
     twice = count(functools.partial(model.estimate, last=2), 48)
     assert twice == once * (1 + 4)

@@ -21,6 +21,7 @@ from tests.scripts import ROOT, fail_here, run, run_here, succeed_here
 from training.options import StepOptions
 
 NETWORK = ("--edsr_features=4", "--edsr_blocks=1")
+SMALL_EUSR = ("--eusr_conv_features=4", "--eusr_shared_blocks=1")
 SIZES = ("--batch_size=2", "--input_patch_size=8")
 
 
@@ -182,7 +183,7 @@ def test_images_side_by_side_are_found_and_their_sizes_checked(images, tmp_path)
         save_image(folder / f"{path.stem}_LRx3.png", make_lr(hr, 3))
     start = ("--dataloader=side_by_side", f"--data_truth_path={folder}", "--scales=3")
     train = ("train.py", *start, *SIZES, "--eusr_model_scales=3", "--max_steps=2")
-    train += ("--eusr_conv_features=4", "--eusr_shared_blocks=1")
+    train += SMALL_EUSR
     train += (f"--cache_path={tmp_path}/cache", f"--train_path={tmp_path}/run")
     assert "_LRx3" not in succeed_here(*train)
     measure = ("validate.py", f"--restore_path={tmp_path}/run", *start)
@@ -225,7 +226,7 @@ def test_mistakes_with_them_get_a_line(images, tmp_path):
     assert "Received scale 5" in fail_here(
         "train.py", "--model=edsr", *paths, *SIZES, *NETWORK, "--edsr_scales=5"
     )
-    beside = ("--dataloader=side_by_side", *paths, *SIZES)
+    beside = ("--dataloader=side_by_side", *paths, *SIZES, *SMALL_EUSR)
     assert "found no HR images" in fail_here("train.py", *beside)
     more = fail_here("train.py", *beside, f"--data_input_path={images}")
     assert "leave the flag out" in more

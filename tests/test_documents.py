@@ -1,15 +1,18 @@
 """Every command that the documents show is run, on small pictures."""
 
+import functools
 import itertools
 import re
 import shlex
 import subprocess
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 import scipy.io
 
+from console import app
 from imaging.files import load_image, save_image
 from imaging.imresize import make_lr
 from imaging.pictures import Picture
@@ -18,7 +21,8 @@ from metrics.niqe import FEATURES
 from models import shipped
 from score_predictors import weight_files
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
-from tests.pictures import draw_picture, write_pictures
+from tests.four_pass import narrow_discriminator
+from tests.pictures import crop_sample, draw_picture, write_pictures
 from tests.scored_data import write_ava, write_tid2013
 from tests.scripts import (
     ROOT,
@@ -29,6 +33,7 @@ from tests.scripts import (
     succeed,
     succeed_here,
 )
+from tests.small_predictor import narrow_mobilenetv2
 from training import checkpoints, devices
 
 # What makes a command small; the last of two equal flags counts.
@@ -54,6 +59,10 @@ RANGES = {
     "TID2013": ["--tid2013_train_range=4,0", "--tid2013_validate_range=0,4"],
     "Kodak24": ["--tid2013_train_range=25,0", "--tid2013_validate_range=0,25"],
 }
+# What the tests of other files run for every format.
+PARSED = ("--format=onnx", "--format=tflite")
+# Compiles faster, to slower code.
+QUICK = "--xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true"
 LAST_STEP = {"model.ckpt-1000000": "model.ckpt-2", "model.ckpt-300": "model.ckpt-2"}
 
 
@@ -89,7 +98,7 @@ def make_data(folder):
     write_ava(folder / "AVA")
     write_tid2013(folder / "TID2013")
     network = MobileNetV2(Settings(alpha=0.35, weights="none")).network
-    weight_files.save(folder / "imagenet.h5", network, {})
+    weight_files.save(folder / "imagenet.h5", network, {"alpha": 0.35})
     for name, scales in (("B100", (2, 4)), ("Set5", (2, 4, 8))):
         for index, scale in itertools.product(range(2), scales):
             hr = load_image(folder / name / "HR" / f"{index}.png")
@@ -111,12 +120,30 @@ ROAD = ("TRAINING.md", "docs/jax.md", "docs/measurements.md")
 DOCUMENTS = (README, *ROAD, CARD)
 
 
+@pytest.fixture
+def narrow_networks():
+    with narrow_mobilenetv2(), narrow_discriminator():
+        yield
+
+
+def parse(script, *flags, **options):
+    """Starts a script that ends once its flags are read and checked."""
+
+    def read_flags(main):
+        for settings in main.__globals__["SETTINGS"]:
+            settings.from_flags()
+
+    with mock.patch.object(app, "tell", read_flags):
+        succeed_here(ROOT / script, *flags, **options)
+
+
 @pytest.mark.parametrize(
     ("documents", "count"), [((README,), 10), (ROAD, 39), ((CARD,), 8)]
 )
 def test_the_commands_of_the_documents_run_in_their_order(
-    tmp_path, monkeypatch, documents, count
+    tmp_path, monkeypatch, narrow_networks, documents, count
 ):
+    monkeypatch.setenv("XLA_FLAGS", QUICK)
     # Where bfloat16 is slow a warning says so, and none is expected below.
     monkeypatch.setattr(devices, "warn_if_slow", lambda precision: None)
     commands = [command for each in documents for command in read_commands(each)]
@@ -127,9 +154,10 @@ def test_the_commands_of_the_documents_run_in_their_order(
         flags = ("--restore_path=imagenet.h5", "--output_path=train/kodak.pb")
         succeed_here("score_predictors/freeze.py", *flags, cwd=tmp_path)
     save_picture(tmp_path / "photo.jpg", Picture(draw_picture(18, 20)))
-    # The first start of each of README's scripts is a user's; TRAINING's others are
-    # started so by their own tests.
-    started = set() if README in documents else {s for s, *_ in commands}
+    # README's are started as its reader would where no other test does so.
+    alone = set()
+    if README in documents:
+        alone = {"test.py", "validate.py", "freeze.py"}
     for script, *flags in commands:
         for shown, there in LAST_STEP.items():
             flags = [flag.replace(shown, there) for flag in flags]
@@ -138,10 +166,14 @@ def test_the_commands_of_the_documents_run_in_their_order(
             smaller += SMALL_NETWORK
         if any(flag.startswith("--validate_truth_path") for flag in flags):
             smaller.append("--validate_freq=2")
+        if any(flag in PARSED for flag in flags):
+            parse(script, *flags, cwd=tmp_path)
+            continue
         # Keras runs on one backend in a process.
-        command = run_here if script in started and "jax" not in script else run
+        command = run if script in alone or "jax" in script else run_here
         succeed(ROOT / script, *flags, *smaller, cwd=tmp_path, command=command)
-        started.add(script)
+        alone.discard(script)
+    assert not alone
     if CARD in documents:
         for model in ("eusr", "4pp_eusr"):
             written = (
@@ -196,7 +228,9 @@ def test_what_the_documents_commands_read_and_write_here_is_ignored_by_git():
 def test_the_demo_walks_the_road_and_does_not_praise_a_poor_result(
     tmp_path, monkeypatch
 ):
-    run_commands_here(monkeypatch)
+    run_commands_here(
+        monkeypatch, after_images=functools.partial(crop_sample, tmp_path)
+    )
     line = fail_here("misc/demo.py", f"--output_path={tmp_path}", "--steps=1")
     assert "less than the expected 2.0 dB" in line
     for name in ("comparison.png", "fine_tuned.png", "model.pb"):

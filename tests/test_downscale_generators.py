@@ -18,7 +18,7 @@ from imaging.listing import EXTENSIONS
 from metrics import psnr_y
 from misc import downscale_generator_cv, downscale_generator_tf
 from tests.pictures import draw_picture, write_pictures
-from tests.scripts import ROOT, fail, run, run_here, succeed, succeed_here
+from tests.scripts import ROOT, fail_here, run, run_here, succeed, succeed_here
 from tests.shared_data import SHARED, needs_shared
 
 SCRIPT = "misc/downscale_generator.py"
@@ -45,23 +45,25 @@ def test_it_writes_matlabs_result_for_each_scale(tmp_path, paths, rounding):
 
 
 def test_finished_files_are_kept(tmp_path, paths):
-    succeed(SCRIPT, *paths, "--scales=2")
+    succeed_here(SCRIPT, *paths, "--scales=2")
     kept = tmp_path / "LR" / "x2" / "0.png"
     before = kept.stat().st_mtime_ns
     (tmp_path / "LR" / "x2" / "1.png").unlink()
-    assert "Wrote 1, kept 1 " in succeed(SCRIPT, *paths, "--scales=2")
+    assert "Wrote 1, kept 1 " in succeed_here(SCRIPT, *paths, "--scales=2")
     assert kept.stat().st_mtime_ns == before
 
 
 def test_a_broken_image_is_named_and_the_others_are_done(tmp_path, paths):
     (tmp_path / "HR" / "0.png").write_bytes(b"no image")
-    assert "0.png: is not an image" in fail(SCRIPT, *paths, "--scales=2")
+    assert "0.png: is not an image" in fail_here(SCRIPT, *paths, "--scales=2")
     assert [path.name for path in (tmp_path / "LR" / "x2").glob("*.png")] == ["1.png"]
 
 
 def test_an_image_smaller_than_the_scale_is_named(tmp_path, paths):
     save_image(tmp_path / "HR" / "small.png", draw_picture(7, 40))
-    assert "small.png: 40x7 is too small for x8" in fail(SCRIPT, *paths, "--scales=8")
+    assert "small.png: 40x7 is too small for x8" in fail_here(
+        SCRIPT, *paths, "--scales=8"
+    )
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends the signal that Ctrl-C sends")
@@ -130,11 +132,11 @@ def test_what_is_there_must_be_what_would_be_made(tmp_path):
     hr = tmp_path / "HR" / "a.png"
     save_image(hr, draw_picture(21, 30))
     paths = [f"--input_path={tmp_path / 'HR'}", f"--output_path={tmp_path / 'LR'}"]
-    succeed(SCRIPT, *paths, "--scales=2")
-    line = fail(SCRIPT, *paths, "--scales=2", "--rounding=ceil")
+    succeed_here(SCRIPT, *paths, "--scales=2")
+    line = fail_here(SCRIPT, *paths, "--scales=2", "--rounding=ceil")
     assert "a.png, made by downscale_generator.py --rounding=floor at x2" in line
     save_image(hr, draw_picture(20, 30, 1))
-    assert "Wrote 1, kept 0" in succeed(SCRIPT, *paths, "--scales=2")
+    assert "Wrote 1, kept 0" in succeed_here(SCRIPT, *paths, "--scales=2")
 
 
 def downscale(folder, *flags, script=SCRIPT):
@@ -250,12 +252,12 @@ def test_an_output_path_that_cannot_be_is_named_with_its_flag(tmp_path):
 
 def test_two_images_that_would_become_one_file_are_refused(tmp_path, paths):
     (tmp_path / "HR" / "0.bmp").write_bytes(b"")
-    assert "0.bmp and 0.png would both become 0.png" in fail(SCRIPT, *paths)
+    assert "0.bmp and 0.png would both become 0.png" in fail_here(SCRIPT, *paths)
     assert not (tmp_path / "LR").exists()
 
 
 def test_missing_flags_and_senseless_scales_are_named(paths):
-    assert "--input_path and --output_path must be given" in fail(SCRIPT)
+    assert "--input_path and --output_path must be given" in fail_here(SCRIPT)
     for scales in ("1", "2,2", "4,2,4"):
         line = run_here(SCRIPT, *paths, f"--scales={scales}").stderr
         assert f"--scales={scales}: expected whole numbers from 2 on, each once" in line
@@ -263,7 +265,7 @@ def test_missing_flags_and_senseless_scales_are_named(paths):
 
 def test_the_input_folder_is_never_written_to(tmp_path):
     folder = write_pictures(tmp_path / "x2", [(16, 24)])
-    line = fail(SCRIPT, f"--input_path={folder}", f"--output_path={tmp_path}")
+    line = fail_here(SCRIPT, f"--input_path={folder}", f"--output_path={tmp_path}")
     assert "is the --input_path" in line
 
 
@@ -284,7 +286,7 @@ def test_tensorflows_differs_from_matlabs_as_its_help_says(tmp_path):
     # Far from black and white, where MATLAB would clip between its passes.
     assert hr.min() > 0 and hr.max() < 255
     save_image(tmp_path / "HR" / "a.png", hr)
-    succeed(
+    succeed_here(
         "misc/downscale_generator_tf.py",
         f"--input_path={tmp_path / 'HR'}",
         f"--output_path={tmp_path / 'LR'}",
@@ -307,7 +309,7 @@ def test_matlabs_helper_finds_the_same_files_and_says_how_it_differs():
 
 @pytest.mark.parametrize("name", ["", "_cv", "_tf"])
 def test_the_help_says_what_it_gives(name):
-    help_text = run(f"misc/downscale_generator{name}.py", "--help").stdout
+    help_text = run_here(f"misc/downscale_generator{name}.py", "--help").stdout
     assert "MATLAB" in help_text and "--input_path" in help_text
 
 

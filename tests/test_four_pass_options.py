@@ -65,8 +65,10 @@ def test_xla_computes_the_same(paths, batch):
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_other_precisions_compute_nearly_the_same(precision, paths, batch):
-    plain = take_step(make_four_pass(**paths), batch)
-    model = make_four_pass(StepOptions(precision=precision), **paths)
+    # The rounding of a wide network averages out.
+    wide = {"is_narrow": False, **paths}
+    plain = take_step(make_four_pass(**wide), batch)
+    model = make_four_pass(StepOptions(precision=precision), **wide)
     before = read(model.variables)
     other = take_step(model, batch)
     for name in ("loss", *LOSSES.values(), "discriminator"):

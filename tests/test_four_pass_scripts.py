@@ -10,12 +10,18 @@ import tensorflow as tf
 from imaging.files import load_image
 from metrics.niqe import FEATURES
 from models.four_pass_settings import FourPassTraining
-from tests.four_pass import SMALL_FLAGS, write_predictor
+from tests.four_pass import SMALL_FLAGS, narrow_discriminator, write_predictor
 from tests.pictures import write_pictures
 from tests.scripts import fail_here, run_here, succeed_here
 
 # Large enough for NIQE's two blocks.
 SIZES = [(104, 200), (112, 208)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def narrow():
+    with narrow_discriminator():
+        yield
 
 
 @pytest.fixture(scope="module")

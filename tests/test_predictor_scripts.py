@@ -14,6 +14,7 @@ from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from tests.pictures import draw_picture, write_pictures
 from tests.scored_data import spoil, write_ava, write_tid2013
 from tests.scripts import ROOT, fail, fail_here, run_here, succeed, succeed_here
+from tests.small_predictor import OneLayer, SmallSettings
 
 FOLDER = ROOT / "score_predictors"
 
@@ -26,22 +27,27 @@ class Road:
         self.ava_file, self.ava_images = write_ava(folder / "AVA")
         self.tid_images = write_tid2013(folder / "TID2013")
         keras.utils.set_random_seed(0)
-        network = MobileNetV2(Settings(alpha=0.35, weights="none")).network
-        attributes = {"alpha": 0.35, "first_score": 0, "dataloader": "tid2013"}
+        made = OneLayer(SmallSettings())
+        attributes = {"first_score": 0, "dataloader": "tid2013", **made.attributes()}
         self.weights = folder / "tid.h5"
-        weight_files.save(self.weights, network, attributes)
-
-    def train(self, *flags, command=succeed_here, cwd=ROOT):
-        return command(
-            FOLDER / "train.py",
+        weight_files.save(self.weights, made.network, attributes)
+        self.common = (
             f"--ava_dataset_path={self.ava_file}",
             f"--ava_image_path={self.ava_images}",
             *("--ava_train_range=0,-4", "--ava_validate_range=-4,0"),
             *("--batch_size=3", "--input_patch_size=32", "--epochs=1"),
-            *("--mobilenetv2_train_last_only", f"--restore_path={self.weights}"),
-            f"--train_path={self.folder / 'train'}",
-            "--weight_filename=ava.h5",
-            *flags,
+            f"--train_path={folder / 'train'}",
+        )
+
+    def restore(self, weights=None):
+        """Flags that name weights of the network that is trained here."""
+        return "--model=one_layer", f"--restore_path={weights or self.weights}"
+
+    def train(self, *flags, command=succeed_here, cwd=ROOT):
+        return command(
+            FOLDER / "train.py",
+            *(*self.common, *self.restore(), "--one_layer_train_last_only"),
+            *("--weight_filename=ava.h5", *flags),
             cwd=cwd,
         )
 
@@ -53,8 +59,30 @@ def road(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(road):
-    """What the first start said, from inside the scripts' folder."""
-    return road.train(command=succeed, cwd=FOLDER)
+    """What the first start said."""
+    return road.train()
+
+
+@pytest.fixture(scope="module")
+def trained_alone(road):
+    """What the script says, started by itself from inside its folder; the weights."""
+    network = MobileNetV2(Settings(alpha=0.35, weights="none")).network
+    start = road.folder / "start.h5"
+    weight_files.save(start, network, {"alpha": 0.35, "first_score": 0})
+    said = succeed(
+        *("train.py", *road.common, f"--restore_path={start}"),
+        *("--weight_filename=alone.h5", "--mobilenetv2_train_last_only"),
+        cwd=FOLDER,
+    )
+    return said, road.folder / "train" / "alone.h5"
+
+
+def test_the_script_starts_by_itself_from_inside_its_folder(road, trained_alone):
+    said, weights = trained_alone
+    assert f"Starting from the weights of {road.folder / 'start.h5'}" in said
+    assert "epoch 1/1  loss 0." in said and "validation srcc" in said
+    arguments = json.loads(weights.with_suffix(".arguments.json").read_text())
+    assert arguments["architecture"] == {"alpha": 0.35, "bn_momentum": 0.999}
 
 
 def test_a_second_start_has_nothing_to_do_and_more_epochs_go_on(road, trained):
@@ -65,7 +93,7 @@ def test_a_second_start_has_nothing_to_do_and_more_epochs_go_on(road, trained):
     assert "Going on with" in said and "epoch 2/2" in said
     arguments = json.loads((road.folder / "train" / "ava.arguments.json").read_text())
     assert arguments["epochs"] == 2
-    assert arguments["architecture"] == {"alpha": 0.35, "bn_momentum": 0.999}
+    assert arguments["architecture"] == {"train_last_only": True, "dropout": 0.5}
 
 
 def test_a_run_under_other_flags_is_refused_or_begun_anew(road, trained):
@@ -78,8 +106,8 @@ def test_a_run_under_other_flags_is_refused_or_begun_anew(road, trained):
 
 def test_weights_are_frozen_measured_and_used(road):
     pb = road.folder / "tid.pb"
-    weights = f"--restore_path={road.weights}"
-    said = succeed_here(FOLDER / "freeze.py", weights, f"--output_path={pb}")
+    weights = road.restore()
+    said = succeed_here(FOLDER / "freeze.py", *weights, f"--output_path={pb}")
     assert "it gives the network's scores" in said
     report, plot = road.folder / "report.json", road.folder / "plot.png"
     said = succeed_here(
@@ -103,7 +131,8 @@ def test_pictures_are_scored_best_first_and_broken_ones_left_out(road, tmp_path)
     (tmp_path / "in" / "broken.png").write_text("no picture")
     done = run_here(
         FOLDER / "predict.py",
-        *(f"--restore_path={road.weights}", f"--input_path={tmp_path / 'in'}"),
+        *road.restore(),
+        f"--input_path={tmp_path / 'in'}",
         *("--input_patch_size=32", f"--report_path={tmp_path / 'scores.csv'}"),
     )
     assert done.returncode == 1
@@ -114,7 +143,7 @@ def test_pictures_are_scored_best_first_and_broken_ones_left_out(road, tmp_path)
     assert all(0 <= score <= 9 for score in scores)
     whole = succeed_here(
         FOLDER / "predict.py",
-        *(f"--restore_path={road.weights}", "--full_image"),
+        *(*road.restore(), "--full_image"),
         f"--input_path={tmp_path / 'in' / '100.jpg'}",
     )
     assert whole.splitlines()[1].endswith("100.jpg")
@@ -167,12 +196,15 @@ def test_the_whole_road_is_walked_twice_from_the_root_and_from_inside(
         *(*data, "--tid2013_train_range=25,0", "--batch_size=16", "--epochs=1"),
         *("--learning_rate=1e-4", f"--train_path={train}"),
     )
-    last = ("--weight_filename=tid_last.h5", "--mobilenetv2_train_last_only")
-    whole = ("--weight_filename=tid.h5", f"--restore_path={train / 'tid_last.h5'}")
-    frozen = (f"--restore_path={train / 'tid.h5'}", f"--output_path={train / 'tid.pb'}")
+    last = ("--weight_filename=tid_last.h5", "--one_layer_train_last_only")
+    starts = (
+        (*last, *road.restore()),
+        ("--weight_filename=tid.h5", *road.restore(train / "tid_last.h5")),
+    )
+    frozen = (*road.restore(train / "tid.h5"), f"--output_path={train / 'tid.pb'}")
     for attempt, cwd in enumerate((ROOT, FOLDER)):
-        for start, flags in ((f"--restore_path={road.weights}", last), (None, whole)):
-            flags = [flag for flag in (*common, *flags, start) if flag]
+        for start in starts:
+            flags = (*common, *start)
             said = succeed_here(FOLDER / "train.py", *flags, cwd=cwd)
             assert ("epoch 1/1  loss" in said) == (attempt == 0)
             assert ("Nothing to do: " in said) == (attempt == 1)
@@ -181,7 +213,7 @@ def test_the_whole_road_is_walked_twice_from_the_root_and_from_inside(
         weights = (f"--model_name={train / 'tid.pb'}", *data)
         said = succeed_here(FOLDER / "evaluate.py", *weights, cwd=cwd)
         assert "01 Gaussian noise" in said and said.splitlines()[-1].startswith("all")
-        pictures = (f"--restore_path={train / 'tid.h5'}", f"--input_path={scored}")
+        pictures = (*road.restore(train / "tid.h5"), f"--input_path={scored}")
         said = succeed_here(FOLDER / "predict.py", *pictures, cwd=cwd)
         assert len(said.splitlines()) == 51
     names = {path.name for path in train.iterdir()}
@@ -216,7 +248,7 @@ def test_what_is_wrong_with_the_start_is_told_before_pictures_are_looked_at(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     line = road.train(
         *(f"--train_path={tmp_path}", "--ava_validate_images"),
-        *("--mobilenetv2_alpha=0.35", f"--restore_path={tmp_path / 'none.h5'}"),
+        f"--restore_path={tmp_path / 'none.h5'}",
         command=fail_here,
     )
     assert "none.h5: no such file" in line and not (tmp_path / "cache").exists()
@@ -225,26 +257,26 @@ def test_what_is_wrong_with_the_start_is_told_before_pictures_are_looked_at(
 @pytest.fixture(scope="module")
 def unknown(road):
     """Weights that do not say which score is the lowest, as the TF1 code wrote them."""
-    network = MobileNetV2.from_file(road.weights, "")[0].network
-    weight_files.save(road.folder / "unknown.h5", network, {})
+    made, _ = OneLayer.from_file(road.weights, "")
+    weight_files.save(road.folder / "unknown.h5", made.network, made.attributes())
     return road.folder / "unknown.h5"
 
 
-def score_one(road, weights, *flags):
+def score_one(road, *flags):
     picture = road.ava_images / "sub" / "100.jpg"
     command = (f"--input_path={picture}", "--input_patch_size=32", *flags)
-    said = succeed_here(FOLDER / "predict.py", weights, *command)
+    said = succeed_here(FOLDER / "predict.py", *command)
     return said, float(said.splitlines()[-1].split()[0])
 
 
 def test_a_lowest_score_that_nobody_says_is_told_and_not_made_up(road, unknown):
     pb = road.folder / "unknown.pb"
-    freeze = (FOLDER / "freeze.py", f"--restore_path={unknown}", f"--output_path={pb}")
+    freeze = (FOLDER / "freeze.py", *road.restore(unknown), f"--output_path={pb}")
     assert "the file does not say it either" in succeed_here(*freeze)
-    for weights in (f"--restore_path={unknown}", f"--model_name={pb}"):
-        said, assumed = score_one(road, weights)
+    for weights in (road.restore(unknown), (f"--model_name={pb}",)):
+        said, assumed = score_one(road, *weights)
         assert "does not say which score is the lowest; 1 is taken" in said
-        said, given = score_one(road, weights, "--first_score=0")
+        said, given = score_one(road, *weights, "--first_score=0")
         assert "is taken" not in said
         assert given == pytest.approx(assumed - 1, abs=0.011)
     assert "does not say" not in succeed_here(*freeze, "--first_score=0")
@@ -255,7 +287,7 @@ def test_a_lowest_score_that_nobody_says_is_told_and_not_made_up(road, unknown):
 def test_weights_measured_on_another_data_set_are_pointed_out(road):
     done = run_here(
         FOLDER / "evaluate.py",
-        *(f"--restore_path={road.weights}", f"--ava_dataset_path={road.ava_file}"),
+        *(*road.restore(), f"--ava_dataset_path={road.ava_file}"),
         *(f"--ava_image_path={road.ava_images}", "--ava_validate_range=-4,0"),
         "--input_patch_size=32",
     )
@@ -265,23 +297,23 @@ def test_weights_measured_on_another_data_set_are_pointed_out(road):
 
 
 def test_scores_that_are_not_finite_are_told_by_every_script(road, tmp_path):
-    predictor, attributes = MobileNetV2.from_file(road.weights, "")
+    predictor, attributes = OneLayer.from_file(road.weights, "")
     spoil(predictor)
     path = tmp_path / "w.h5"
     weight_files.save(path, predictor.network, attributes)
-    weights = f"--restore_path={path}"
+    weights = road.restore(path)
     pb = f"--output_path={tmp_path / 'w.pb'}"
-    assert "are not finite" in fail_here(FOLDER / "freeze.py", weights, pb)
+    assert "are not finite" in fail_here(FOLDER / "freeze.py", *weights, pb)
     assert not (tmp_path / "w.pb").exists()
     data = ("--dataloader=tid2013", f"--tid2013_image_path={road.tid_images}")
     small = ("--tid2013_validate_range=0,4", "--input_patch_size=32")
-    line = fail_here(FOLDER / "evaluate.py", weights, *data, *small)
+    line = fail_here(FOLDER / "evaluate.py", *weights, *data, *small)
     assert "4 of 4 pictures, for example I01_01_1.bmp, are not finite" in line
     pictures = f"--input_path={road.tid_images}"
-    assert "not finite" in fail_here(FOLDER / "predict.py", weights, pictures)
+    assert "not finite" in fail_here(FOLDER / "predict.py", *weights, pictures)
 
 
-def test_pictures_whose_names_are_not_utf_8_are_scored(road, tmp_path):
+def test_pictures_whose_names_are_not_utf_8_are_scored(trained_alone, tmp_path):
     name = os.fsencode(tmp_path) + b"/in/\xff\xfe.png"
     (tmp_path / "in").mkdir()
     Image.fromarray(draw_picture(40, 40)).save(tmp_path / "in" / "a.png")
@@ -289,7 +321,7 @@ def test_pictures_whose_names_are_not_utf_8_are_scored(road, tmp_path):
     report = tmp_path / "scores.csv"
     said = succeed(
         FOLDER / "predict.py",
-        *(f"--restore_path={road.weights}", f"--input_path={tmp_path / 'in'}"),
+        *(f"--restore_path={trained_alone[1]}", f"--input_path={tmp_path / 'in'}"),
         *("--input_patch_size=32", f"--report_path={report}"),
     )
     assert "in/\\udcff\\udcfe.png" in said

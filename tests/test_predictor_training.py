@@ -21,6 +21,7 @@ from score_predictors.run_files import RunFiles
 from score_predictors.trainee import Trainee
 from score_predictors.weight_files import WeightFile
 from tests.scored_data import spoil, write_ava
+from tests.small_predictor import OneLayer
 from training.checkpoint_writer import CheckpointWriter
 from training.options import StepOptions
 
@@ -35,6 +36,7 @@ class Run:
         leave_out_broken=False,
         schedule="constant",
         options=None,
+        predictor_class=OneLayer,
         **settings,
     ):
         keras.utils.set_random_seed(0)
@@ -49,9 +51,9 @@ class Run:
         )
         self.loader.prepare()
         self.prepare = lambda batch: None
-        settings = {"alpha": 0.35, "weights": "none", "dropout": 0.5} | settings
         options = options or StepOptions()
-        predictor = MobileNetV2(Settings(**settings), options.precision)
+        made_from = predictor_class.settings_classes[0](**settings)
+        predictor = predictor_class(made_from, options.precision)
         self.files = RunFiles(folder / "train", "ava.h5")
         self.trainee = Trainee(predictor, learning_rate, schedule, options=options)
 

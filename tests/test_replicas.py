@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from console.errors import InputError
+from tests import replicas_program
 from tests.four_pass import write_predictors
 from tests.pictures import write_pictures
 from tests.small import SMALL_FLAGS
@@ -23,16 +24,21 @@ def images(tmp_path_factory):
     return str(write_pictures(tmp_path_factory.mktemp("images") / "HR", sizes))
 
 
-def program(images, folder, **arguments):
+def name_run(images, folder, **arguments):
+    """Arguments of `tests.replicas_program.main`."""
     cache = os.path.join(images, "..", "cache")
     fixed = {"images": images, "cache": cache, "folder": str(folder), **OPTIONS}
-    arguments = fixed | arguments
-    return ["-m", "tests.replicas_program", json.dumps(arguments)]
+    return fixed | arguments
+
+
+def program(*runs):
+    """A program that does these runs, one after another."""
+    return ["-m", "tests.replicas_program", *map(json.dumps, runs)]
 
 
 def finish(*processes):
     for process in processes:
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
 
 
@@ -40,7 +46,7 @@ def finish(*processes):
 def alone(images, tmp_path_factory):
     """What one device makes of it."""
     folder = tmp_path_factory.mktemp("alone")
-    finish(start(program(images, folder)))
+    replicas_program.main(**name_run(images, folder))
     return np.load(folder / "weights0.npy")
 
 
@@ -48,25 +54,42 @@ def difference(one, two):
     return np.linalg.norm(one - two) / np.linalg.norm(two)
 
 
-def test_two_devices_do_what_one_does(images, alone, tmp_path):
-    finish(start(program(images, tmp_path, devices=2, jit_compile=True)))
-    assert difference(np.load(tmp_path / "weights0.npy"), alone) < 1e-6
-
-
-def test_two_devices_train_both_networks_of_4pp_eusr_as_one_does(images, tmp_path):
+@pytest.fixture(scope="module")
+def four_pass_fields(tmp_path_factory):
     # Two passes are enough for a sum of gradients.
-    more = {"four_pass": {**write_predictors(tmp_path), "passes": [2, 4]}}
-    more["four_pass"]["judge_shift"] = 3
-    folders = [tmp_path / "one", tmp_path / "two"]
-    for folder, devices in zip(folders, (0, 2), strict=True):
-        folder.mkdir()
-        finish(start(program(images, folder, devices=devices, **more)))
-    one, two = (np.load(folder / "weights0.npy") for folder in folders)
-    assert difference(two, one) < 1e-4
+    predictors = write_predictors(tmp_path_factory.mktemp("predictors"))
+    return {**predictors, "passes": [2, 4], "judge_shift": 3}
+
+
+@pytest.fixture(scope="module")
+def on_two_devices(images, four_pass_fields, tmp_path_factory):
+    """Weights that two devices of one process come to: of an EUSR, and of a 4PP-EUSR.
+
+    Both are trained by one process, for its start takes longer than they do.
+    """
+    eusr, four_pass = (tmp_path_factory.mktemp("devices") for _ in range(2))
+    command = program(
+        name_run(images, eusr, devices=2, jit_compile=True),
+        name_run(images, four_pass, devices=2, four_pass=four_pass_fields),
+    )
+    finish(start(command))
+    return [np.load(folder / "weights0.npy") for folder in (eusr, four_pass)]
+
+
+def test_two_devices_do_what_one_does(on_two_devices, alone):
+    assert difference(on_two_devices[0], alone) < 1e-6
+
+
+def test_two_devices_train_both_networks_of_4pp_eusr_as_one_does(
+    images, on_two_devices, four_pass_fields, tmp_path
+):
+    replicas_program.main(**name_run(images, tmp_path, four_pass=four_pass_fields))
+    one = np.load(tmp_path / "weights0.npy")
+    assert difference(on_two_devices[1], one) < 1e-4
 
 
 def test_two_workers_do_what_one_process_does(images, alone, tmp_path):
-    command, addresses = program(images, tmp_path), free_addresses(2)
+    command, addresses = program(name_run(images, tmp_path)), free_addresses(2)
     finish(*[start(command, addresses, index) for index in (0, 1)])
     chief, other = (np.load(tmp_path / f"weights{index}.npy") for index in (0, 1))
     np.testing.assert_array_equal(chief, other)

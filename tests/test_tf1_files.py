@@ -113,11 +113,11 @@ def test_a_saver_of_tensorflow_1_reads_it(tmp_path):
 
 
 def test_both_networks_of_a_4pp_eusr_come_back(tmp_path):
-    model = make_four_pass(**weigh_only("lg"))
+    model = make_four_pass(is_narrow=False, **weigh_only("lg"))
     target = tmp_path / "model.ckpt-5"
     said = export(save(model, tmp_path / "run", 5), target)
     assert "(weights of" in said
-    again = make_four_pass(**weigh_only("lg"))
+    again = make_four_pass(is_narrow=False, **weigh_only("lg"))
     # The mean of R, G and B is not in files of the TF1 code.
     for network in (again.generator, again.discriminator):
         for variable in network.trainable_variables:

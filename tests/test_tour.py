@@ -1,17 +1,24 @@
-"""The tour, with the smallest sizes and its scripts in this process."""
+"""The tour, with the smallest sizes and networks, its scripts in this process."""
 
+import functools
 import json
 
 from imaging.files import load_image
+from tests.four_pass import narrow_discriminator
+from tests.pictures import crop_sample
 from tests.scripts import run_commands_here, succeed_here
+from tests.small_predictor import narrow_mobilenetv2
 
 
 def test_the_tour_walks_the_whole_road(tmp_path, monkeypatch):
-    commands = run_commands_here(monkeypatch)
-    said = succeed_here(
-        *("misc/demo.py", "--tour"),
-        *(f"--output_path={tmp_path}", "--eusr_steps=1", "--epochs=1", "--steps=1"),
-    )
+    crop = functools.partial(crop_sample, tmp_path)
+    commands = run_commands_here(monkeypatch, after_images=crop)
+    with narrow_mobilenetv2(), narrow_discriminator():
+        said = succeed_here(
+            *("misc/demo.py", "--tour"),
+            *(f"--output_path={tmp_path}", "--eusr_steps=1", "--epochs=1"),
+            "--steps=1",
+        )
     scripts = [script for script, *_ in commands]
     assert scripts.count("train.py") == scripts.count("validate.py") == 2
     assert scripts.count("score_predictors/train.py") == 2

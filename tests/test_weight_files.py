@@ -10,6 +10,7 @@ from console.errors import InputError
 from score_predictors import weight_files
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from score_predictors.weight_files import WeightFile
+from tests.small_predictor import narrow_mobilenetv2
 
 FLAG = "--restore_path"
 
@@ -24,6 +25,15 @@ def predictor():
 def path(tmp_path, predictor):
     weight_files.save(tmp_path / "a.h5", predictor.network, {"alpha": 0.35, "x": 3})
     return tmp_path / "a.h5"
+
+
+@pytest.fixture
+def narrow_path(tmp_path):
+    """Likewise of a network that is made in a moment, as long as a test runs."""
+    with narrow_mobilenetv2():
+        made = MobileNetV2(Settings(alpha=0.35, weights="none"))
+        weight_files.save(tmp_path / "a.h5", made.network, {"alpha": 0.35})
+        yield tmp_path / "a.h5"
 
 
 def make_keras_own(side=64):
@@ -110,31 +120,31 @@ def test_another_width_is_refused_with_the_flag_that_fits(path):
         ({"alpha": 0.35, "first_score": "low"}, "its attribute first_score is 'low'"),
     ],
 )
-def test_attributes_of_no_sense_are_told_in_one_line(path, attributes, found):
-    with h5py.File(path, "a") as file:
+def test_attributes_of_no_sense_are_told_in_one_line(narrow_path, attributes, found):
+    with h5py.File(narrow_path, "a") as file:
         for name, value in attributes.items():
             file.attrs[name] = value
     with pytest.raises(InputError, match=found) as caught:
-        MobileNetV2.from_file(path, FLAG)
+        MobileNetV2.from_file(narrow_path, FLAG)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_weights_that_are_not_finite_are_refused(path, value):
-    with h5py.File(path, "a") as file:
+def test_weights_that_are_not_finite_are_refused(narrow_path, value):
+    with h5py.File(narrow_path, "a") as file:
         file["bn_Conv1"]["bn_Conv1/gamma:0"][3] = value
     with pytest.raises(
         InputError, match=r"bn_Conv1/gamma:0 holds values .* not finite"
     ):
-        MobileNetV2.from_file(path, FLAG)
+        MobileNetV2.from_file(narrow_path, FLAG)
 
 
-def test_a_name_that_leads_to_a_group_is_told(path):
-    with h5py.File(path, "a") as file:
+def test_a_name_that_leads_to_a_group_is_told(narrow_path):
+    with h5py.File(narrow_path, "a") as file:
         del file["dense"]["dense/kernel:0"]
         file["dense"].create_group("dense/kernel:0")
     with pytest.raises(InputError, match="its dense/kernel:0 should be an array"):
-        MobileNetV2.from_file(path, FLAG)
+        MobileNetV2.from_file(narrow_path, FLAG)
 
 
 def test_another_network_is_not_taken_for_another_width(tmp_path, predictor):
@@ -207,30 +217,30 @@ def test_foreign_files_are_told_in_one_line(tmp_path, write, found):
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_claims_absurd_shapes_takes_no_memory(path):
-    with h5py.File(path, "a") as file:
+def test_a_file_that_claims_absurd_shapes_takes_no_memory(narrow_path):
+    with h5py.File(narrow_path, "a") as file:
         del file["dense"]["dense/kernel:0"]
         file["dense"].create_dataset(
             "dense/kernel:0", (10**6, 10**6), "f4", chunks=(1000, 1000)
         )
     with pytest.raises(InputError, match=r"dense/kernel:0 of shape \[1000000, 1000000"):
-        MobileNetV2.from_file(path, FLAG)
+        MobileNetV2.from_file(narrow_path, FLAG)
 
 
 @pytest.mark.parametrize("dtype", ["S30000", "c16"])
-def test_what_is_no_number_is_not_read(path, dtype):
-    with h5py.File(path, "a") as file:
+def test_what_is_no_number_is_not_read(narrow_path, dtype):
+    with h5py.File(narrow_path, "a") as file:
         shape = file["dense"]["dense/kernel:0"].shape
         del file["dense"]["dense/kernel:0"]
         file["dense"].create_dataset("dense/kernel:0", shape, dtype, chunks=shape)
     with pytest.raises(InputError, match="dense/kernel:0 should be an array of"):
-        MobileNetV2.from_file(path, FLAG)
+        MobileNetV2.from_file(narrow_path, FLAG)
 
 
 @pytest.mark.parametrize("kind", ["link", "virtual", "external"])
-def test_arrays_of_other_files_are_not_read(path, tmp_path, kind):
+def test_arrays_of_other_files_are_not_read(narrow_path, tmp_path, kind):
     secret = tmp_path / "secret.h5"
-    with h5py.File(path, "a") as file, h5py.File(secret, "w") as other:
+    with h5py.File(narrow_path, "a") as file, h5py.File(secret, "w") as other:
         other["kernel"] = file["dense"]["dense/kernel:0"][()]
         del file["dense"]["dense/kernel:0"]
         group, shape = file["dense"], other["kernel"].shape
@@ -244,7 +254,7 @@ def test_arrays_of_other_files_are_not_read(path, tmp_path, kind):
             raw = [(str(secret), 0, h5py.h5f.UNLIMITED)]
             group.create_dataset("dense/kernel:0", shape, "f4", external=raw)
     with pytest.raises(InputError, match="dense/kernel:0 would be read from another"):
-        MobileNetV2.from_file(path, FLAG)
+        MobileNetV2.from_file(narrow_path, FLAG)
 
 
 @pytest.mark.parametrize("name", ["a.weights.h5", "a.keras", "a"])
