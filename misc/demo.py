@@ -21,18 +21,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from console import app  # noqa: E402
-from console.errors import InputError  # noqa: E402
-from console.files import check_target  # noqa: E402
-from console.progress import say, to_clock  # noqa: E402
-from console.settings import PathName, Settings, option  # noqa: E402
-from imaging.files import load_image, save_image  # noqa: E402
-from imaging.imresize import imresize  # noqa: E402
-from metrics import psnr_y  # noqa: E402
-from misc import demo_commands  # noqa: E402
-from reports.comparing import draw_side_by_side  # noqa: E402
+from console import app
+from console.errors import InputError
+from console.files import check_target
+from console.progress import say, to_clock
+from console.settings import PathName, Settings, option
+from imaging.files import load_image, save_image
+from imaging.imresize import imresize
+from metrics import psnr_y
+from misc import demo_commands
+from reports.comparing import draw_side_by_side
 
 # What a model is called in pictures.
 TITLES = {"eusr": "EUSR", "4pp_eusr": "4PP-EUSR"}

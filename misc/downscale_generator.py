@@ -13,11 +13,11 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from console import app  # noqa: E402
-from console.errors import InputError  # noqa: E402
-from console.settings import option  # noqa: E402
-from imaging.imresize import imresize, make_lr  # noqa: E402
-from misc.downscaling import DownscaleSettings, downscale_folders  # noqa: E402
+from console import app
+from console.errors import InputError
+from console.settings import option
+from imaging.imresize import imresize, make_lr
+from misc.downscaling import DownscaleSettings, downscale_folders
 
 
 @dataclasses.dataclass(frozen=True)

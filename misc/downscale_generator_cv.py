@@ -14,11 +14,11 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import cv2  # noqa: E402
+import cv2
 
-from console import app  # noqa: E402
-from imaging.imresize import cut_to_multiple  # noqa: E402
-from misc.downscaling import SingleScaleSettings, downscale_folders  # noqa: E402
+from console import app
+from imaging.imresize import cut_to_multiple
+from misc.downscaling import SingleScaleSettings, downscale_folders
 
 
 def main():

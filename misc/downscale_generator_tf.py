@@ -16,10 +16,10 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from console import app, quiet  # noqa: E402
-from imaging.files import to_uint8  # noqa: E402
-from imaging.imresize import cut_to_multiple  # noqa: E402
-from misc.downscaling import SingleScaleSettings, downscale_folders  # noqa: E402
+from console import app, quiet
+from imaging.files import to_uint8
+from imaging.imresize import cut_to_multiple
+from misc.downscaling import SingleScaleSettings, downscale_folders
 
 
 def main():

@@ -15,11 +15,11 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from console import app, quiet  # noqa: E402
-from console.errors import InputError  # noqa: E402
-from console.files import check_target, opened_whole  # noqa: E402
-from console.progress import say  # noqa: E402
-from console.settings import PathName, Settings, option  # noqa: E402
+from console import app, quiet
+from console.errors import InputError
+from console.files import check_target, opened_whole
+from console.progress import say
+from console.settings import PathName, Settings, option
 
 with quiet.imports():
     import matplotlib

@@ -17,12 +17,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)
 
-from console import app, quiet  # noqa: E402
-from console.choices import load  # noqa: E402
-from console.errors import InputError  # noqa: E402
-from console.files import check_target  # noqa: E402
-from console.progress import say  # noqa: E402
-from console.settings import PathName, Settings, option  # noqa: E402
+from console import app, quiet
+from console.choices import load
+from console.errors import InputError
+from console.files import check_target
+from console.progress import say
+from console.settings import PathName, Settings, option
 
 with quiet.imports():
     from misc.jax_training import archives, run_files

@@ -11,15 +11,15 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from console import app  # noqa: E402
-from console.errors import InputError  # noqa: E402
-from console.files import check_target  # noqa: E402
-from console.progress import say  # noqa: E402
-from console.settings import PathName, Settings, option  # noqa: E402
-from imaging.files import save_image  # noqa: E402
-from imaging.imresize import imresize  # noqa: E402
+from console import app
+from console.errors import InputError
+from console.files import check_target
+from console.progress import say
+from console.settings import PathName, Settings, option
+from imaging.files import save_image
+from imaging.imresize import imresize
 
 # Those that were JPEG files are reduced, which removes most of the compression.
 TRAIN = {

@@ -17,18 +17,18 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
-from PIL import Image  # noqa: E402
+import cv2
+import numpy as np
+from PIL import Image
 
-from console import app  # noqa: E402
-from console.errors import InputError  # noqa: E402
-from console.files import check_target, written_whole  # noqa: E402
-from console.progress import say, track  # noqa: E402
-from console.settings import PathName, Settings, option  # noqa: E402
-from imaging.files import load_image, save_image, to_uint8  # noqa: E402
-from imaging.imresize import imresize  # noqa: E402
-from imaging.listing import list_images  # noqa: E402
+from console import app
+from console.errors import InputError
+from console.files import check_target, written_whole
+from console.progress import say, track
+from console.settings import PathName, Settings, option
+from imaging.files import load_image, save_image, to_uint8
+from imaging.imresize import imresize
+from imaging.listing import list_images
 
 # Height and width of TID2013's images; larger photographs are reduced and cut.
 SIZE = (384, 512)

@@ -15,28 +15,28 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)
 
-from console import app, quiet  # noqa: E402
+from console import app, quiet
 
 quiet.backend = "jax"
 # Keras would import an installed TensorFlow for seconds without using it.
 sys.modules["tensorflow"] = None  # type: ignore[assignment]
 
-from console.choices import Choice  # noqa: E402
-from console.errors import InputError, name_some  # noqa: E402
-from console.files import check_target  # noqa: E402
-from console.locks import Lock  # noqa: E402
-from console.progress import say  # noqa: E402
-from console.settings import (  # noqa: E402
+from console.choices import Choice
+from console.errors import InputError, name_some
+from console.files import check_target
+from console.locks import Lock
+from console.progress import say
+from console.settings import (
     is_given,
     list_changes,
     record,
     take_missing,
 )
-from dataloaders import PAIRED, cache  # noqa: E402
-from dataloaders.pairs import warn_of_common  # noqa: E402
-from misc.jax_training import MODELS  # noqa: E402
-from models.generator_settings import FLAG_PREFIX  # noqa: E402
-from training.run_settings import RunSettings  # noqa: E402
+from dataloaders import PAIRED, cache
+from dataloaders.pairs import warn_of_common
+from misc.jax_training import MODELS
+from models.generator_settings import FLAG_PREFIX
+from training.run_settings import RunSettings
 
 with quiet.imports():
     import jax

@@ -15,17 +15,17 @@ from typing import Any
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from console import app, quiet  # noqa: E402
-from console.choices import Choice  # noqa: E402
-from console.errors import InputError  # noqa: E402
-from console.files import check_target, opened_whole, written_whole  # noqa: E402
-from console.progress import say, warn  # noqa: E402
-from console.settings import PathName, Settings, is_given, option  # noqa: E402
-from dataloaders import SCORED  # noqa: E402
-from dataloaders.scored_rows import Row  # noqa: E402
-from score_predictors import PREDICTORS  # noqa: E402
+from console import app, quiet
+from console.choices import Choice
+from console.errors import InputError
+from console.files import check_target, opened_whole, written_whole
+from console.progress import say, warn
+from console.settings import PathName, Settings, is_given, option
+from dataloaders import SCORED
+from dataloaders.scored_rows import Row
+from score_predictors import PREDICTORS
 
 with quiet.imports():
     from metrics.scores import accuracy, emd, lcc, mean_score, score_deviation, srcc

@@ -18,13 +18,13 @@ from typing import Any
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from console import app, quiet  # noqa: E402
-from console.choices import Choice  # noqa: E402
-from console.errors import InputError  # noqa: E402
-from console.files import written_whole  # noqa: E402
-from console.progress import say  # noqa: E402
-from console.settings import PathName, option  # noqa: E402
-from score_predictors import PREDICTORS  # noqa: E402
+from console import app, quiet
+from console.choices import Choice
+from console.errors import InputError
+from console.files import written_whole
+from console.progress import say
+from console.settings import PathName, option
+from score_predictors import PREDICTORS
 
 with quiet.imports():
     import numpy as np

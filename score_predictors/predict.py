@@ -17,19 +17,19 @@ from typing import Any
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from console import app, quiet  # noqa: E402
-from console.choices import Choice  # noqa: E402
-from console.errors import InputError  # noqa: E402
-from console.files import check_target, written_whole  # noqa: E402
-from console.progress import say, track, warn  # noqa: E402
-from console.settings import PathName, option  # noqa: E402
-from imaging import limits  # noqa: E402
-from imaging.crops import centre_patch  # noqa: E402
-from imaging.files import load_image  # noqa: E402
-from imaging.listing import list_pictures  # noqa: E402
-from score_predictors import PREDICTORS  # noqa: E402
+from console import app, quiet
+from console.choices import Choice
+from console.errors import InputError
+from console.files import check_target, written_whole
+from console.progress import say, track, warn
+from console.settings import PathName, option
+from imaging import limits
+from imaging.crops import centre_patch
+from imaging.files import load_image
+from imaging.listing import list_pictures
+from score_predictors import PREDICTORS
 
 with quiet.imports():
     from metrics.scores import mean_score, score_deviation

@@ -14,11 +14,11 @@ from typing import Any
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from console import app, quiet  # noqa: E402
-from console.choices import Choice  # noqa: E402
-from console.locks import Lock  # noqa: E402
-from console.progress import say  # noqa: E402
-from console.settings import (  # noqa: E402
+from console import app, quiet
+from console.choices import Choice
+from console.locks import Lock
+from console.progress import say
+from console.settings import (
     PathName,
     Settings,
     list_changes,
@@ -26,8 +26,8 @@ from console.settings import (  # noqa: E402
     record,
     seed_option,
 )
-from dataloaders import SCORED  # noqa: E402
-from score_predictors import PREDICTORS  # noqa: E402
+from dataloaders import SCORED
+from score_predictors import PREDICTORS
 
 with quiet.imports():
     import keras

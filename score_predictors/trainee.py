@@ -171,7 +171,8 @@ class Trainee(Trained):
     def _drop(self, features):
         """Dropout that depends only on seed and step, so that a run can be resumed.
 
-        The dropout of a row does not depend on the device that computes it.
+        The dropout of a row does not depend on the device that computes it. XLA
+        (--jit_compile) draws other numbers from the same seed.
         """
         if not self.predictor.dropout:
             return features
