@@ -54,7 +54,7 @@ class Lock:
         while True:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                file = open(self.path, "a+")
+                file = open(self.path, "a+")  # noqa: SIM115 - open as long as the lock is held
             except FileNotFoundError:  # Another process removed the empty folder.
                 continue
             if lock(file) is False:

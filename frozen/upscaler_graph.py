@@ -121,7 +121,7 @@ def name_part(level: int) -> str:
 def _double(scale):
     """Default factors of the parts of a power of two; None for other scales."""
     count = scale.bit_length() - 1
-    return (1, *[2] * count) if 0 < count and scale == 2**count else None
+    return (1, *[2] * count) if count > 0 and scale == 2**count else None
 
 
 def _pad(rows):

@@ -17,17 +17,15 @@ def write_csv(path, report):
     """
     rows = list(_list_rows(report))
     metrics = list(dict.fromkeys(name for *_, values in rows for name in values))
-    with written_whole(path) as aside:
-        # By the mark at its beginning spreadsheets know the encoding.
-        with open(
-            aside, "w", encoding="utf-8-sig", errors="backslashreplace", newline=""
-        ) as text:
-            writer = csv.writer(text, lineterminator="\n")
-            writer.writerow(["kind", "scale", "image", "model", *metrics])
-            for *head, values in rows:
-                cells = [values.get(metric, "") for metric in metrics]
-                # Only what is not a number differs from itself.
-                writer.writerow([*head, *("" if x != x else x for x in cells)])
+    # Spreadsheets know the encoding by the mark at the beginning.
+    encoding = {"encoding": "utf-8-sig", "errors": "backslashreplace"}
+    with written_whole(path) as aside, open(aside, "w", newline="", **encoding) as text:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["kind", "scale", "image", "model", *metrics])
+        for *head, values in rows:
+            cells = [values.get(metric, "") for metric in metrics]
+            # Only NaN differs from itself.
+            writer.writerow([*head, *("" if x != x else x for x in cells)])
 
 
 def _list_rows(report):

@@ -51,9 +51,10 @@ def find_wrong(page):
                 file = word if word.endswith(".py") else file
                 if not (ROOT / word).exists():
                     yield word
-            elif re.fullmatch(r"[A-Za-z_][\w.]*", word):
-                if not file or word not in list_definitions(ROOT / file):
-                    yield f"{file}: {word}"
+            elif re.fullmatch(r"[A-Za-z_][\w.]*", word) and (
+                not file or word not in list_definitions(ROOT / file)
+            ):
+                yield f"{file}: {word}"
 
 
 def test_every_file_function_and_flag_that_the_page_names_exists():

@@ -40,10 +40,13 @@ def test_the_old_file_stays_when_writing_fails(tmp_path):
 
 def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path):
     path = tmp_path / "a.txt"
-    with pytest.raises(OSError, match="No space left") as caught:
-        with written_whole(path) as aside, open("/dev/full", "w") as full:
-            aside.write_text("half")
-            full.write("x")
+    with (
+        pytest.raises(OSError, match="No space left") as caught,
+        written_whole(path) as aside,
+        open("/dev/full", "w") as full,
+    ):
+        aside.write_text("half")
+        full.write("x")
     assert caught.value.filename == str(path)
     assert list(tmp_path.iterdir()) == []
 

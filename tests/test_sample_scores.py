@@ -58,7 +58,7 @@ def test_the_score_falls_from_level_to_level(made):
             name = f"i{reference:02d}_{number:02d}"
             means = [float(scores[f"{name}_{level}.bmp"]) for level in LEVELS]
             assert all(first > second for first, second in pairwise(means))
-            assert 0 < means[-1] and means[0] < 9
+            assert means[-1] > 0 and means[0] < 9
 
 
 @pytest.mark.parametrize("number", sorted(sample_scores.DISTORTIONS))
@@ -69,7 +69,7 @@ def test_each_level_is_further_from_the_photograph_than_the_one_before(made, num
             np.mean((load_level(made[0], reference, number, level) - photograph) ** 2)
             for level in LEVELS
         ]
-        assert 0 < errors[0]
+        assert errors[0] > 0
         assert all(second > 1.1 * first for first, second in pairwise(errors))
 
 

@@ -110,8 +110,12 @@ def test_a_class_checks_itself_and_misses_what_it_needs(parse):
 def test_what_is_recorded_and_what_may_change(parse):
     parse(Small, "--small_folders=x", "--small_scales=3")
     assert record(Small) == {
-        **{"small_count": 3, "small_size": "auto", "small_rate": None},
-        **{"small_kind": "a", "small_scales": [3], "small_folders": "x"},
+        "small_count": 3,
+        "small_size": "auto",
+        "small_rate": None,
+        "small_kind": "a",
+        "small_scales": [3],
+        "small_folders": "x",
         "fast": False,
     }
     changes = list_changes(Small)

@@ -42,7 +42,7 @@ def test_windows_keep_everything_once_and_see_their_margins(length, side, margin
     assert kept == list(range(length))
     assert len({w.end - w.start for w in windows}) == 1
     for w in windows:
-        assert 0 <= w.start and w.end <= length and w.end - w.start <= side
+        assert w.start >= 0 and w.end <= length and w.end - w.start <= side
         assert w.start == 0 or w.first - w.start >= margin
         assert w.end == length or w.end - w.last >= margin
 
