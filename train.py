@@ -125,7 +125,8 @@ def _train(
     with team.strategy.scope():
         model = model_class.from_flags(options)
     scales = start.scales or model.trained_scales or model.scales
-    app.check_scales(scales, model, does=model.trained_scales)
+    does, advice = model.trained_scales, model.scales_advice
+    app.check_scales(scales, model, does=does, advice=advice)
     model.check_run(settings.max_steps, start.input_patch_size)
     loader = loader_class.from_flags(
         scales=scales,

@@ -130,6 +130,7 @@ def check_scales(
     model: ScalingModel,
     flag: str = "--scales",
     does: Sequence[int] | None = None,
+    advice: str = "",
 ) -> None:
     """Refuses scales that a model does not support.
 
@@ -138,6 +139,7 @@ def check_scales(
         model: Model to check.
         flag: Flag that gave the scales, for the message.
         does: Accepted scales; None for all of `model.scales`.
+        advice: A sentence that ends the message of an unsupported scale.
 
     Raises:
         InputError: `scales` is empty, has duplicates, or has an unsupported scale.
@@ -148,4 +150,6 @@ def check_scales(
     if not scales or len(set(scales)) < len(scales):
         raise InputError(f"{flag}={given}: expected some of {named}, each once.")
     if set(scales) - set(does):
-        raise InputError(f"{flag}={given}: {model.name} does {named}.")
+        raise InputError(
+            f"{flag}={given}: {model.name} does {named}. {advice}".rstrip()
+        )

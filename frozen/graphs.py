@@ -18,6 +18,25 @@ from console.files import written_whole
 from frozen.safety import check_constants, check_operations
 
 
+@contextlib.contextmanager
+def tracing() -> Iterator[None]:
+    """Converts errors from tracing a network into one line.
+
+    Raises:
+        InputError: The network computes with a height or width while its graph is
+            built, when both are unknown.
+    """
+    try:
+        yield
+    # TensorFlow's error for a tensor that is used as a number is a TypeError.
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            "the network cannot be built for pictures of unknown height and width "
+            f"({first_line(error)}). Its parts may use neither as a Python number: "
+            "x.shape[1] is None, and keras.ops.image.resize needs numbers."
+        ) from error
+
+
 def to_graph_def(
     function: Callable[..., object],
     signature: Sequence[tf.TensorSpec],
@@ -36,9 +55,9 @@ def to_graph_def(
     Returns:
         A graph without variables and without functions.
     """
-    concrete = tf.function(
-        function, input_signature=signature, autograph=False
-    ).get_concrete_function()
+    compiled = tf.function(function, input_signature=signature, autograph=False)
+    with tracing():
+        concrete = compiled.get_concrete_function()
     frozen = convert_variables_to_constants_v2(concrete)
     with frozen.graph.as_default():
         graph_def = tf.compat.v1.train.export_meta_graph(

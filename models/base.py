@@ -34,6 +34,7 @@ class Model:
             for no warning.
         scales: Supported upscaling factors.
         trained_scales: Scales that can be trained; None for all of `scales`.
+        scales_advice: How to train other scales, a sentence; empty for no way.
         default_scales: Scales used when none are given; None for all scales that the
             weights were trained at.
         learned_scales: Scales that the weights were trained at in any run; empty for
@@ -49,6 +50,7 @@ class Model:
     settings_classes: tuple[type[Settings], ...] = ()
     step_options: tuple[str, ...] = ()
     scales: tuple[int, ...] = ()
+    scales_advice: str = ""
     learned_scales: Sequence[int] | None = ()
     default_scales: tuple[int, ...] | None = None
     trained_scales: tuple[int, ...] | None = None

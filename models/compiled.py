@@ -6,6 +6,7 @@ import functools
 import tensorflow as tf
 
 from console.errors import first_line
+from frozen.graphs import tracing
 from upscaling.tiles import Stage
 
 
@@ -23,7 +24,9 @@ def compile_part(part: Stage) -> Stage:
     @functools.cache
     def compile_for(channels):
         signature = [tf.TensorSpec((None, None, None, channels))]
-        return tf.function(part.run, input_signature=signature, autograph=False)
+        compiled = tf.function(part.run, input_signature=signature, autograph=False)
+        with tracing():
+            return compiled.get_concrete_function()
 
     def run(x):
         try:

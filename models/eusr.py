@@ -17,6 +17,7 @@ class EUSR(GeneratorModel):
 
     name = "eusr"
     settings_classes = (Architecture, Training)
+    scales_advice = "--eusr_model_scales=2,3,4,8, for example, makes a network with x3."
 
     def count_step_memory(self, scales: Sequence[int]) -> int:
         """See `Model.count_step_memory`."""

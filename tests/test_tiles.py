@@ -1,9 +1,11 @@
 import tracemalloc
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from console.errors import InputError
 from imaging.dihedral import DIHEDRAL, invert, transform
 from imaging.imresize import imresize
 from models.compiled import compile_part
@@ -11,7 +13,7 @@ from tests.small import make_small
 from tests.test_frozen import freeze
 from upscaling import passes
 from upscaling.cutting import choose_sides, cut, find_margins
-from upscaling.tiles import Stage, Tiling, find_scale, upscale_image
+from upscaling.tiles import Stage, Tiling, find_scale, make_part, upscale_image
 
 
 def draw_lr(height, width):
@@ -271,3 +273,12 @@ def test_all_passes_are_the_mean_of_three_whole_or_in_tiles():
         sr = upscale_image(stage, lr, outer, advance=told.append)
         np.testing.assert_allclose(sr, expected, rtol=0, atol=1e-3)
         assert sum(told) == pytest.approx(40 * 50 * 16)
+
+
+def test_a_part_that_computes_with_sizes_is_told_in_one_line():
+    def resize(x):
+        return keras.ops.image.resize(x, (2 * x.shape[1], 2 * x.shape[2]))
+
+    part = compile_part(make_part(resize, 2, 1, 3))
+    with pytest.raises(InputError, match="for pictures of unknown height and width"):
+        part.run(tf.zeros((1, 8, 8, 3)))
