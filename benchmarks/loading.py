@@ -100,10 +100,6 @@ def measure(settings):
             yield Row(what, seconds=time_best(function, settings.repeats))
 
 
-def _take_a_while(batch):
-    time.sleep(CONSUMER)
-
-
 def consume(make, count, take, finish=lambda: None, untimed=0, **options):
     """Prepares batches in the background while others are taken, as training does.
 

@@ -27,13 +27,13 @@ with quiet.imports():
     import tensorflow as tf
 
     from benchmarks import (
+        bfloat16,
         four_pass,
         limit,
         loading,
         memory,
         network,
         pictures,
-        precision,
         predictor,
     )
     from benchmarks.harness import BenchmarkSettings
@@ -55,7 +55,7 @@ SECTIONS = {
     "predictor": predictor.measure,
     "start": loading.measure_start,
     "large_picture": memory.measure_large_picture,
-    "precision": precision.measure,
+    "precision": bfloat16.measure,
 }
 # Measured only if they are asked for: they may take hours.
 LONG = ("large_picture", "precision")

@@ -27,7 +27,7 @@ from console import app
 from console.errors import InputError
 from console.files import check_target
 from console.progress import say, to_clock
-from console.settings import PathName, Settings, option
+from console.settings import PathName, Settings, is_given, option
 from imaging.files import load_image, save_image
 from imaging.imresize import imresize
 from metrics import psnr_y
@@ -61,6 +61,12 @@ class DemoSettings(Settings):
     )
     eusr_steps: int = option(3000, "Training steps of the tour's EUSR.")
     epochs: int = option(30, "Epochs of each of the tour's predictors.")
+
+    def check(self):
+        """See `Settings.check`: flags of the tour are given with it alone."""
+        for name in ("eusr_steps", "epochs"):
+            if is_given(name) and not self.tour:
+                raise InputError(f"--{name} is for --tour; give it, too.")
 
 
 def main():

@@ -134,7 +134,8 @@ def draw(points, baseline, path):
     figure.colorbar(shown, label="step")
     # Away from the curve, which runs down and to the left, and may turn up in the end.
     labels = [(f"step {steps[0]}", places[0], (6, 6))]
-    labels += [(f"step {steps[-1]}", places[-1], (-20, 8))]
+    if len(steps) > 1:
+        labels += [(f"step {steps[-1]}", places[-1], (-20, 8))]
     if baseline is not None:
         place = [baseline[name] for name in COLUMNS]
         axes.scatter(*place, marker="x", color="black")

@@ -20,6 +20,7 @@ import tensorflow as tf
 from console.errors import InputError
 from console.files import check_target
 from console.progress import to_size
+from console.settings import is_given
 from frozen.formats import Format
 from models import tf1_names
 from models.discriminator import Discriminator
@@ -42,6 +43,11 @@ class CheckpointFormat(Format):
     @classmethod
     def check_target(cls, target, flag):
         """See `Format.check_target`; the target is what the files' names begin with."""
+        if not is_given("output_path"):
+            raise InputError(
+                f"{flag} must be given: what the files' names begin with, for example "
+                f"train/out/{checkpoints.PREFIX}-1000."
+            )
         if target.is_dir() or target.name in ("", ".."):
             raise InputError(
                 f"{flag}={target} is a folder; name the checkpoint in it, for example "
@@ -65,6 +71,8 @@ class CheckpointFormat(Format):
         Raises:
             InputError: The target is what is read, or the format cannot hold the model.
         """
+        if checkpoint.restore_path is None:
+            raise InputError(f"--model={model.name} has no checkpoint to write.")
         if target.resolve() == Path(checkpoint.restore_path).resolve():
             raise InputError(
                 f"--output_path={target} is the checkpoint that is read, and would "

@@ -6,7 +6,10 @@ function fill(made, attributes, inside) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== null) made.setAttribute(name, value);
   }
-  made.append(...inside.filter((piece) => piece !== null));
+  // One by one: there may be more than a call takes as arguments.
+  for (const piece of inside) {
+    if (piece !== null) made.append(piece);
+  }
   return made;
 }
 

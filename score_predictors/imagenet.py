@@ -1,15 +1,17 @@
 """Downloads ImageNet's weights for MobileNetV2 to the cache folder of Keras."""
 
 import errno
-import functools
+import os
 import socket
 import sys
+import tempfile
 from pathlib import Path
 
 import h5py
 import keras
 
 from console.errors import InputError
+from console.progress import say
 
 # The widths that weights were published for.
 ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
@@ -44,16 +46,41 @@ def fetch(alpha: float) -> Path:
         f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{float(alpha)}_{SIZE}"
         "_no_top.h5"
     )
-    address, patience = f"{HOST}/{name}", socket.getdefaulttimeout()
-    get = functools.partial(keras.utils.get_file, name, address, cache_subdir="models")
+    path = find_folder() / name
+    if not is_whole(path):
+        address = f"{HOST}/{name}"
+        say(f"Downloading ImageNet's weights, {name}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Keras writes under the final name. In a private folder, an incomplete file or
+        # the download of another process does no harm.
+        with tempfile.TemporaryDirectory(dir=path.parent) as aside:
+            _download(name, address, aside)
+            if not is_whole(Path(aside) / name):
+                raise _cannot(address, "what came is no whole HDF5 file")
+            os.replace(Path(aside) / name, path)
+    return path
+
+
+def find_folder() -> Path:
+    """Returns the folder in which Keras keeps downloaded weights."""
+    base = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
+    return Path(base) / "models"
+
+
+def _download(name, address, folder):
+    """Downloads a file.
+
+    Raises:
+        InputError: The server refused, or did not answer for `PATIENCE` seconds.
+        OSError: The file cannot be written.
+    """
+    patience = socket.getdefaulttimeout()
+    was_interactive = keras.config.is_interactive_logging_enabled()
     socket.setdefaulttimeout(PATIENCE)
     if not sys.stdout.isatty():  # Keras would write a line for each received chunk.
         keras.config.disable_interactive_logging()
     try:
-        path = Path(get())
-        # A download that was killed leaves an incomplete file under the final name.
-        if not is_whole(path):
-            get(force_download=True)
+        keras.utils.get_file(name, address, cache_dir=folder, cache_subdir=".")
     # Keras raises a plain Exception for errors of the server.
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _DISK:
@@ -61,10 +88,8 @@ def fetch(alpha: float) -> Path:
         raise _cannot(address, str(error)) from None
     finally:
         socket.setdefaulttimeout(patience)
-    if not is_whole(path):
-        path.unlink()
-        raise _cannot(address, "what came is no whole HDF5 file")
-    return path
+        if was_interactive:
+            keras.config.enable_interactive_logging()
 
 
 def is_whole(path: Path) -> bool:

@@ -20,7 +20,7 @@ PATH = ROOT / "docs" / "flags.md"
 INTRODUCTION = """\
 # Flags
 
-All flags of all scripts. `python -m tests.flags_page` makes this page from the settings
+All flags of the scripts. `python -m tests.flags_page` makes this page from the settings
 in the code, and a test holds that it is up to date. `--helpshort` shows the flags of a
 script that matter most, `--helpfull` all of them.
 
@@ -29,10 +29,12 @@ loader. They follow after the scripts. A flag of yes or no is given as `--name` 
 `--noname`.
 
 The column "may change" says whether a run that goes on may have another value: `no`,
-`said` (yes, and the script says so) or `freely`.
+`said` (yes, and the script says so) or `freely`. Whatever the column says, a run goes
+on with the same images or rows only, known by their names and sizes, wherever they lie;
+and `--restore_path` names what the run was started from, or one of its own checkpoints.
 
-`misc/train_jax.py` is not listed, because it runs without TensorFlow: its `--helpfull`
-lists its flags.
+`misc/train_jax.py`, which runs without TensorFlow, and `benchmarks/speed.py` are not
+listed: their `--helpfull` lists their flags.
 """
 # A title, a registry, the flag that chooses from it, and a script that has the flag.
 REGISTRIES = (

@@ -9,7 +9,7 @@ import signal
 import pytest
 import tensorflow as tf
 
-from benchmarks import four_pass, memory, network, pictures, precision, predictor
+from benchmarks import bfloat16, four_pass, memory, network, pictures, predictor
 from benchmarks.flops import count_flops
 from benchmarks.harness import BenchmarkSettings, run_script
 from benchmarks.limit import Limit
@@ -200,7 +200,7 @@ def test_precision_compares_three_ways_for_each_scale(tmp_path, monkeypatch):
         done = run_here(script, *arguments, *given)
         assert done.returncode == 0, done.stderr
 
-    monkeypatch.setattr(precision, "run_script", run)
+    monkeypatch.setattr(bfloat16, "run_script", run)
     hr = str(write_pictures(tmp_path / "HR", [(40, 48)]))
     small = "--scales=2 --eusr_model_scales=2 --batch_size=1 --input_patch_size=8"
     small += " --eusr_conv_features=4 --eusr_shared_blocks=1"
@@ -213,7 +213,7 @@ def test_precision_compares_three_ways_for_each_scale(tmp_path, monkeypatch):
         train_flags=small,
         validate_flags="--shave_size=2",
     )
-    float32, run, trained, *means = precision.measure(settings)
+    float32, run, trained, *means = bfloat16.measure(settings)
     # Bits differ, and no more than that: else the precision did not reach the scripts.
     for row in (run, trained):
         assert row.psnr_y != float32.psnr_y

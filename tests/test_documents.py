@@ -265,6 +265,7 @@ def test_a_link_of_a_document_leads_to_a_file_and_a_heading():
     for document in (
         *DOCUMENTS,
         "docs/clusters.md",
+        "docs/details.md",
         "docs/architecture.md",
         "CONTRIBUTING.md",
     ):

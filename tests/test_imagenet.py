@@ -1,5 +1,6 @@
 """The download of ImageNet's weights, from a server of our own and from none."""
 
+import concurrent.futures
 import errno
 import http.server
 import io
@@ -26,9 +27,8 @@ def make_hdf5():
 
 @pytest.fixture(autouse=True)
 def keras_home(monkeypatch, tmp_path):
-    """A folder of Keras' that is empty; Keras looks for its own once, on import."""
-    (tmp_path / "keras").mkdir()
-    monkeypatch.setattr("keras.src.backend.config._KERAS_DIR", str(tmp_path / "keras"))
+    """A folder of Keras' that is empty."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_a_full_disk_is_not_taken_for_a_bad_connection(monkeypatch, tmp_path):
         imagenet.fetch(1.0)
 
 
-def test_what_a_signal_cut_off_is_downloaded_again(serve):
+def test_a_signal_leaves_nothing_half_written(serve, tmp_path):
     def stop(handler):
         send(b"some")(handler)
         signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
@@ -146,8 +146,23 @@ def test_what_a_signal_cut_off_is_downloaded_again(serve):
             imagenet.fetch(1.0)
     finally:
         signal.signal(signal.SIGTERM, before)
-    serve(send(make_hdf5()))
-    assert imagenet.fetch(1.0).read_bytes() == make_hdf5()
+    assert left(tmp_path) == []
+
+
+def test_two_that_download_at_once_do_not_disturb_each_other(serve):
+    content, both_began = make_hdf5(), threading.Barrier(2, timeout=30)
+
+    def answer(handler):
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(content[:5000])
+        both_began.wait()
+        handler.wfile.write(content[5000:])
+
+    serve(answer)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        paths = list(pool.map(imagenet.fetch, [1.0, 1.0]))
+    assert [path.read_bytes() for path in paths] == [content, content]
 
 
 def test_widths_without_weights_are_named():

@@ -4,9 +4,10 @@ import os
 import re
 import tomllib
 
+import pytest
 import yaml
 
-from tests.scripts import ROOT
+from tests.scripts import ROOT, run
 from tests.test_structure import LAYERS
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -97,3 +98,16 @@ def test_the_image_has_a_supported_python_all_that_runs_and_no_root():
     assert ignored[1] == "*"
     assert kept >= set().union(*LAYERS) | {"pretrained", "*.py", "requirements*.txt"}
     assert all(list(ROOT.glob(pattern)) for pattern in kept)
+
+
+@pytest.mark.parametrize(
+    ("script", "now"),
+    re.findall(
+        r"^- `(\w+/\w+\.py)`: use `([^`]+)`", read("CHANGELOG.md"), re.MULTILINE
+    ),
+)
+def test_the_name_of_a_removed_script_says_where_to_go(script, now):
+    done = run(script)
+    assert done.returncode == 1 and done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"Error: {script} is gone: ") and now in line

@@ -398,7 +398,7 @@ def mistakes(road, folder):
         "no path for a scale": (
             train,
             [f"{truth}{hr}", *to, "--scales=8"],
-            "--scales=8: eusr does 2, 4. --eusr_model_scales=2,3,4,8, for example, makes",
+            "--scales=8: eusr does 2, 4. --eusr_model_scales=2,3,4,8",
         ),
         "a weight for no scale": (
             train,

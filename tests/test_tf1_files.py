@@ -172,8 +172,13 @@ def test_weights_without_moments_begin_anew_and_say_so(tmp_path, capsys):
 def test_mistakes_get_one_line(tmp_path):
     prefix = save(make_small(), tmp_path / "run")
     script = ("freeze.py", "--format=tf1")
-    line = fail_here(*script, f"--restore_path={prefix}", "--scales=2")
+    assert "must be given" in fail_here(*script, f"--restore_path={prefix}")
+    to = f"--output_path={tmp_path / 'x'}"
+    line = fail_here(*script, f"--restore_path={prefix}", to, "--scales=2")
     assert "--format=tf1 holds the whole network; leave out --scales." in line
+    for name in ("tf1", "weights"):
+        line = fail_here("freeze.py", f"--format={name}", to, "--model=bicubic")
+        assert "--model=bicubic has no checkpoint to write." in line
     (tmp_path / "model.ckpt-1.index").mkdir()
     target = f"--output_path={tmp_path / 'model.ckpt-1'}"
     line = fail_here(*script, f"--restore_path={prefix}", target)

@@ -1,0 +1,8 @@
+"""Says where the script that had this name has gone."""
+
+import sys
+
+sys.exit(
+    "Error: misc/export_tf1_checkpoint.py is gone: freeze.py --format=tf1 takes "
+    "the same flags."
+)
