@@ -12,6 +12,7 @@ import dataclasses
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -121,7 +122,7 @@ def run(commands, **values):
     """
     for command in re.split(r"\n(?=\S)", commands.strip()):
         words = [word.format(**values) for word in command.split()]
-        say(f"\n$ python {' '.join(words)}")
+        say(f"\n$ python {shlex.join(words)}")
         status = subprocess.call([sys.executable, *words])
         if status:
             sys.exit(status if status > 0 else 128 - status)
