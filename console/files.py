@@ -231,12 +231,6 @@ def check_target(path: Path | str, flag: str, is_folder: bool = False) -> None:
         raise InputError(f"{flag}={path}: {existing} cannot be written to.")
 
 
-def is_writable(folder: Path) -> bool:
-    """Whether a folder can be written to, or made if it does not exist."""
-    existing = _find_existing(folder)
-    return existing.is_dir() and os.access(existing, os.W_OK)
-
-
 def _find_existing(path):
     """Returns the path itself, or its nearest existing parent."""
     return next(p for p in (path, *path.resolve().parents) if p.exists())

@@ -4,13 +4,9 @@ import atexit
 import contextlib
 import os
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
-
-from console.files import is_writable
 
 # Messages that TensorFlow prints before it reads its settings.
 NOISE = re.compile(
@@ -20,6 +16,10 @@ NOISE = re.compile(
     # Expected on a machine without an NVIDIA driver.
     r"|E\d{4} .*failed call to cuInit: .*\(303\)"
     r"|\d{4}-\d\d-\d\d [\d:.]+: I "
+    # Keras imports Matplotlib, which uses a temporary folder if it cannot write to the
+    # user's, and removes it.
+    r"|mkdir -p failed for path .*matplotlib|Matplotlib created a temporary"
+    r"|\S*matplotlib is not a writable directory"
 )
 
 
@@ -38,24 +38,6 @@ def set_up() -> None:
     level = "3" if os.environ.get("TF_CONFIG") else "1"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", level)
     os.environ["KERAS_BACKEND"] = backend
-    _give_matplotlib_a_folder()
-
-
-def _give_matplotlib_a_folder():
-    """Sets a temporary folder for Matplotlib if it cannot write to its own.
-
-    Keras imports Matplotlib, which would print a warning.
-    """
-    if "MPLCONFIGDIR" in os.environ:
-        return
-    home = os.path.expanduser("~")
-    config = os.environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
-    if all(is_writable(Path(base) / "matplotlib") for base in (config, cache)):
-        return
-    folder = tempfile.mkdtemp(prefix="matplotlib-")
-    os.environ["MPLCONFIGDIR"] = folder
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 def silence_end() -> None:

@@ -5,25 +5,56 @@ import functools
 import json
 import os
 import signal
+import time
+from unittest import mock
 
 import pytest
 import tensorflow as tf
 
-from benchmarks import bfloat16, four_pass, memory, network, pictures, predictor
+from benchmarks import (
+    bfloat16,
+    four_pass,
+    limit,
+    loading,
+    memory,
+    network,
+    pictures,
+    predictor,
+)
 from benchmarks.flops import count_flops
-from benchmarks.harness import BenchmarkSettings, run_script
-from benchmarks.limit import Limit
+from benchmarks.harness import BenchmarkSettings, Finished, run_script
 from benchmarks.rows import Row, to_table
 from benchmarks.speed import check_sections
 from console.errors import InputError
 from score_predictors.mobilenetv2 import Settings as PredictorSettings
+from tests import forked
 from tests.four_pass import make_four_pass, weigh_only, write_predictor
 from tests.pictures import write_pictures
-from tests.scripts import fail_here, run_here, succeed
+from tests.scripts import fail_here, run_here, succeed_here
 
 SMALL = ("--scales=2", "--batch_size=1", "--features=4", "--shared_blocks=1")
 SMALL_SETTINGS = BenchmarkSettings((2,), 1, 1, 4, 1, "-1")
 SECTIONS = ("limit", "training", "upscaling", "input", "start")
+
+
+def run_quickly(script, *arguments, status=0, **flags):
+    """As `run_script`, but TensorFlow is not imported again and no memory measured."""
+    given = [f"--{name}={value}" for name, value in flags.items() if value is not None]
+    start = time.perf_counter()
+    done = forked.run([script, *arguments, *given])
+    seconds = time.perf_counter() - start
+    assert done.returncode == status, done.stderr
+    lines = [(seconds, line) for line in done.stdout.splitlines()]
+    return Finished(seconds, 0, lines)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_limit():
+    with (
+        mock.patch.object(limit, "CPU_BATCH", 1),
+        mock.patch.object(limit, "get", functools.cache(limit.Limit)),
+    ):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +63,12 @@ def speed(tmp_path_factory):
     path = tmp_path_factory.mktemp("speed") / "speed.json"
     sections = f"--sections={','.join(SECTIONS)}"  # Memory takes four more starts.
     arguments = (*SMALL, "--repeats=1", "--cuda_device=-1", sections)
-    said = succeed("benchmarks/speed.py", *arguments, f"--output_path={path}")
+    with (
+        mock.patch.object(loading, "CONSUMED", 20),
+        mock.patch.object(loading, "PICTURES", 2),
+        mock.patch.object(loading, "run_script", run_quickly),
+    ):
+        said = succeed_here("benchmarks/speed.py", *arguments, f"--output_path={path}")
     return said, json.loads(path.read_text())
 
 
@@ -144,8 +180,8 @@ def count(function, side, images=1):
 
 
 def test_the_flops_of_the_limit_are_those_of_its_convolution():
-    forward, both = (Limit("float32", alone).flops for alone in (True, False))
-    assert forward == 2 * 9 * 64 * 64 * 96 * 96 * 16
+    forward, both = (limit.Limit("float32", alone).flops for alone in (True, False))
+    assert forward == 2 * 9 * 64 * 64 * 96 * 96 * limit.CPU_BATCH
     assert both == 3 * forward  # Each gradient takes as many.
 
 
@@ -240,6 +276,7 @@ def test_tiles_are_held_against_the_picture_in_one_piece(monkeypatch):
 
 
 def test_the_script_is_held_against_its_network(monkeypatch):
+    monkeypatch.setattr(pictures, "run_script", run_quickly)
     monkeypatch.setattr(pictures, "SIZE", (32, 48))
     network, script = pictures.measure_pictures(SMALL_SETTINGS)
     share = network.seconds / script.seconds
@@ -255,6 +292,7 @@ def test_a_script_that_fails_is_told():
 
 
 def test_the_weights_that_ship_are_held_against_bicubic(monkeypatch):
+    monkeypatch.setattr(pictures, "run_script", run_quickly)
     monkeypatch.setattr(pictures, "PHOTOGRAPH", (32, 48))
     rows = {row.what: row for row in pictures.measure_shipped(SMALL_SETTINGS)}
     bicubic = rows["48x32, bicubic"]

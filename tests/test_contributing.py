@@ -15,9 +15,10 @@ from imaging.imresize import make_lr
 from models import MODELS
 from models.opening import open_model
 from score_predictors import PREDICTORS
+from tests import forked
 from tests.pictures import write_pictures
 from tests.scored_data import write_tid2013
-from tests.scripts import ROOT, fail_here, run, run_here, succeed_here
+from tests.scripts import ROOT, fail_here, run_here, succeed_here
 from training.options import StepOptions
 
 NETWORK = ("--edsr_features=4", "--edsr_blocks=1")
@@ -161,7 +162,7 @@ def test_two_devices_take_the_steps_of_one(trained, tmp_path):
         f"runpy.run_path({str(ROOT / 'train.py')!r}, run_name='__main__')\n"
     )
     flags = (*start[1:], f"--train_path={tmp_path}", "--max_steps=2")
-    done = run("-c", program, *flags)
+    done = forked.run(["-c", program, *flags])
     assert done.returncode == 0, done.stderr
     one, two = (
         tf.train.load_checkpoint(str(path / "model.ckpt-2"))

@@ -5,7 +5,6 @@ import itertools
 import re
 import shlex
 import subprocess
-from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -18,7 +17,6 @@ from imaging.imresize import make_lr
 from imaging.pictures import Picture
 from imaging.saving import save_picture
 from metrics.niqe import FEATURES
-from models import shipped
 from score_predictors import weight_files
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from tests.four_pass import narrow_discriminator
@@ -34,7 +32,7 @@ from tests.scripts import (
     succeed_here,
 )
 from tests.small_predictor import narrow_mobilenetv2
-from training import checkpoints, devices
+from training import devices
 
 # What makes a command small; the last of two equal flags counts.
 SMALL_NETWORK = ["--eusr_conv_features=4", "--eusr_shared_blocks=1"]
@@ -42,11 +40,6 @@ SMALLER = {
     "train.py": [
         *("--max_steps=2", "--batch_size=2", "--input_patch_size=8"),
         "--cache_path=cache",
-    ],
-    "misc/train_jax.py": [
-        *("--max_steps=8", "--batch_size=2", "--input_patch_size=8", "--scales=2"),
-        *("--eusr_model_scales=2,4,8", "--cache_path=cache", *SMALL_NETWORK),
-        "--scale_weights=1",
     ],
     "score_predictors/train.py": [
         *("--epochs=1", "--mobilenetv2_alpha=0.35", "--input_patch_size=32"),
@@ -59,10 +52,8 @@ RANGES = {
     "TID2013": ["--tid2013_train_range=4,0", "--tid2013_validate_range=0,4"],
     "Kodak24": ["--tid2013_train_range=25,0", "--tid2013_validate_range=0,25"],
 }
-# What the tests of other files run for every format.
-PARSED = ("--format=onnx", "--format=tflite")
-# Compiles faster, to slower code.
-QUICK = "--xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true"
+# Run by the tests of other files, so that here only their flags are read.
+PARSED_PAGES = ("docs/jax.md", "docs/measurements.md", "pretrained/README.md")
 LAST_STEP = {"model.ckpt-1000000": "model.ckpt-2", "model.ckpt-300": "model.ckpt-2"}
 
 
@@ -114,10 +105,8 @@ def choose_ranges(script, flags):
     return RANGES[names[0]]
 
 
-README, CARD = "README.md", "pretrained/README.md"
-# TRAINING, then the pages that it leads to: they go on with what it made.
-ROAD = ("TRAINING.md", "docs/jax.md", "docs/measurements.md")
-DOCUMENTS = (README, *ROAD, CARD)
+README, TRAINING = "README.md", "TRAINING.md"
+DOCUMENTS = (README, TRAINING, *PARSED_PAGES)
 
 
 @pytest.fixture
@@ -128,9 +117,12 @@ def narrow_networks():
 
 def parse(script, *flags, **options):
     """Starts a script that ends once its flags are read and checked."""
+    if "jax" in script:  # Keras runs on one backend in a process.
+        succeed(ROOT / script, *flags, "--only_check_args", **options)
+        return
 
     def read_flags(main):
-        for settings in main.__globals__["SETTINGS"]:
+        for settings in main.__globals__.get("SETTINGS", ()):
             settings.from_flags()
 
     with mock.patch.object(app, "tell", read_flags):
@@ -138,26 +130,29 @@ def parse(script, *flags, **options):
 
 
 @pytest.mark.parametrize(
-    ("documents", "count"), [((README,), 10), (ROAD, 39), ((CARD,), 8)]
+    ("document", "count"),
+    zip(PARSED_PAGES, (4, 7, 8), strict=True),
 )
-def test_the_commands_of_the_documents_run_in_their_order(
-    tmp_path, monkeypatch, narrow_networks, documents, count
+def test_the_flags_of_commands_are_read(tmp_path, document, count):
+    commands = read_commands(document)
+    assert len(commands) == count
+    for script, *flags in commands:
+        parse(script, *flags, cwd=tmp_path)
+
+
+@pytest.mark.parametrize(("document", "count"), [(README, 10), (TRAINING, 28)])
+def test_the_commands_of_a_document_run_in_their_order(
+    tmp_path, monkeypatch, narrow_networks, document, count
 ):
-    monkeypatch.setenv("XLA_FLAGS", QUICK)
     # Where bfloat16 is slow a warning says so, and none is expected below.
     monkeypatch.setattr(devices, "warn_if_slow", lambda precision: None)
-    commands = [command for each in documents for command in read_commands(each)]
+    commands = read_commands(document)
     assert len(commands) == count
     make_data(tmp_path)
     (tmp_path / "pretrained").symlink_to(ROOT / "pretrained")
-    if CARD in documents:  # It has a predictor that commands of TRAINING make.
-        flags = ("--restore_path=imagenet.h5", "--output_path=train/kodak.pb")
-        succeed_here("score_predictors/freeze.py", *flags, cwd=tmp_path)
     save_picture(tmp_path / "photo.jpg", Picture(draw_picture(18, 20)))
     # README's are started as its reader would where no other test does so.
-    alone = set()
-    if README in documents:
-        alone = {"test.py", "validate.py", "freeze.py"}
+    alone = {"test.py", "validate.py", "freeze.py"} if document == README else set()
     for script, *flags in commands:
         for shown, there in LAST_STEP.items():
             flags = [flag.replace(shown, there) for flag in flags]
@@ -166,21 +161,14 @@ def test_the_commands_of_the_documents_run_in_their_order(
             smaller += SMALL_NETWORK
         if any(flag.startswith("--validate_truth_path") for flag in flags):
             smaller.append("--validate_freq=2")
-        if any(flag in PARSED for flag in flags):
+        # The tests of other files write every format.
+        if any(flag.startswith("--format=") for flag in flags):
             parse(script, *flags, cwd=tmp_path)
             continue
-        # Keras runs on one backend in a process.
-        command = run if script in alone or "jax" in script else run_here
+        command = run if script in alone else run_here
         succeed(ROOT / script, *flags, *smaller, cwd=tmp_path, command=command)
         alone.discard(script)
     assert not alone
-    if CARD in documents:
-        for model in ("eusr", "4pp_eusr"):
-            written = (
-                tmp_path / "train" / "out" / model / Path(shipped.find(model)).name
-            )
-            assert checkpoints.describe(written)["model"] == model
-        return
     pictures = [path.name for path in (tmp_path / "SR").glob("*.png")]
     assert sorted(pictures) == ["0.png", "1.png"]
     assert load_image(tmp_path / "SR" / "0.png").shape == (72, 80, 3)

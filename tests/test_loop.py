@@ -1,8 +1,6 @@
 import itertools
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 
@@ -15,8 +13,8 @@ from tensorboard.backend.event_processing.plugin_event_accumulator import (
 
 from dataloaders.paired import PairedLoader
 from dataloaders.paired_settings import PairedSettings
+from tests import forked
 from tests.pictures import write_pictures
-from tests.scripts import ROOT
 from tests.small import make_small
 from training.loop import Loop, LoopSettings
 from training.prefetch import Prefetch
@@ -153,13 +151,7 @@ with StopRequest() as stop:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_second_signal_ends_the_process_within_a_step(number):
-    process = subprocess.Popen(
-        [sys.executable, "-c", LONG_STEP],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = forked.Script(["-c", LONG_STEP])
     process.stdout.readline()
     process.send_signal(number)
     time.sleep(0.05)
@@ -237,10 +229,7 @@ Loop(make_small(), loader, f"{folder}/run", settings).run()
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="Linux counts it")
 def test_two_hundred_steps_leave_the_memory_as_it_was(tmp_path):
     write_pictures(tmp_path / "HR", [(80, 90), (70, 100)])
-    command = [sys.executable, "-c", MEMORY_PROGRAM, tmp_path]
-    done = subprocess.run(
-        command, capture_output=True, text=True, cwd=ROOT, check=False
-    )
+    done = forked.run(["-c", MEMORY_PROGRAM, tmp_path])
     assert done.returncode == 0, done.stderr
     first, second = [
         int(line.split()[1]) for line in done.stdout.splitlines() if "Rss" in line

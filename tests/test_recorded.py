@@ -85,7 +85,7 @@ class Road:
             yield
 
     def train(self, name, *more):
-        """Trains a model for two starts of a step; returns its folder."""
+        """Trains a model for a step, and starts it again; returns its folder."""
         folder = self.folder / name
         flags = [
             *(f"--model={name}", f"--data_truth_path={self.folder / 'HR'}"),
@@ -95,7 +95,7 @@ class Road:
         ]
         start("train.py", *flags, "--max_steps=1")
         with self._compared(name):
-            start("train.py", *flags, "--max_steps=2")
+            start("train.py", *flags, "--max_steps=1")
         return folder
 
     def train_predictor(self):
@@ -111,7 +111,7 @@ class Road:
         ]
         start("score_predictors/train.py", *flags, "--epochs=1")
         with self._compared("ava.h5"):
-            start("score_predictors/train.py", *flags, "--epochs=2")
+            start("score_predictors/train.py", *flags, "--epochs=1")
         return self.folder / "ava.h5"
 
 
@@ -159,8 +159,8 @@ def make_layouts(road):
     eusr = road.train("eusr")
     four_pass = road.train("4pp_eusr", *road.predictors)
     layouts = {
-        "eusr": list_tensors(eusr / "model.ckpt-2"),
-        "4pp_eusr": list_tensors(four_pass / "model.ckpt-2"),
+        "eusr": list_tensors(eusr / "model.ckpt-1"),
+        "4pp_eusr": list_tensors(four_pass / "model.ckpt-1"),
     }
     pb = road.folder / "eusr.pb"
     start("freeze.py", f"--restore_path={eusr}", "--scales=4", f"--output_path={pb}")

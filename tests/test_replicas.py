@@ -101,7 +101,7 @@ def test_two_workers_do_what_one_process_does(images, alone, tmp_path):
 class Pair:
     """Two workers that train on and on."""
 
-    def __init__(self, images, folder):
+    def __init__(self, images, folder, **options):
         addresses = free_addresses(2)
         command = [
             *("train.py", f"--data_truth_path={images}", f"--train_path={folder}"),
@@ -109,7 +109,7 @@ class Pair:
             *("--log_freq=5", "--batch_size=4", "--input_patch_size=8"),
             *("--scales=2", *SMALL_FLAGS),
         ]
-        self.both = [start(command, addresses, index) for index in (0, 1)]
+        self.both = [start(command, addresses, index, **options) for index in (0, 1)]
         self.said = ""
 
     def wait_for(self, text):
@@ -138,7 +138,7 @@ def test_workers_stop_together_and_go_on_after_one_was_killed(images, tmp_path):
     step = stopped[0].split()[5].rstrip(";")
     assert (folder / f"model.ckpt-{step}.index").exists()
 
-    pair = Pair(images, folder)
+    pair = Pair(images, folder, is_forked=False)
     pair.wait_for("s/step")
     assert f"Going on with {folder}/model.ckpt-{step}." in pair.said
     killed = time.monotonic()

@@ -3,8 +3,6 @@
 import json
 import shutil
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -13,9 +11,10 @@ from PIL import Image
 
 from imaging.files import load_image, save_image
 from imaging.imresize import imresize
+from tests.forked import Script
 from tests.measured import Reader
 from tests.pictures import draw_picture, write_pictures
-from tests.scripts import ROOT, fail_here, run_here, succeed, succeed_here
+from tests.scripts import fail_here, run_here, succeed, succeed_here
 from tests.shared_data import SHARED, needs_shared
 from tests.small import SMALL_FLAGS
 
@@ -183,13 +182,7 @@ def test_a_new_run_can_start_from_weights_of_another(road, tmp_path):
 def test_ctrl_c_ends_training_with_a_checkpoint(tmp_path):
     road = Road(tmp_path)
 
-    def start(script, *flags):
-        command = [sys.executable, "-u", ROOT / script, *flags]
-        return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-
-    process = road.train("--max_steps=100000", command=start)
+    process = road.train("--max_steps=100000", command=lambda *words: Script(words))
     while "step 2/" not in process.stdout.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)

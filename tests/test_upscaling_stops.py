@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 import time
 
@@ -12,6 +11,7 @@ from PIL import Image
 
 from console.made import NAME
 from imaging.files import load_image
+from tests.forked import Script
 from tests.pictures import write_pictures
 from tests.scripts import ROOT, run_here, succeed_here
 from tests.test_full_disk import on_disk
@@ -38,10 +38,7 @@ def source(tmp_path):
 )
 def test_a_second_run_finishes_what_was_stopped(tmp_path, source, number, status):
     target = tmp_path / "out"
-    command = [sys.executable, ROOT / "test.py", *flags(source, target)]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = Script(["test.py", *flags(source, target)])
     while not list(target.glob("[!.]*.png")):
         assert process.poll() is None
         time.sleep(0.01)

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 
-from tests.scripts import ROOT
+from tests.forked import ROOT, Script
 
 
 def free_addresses(count):
@@ -20,14 +20,27 @@ def free_addresses(count):
     return addresses
 
 
-def start(command, addresses=(), index=0):
-    """Starts a Python program, as one of several workers if there are addresses."""
+def start(command, addresses=(), index=0, is_forked=True):
+    """Starts a Python program, as one of several workers if there are addresses.
+
+    Args:
+        command: Words after `python`.
+        addresses: Addresses of all workers.
+        index: Which of them this one is.
+        is_forked: Whether TensorFlow's import is saved. Then TensorFlow prints what it
+            would not print otherwise when a worker is lost.
+
+    Returns:
+        `subprocess.Popen`, or what behaves like it.
+    """
     environment = dict(os.environ)
     environment.pop("TF_CPP_MIN_LOG_LEVEL", None)  # This process' own choice.
     if addresses:
         task = {"type": "worker", "index": index}
         cluster = {"worker": list(addresses)}
         environment["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})
+    if is_forked:
+        return Script(command, env=environment)
     return subprocess.Popen(
         [sys.executable, *map(str, command)],
         cwd=ROOT,
