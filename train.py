@@ -34,7 +34,7 @@ with quiet.imports():
     from training import checkpoints, devices, run_folder
     from training.arguments import ARGUMENTS, check_same_run, write_arguments
     from training.loop import Loop, LoopSettings
-    from training.options import StepOptions, check_heeded
+    from training.options import StepOptions
     from training.replicas import Team, make_team
     from training.run_settings import RunSettings
 
@@ -80,27 +80,20 @@ SETTINGS: tuple[Any, ...] = (
 def main() -> int | None:
     """Trains the model that the flags describe."""
     start, settings, options, validating = (each.from_flags() for each in SETTINGS)
-    device = devices.choose_asked(start.cuda_device)
-    check_heeded(MODEL.load(), options)
-    if options.deterministic:
-        devices.make_deterministic()
-    devices.warn_if_slow(options.precision)
+    device = devices.set_up_training(MODEL.load(), start.cuda_device, options)
     team = make_team()
     folder = Path(start.train_path)
     check_target(folder, "--train_path", is_folder=True)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(team.watching())
-        # Of several workers, only the chief writes.
-        lock = Lock(folder, f"--train_path={folder}") if team.is_chief else None
-        if lock is not None:
-            stack.enter_context(lock)
+    lock = Lock(folder, f"--train_path={folder}")
+    # Only one of several workers writes.
+    with team.watching(), lock if team.is_chief else contextlib.nullcontext():
         return _train(team, folder, lock, device, start, settings, options, validating)
 
 
 def _train(
     team: Team,
     folder: Path | str,
-    lock: Lock | None,
+    lock: Lock,
     device: str,
     start: StartSettings,
     settings: LoopSettings,
@@ -109,8 +102,7 @@ def _train(
 ) -> int | None:
     """Trains with a team of devices.
 
-    The chief has the lock of the run's folder, other workers have None; `device` is the
-    name of the devices for messages.
+    The chief holds the lock of the run's folder; `device` names the devices.
 
     Returns:
         None, or the exit status after a signal.
