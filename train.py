@@ -13,14 +13,13 @@ from typing import Any
 
 from console import app, quiet
 from console.choices import Choice
-from console.errors import InputError, name_some
+from console.errors import InputError
 from console.files import check_target
 from console.locks import Lock
 from console.progress import say, warn
-from console.settings import list_changes, option, record
+from console.settings import list_changes, option
 from dataloaders import PAIRED
 from dataloaders.paired import PairedLoader
-from dataloaders.pairs import warn_of_common
 from models import BASELINES, MODELS
 
 with quiet.imports():
@@ -32,9 +31,14 @@ with quiet.imports():
     from models.base import Model
     from models.footprint import check_memory
     from training import checkpoints, devices, run_folder
-    from training.arguments import ARGUMENTS, check_same_run, write_arguments
+    from training.arguments import (
+        ARGUMENTS,
+        check_same_run,
+        describe_run,
+        write_arguments,
+    )
     from training.loop import Loop, LoopSettings
-    from training.options import StepOptions, check_heeded
+    from training.options import StepOptions
     from training.replicas import Team, make_team
     from training.run_settings import RunSettings
 
@@ -80,27 +84,20 @@ SETTINGS: tuple[Any, ...] = (
 def main() -> int | None:
     """Trains the model that the flags describe."""
     start, settings, options, validating = (each.from_flags() for each in SETTINGS)
-    device = devices.choose_asked(start.cuda_device)
-    check_heeded(MODEL.load(), options)
-    if options.deterministic:
-        devices.make_deterministic()
-    devices.warn_if_slow(options.precision)
+    device = devices.set_up_training(MODEL.load(), start.cuda_device, options)
     team = make_team()
     folder = Path(start.train_path)
     check_target(folder, "--train_path", is_folder=True)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(team.watching())
-        # Of several workers, only the chief writes.
-        lock = Lock(folder, f"--train_path={folder}") if team.is_chief else None
-        if lock is not None:
-            stack.enter_context(lock)
+    lock = Lock(folder, f"--train_path={folder}")
+    # Only one of several workers writes.
+    with team.watching(), lock if team.is_chief else contextlib.nullcontext():
         return _train(team, folder, lock, device, start, settings, options, validating)
 
 
 def _train(
     team: Team,
     folder: Path | str,
-    lock: Lock | None,
+    lock: Lock,
     device: str,
     start: StartSettings,
     settings: LoopSettings,
@@ -109,8 +106,7 @@ def _train(
 ) -> int | None:
     """Trains with a team of devices.
 
-    The chief has the lock of the run's folder, other workers have None; `device` is the
-    name of the devices for messages.
+    The chief holds the lock of the run's folder; `device` names the devices.
 
     Returns:
         None, or the exit status after a signal.
@@ -128,18 +124,9 @@ def _train(
     does, advice = model.trained_scales, model.scales_advice
     app.check_scales(scales, model, does=does, advice=advice)
     model.check_run(settings.max_steps, start.input_patch_size)
-    loader = loader_class.from_flags(
-        scales=scales,
-        lr_patch_size=start.input_patch_size,
-        batch_size=start.batch_size,
-        seed=start.seed,
-        scale_weights=start.weigh(scales),
-    )
+    loader = start.make_loader(loader_class, scales)
     classes = (*SETTINGS, *model_class.settings_classes, *loader_class.settings_classes)
-    arguments = record(*classes) | {"model": model.name}
-    # A class, since a loader may have two names.
-    arguments |= {"dataloader": loader_class.__name__, "data_set": loader.describe()}
-    arguments["scales"] = list(scales)
+    arguments = describe_run(model.name, loader, *classes)
     before = {} if start.restart else run_folder.read_before(folder)
     # After all other checks of the flags, since it prints the changes.
     if not start.restart and checkpoints.list_checkpoints(folder):
@@ -229,12 +216,8 @@ def _make_validation(
         raise InputError(
             f"--best_metric={settings.best_metric} needs --niqe_model_path, too."
         )
-    loader = trained.validating(start.validate_truth_path, start.validate_input_path)
-    # Reports damaged images before the training.
-    loader.check_whole(SHAVE_SIZE, with_niqe="niqe" in no_reference)
-    where = name_some(start.validate_truth_path)
-    say(f"Validating on {len(loader.images)} images of {where}.")
-    warn_of_common(loader.images, trained.images)
+    paths = start.validate_truth_path, start.validate_input_path
+    loader = trained.validating(*paths, SHAVE_SIZE, with_niqe="niqe" in no_reference)
     baseline: Any = opening.open_model(None, BASELINE)
     return Validation(
         model,

@@ -11,11 +11,11 @@ import numpy as np
 from benchmarks.harness import draw, run_script, time_best, time_once
 from benchmarks.network import PATCH
 from benchmarks.rows import Row
+from console.prefetch import Prefetch
 from dataloaders.paired import PairedLoader
 from dataloaders.paired_settings import PairedSettings
 from imaging.files import load_image, save_image
 from imaging.imresize import imresize, make_lr
-from training.prefetch import Prefetch
 
 # Height and width of an image of DIV2K.
 SIZE = (1356, 2040)
@@ -114,7 +114,7 @@ def consume(make, count, take, finish=lambda: None, untimed=0, **options):
     Returns:
         (float, float): Seconds, and how many of them were spent waiting for batches.
     """
-    with Prefetch(make, 0, count, **options) as batches:
+    with Prefetch(make, range(count), **options) as batches:
         for _ in range(untimed):
             take(batches.get())
         finish()

@@ -103,6 +103,23 @@ class Progress:
         self.bar.close()
 
 
+def make_step_bar(first: int, end: int, is_shown: bool = True) -> tqdm:
+    """Makes the bar of a training, shown on a terminal only.
+
+    Args:
+        first: Steps done before.
+        end: Steps in all.
+        is_shown: False for no bar on a terminal, either.
+    """
+    return tqdm(
+        initial=first,
+        total=end,
+        unit="step",
+        dynamic_ncols=True,
+        disable=not (is_shown and sys.stderr.isatty()),
+    )
+
+
 def track(
     things: Iterable[T], total: int, what: str, unit: str = "image"
 ) -> Iterator[T]:

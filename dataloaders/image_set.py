@@ -7,9 +7,16 @@ from typing import Any, Self
 
 from console.errors import InputError, name_some
 from console.flags import to_list
+from console.progress import say
 from dataloaders.checked import find_broken
 from dataloaders.paired_settings import PairedSettings
-from dataloaders.pairs import Pair, WholePairs, check_measurable, find_pairs
+from dataloaders.pairs import (
+    Pair,
+    WholePairs,
+    check_measurable,
+    find_pairs,
+    warn_of_common,
+)
 from dataloaders.sources import Paths, Source, make_sources
 from imaging.files import load_image
 
@@ -43,15 +50,31 @@ class ImageSet:
         """
         return cls(cls.settings_classes[0].from_flags(**others))
 
-    def validating(self, truth_path: Paths, input_path: Paths | None) -> Self:
+    def validating(
+        self,
+        truth_path: Paths,
+        input_path: Paths | None,
+        shave_size: int,
+        with_niqe: bool = False,
+    ) -> Self:
         """Makes a loader of the whole pictures for validation during training.
 
         Args:
             truth_path: Value of --validate_truth_path.
             input_path: Value of --validate_input_path.
+            shave_size: See `check_whole`.
+            with_niqe: See `check_whole`.
+
+        Raises:
+            InputError: A picture cannot be read or measured.
         """
         of_whole = {"of": "--validate", "lr_patch_size": None, "batch_size": None}
-        return type(self)(self.settings.at(truth_path, input_path, **of_whole))
+        loader = type(self)(self.settings.at(truth_path, input_path, **of_whole))
+        loader.check_whole(shave_size, with_niqe)
+        where = name_some(to_list(truth_path))
+        say(f"Validating on {len(loader.images)} images of {where}.")
+        warn_of_common(loader.images, self.images)
+        return loader
 
     def describe(self) -> str:
         """Describes the images independently of their folder.

@@ -172,7 +172,7 @@ class Measured:
 
     Attributes:
         values: From each metric's name to the model's mean.
-        baseline: The same for bicubic.
+        baseline: The same for bicubic; empty if it was not measured.
         pictures: From `output` and `truth` to a few pictures, uint8 (H, W, 3).
     """
 
@@ -204,7 +204,7 @@ class Validation:
     def __init__(
         self,
         model: Measurable,
-        baseline: Measurable,
+        baseline: Measurable | None,
         loader: PairLoader,
         shave_size: int,
         no_reference: NoReference | None = None,
@@ -214,7 +214,7 @@ class Validation:
 
         Args:
             model: The model in training.
-            baseline: The model to compare with; measured once.
+            baseline: The model to compare with; measured once. None for none.
             loader: The loader of the images.
             shave_size: HR pixels dropped at each border.
             no_reference: Further metrics; see `measure_scale`.
@@ -269,8 +269,10 @@ class Validation:
                 raise _LeftOff
 
         if scale not in self.baselines:
-            images = self._means([self.baseline], scale, ask)
-            self.baselines[scale] = images
+            means = {}
+            if self.baseline is not None:
+                means = self._means([self.baseline], scale, ask)
+            self.baselines[scale] = means
         pictures: dict[str, list[np.ndarray]] = {"output": [], "truth": []}
 
         def keep(_, outputs, hr, __):

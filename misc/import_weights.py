@@ -81,7 +81,7 @@ def _export(settings):
         for name, variable in _by_name(layer).items()
     }
     if settings.half_precision:
-        arrays = {name: run_files.to_half(array) for name, array in arrays.items()}
+        arrays = {name: archives.to_half(array) for name, array in arrays.items()}
     arguments = {
         "model": model.name,
         "architecture": dataclasses.asdict(model.architecture),
@@ -97,18 +97,17 @@ def _import(settings):
     """Writes an archive's weights as a checkpoint, reads it back and compares."""
     target = Path(settings.output_path)
     exporting.CheckpointFormat.check_target(target, "--output_path")
-    path, arrays, arguments = run_files.read_weights(settings.input_path, FLAG)
-    layers, architecture = _make_layers(path, arrays, arguments)
-    found = run_files.unflatten(arrays)
+    origin = run_files.read_weights(settings.input_path, FLAG)
+    layers, architecture = _make_layers(origin)
     for item, layer in layers.items():
-        variables = _by_name(layer)
-        archives.check_fits(path, FLAG, found[item], variables)
+        found, variables = origin.state[item], _by_name(layer)
+        archives.check_fits(origin.path, FLAG, found, variables)
         for name, variable in variables.items():
-            variable.assign(found[item][name])
-    kept = {**arguments, "architecture": architecture}
+            variable.assign(found[name])
+    kept = {**origin.arguments, "architecture": architecture}
     kept.pop("step", None)
     state = State(kept, StepOptions())
-    step = archives.step_of(path)
+    step = archives.step_of(origin.path)
     state.step.assign(step or 0)
     items = {r: checkpoints.to_tree(layer.weights) for r, layer in layers.items()}
     items["state"] = state.tree()
@@ -116,7 +115,7 @@ def _import(settings):
     say(f"Wrote {settings.output_path}: {', '.join(layers)} of step {step or 0}.")
 
 
-def _make_layers(path, arrays, arguments):
+def _make_layers(origin):
     """Makes the networks that an archive holds.
 
     Returns:
@@ -125,17 +124,17 @@ def _make_layers(path, arrays, arguments):
     Raises:
         InputError: It does not say what it holds, or holds no network.
     """
-    load(MODELS, str(arguments.get("model")), f"{FLAG}={path}: its model")
-    architecture = archives.read_architecture(path, FLAG, arguments)
-    items = {name.partition("/")[0] for name in arrays} & set(run_files.ITEMS)
+    name = f"{FLAG}={origin.path}"
+    load(MODELS, str(origin.arguments.get("model")), f"{name}: its model")
+    architecture = origin.read_architecture()
     make = {
         "generator": lambda: Generator.from_architecture(architecture),
         "ema": lambda: Generator.from_architecture(architecture),
         "discriminator": Discriminator,
     }
-    layers = {item: make[item]() for item in run_files.ITEMS if item in items}
+    layers = {item: make[item]() for item in run_files.ITEMS if item in origin.state}
     if "generator" not in layers:
-        raise InputError(f"{FLAG}={path}: holds no generator; use another file.")
+        raise InputError(f"{name}: holds no generator; use another file.")
     return layers, dataclasses.asdict(architecture)
 
 

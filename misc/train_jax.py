@@ -22,18 +22,12 @@ quiet.backend = "jax"
 sys.modules["tensorflow"] = None  # type: ignore[assignment]
 
 from console.choices import Choice
-from console.errors import InputError, name_some
+from console.errors import InputError
 from console.files import check_target
 from console.locks import Lock
 from console.progress import say
-from console.settings import (
-    is_given,
-    list_changes,
-    record,
-    take_missing,
-)
+from console.settings import is_given, list_changes
 from dataloaders import PAIRED, cache
-from dataloaders.pairs import warn_of_common
 from misc.jax_training import MODELS
 from models.generator_settings import FLAG_PREFIX
 from training.run_settings import RunSettings
@@ -42,7 +36,7 @@ with quiet.imports():
     import jax
 
     from metrics.measuring import SHAVE_SIZE
-    from misc.jax_training import archives, log, run_files
+    from misc.jax_training import log, run_files
     from misc.jax_training.loop import Loop
     from misc.jax_training.settings import JaxOptions, LengthSettings
     from misc.jax_training.steps import Stepper, start_state
@@ -54,6 +48,8 @@ with quiet.imports():
         LEARNED,
         add_learned,
         check_same_run,
+        describe_run,
+        take_network,
         write_arguments,
     )
 
@@ -85,43 +81,39 @@ def _train(folder, start, settings, options):
     Returns:
         None, or the exit status that a signal asks for.
     """
-    model_class = MODEL.load()
-    loader_class = DATALOADER.load()
-    found, origin = run_files.read_newest(folder), None
-    if found is None and start.restore_path is not None:
-        origin = run_files.read_weights(start.restore_path, "--restore_path")
-    _take_architecture(folder, found, origin)
+    model_class, loader_class = MODEL.load(), DATALOADER.load()
+    origin = run_files.find_origin(folder, start.restore_path)
+    if origin is not None:
+        fields = vars(origin.read_architecture())
+        take_network(origin.path, {f"{FLAG_PREFIX}{n}": v for n, v in fields.items()})
     # Keras draws its seeds from `random`; its own function would import TensorFlow.
     random.seed(start.seed)
     model = model_class.from_flags(options)
     _check_schedule(model, settings)
     scales = start.scales or model.trained_scales or model.scales
     app.check_scales(scales, model, does=model.trained_scales)
-    loader = loader_class.from_flags(
-        scales=scales,
-        lr_patch_size=start.input_patch_size,
-        batch_size=start.batch_size,
-        seed=start.seed,
-        scale_weights=start.weigh(scales),
-    )
+    loader = start.make_loader(loader_class, scales)
     _remember_compilations(loader)
-    stepper = Stepper(model, options, settings.steps_per_call)
-    _check_shares(stepper, start.batch_size)
+    stepper = Stepper(model, settings.steps_per_call)
+    stepper.check_batch_size(start.batch_size)
     classes = (*SETTINGS, *model_class.settings_classes, *loader_class.settings_classes)
-    arguments = _collect(model, loader, scales, record(*classes))
-    _note_learned(model, scales, arguments, found or origin, start.train_path)
-    step, seconds, state = 0, 0.0, start_state(model, options)
-    if found is not None:
-        step, stored, before = found
-        changes = list_changes(*classes)
-        check_same_run(folder, before["run"], arguments["run"], changes, None)
-        say(f"Going on from step {step} of {folder}.")
-        seconds = float(stored.pop("seconds"))
-        state = run_files.take_state(state, stored, folder)
-    elif origin is not None:
-        path, arrays, _ = origin
-        say(f"Starting from the weights of {path}.")
-        state = run_files.take_weights(state, arrays, path)
+    arguments = {
+        "model": model.name,
+        "architecture": vars(model.architecture),
+        "run": describe_run(model.name, loader, *classes),
+        **_list_learned(model, scales, origin, folder),
+    }
+    step, seconds, state = 0, 0.0, start_state(model)
+    if origin is not None:
+        if origin.step is None:
+            say(f"Starting from the weights of {origin.path}.")
+        else:
+            changes, before = list_changes(*classes), origin.arguments["run"]
+            check_same_run(folder, before, arguments["run"], changes, None)
+            say(f"Going on from step {origin.step} of {folder}.")
+            step = origin.step
+        state = run_files.take_state(state, origin)
+        seconds = float(state.pop("seconds", 0.0))
     if step >= settings.max_steps or seconds >= (settings.max_seconds or float("inf")):
         say(f"Nothing to do: step {step} of {settings.max_steps}, {seconds:.0f} s.")
         return None
@@ -136,8 +128,8 @@ def _train(folder, start, settings, options):
         f"Training {model.name} at {named} on {devices.size} x "
         f"{devices.flat[0].device_kind} from step {step} in {folder}"
     )
-    run = Loop(stepper, state, loader, folder, settings, arguments)
-    return run.run(step, seconds, validation, log.read(folder, step))
+    loop = Loop(stepper, loader, folder, settings, arguments, validation)
+    return loop.run(state, step, seconds, log.read(folder, step))
 
 
 def _remember_compilations(loader):
@@ -150,34 +142,8 @@ def _remember_compilations(loader):
         jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
-def _take_architecture(folder, found, start):
-    """Takes flags of the network that were not given from the files to start from.
-
-    Args:
-        folder: The run's folder.
-        found: The result of `run_files.read_newest`.
-        start: The result of `run_files.read_weights`; None for a run from scratch.
-    """
-    if found is None and start is None:
-        return
-    path, _, arguments = (folder, *found[1:]) if found is not None else start
-    flag = "--restore_path" if found is None else "--train_path"
-    fields = vars(archives.read_architecture(path, flag, arguments))
-    known = {f"{FLAG_PREFIX}{name}": value for name, value in fields.items()}
-    if taken := take_missing(known):
-        say(f"The network is that of {path}: {' '.join(taken)}.")
-
-
 def _check_schedule(model, settings):
-    """Refuses a decay of the learning rate that follows both the steps and the time.
-
-    Args:
-        model: The model to train.
-        settings: `misc.jax_training.settings.LengthSettings`.
-
-    Raises:
-        InputError: Both flags are given.
-    """
+    """Refuses a decay of the learning rate that follows both the steps and the time."""
     is_cosine = model.training.learning_rate_schedule == "cosine"
     is_timed = settings.max_seconds is not None
     if is_cosine and is_timed and is_given("eusr_learning_rate_decay_steps"):
@@ -187,72 +153,38 @@ def _check_schedule(model, settings):
         )
 
 
-def _check_shares(stepper, batch_size):
-    """Refuses batches that the devices cannot share.
-
-    Raises:
-        InputError: The batch size is not a multiple of the number of devices.
-    """
-    devices = stepper.mesh.size
-    if batch_size % devices:
-        raise InputError(
-            f"--batch_size={batch_size}: cannot be shared by {devices} devices; "
-            "give a multiple."
-        )
-
-
-def _collect(model, loader, scales, recorded):
-    """The arguments of the run, for its files and to compare when it is resumed."""
-    run = recorded | {"model": model.name, "dataloader": type(loader).__name__}
-    run |= {"data_set": loader.describe(), "scales": list(scales)}
-    return {"model": model.name, "architecture": vars(model.architecture), "run": run}
-
-
-def _note_learned(model, scales, arguments, origin, folder):
-    """Adds the scales that the weights were ever trained at to the arguments.
+def _list_learned(model, scales, origin, folder):
+    """Lists the scales that the weights were ever trained at, for the arguments.
 
     Args:
         model: The model to train.
         scales: The scales to train.
-        arguments: Arguments for the run's files; changed in place.
-        origin: The files to start from, with their arguments last; None for none.
+        origin: `misc.jax_training.run_files.Origin`; None for none.
         folder: The run's folder, for messages.
+
+    Returns:
+        A dict with the scales; empty if they are unknown.
 
     Raises:
         InputError: A pass uses a scale that was never trained.
     """
     before, path = (), folder
     if origin is not None:
-        before = origin[-1].get(LEARNED)
-        has = origin[-1]["architecture"].get("model_scales", model.scales)
-        if before is None and set(model.scales) - set(has):
-            before = has  # At most the scales of its network.
-        path = origin[0] if isinstance(origin[0], Path) else path
-    passes = getattr(model.training, "passes", scales)
-    if passes is not scales:
+        before, path = origin.list_learned(model.scales), origin.path
+    passes = getattr(model.training, "passes", None)
+    if passes is not None:
         check_learned(passes, before, path)
-    learned = add_learned(before, passes)
-    if learned is not None:
-        arguments[LEARNED] = learned
+    learned = add_learned(before, passes or scales)
+    return {} if learned is None else {LEARNED: learned}
 
 
 def _make_validation(model, trained, start):
-    """Makes the validation; None if --validate_truth_path is not given.
-
-    Args:
-        model: The model to measure, at the scales that are trained.
-        trained: The loader of the training images.
-        start: `training.run_settings.RunSettings`.
-    """
+    """Makes the validation; None if --validate_truth_path is not given."""
     if start.validate_truth_path is None:
         start.refuse_validating()
         return None
-    loader = trained.validating(start.validate_truth_path, start.validate_input_path)
-    loader.check_whole(SHAVE_SIZE)
-    where = name_some(start.validate_truth_path)
-    say(f"Validating on {len(loader.images)} images of {where}.")
-    warn_of_common(loader.images, trained.images)
-    return Validation(model.architecture, loader)
+    paths = start.validate_truth_path, start.validate_input_path
+    return Validation(model.architecture, trained.validating(*paths, SHAVE_SIZE))
 
 
 if __name__ == "__main__":

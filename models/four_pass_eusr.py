@@ -20,7 +20,7 @@ import keras
 import tensorflow as tf
 
 from frozen.predictor import open_predictors
-from models import reduction, tf1_names
+from models import four_pass_values, tf1_names
 from models.discriminator import Discriminator
 from models.footprint import count_four_pass
 from models.four_pass_losses import Shift, differentiate_losses
@@ -210,19 +210,9 @@ class FourPassEUSR(GeneratorModel):
         return [sums[variable.path] for variable in self.variables]
 
     def estimate(self, lr: tf.Tensor, last: int) -> tf.Tensor:
-        """Upscales by 4 in one of the three ways.
-
-        Args:
-            lr: float32 (N, H, W, 3), RGB in [0, 255].
-            last: Scale of the last pass: 2, 4 or 8.
-
-        Returns:
-            float32 (N, H * 4, W * 4, 3), not clipped.
-        """
-        sr = self.generator(lr, scale=last)
-        if last == 2:
-            return self.generator(sr, scale=last)
-        return reduction.halve(sr, self.training.x8_reduction) if last == 8 else sr
+        """Upscales by 4 in one of three ways; see `four_pass_values.estimate`."""
+        reduction = self.training.x8_reduction
+        return four_pass_values.estimate(self.generator, lr, last, reduction)
 
     def pictures(self, lr: tf.Tensor, scale: int) -> dict[str, tf.Tensor]:
         """See `Model.pictures`: the estimates of the weights in training."""

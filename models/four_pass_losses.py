@@ -12,14 +12,9 @@ import keras
 import tensorflow as tf
 
 from frozen.predictor import FrozenPredictor
-from metrics.scores import ROLES
 from models.discriminator import Discriminator
 from models.four_pass_settings import FourPassTraining
-from models.losses import (
-    cross_entropy,
-    mean_squared_error,
-    score_loss,
-)
+from models.four_pass_values import discriminate, list_roles, predict, repeat
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -95,7 +90,7 @@ def differentiate_losses(
     if training.weight_lr:
         with tf.GradientTape() as tape:
             tape.watch(sr)
-            truth = _repeat(hr, training)
+            truth = repeat(hr, training)
             errors = keras.losses.mean_absolute_error(truth, sr)
             values["reconstruction"] = tf.reduce_mean(errors)
             losses.append(training.weight_lr * values["reconstruction"])
@@ -105,7 +100,7 @@ def differentiate_losses(
     if training.weight_lg:
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(seen_sr)
-            found = _discriminate(discriminator, seen_sr, seen_hr)
+            found = discriminate(discriminator, seen_sr, seen_hr)
             losses.append(training.weight_lg * found["adversarial"])
             scaled = losses[-1] * factor
             scaled_other = found["discriminator"] * factor
@@ -113,67 +108,15 @@ def differentiate_losses(
         variables = [v.value for v in discriminator.trainable_variables]
         of_discriminator = tape.gradient(scaled_other, variables)
         values |= found
-    # The same file may serve as both predictors; it runs once.
-    for predictor in {id(one): one for one in predictors.values()}.values():
-        roles = [role for role, one in predictors.items() if one is predictor]
+    for predictor, roles in list_roles(predictors):
         with tf.GradientTape() as tape:
             tape.watch(seen_sr)
-            predicted, loss = _predict(training, predictor, roles, seen_sr, seen_hr)
-            losses.append(loss)
-            scaled = loss * factor
+            predicted, weighted = predict(training, predictor, roles, seen_sr, seen_hr)
+            losses.append(_sum(weighted))
+            scaled = losses[-1] * factor
         gradients.append(shift.back(tape.gradient(scaled, seen_sr)))
         values |= predicted
     return {"loss": _sum(losses)} | values, _sum(gradients), of_discriminator
-
-
-def _discriminate(discriminator, sr, hr):
-    """Computes the discriminator's losses and accuracy."""
-    # Two batches: the truth needs no gradient beyond the discriminator's.
-    fake, real = discriminator(sr), discriminator(hr)
-    fake_loss = cross_entropy(fake, is_real=False)
-    real_loss = cross_entropy(real, is_real=True)
-    real_share = tf.reduce_mean(tf.cast(real > 0, tf.float32))
-    fake_share = tf.reduce_mean(tf.cast(fake <= 0, tf.float32))
-    return {
-        "adversarial": cross_entropy(fake, is_real=True),
-        "discriminator": fake_loss + real_loss,
-        "discriminator/fake": fake_loss,
-        "discriminator/real": real_loss,
-        "discriminator/accuracy": (real_share + fake_share) / 2,
-    }
-
-
-def _predict(training, predictor, roles, sr, hr):
-    """Computes the losses of a predictor, for all its roles.
-
-    Returns:
-        values: See `differentiate_losses`.
-        loss: Weighted sum of the losses.
-    """
-    # A separate run: the truth needs no gradient.
-    hr_scores, hr_features = predictor.mean_scores(hr)
-    scores, features = predictor.mean_scores(sr)
-    values, weighted = {}, []
-    for role in roles:
-        for name, letter, measure, ours, theirs in (
-            ("score", "s", score_loss, scores, hr_scores),
-            ("representation", "r", mean_squared_error, features, hr_features),
-        ):
-            weight = getattr(training, f"weight_l{role[0]}{letter}")
-            if weight:
-                loss = measure(ours, _repeat(theirs, training))
-                values[f"{role}_{name}"] = loss
-                weighted.append(weight * loss)
-        for whose, some in (("sr", scores), ("hr", hr_scores)):
-            values[f"{role}/{whose}"] = predictor.to_people(
-                tf.reduce_mean(some), ROLES[role][1]
-            )
-    return values, _sum(weighted)
-
-
-def _repeat(of_truth, training):
-    """Repeats values of the truth for each estimate: (N, ...) to (K * N, ...)."""
-    return tf.concat([of_truth] * len(training.passes), axis=0)
 
 
 def _sum(values):

@@ -31,12 +31,10 @@ class DiscriminatorMonitor:
     def __init__(self) -> None:
         """Starts with all counts at zero."""
         self.steps = make_counter(0, "steps")
-        self.right, self.one_sided = (
-            _make_variable(0.0, name) for name in ("right", "one_sided")
-        )
-        self.has_won, self.has_collapsed = (
-            _make_variable(False, name) for name in ("has_won", "has_collapsed")
-        )
+        self.right = make_counter(0.0, "right", tf.float32)
+        self.one_sided = make_counter(0.0, "one_sided", tf.float32)
+        self.has_won = make_counter(False, "has_won", tf.bool)
+        self.has_collapsed = make_counter(False, "has_collapsed", tf.bool)
 
     def record(self, accuracy: tf.Tensor) -> None:
         """Counts the accuracy of a step; runs in its graph.
@@ -48,19 +46,15 @@ class DiscriminatorMonitor:
         # Equal answers for all images are right for half of them.
         is_one_sided = tf.abs(accuracy - 0.5) < _TOLERANCE
         steps = self.steps + 1
-        right = self.right + accuracy
-        one_sided = self.one_sided + tf.cast(is_one_sided, tf.float32)
-        is_due, enough = steps >= PATIENCE, SHARE * PATIENCE
-        self.has_won.assign(tf.where(is_due, right >= enough, self.has_won))
-        self.has_collapsed.assign(
-            tf.where(is_due, one_sided >= enough, self.has_collapsed)
-        )
-        for variable, value in (
-            (self.steps, steps),
-            (self.right, right),
-            (self.one_sided, one_sided),
+        is_due = steps >= PATIENCE
+        for count, verdict, value in (
+            (self.right, self.has_won, accuracy),
+            (self.one_sided, self.has_collapsed, tf.cast(is_one_sided, tf.float32)),
         ):
-            variable.assign(tf.where(is_due, tf.zeros_like(value), value))
+            total = count + value
+            verdict.assign(tf.where(is_due, total >= SHARE * PATIENCE, verdict))
+            count.assign(tf.where(is_due, 0.0, total))
+        self.steps.assign(tf.where(is_due, tf.zeros_like(steps), steps))
 
     def remarks(self) -> list[str]:
         """Returns the verdicts as text, each once."""
@@ -84,20 +78,4 @@ class DiscriminatorMonitor:
 
     def tree(self) -> tf.train.Checkpoint:
         """Returns the variables as an item of a checkpoint."""
-        return tf.train.Checkpoint(
-            steps=self.steps,
-            right=self.right,
-            one_sided=self.one_sided,
-            has_won=self.has_won,
-            has_collapsed=self.has_collapsed,
-        )
-
-
-def _make_variable(value, name):
-    return tf.Variable(
-        value,
-        trainable=False,
-        # All replicas assign the same value.
-        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-        name=name,
-    )
+        return tf.train.Checkpoint(**vars(self))

@@ -197,13 +197,8 @@ class TrainedModel(Trained, Model):
             learning_rate: Learning rate at step 0.
             variables: Variables to train.
         """
-        schedule = Schedule(
-            learning_rate,
-            training.learning_rate_decay,
-            training.learning_rate_decay_steps,
-            training.learning_rate_schedule,
-            self.options.learning_rate_warmup_steps,
-        )
+        warmup_steps = self.options.learning_rate_warmup_steps
+        schedule = Schedule.of(training, learning_rate, warmup_steps)
         return self.make_adam(schedule, variables, epsilon=1e-8)
 
     def parts(self, scale: int) -> list[Stage]:

@@ -6,9 +6,9 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
+from console.prefetch import Prefetch
 from console.progress import Progress
 from frozen.predictor import to_input
-from training.prefetch import Prefetch
 from training.state import NotFiniteError
 
 
@@ -95,8 +95,9 @@ def predict_part(
     """
     count, threads = loader.validation_batches, loader.settings.threads
     outputs, targets = [], []
+    make = loader.validation_batch
     with (
-        Prefetch(loader.validation_batch, 0, count, threads, 2 * threads) as batches,
+        Prefetch(make, range(count), threads, 2 * threads) as batches,
         Progress(count, "Validating", "batch") as progress,
     ):
         for _ in range(count):

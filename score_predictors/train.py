@@ -37,7 +37,7 @@ with quiet.imports():
     from score_predictors.trainee import SCHEDULES, Trainee
     from training import checkpoints, devices, run_folder
     from training.arguments import check_same_run, write_arguments
-    from training.options import StepOptions, check_heeded
+    from training.options import StepOptions
     from training.replicas import make_team
 
 MODEL = Choice("model", PREDICTORS, "mobilenetv2", "The network to train.")
@@ -87,19 +87,14 @@ SETTINGS: tuple[Any, ...] = (RunSettings, StepOptions)
 def main() -> int | None:
     """Trains the predictor that the flags describe; returns the exit status."""
     run, options = (each.from_flags() for each in SETTINGS)
-    device = devices.choose_asked(run.cuda_device)
-    check_heeded(MODEL.load(), options)
-    if options.deterministic:
-        devices.make_deterministic()
-    devices.warn_if_slow(options.precision)
+    device = devices.set_up_training(MODEL.load(), run.cuda_device, options)
     team = make_team()
     files = RunFiles(run.train_path, run.weight_filename)
     files.check()
     name = f"--weight_filename={run.weight_filename}"
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(team.watching())
-        if team.is_chief:  # Only one of several workers writes.
-            stack.enter_context(Lock(files.folder, name, f".{files.stem}.lock"))
+    lock = Lock(files.folder, name, f".{files.stem}.lock")
+    # Only one of several workers writes.
+    with team.watching(), lock if team.is_chief else contextlib.nullcontext():
         return _train(team, run, options, files, device)
 
 

@@ -1,5 +1,7 @@
 """Files of a training under JAX: whole, in pieces, in 16 bits, cut off, foreign."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -72,11 +74,10 @@ def test_what_a_kill_has_cut_off_is_neither_gone_on_with_nor_kept(tmp_path, caps
         write_save(tmp_path, step)
     write_save(tmp_path, 12, kinds=[archives.STATE])
     (tmp_path / "weights-16.npz.1of2").write_bytes(b"half")
-    step, state, _ = run_files.read_newest(tmp_path)
-    assert step == 8 and state["generator"]["a"][0, 0] == 8
+    origin = run_files.read_newest(tmp_path)
+    assert origin.step == 8 and origin.state["generator"]["a"][0, 0] == 8
     assert capsys.readouterr().err == ""
-    path, _, _ = run_files.read_weights(tmp_path, "--a")
-    assert path.name == "weights-8.npz"
+    assert run_files.read_weights(tmp_path, "--a").path.name == "weights-8.npz"
     assert "2of2 is missing" in capsys.readouterr().err
     write_save(tmp_path, 20)
     write_save(tmp_path, 18)
@@ -94,8 +95,8 @@ def test_weights_alone_are_no_run_to_begin_over(tmp_path):
 
 def test_what_does_not_fit_16_bits_keeps_32():
     kernel = np.full((2, 2), 1e9, np.float32)
-    assert run_files.to_half(kernel).dtype == np.float32
-    assert run_files.to_half(kernel / 1e9).dtype == np.float16
+    assert archives.to_half(kernel).dtype == np.float32
+    assert archives.to_half(kernel / 1e9).dtype == np.float16
 
 
 @pytest.mark.parametrize(
@@ -122,10 +123,11 @@ def test_parts_of_new_scales_begin_as_new(capsys):
     fresh = {
         "generator": {name: np.zeros(1) for name in ("first_conv/a", "x2_a", "x4_a")}
     }
-    arrays = {f"generator/{name}": np.ones(1) for name in ("first_conv/a", "x2_a")}
-    state = run_files.take_weights(fresh, arrays, "a.npz")
+    weights = {"generator": {name: np.ones(1) for name in ("first_conv/a", "x2_a")}}
+    origin = run_files.Origin(Path("a.npz"), "--restore_path", weights, {})
+    state = run_files.take_state(fresh, origin)
     assert state["generator"] == {"first_conv/a": 1, "x2_a": 1, "x4_a": 0}
     assert "a.npz has no x4: its own parts" in capsys.readouterr().out
-    del arrays["generator/first_conv/a"]
+    del weights["generator"]["first_conv/a"]
     with pytest.raises(InputError, match="first_conv"):
-        run_files.take_weights(fresh, arrays, "a.npz")
+        run_files.take_state(fresh, origin)

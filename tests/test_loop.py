@@ -11,13 +11,13 @@ from tensorboard.backend.event_processing.plugin_event_accumulator import (
     EventAccumulator,
 )
 
+from console.prefetch import Prefetch
 from dataloaders.paired import PairedLoader
 from dataloaders.paired_settings import PairedSettings
 from tests import forked
 from tests.pictures import write_pictures
 from tests.small import make_small
 from training.loop import Loop, LoopSettings
-from training.prefetch import Prefetch
 from training.stopping import TOGETHER, StopRequest
 
 
@@ -179,14 +179,14 @@ def test_what_is_prepared_ahead_comes_in_order_and_its_waiting_is_counted():
         time.sleep(0.02 if step == 0 else 0.0)
         return step
 
-    with Prefetch(make, 0, 9, depth=3) as ahead:
+    with Prefetch(make, range(9), depth=3) as ahead:
         assert [ahead.get() for _ in range(9)] == list(range(9))
         assert ahead.waited > 0
 
 
 def test_no_more_is_prepared_than_was_asked_for():
     made = []
-    with Prefetch(lambda step: made.append(step) or step, 4, 100, depth=3) as ahead:
+    with Prefetch(lambda n: made.append(n) or n, range(4, 100), depth=3) as ahead:
         assert ahead.get() == 4
         time.sleep(0.1)
     assert max(made) <= 4 + 3

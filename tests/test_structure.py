@@ -32,6 +32,7 @@ KERAS_ONLY = {
     "models/generator.py": {"functools", "models", "upscaling"},
     "models/discriminator.py": {"models"},
     "models/reduction.py": {"imaging", "numpy"},
+    "models/four_pass_values.py": {"collections", "metrics", "models", "typing"},
 }
 
 

@@ -169,7 +169,7 @@ def test_steps_are_those_of_train_py(folder, name):
             # The predictor tells estimates from truth.
             assert all(abs(r[f"{kind}/sr"] - r[f"{kind}/hr"]) > 1e-3 for r in rows)
         assert names <= set(rows[0]) & set(curves.Tags()["tensors"])
-    _, arrays, _ = run_files.read_weights(folder / here, "--a")
+    arrays = run_files.flatten(run_files.read_weights(folder / here, "--a").state)
     reader = tf.train.load_checkpoint(str(folder / there))
     start, _ = archives.read(archive, "--a")
     moved = 0

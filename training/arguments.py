@@ -8,6 +8,7 @@ from typing import Any
 from console.errors import InputError
 from console.files import written_whole
 from console.progress import say
+from console.settings import Settings, record, take_missing
 
 ARGUMENTS = "arguments.json"
 # Key in a checkpoint's arguments: scales that its weights were trained at.
@@ -27,6 +28,37 @@ def add_learned(
         Sorted scales; None if unknown.
     """
     return None if before is None else sorted({*before, *scales})
+
+
+def describe_run(
+    model: str | None, loader: Any, *classes: type[Settings]
+) -> dict[str, Any]:
+    """Returns the arguments of a training of a super-resolution model.
+
+    Args:
+        model: Name of the model.
+        loader: `dataloaders.paired.PairedLoader` of the images.
+        *classes: Settings classes whose flags are declared.
+    """
+    return record(*classes) | {
+        "model": model,
+        # A class, since a loader may have two names.
+        "dataloader": type(loader).__name__,
+        "data_set": loader.describe(),
+        "scales": list(loader.scales),
+    }
+
+
+def take_network(path: Path | str, known: dict[str, Any]) -> None:
+    """Sets flags of the network that were not given, and reports them.
+
+    Args:
+        path: Path of the weights, for the message.
+        known: From the name of a flag to the value of the weights' network.
+    """
+    taken = take_missing(known)
+    if taken:
+        say(f"The network is that of {path}: {' '.join(taken)}.")
 
 
 def write_arguments(path: Path | str, arguments: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import tensorflow as tf
 from console.errors import InputError
 from console.progress import warn
 from console.settings import is_given
+from training.options import OptionUser, StepOptions, check_heeded
 
 BFLOAT16_INSTRUCTIONS = {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"}
 
@@ -54,10 +55,29 @@ def choose(cuda_device: str, asked_by: str | None = None) -> str:
     return f"GPU {cuda_device}"
 
 
-def choose_asked(cuda_device: str) -> str:
-    """Calls `choose`; warns of a missing GPU only if --cuda_device was given."""
+def set_up_training(model: OptionUser, cuda_device: str, options: StepOptions) -> str:
+    """Chooses the devices of a training and prepares them for its options.
+
+    Warns of a missing GPU only if --cuda_device was given.
+
+    Args:
+        model: Class of the model.
+        cuda_device: See `choose`.
+        options: Options of the training step.
+
+    Returns:
+        Name for messages; see `choose`.
+
+    Raises:
+        InputError: There is no such GPU, or the model does not support an option.
+    """
     flag = f"--cuda_device={cuda_device}"
-    return choose(cuda_device, flag if is_given("cuda_device") else None)
+    device = choose(cuda_device, flag if is_given("cuda_device") else None)
+    check_heeded(model, options)
+    if options.deterministic:
+        _make_deterministic()
+    warn_if_slow(options.precision)
+    return device
 
 
 def warn_if_slow(precision: str) -> None:
@@ -87,7 +107,7 @@ def _flags_of_cpu():
     return {name for key, _, names in lines if "flags" in key for name in names.split()}
 
 
-def make_deterministic() -> None:
+def _make_deterministic():
     """Makes equal runs equal to the last bit, at some cost in speed."""
     tf.config.experimental.enable_op_determinism()
     # It would merge sums of gradients, and so change the order that networks keep.

@@ -6,24 +6,21 @@ a run that is stopped and resumed gets the same data as without the stop.
 
 import dataclasses
 import functools
-import signal
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import tensorflow as tf
-from tqdm import tqdm
 
 from console.errors import InputError
-from console.progress import say
+from console.prefetch import Prefetch
+from console.progress import make_step_bar
 from console.settings import option
 from training.by_steps import BySteps
 from training.checkpoint_writer import CheckpointWriter
 from training.checkpoints import list_checkpoints, step_of
 from training.options import RunLength
 from training.pace import Pace
-from training.prefetch import Prefetch
 from training.protocols import Batch, Hooks, Loader, Trainable, Validation
 from training.replicas import Agreement, Team
 from training.state import NotFiniteError
@@ -113,16 +110,11 @@ class Loop:
         first, end = self.model.step, self.settings.max_steps
         share = self.team.share(self.loader.batch_size)
         make = functools.partial(self.loader.batch, share=share)
+        steps, threads = range(first, end), self.threads
         with (
             StopRequest() as self.stop,
-            Prefetch(make, first, end, self.threads, 3 * self.threads) as batches,
-            tqdm(
-                initial=first,
-                total=end,
-                unit="step",
-                dynamic_ncols=True,
-                disable=not (self.team.is_chief and sys.stderr.isatty()),
-            ) as bar,
+            Prefetch(make, steps, threads, 3 * threads) as batches,
+            make_step_bar(first, end, self.team.is_chief) as bar,
             self.team.watching(),
         ):
             self.team.check_agreement(first)
@@ -132,7 +124,7 @@ class Loop:
             self.is_saved = first > 0 or self.is_saved
             try:
                 self.hooks.begin()
-                for step in range(first, end):
+                for step in steps:
                     if self.is_to_stop:
                         break
                     self._one_step(step + 1, batches)
@@ -147,13 +139,7 @@ class Loop:
             self.agreement.wait_for_all()
         self.hooks.close()
         if self.is_to_stop and not self.hooks.is_complete():
-            # The signal may have come to another worker.
-            asked = self.stop.signal or signal.SIGTERM
-            say(
-                f"Stopped by {asked.name} after step {self.model.step} of {end}; the "
-                "same command goes on from there."
-            )
-            return 128 + asked
+            return self.stop.tell(f"{self.model.step} of {end}")
         return None
 
     def _one_step(self, done, batches):

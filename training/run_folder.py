@@ -9,10 +9,9 @@ from typing import Any, Protocol
 
 from console import locks
 from console.errors import InputError
-from console.progress import say, warn
-from console.settings import take_missing
+from console.progress import warn
 from training import checkpoints
-from training.arguments import ARGUMENTS, read_arguments
+from training.arguments import ARGUMENTS, read_arguments, take_network
 from training.protocols import Trainable
 
 
@@ -158,9 +157,7 @@ def take_architecture(
     for prefix in reversed(prefixes):
         # `restore_newest` reports damaged checkpoints, and tries them in this order.
         with contextlib.suppress(InputError):
-            taken = take_missing(model_class.read_architecture(str(prefix)))
-            if taken:
-                say(f"The network is that of {prefix}: {' '.join(taken)}.")
+            take_network(prefix, model_class.read_architecture(str(prefix)))
             return
 
 

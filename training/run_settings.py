@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 from console.errors import InputError
 from console.settings import PathName, Settings, is_given, option, seed_option
@@ -52,18 +53,26 @@ class RunSettings(Settings):
             if is_given(name):
                 raise InputError(f"--{name} needs --validate_truth_path, too.")
 
-    def weigh(self, scales: Sequence[int]) -> tuple[int, ...] | None:
-        """Returns the weights with which scales are drawn.
+    def make_loader(self, loader_class: Any, scales: Sequence[int]) -> Any:
+        """Makes the loader of the training patches.
 
         Args:
+            loader_class: `dataloaders.paired.PairedLoader` or a subclass.
             scales: Trained scales.
 
-        Returns:
-            Weight of each scale; None for equal weights.
-
         Raises:
-            InputError: The weights do not fit the scales.
+            InputError: --scale_weights does not fit the scales.
         """
+        return loader_class.from_flags(
+            scales=scales,
+            lr_patch_size=self.input_patch_size,
+            batch_size=self.batch_size,
+            seed=self.seed,
+            scale_weights=self._weigh(scales),
+        )
+
+    def _weigh(self, scales):
+        """Returns the weight of each scale; None for equal weights."""
         weights = self.scale_weights
         if weights is None:
             return None

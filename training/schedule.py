@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Any, Self
 
 import keras
 from keras import ops
@@ -25,6 +26,23 @@ class Schedule:
     decay_steps: int = 200_000
     kind: str = "step"
     warmup_steps: int = 0
+
+    @classmethod
+    def of(cls, training: Any, learning_rate: float, warmup_steps: int) -> Self:
+        """Makes the schedule of a network.
+
+        Args:
+            training: Settings with the fields of `models.generator_settings.Training`.
+            learning_rate: Learning rate of the network at step 0.
+            warmup_steps: See the class.
+        """
+        return cls(
+            learning_rate,
+            training.learning_rate_decay,
+            training.learning_rate_decay_steps,
+            training.learning_rate_schedule,
+            warmup_steps,
+        )
 
     def at(
         self, step: keras.KerasTensor, share: keras.KerasTensor | None = None

@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from typing import Self
 
+from console.progress import say
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Seconds within which two signals are one request: timeout(1) signals the process and
 # then its group, and a supervisor may signal a group whose leader passes it on, too.
@@ -65,6 +67,20 @@ class StopRequest:
             signal.signal(number, handler)
         # The thread ends at the end of the stream.
         self.writer.close()
+
+    def tell(self, steps: str) -> int:
+        """Tells the user that the run was stopped, and returns the exit status.
+
+        Args:
+            steps: The steps done, for the message.
+        """
+        # Of several workers, another may have received the signal.
+        asked = self.signal or signal.SIGTERM
+        say(
+            f"Stopped by {asked.name} after step {steps}; the same command goes on "
+            "from there."
+        )
+        return 128 + asked
 
     def _remember(self, number, _):
         self.signal = self.signal or signal.Signals(number)

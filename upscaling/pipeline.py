@@ -5,46 +5,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-
-class Reader:
-    """Loads one source ahead, in a thread."""
-
-    def __init__(
-        self,
-        load: Callable[[Any], Any],
-        sources: Iterable,
-        is_light: Callable[[Any], bool],
-    ):
-        """Takes the sources, in order.
-
-        Args:
-            load: Loads a source.
-            sources: The sources.
-            is_light: Whether a loaded source may be in memory beside another.
-        """
-        self.load, self.sources, self.is_light = load, iter(sources), is_light
-        self.pool = concurrent.futures.ThreadPoolExecutor(1, "reader")
-
-    def __iter__(self) -> Iterator[tuple[Any, Callable[[], Any]]]:
-        """Yields each source and a function that returns `load`'s result or raises."""
-        waiting = self._begin()
-        while waiting is not None:
-            source, future = waiting
-            if future is None:  # Too large to be read ahead.
-                future = self.pool.submit(self.load, source)
-            concurrent.futures.wait([future])
-            waiting = self._begin()
-            yield source, future.result
-
-    def _begin(self):
-        for source in self.sources:
-            light = self.is_light(source)
-            return source, self.pool.submit(self.load, source) if light else None
-        return None
-
-    def close(self) -> None:
-        """Ends the thread and drops the source that was loaded ahead."""
-        self.pool.shutdown(wait=True, cancel_futures=True)
+from console.prefetch import Prefetch
 
 
 class Writer:
@@ -86,12 +47,20 @@ class Writer:
 @contextlib.contextmanager
 def overlapped(
     load: Callable[[Any], Any], sources: Iterable, is_light: Callable[[Any], bool]
-) -> Iterator[tuple[Reader, Writer]]:
-    """Yields a `Reader` and a `Writer`, whose threads end with the block."""
-    reader, writer = Reader(load, sources, is_light), Writer()
-    try:
+) -> Iterator[tuple[Prefetch, Writer]]:
+    """Yields a reader and a writer, whose threads end with the block.
+
+    Args:
+        load: Loads a source.
+        sources: Sources, in order.
+        is_light: Whether a loaded source may be in memory beside another.
+
+    Yields:
+        `Prefetch` of the sources, and `Writer`.
+    """
+    with (
+        contextlib.closing(Writer()) as writer,
+        Prefetch(load, sources, workers=1, depth=1, is_light=is_light) as reader,
+    ):
         yield reader, writer
         writer.wait()
-    finally:
-        reader.close()
-        writer.close()

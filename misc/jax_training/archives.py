@@ -30,6 +30,8 @@ ARGUMENTS, BFLOAT16 = "arguments", ":bfloat16"
 _PIECE = re.compile(r"(?P<name>.+\.npz)\.(?P<index>\d{1,4})of(?P<count>\d{1,4})")
 _EXPECTED = f"a file like {WEIGHTS}-1000.npz, written by misc/train_jax.py"
 
+Arrays = dict[str, np.ndarray]
+
 
 def name_of(variable: Any) -> str:
     """The name of a Keras variable in checkpoints, without the name of its network."""
@@ -49,7 +51,7 @@ def step_of(path: Path | str) -> int | None:
 
 def write(
     path: Path | str,
-    arrays: Mapping[str, np.ndarray],
+    arrays: Arrays,
     arguments: Mapping[str, Any],
     most_bytes: int | None = None,
 ) -> list[Path]:
@@ -60,8 +62,7 @@ def write(
     content = stored.getvalue()
     most = most_bytes or len(content)
     parts = [content[start : start + most] for start in range(0, len(content), most)]
-    names = [f"{path}.{n + 1}of{len(parts)}" for n in range(len(parts))]
-    paths = [Path(name) for name in names] if len(parts) > 1 else [Path(path)]
+    paths = _name_pieces(path, len(parts)) if len(parts) > 1 else [Path(path)]
     before = set(list_files(path))
     try:
         for part, target in zip(parts, paths, strict=True):
@@ -76,16 +77,15 @@ def write(
     return paths
 
 
+def _name_pieces(path, count):
+    return [Path(f"{path}.{index + 1}of{count}") for index in range(count)]
+
+
 def list_files(path: Path | str) -> list[Path]:
-    """Lists the existing files of an archive in order: itself and its pieces."""
+    """Lists the existing files of an archive: itself and its pieces."""
     path = Path(path)
-    whole = [path] if path.is_file() else []
-    pieces = [
-        (int(match["count"]), int(match["index"]), other)
-        for other in path.parent.glob(f"{path.name}.*of*")
-        if (match := _PIECE.fullmatch(other.name))
-    ]
-    return whole + [other for _, _, other in sorted(pieces)]
+    pieces = path.parent.glob(f"{path.name}.*of*")
+    return [path] * path.is_file() + [p for p in pieces if _PIECE.fullmatch(p.name)]
 
 
 def list_steps(folder: Path | str, kind: str) -> list[int]:
@@ -126,7 +126,7 @@ def find(path: Path | str, flag: str) -> list[Path]:
     return [path]
 
 
-def read(path: Path | str, flag: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def read(path: Path | str, flag: str) -> tuple[Arrays, dict[str, Any]]:
     """Reads an archive, split or not, of 16 or 32 bits.
 
     Args:
@@ -149,7 +149,7 @@ def read(path: Path | str, flag: str) -> tuple[dict[str, np.ndarray], dict[str, 
         arguments = json.loads(str(stored.pop(ARGUMENTS)))
         if not isinstance(arguments, dict):
             raise ValueError(f"its '{ARGUMENTS}' are no object")
-        arrays = dict(_to_numbers(name, array) for name, array in stored.items())
+        return dict(map(_from_16_bits, stored.items())), arguments
     except MemoryError:
         raise
     except Exception as error:  # Damaged archives raise nearly any kind of error.
@@ -157,11 +157,41 @@ def read(path: Path | str, flag: str) -> tuple[dict[str, np.ndarray], dict[str, 
             f"{flag}={path}: cannot be read as {_EXPECTED} ({first_line(error)}). Copy "
             "it again, or use another."
         ) from None
-    return arrays, arguments
 
 
-def _to_numbers(name, array):
-    """Converts an array and its name back from 16 bits."""
+def _list_whole(path, flag):
+    """Lists the files that make a complete archive, in order."""
+    files = list_files(path)
+    if Path(path) in files:
+        return [Path(path)]
+    count = max((int(_PIECE.fullmatch(p.name)["count"]) for p in files), default=1)
+    pieces = _name_pieces(path, count)
+    missing = [piece.suffix[1:] for piece in pieces if piece not in files]
+    if missing or len(files) > count:
+        raise InputError(
+            f"{flag}={path}: in pieces, of which {[*missing, 'some'][0]} is missing or "
+            "of another file; copy all again."
+        )
+    return pieces
+
+
+def to_half(array: np.ndarray) -> np.ndarray:
+    """Converts kernels that fit to float16; other arrays are small and stay."""
+    fits = np.abs(array).max(initial=0) <= np.finfo(np.float16).max
+    return array.astype(np.float16) if array.ndim > 1 and fits else array
+
+
+def to_bits(item: tuple[str, np.ndarray]) -> tuple[str, np.ndarray]:
+    """Converts the name and array of moments to bfloat16; counts stay."""
+    name, array = item
+    if array.ndim == 0:
+        return item
+    return f"{name}{BFLOAT16}", array.astype(ml_dtypes.bfloat16).view(np.uint16)
+
+
+def _from_16_bits(item):
+    """Inverts `to_half` and `to_bits`."""
+    name, array = item
     if name.endswith(BFLOAT16):
         name, array = name.removesuffix(BFLOAT16), array.view(ml_dtypes.bfloat16)
     if array.dtype in (np.float16, ml_dtypes.bfloat16):
@@ -171,40 +201,10 @@ def _to_numbers(name, array):
     return name, array
 
 
-def _list_whole(path, flag):
-    """Lists the files that make a complete archive.
-
-    Raises:
-        InputError: A piece is missing.
-    """
-    files = list_files(path)
-    if files and files[0] == Path(path):
-        return files[:1]
-    matches = [match for file in files if (match := _PIECE.fullmatch(file.name))]
-    counts = {int(match["count"]) for match in matches}
-    there = {int(match["index"]) for match in matches}
-    missing = sorted(set(range(1, max(counts, default=1) + 1)) - there)
-    if len(counts) != 1 or missing:
-        of = f"{missing[0]}of{max(counts, default=1)}" if missing else "some"
-        raise InputError(
-            f"{flag}={path}: in pieces, of which {of} is missing or of another file; "
-            "copy all again."
-        )
-    return files
-
-
 def read_architecture(
     path: Path | str, flag: str, arguments: Mapping[str, Any]
 ) -> Architecture:
-    """Reads the settings of an archive's network.
-
-    Args:
-        path: The archive.
-        flag: The flag that gave it, for messages.
-        arguments: The arguments from `read`.
-
-    Returns:
-        The settings.
+    """Makes the settings of an archive's network from the arguments of `read`.
 
     Raises:
         InputError: The arguments hold no valid settings.
@@ -219,26 +219,25 @@ def read_architecture(
 
 
 def check_fits(
-    path: Path | str,
-    flag: str,
-    found: Mapping[str, np.ndarray],
-    wanted: Mapping[str, np.ndarray],
+    path: Path | str, flag: str, found: Arrays, wanted: Mapping[str, Any]
 ) -> None:
     """Refuses arrays that do not fit a network.
 
     Args:
         path: Origin of the arrays.
         flag: The flag that gave the path.
-        found: From a name to an array.
-        wanted: From a name to an array of the expected shape.
+        found: The arrays.
+        wanted: From a name to an array or variable of the expected shape.
 
     Raises:
         InputError: Some arrays differ in shape or are not finite; names some of them.
     """
     misfits = []
-    for name in sorted(set(found) | set(wanted)):
-        has = list(found[name].shape) if name in found else "none"
-        takes = list(wanted[name].shape) if name in wanted else "none"
+    for name in sorted({*found, *wanted}):
+        has, takes = (
+            list(arrays[name].shape) if name in arrays else "none"
+            for arrays in (found, wanted)
+        )
         if has != takes:
             misfits.append(f"{name} ({has}, not {takes})")
     if misfits:

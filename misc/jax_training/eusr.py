@@ -6,12 +6,14 @@ from typing import Any, Self
 import jax
 import keras
 
-from misc.jax_training.archives import name_of
 from misc.jax_training.network import Network
 from models.footprint import count_eusr
 from models.generator import Generator
 from models.generator_settings import Architecture, Training
 from training.options import POLICIES, BasicOptions
+
+# From a name to a float32 scalar, and from a network to the gradients of its weights.
+ValuesAndGradients = tuple[dict[str, jax.Array], dict[str, dict[str, jax.Array]]]
 
 
 class EUSR:
@@ -20,10 +22,10 @@ class EUSR:
     Attributes:
         name: Name in the registry.
         architecture: Settings of the generator.
+        training: Settings of the training, of the last of `settings_classes`.
+        options: Options of a training step.
         networks: From an item's name in checkpoints to its network.
         rates: From an item's name to the learning rate at step 0.
-        training: Settings of the training.
-        precision: Precision between the first and the last convolution.
     """
 
     name = "eusr"
@@ -33,15 +35,8 @@ class EUSR:
     def __init__(
         self, architecture: Architecture, training: Any, options: BasicOptions
     ) -> None:
-        """Makes the network.
-
-        Args:
-            architecture: Settings of the generator.
-            training: Settings of the training, of the last of `settings_classes`.
-            options: Options of a training step.
-        """
-        self.architecture, self.training = architecture, training
-        self.precision = options.precision
+        """Makes the network; see the attributes."""
+        self.architecture, self.training, self.options = architecture, training, options
         self.scales = tuple(architecture.model_scales)
         self.generator = Network(
             Generator.from_architecture(architecture, POLICIES[options.precision])
@@ -57,7 +52,7 @@ class EUSR:
 
     def count_step_memory(self, scales: Sequence[int]) -> int | None:
         """See `models.base.Model.count_step_memory`."""
-        return count_eusr(self.architecture, scales, self.precision)
+        return count_eusr(self.architecture, scales, self.options.precision)
 
     def differentiate(
         self,
@@ -66,7 +61,7 @@ class EUSR:
         lr: jax.Array,
         hr: jax.Array,
         step: jax.Array,
-    ) -> tuple[dict[str, jax.Array], dict[str, dict[str, jax.Array]]]:
+    ) -> ValuesAndGradients:
         """Computes the losses and gradients of a batch.
 
         Args:
@@ -82,12 +77,11 @@ class EUSR:
                 its gradient; weights that the scale does not use have none.
         """
         weights = state["generator"]
-        path = [name_of(v) for v in self.generator.layer.path_variables(scale)]
 
         def measure(moving):
             sr = self.generator(weights | moving, lr, scale=scale)
             return keras.losses.mean_absolute_error(hr, sr).mean()
 
-        moving = {name: weights[name] for name in path}
+        moving = {name: weights[name] for name in self.generator.trained((scale,))}
         loss, gradients = jax.value_and_grad(measure)(moving)
         return {"loss": loss}, {"generator": gradients}

@@ -3,23 +3,21 @@
 import collections
 import concurrent.futures
 import contextlib
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
-from console.errors import InputError, name_some
-from console.progress import say, to_clock
+from console.errors import InputError
+from console.prefetch import Prefetch
+from console.progress import make_step_bar, say, to_clock
 from dataloaders.paired import PairedLoader
 from misc.jax_training import log, run_files
 from misc.jax_training.settings import LengthSettings
-from misc.jax_training.steps import Stepper, count_work
+from misc.jax_training.steps import State, Stepper, count_work
 from misc.jax_training.validation import Validation
-from training.prefetch import Prefetch
 from training.stopping import StopRequest
 
 # Calls in flight on the device: one computes while the next one waits.
@@ -35,33 +33,30 @@ class Loop:
     def __init__(
         self,
         stepper: Stepper,
-        state: dict[str, Any],
         loader: PairedLoader,
         folder: Path | str,
         settings: LengthSettings,
         arguments: dict[str, Any],
+        validation: Validation | None = None,
     ) -> None:
-        """Takes a state on the host or a device, and a prepared loader."""
+        """Takes a prepared loader, and the arguments for the run's files."""
         self.stepper, self.loader, self.settings = stepper, loader, settings
         self.folder, self.arguments = Path(folder), arguments
-        self.state = stepper.place(state)
+        self.validation = validation
         self.steps_of_scale: dict[int, jax.stages.Compiled] = {}
         self.saved: int | None = None
         self.validated: int | None = None
+        self.aside = 0.0  # Seconds spent on other work than training.
 
     def run(
-        self,
-        step: int,
-        seconds: float = 0.0,
-        validation: Validation | None = None,
-        rows: log.Rows = (),
+        self, state: State, step: int, seconds: float, rows: log.Rows
     ) -> int | None:
         """Trains until the last step, the deadline or a signal.
 
         Args:
+            state: Where to start from, on the host or a device.
             step: Steps done before.
             seconds: Seconds spent on them.
-            validation: Measures the model, if given.
             rows: Rows of the log so far.
 
         Returns:
@@ -69,19 +64,13 @@ class Loop:
         """
         self.start = time.monotonic() - seconds
         self.last_save, self.step, self.rows = self.seconds(), step, list(rows)
-        self.validation = validation
-        self.aside = 0.0  # Seconds spent on other work than training.
+        self.state = self.stepper.place(state)
         unit, end = self.settings.steps_per_call, self.settings.max_steps
+        calls = -(-end // unit)
         with (
             StopRequest() as self.stop,
-            Prefetch(self._make, step // unit, -(-end // unit), WORKERS) as batches,
-            tqdm(
-                initial=step,
-                total=end,
-                unit="step",
-                dynamic_ncols=True,
-                disable=not sys.stderr.isatty(),
-            ) as bar,
+            Prefetch(self._make, range(step // unit, calls), WORKERS) as batches,
+            make_step_bar(step, end) as bar,
         ):
             self._compile()
             self._train(batches, bar)
@@ -90,12 +79,7 @@ class Loop:
                 self._validate(wait=True)
                 log.write(self.folder, self.rows)
         if self._is_asked_to_stop() and not self._is_over():
-            asked = self.stop.signal
-            say(
-                f"Stopped by {asked.name} after step {self.step}; the same command "
-                "goes on from there."
-            )
-            return 128 + asked
+            return self.stop.tell(f"{self.step}")
         return None
 
     def seconds(self) -> float:
@@ -113,9 +97,8 @@ class Loop:
     def _make(self, index):
         """Draws the batches of one call: the scale, and lr and hr on the devices."""
         unit = self.settings.steps_per_call
-        first = index * unit
-        scale = self.loader.scale_of(first)
-        return scale, *self._place(range(first, first + unit), scale)
+        scale = self.loader.scale_of(index * unit)
+        return scale, *self._place(range(index * unit, (index + 1) * unit), scale)
 
     def _place(self, steps, scale):
         """Draws the batches of some steps: lr and hr, on the devices."""
@@ -125,12 +108,15 @@ class Loop:
 
     def _compile(self):
         """Compiles the steps of all scales in parallel and reports their times."""
-        steps = range(self.settings.steps_per_call)
-        batches = {scale: self._place(steps, scale) for scale in self.loader.scales}
+        unit = self.settings.steps_per_call
+        batches = {s: self._place(range(unit), s) for s in self.loader.scales}
 
         def compile_one(scale):
             start = time.monotonic()
-            lowered = self.stepper.lower(scale, self.state, *batches[scale])
+            numbers = np.int32(0), np.float32(0)
+            lowered = self.stepper.call.lower(
+                scale, self.state, *batches[scale], *numbers
+            )
             compiled = lowered.compile()
             return compiled, count_work(lowered), time.monotonic() - start
 
@@ -138,7 +124,7 @@ class Loop:
             found = dict(zip(batches, pool.map(compile_one, batches), strict=True))
         for scale, (compiled, work, seconds) in found.items():
             self.steps_of_scale[scale] = compiled
-            each = self._time(compiled, batches[scale]) / len(steps)
+            each = self._time(compiled, batches[scale]) / unit
             rate = f", {work / each / 1e12:.3g} TFLOP/s" if work else ""
             text = f"x{scale}: {each * 1e3:.2f} ms a step{rate}"
             say(f"{text}; compiled in {seconds:.0f} s")
@@ -241,9 +227,8 @@ class Loop:
         if good:
             last = f"The last good files are those of step {good[-1]}"
         raise InputError(
-            f"the loss or a gradient of step {step + 1} (x{batch.scale}, images "
-            f"{name_some(batch.names, 99)}) is not finite. {last}. Lower the learning "
-            "rate, or give --gradient_clip_norm."
+            f"the loss or a gradient of step {step + 1} ({batch.describe()}) is not "
+            f"finite. {last}. Lower the learning rate, or give --gradient_clip_norm."
         )
 
     def save(self) -> None:
@@ -251,15 +236,14 @@ class Loop:
         self._check_finite()
         if self.saved == self.step:
             return
-        settings = self.settings
+        settings, state = self.settings, jax.device_get(self.state)
         most = settings.max_file_megabytes
-        seconds = np.float64(self.seconds())
         # The log comes first: a resumed run skips its later rows.
         log.write(self.folder, self.rows)
         (first, *_) = run_files.write(
             self.folder,
             self.step,
-            jax.device_get(self.state) | {"seconds": seconds},
+            state | {"seconds": np.float64(self.seconds())},
             self.arguments,
             settings.half_precision,
             most and most * 1_000_000,

@@ -29,19 +29,19 @@ class Network:
 
     def initial(self) -> dict[str, jax.Array]:
         """The weights that the layer was made with, from a name to an array."""
-        return {
-            name: jnp.array(variable.value) for name, variable in self.variables.items()
-        }
+        return {name: jnp.array(v.value) for name, v in self.variables.items()}
 
-    def trained(self) -> list[str]:
-        """Names of the weights that are trained."""
-        return [name_of(v) for v in self.layer.trainable_variables]
+    def trained(self, scales: tuple[int, ...] | None = None) -> list[str]:
+        """Names of the weights that are trained, at all or some scales."""
+        if scales is None:
+            return [name_of(v) for v in self.layer.trainable_variables]
+        return [name_of(v) for s in scales for v in self.layer.path_variables(s)]
 
     def __call__(
         self,
         weights: Weights,
         *arguments: Any,
-        method: str | None = None,
+        method: str = "__call__",
         **options: Any,
     ) -> Any:
         """Calls the layer.
@@ -49,10 +49,9 @@ class Network:
         Args:
             weights: From a name to an array; missing weights keep their initial values.
             *arguments: Arguments of the call.
-            method: Name of a method of the layer; None for the layer itself.
+            method: Name of a method of the layer.
             **options: Keyword arguments of the call.
         """
         mapping = [(self.variables[name], array) for name, array in weights.items()]
-        run = self.layer if method is None else getattr(self.layer, method)
         with keras.StatelessScope(state_mapping=mapping):
-            return run(*arguments, **options)
+            return getattr(self.layer, method)(*arguments, **options)

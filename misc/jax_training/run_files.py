@@ -1,54 +1,47 @@
 """The files of a run under JAX: writes them, resumes from them and starts from them."""
 
-import itertools
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from console.errors import InputError
 from console.progress import say, warn
 from misc.jax_training import archives
-from misc.jax_training.archives import STATE, WEIGHTS, name_archive
+from misc.jax_training.archives import STATE, WEIGHTS, Arrays, name_archive
+from models.generator_settings import Architecture
+from training.arguments import LEARNED
 
 # Networks; all other items are state.
 ITEMS = ("generator", "ema", "discriminator")
 FLAG = "--train_path"
 
-Arrays = dict[str, np.ndarray]
-# Nested dicts of arrays, as `misc.jax_training.steps.start_state` makes them.
+# See `misc.jax_training.steps.State`.
 State = dict[str, Any]
 
 
-def flatten(nested: Mapping[str, Any], prefix: str = "") -> Arrays:
-    """Flattens nested dicts of arrays to one dict, with names joined by slashes."""
+def flatten(state: State) -> Arrays:
+    """Names the arrays of a state as in the files: `<item>/<name>`."""
     flat: Arrays = {}
-    for name, inner in nested.items():
+    for item, inner in state.items():
         if isinstance(inner, dict):
-            flat |= flatten(inner, f"{prefix}{name}/")
+            flat |= {f"{item}/{name}": np.asarray(a) for name, a in inner.items()}
         else:
-            flat[f"{prefix}{name}"] = np.asarray(inner)
+            flat[item] = np.asarray(inner)
     return flat
 
 
 def unflatten(flat: Mapping[str, np.ndarray]) -> State:
-    """Inverts `flatten` for a state, in which names of weights have slashes, too."""
+    """Inverts `flatten`."""
     state: State = {}
     for name, array in flat.items():
         item, _, rest = name.partition("/")
-        if not rest:
-            state[item] = array
-        elif item in ITEMS:
+        if rest:
             state.setdefault(item, {})[rest] = array
         else:
-            kind, _, weight = rest.partition("/")
-            inner = state.setdefault(item, {})
-            if weight:
-                inner.setdefault(kind, {})[weight] = array
-            else:
-                inner[kind] = array
+            state[item] = array
     return state
 
 
@@ -65,7 +58,7 @@ def write(
     Args:
         folder: The run's folder.
         step: The step, for the names.
-        state: Nested dicts of arrays.
+        state: The state, on the host.
         arguments: Arguments of the run, ready for JSON.
         is_half: Whether to store 16 bits.
         most_bytes: The largest size of a file; None for any size.
@@ -76,31 +69,16 @@ def write(
     Raises:
         OSError: The disk is full or read-only; existing files stay.
     """
-    items = {name: state[name] for name in ITEMS if name in state}
-    rest = {name: inner for name, inner in state.items() if name not in items}
-    weights, rest = flatten(items), flatten(rest)
+    weights = flatten({item: state[item] for item in ITEMS if item in state})
+    rest = flatten({item: state[item] for item in state if item not in ITEMS})
     if is_half:
-        weights = {name: to_half(array) for name, array in weights.items()}
-        rest = dict(_to_bits(name, array) for name, array in rest.items())
+        weights = {name: archives.to_half(array) for name, array in weights.items()}
+        rest = dict(map(archives.to_bits, rest.items()))
     # The state comes first, so that a kill never leaves weights without a state.
-    for kind, arrays in ((STATE, rest), (WEIGHTS, weights)):
-        path = name_archive(folder, kind, step)
-        files = archives.write(path, arrays, arguments, most_bytes)
-    return files
-
-
-def to_half(array: np.ndarray) -> np.ndarray:
-    """Converts kernels that fit to float16; other arrays are small and stay."""
-    fits = np.abs(array).max(initial=0) <= np.finfo(np.float16).max
-    return array.astype(np.float16) if array.ndim > 1 and fits else array
-
-
-def _to_bits(name, array):
-    """Converts moments to bfloat16; counts stay."""
-    if array.ndim == 0:
-        return name, array
-    bits = array.astype(ml_dtypes.bfloat16).view(np.uint16)
-    return f"{name}{archives.BFLOAT16}", bits
+    path = name_archive(folder, STATE, step)
+    archives.write(path, rest, arguments, most_bytes)
+    path = name_archive(folder, WEIGHTS, step)
+    return archives.write(path, weights, arguments, most_bytes)
 
 
 def list_saved(folder: Path | str) -> list[int]:
@@ -109,31 +87,65 @@ def list_saved(folder: Path | str) -> list[int]:
     return sorted(set.intersection(*there))
 
 
-def read_newest(folder: Path | str) -> tuple[int, State, dict[str, Any]] | None:
-    """Reads the newest complete state of a run.
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """What a run goes on or starts from.
 
-    Args:
-        folder: The run's folder.
+    Attributes:
+        path: The run's folder; for a start, the archive of the weights.
+        flag: The flag that gave the path, for messages.
+        state: The state of the run; for a start, its networks.
+        arguments: The arguments of the files.
+        step: Steps done; None for a start.
+    """
 
-    Returns:
-        Step, state and arguments; None if the folder holds no run.
+    path: Path
+    flag: str
+    state: State
+    arguments: dict[str, Any]
+    step: int | None = None
+
+    def read_architecture(self) -> Architecture:
+        """Returns the settings of the network; see `archives.read_architecture`."""
+        return archives.read_architecture(self.path, self.flag, self.arguments)
+
+    def list_learned(self, scales: Sequence[int]) -> Sequence[int] | None:
+        """Lists the scales that the weights were ever trained at; None if unknown.
+
+        Args:
+            scales: The scales of the network to be trained.
+        """
+        learned = self.arguments.get(LEARNED)
+        has = self.arguments["architecture"].get("model_scales", scales)
+        # At most the scales of its network.
+        return has if learned is None and set(scales) - set(has) else learned
+
+
+def find_origin(folder: Path | str, restore_path: str | None) -> Origin | None:
+    """Reads the newest state of a run; without a run, the weights to start from."""
+    found = read_newest(folder)
+    if found is None and restore_path is not None:
+        return read_weights(restore_path, "--restore_path")
+    return found
+
+
+def read_newest(folder: Path | str) -> Origin | None:
+    """Reads the newest complete state of a run; None if the folder holds no run.
 
     Raises:
         InputError: There are files, but no state can be read.
     """
     saved = list_saved(folder)
     for step in reversed(saved):
+        paths = [name_archive(folder, kind, step) for kind in (WEIGHTS, STATE)]
         try:
-            weights, arguments = archives.read(
-                name_archive(folder, WEIGHTS, step), FLAG
-            )
-            rest, _ = archives.read(name_archive(folder, STATE, step), FLAG)
+            (weights, arguments), (rest, _) = (archives.read(p, FLAG) for p in paths)
             if not isinstance(arguments.get("run"), dict) or "seconds" not in rest:
                 raise InputError(f"{FLAG}={folder}: step {step} is of no run.")
+            state = unflatten(weights | rest)
+            return Origin(Path(folder), FLAG, state, arguments, step)
         except InputError as error:
             warn(f"{error} Trying the one before.")
-        else:
-            return step, unflatten(weights | rest), arguments
     if saved:
         raise InputError(
             f"{FLAG}={folder}: none of its {len(saved)} states can be read; give "
@@ -149,17 +161,12 @@ def read_newest(folder: Path | str) -> tuple[int, State, dict[str, Any]] | None:
     return None
 
 
-def read_weights(path: Path | str, flag: str) -> tuple[Path, Arrays, dict[str, Any]]:
+def read_weights(path: Path | str, flag: str) -> Origin:
     """Reads the weights of a file, or the newest readable weights of a folder.
 
     Args:
         path: See `misc.jax_training.archives.find`.
         flag: The flag that gave the path, for messages.
-
-    Returns:
-        path: The archive.
-        arrays: From a name to an array.
-        arguments: The arguments of the archive.
 
     Raises:
         InputError: There are no weights, or no weights can be read.
@@ -167,10 +174,15 @@ def read_weights(path: Path | str, flag: str) -> tuple[Path, Arrays, dict[str, A
     *newer, last = archives.find(path, flag)
     for one in newer:
         try:
-            return one, *archives.read(one, flag)
+            return _read_one(one, flag)
         except InputError as error:
             warn(f"{error} Trying the one before.")
-    return last, *archives.read(last, flag)
+    return _read_one(last, flag)
+
+
+def _read_one(path, flag):
+    arrays, arguments = archives.read(path, flag)
+    return Origin(path, flag, unflatten(arrays), arguments)
 
 
 def remove_old(folder: Path | str, most: int, step: int) -> None:
@@ -184,58 +196,50 @@ def remove_old(folder: Path | str, most: int, step: int) -> None:
     """
     kept = [saved for saved in list_saved(folder) if saved <= step][-most:]
     for kind in (STATE, WEIGHTS):
-        there = {s for s in archives.list_steps(folder, kind) if s <= step}
-        steps = there - set(kept)
-        files = (archives.list_files(name_archive(folder, kind, s)) for s in steps)
-        for file in itertools.chain.from_iterable(files):
-            file.unlink()
+        for old in archives.list_steps(folder, kind):
+            if old <= step and old not in kept:
+                for file in archives.list_files(name_archive(folder, kind, old)):
+                    file.unlink()
 
 
-def take_state(fresh: State, state: State, folder: Path | str) -> State:
-    """Makes the state of a resumed run.
+def take_state(fresh: State, origin: Origin) -> State:
+    """Makes the state to train from.
 
     Args:
-        fresh: The state of a new run, for its names and shapes.
-        state: The state that was read; items that the run does not use stay in it.
-        folder: The folder that it was read from.
+        fresh: The state of a run from scratch, for its names and shapes.
+        origin: A run to go on with: items that it does not use stay in the state; or
+            weights to start from, averaged if there is an average.
 
     Raises:
-        InputError: The state is that of another model.
+        InputError: The files are those of another network.
     """
-    if "ema" in fresh and "ema" not in state:
-        state["ema"] = state["generator"]
-    new = [name for name in fresh if name not in state]
-    if "discriminator" in new:
+    if origin.step is None:
+        return fresh | _pick_weights(fresh, origin)
+    state = dict(origin.state)
+    if "ema" in fresh:
+        state.setdefault("ema", state["generator"])
+    if "discriminator" in fresh and "discriminator" not in state:
         say("The discriminator begins anew: the run had none.")
-    common = {name: state[name] for name in fresh if name in state}
-    wanted = {name: fresh[name] for name in common}
-    archives.check_fits(folder, FLAG, flatten(common), flatten(wanted))
-    return state | {name: fresh[name] for name in new}
+    _check_fits(origin, {name: state[name] for name in fresh if name in state}, fresh)
+    return fresh | state
 
 
-def take_weights(
-    fresh: State, arrays: Mapping[str, np.ndarray], path: Path | str
-) -> State:
-    """Makes the state of a new run from weights, averaged if the file has an average.
-
-    Args:
-        fresh: The state of a run from scratch.
-        arrays: The arrays from `read_weights`.
-        path: The file that they were read from.
-
-    Raises:
-        InputError: The weights are those of another network.
-    """
-    read = unflatten({n: a for n, a in arrays.items() if n.partition("/")[0] in ITEMS})
-    weights = {"generator": read.get("ema", read.get("generator", {}))}
+def _pick_weights(fresh, origin):
+    read = origin.state
+    generator = read.get("ema", read.get("generator", {}))
+    weights = {"generator": _add_scales(fresh["generator"], generator, origin.path)}
     if "discriminator" in fresh and "discriminator" in read:
         weights["discriminator"] = read["discriminator"]
-    weights["generator"] = _add_scales(fresh["generator"], weights["generator"], path)
     if "ema" in fresh:
         weights["ema"] = weights["generator"]
-    wanted = {name: fresh[name] for name in weights}
-    archives.check_fits(path, "--restore_path", flatten(weights), flatten(wanted))
-    return fresh | weights
+    _check_fits(origin, weights, fresh)
+    return weights
+
+
+def _check_fits(origin, found, fresh):
+    """Refuses items that differ from those of a fresh state."""
+    wanted = {item: fresh[item] for item in found}
+    archives.check_fits(origin.path, origin.flag, flatten(found), flatten(wanted))
 
 
 def _add_scales(fresh, weights, path):
@@ -248,6 +252,4 @@ def _add_scales(fresh, weights, path):
         f"The network of {path} has no {' and no '.join(new)}: its own parts for that "
         "begin as new."
     )
-    return weights | {
-        name: weight for name, weight in fresh.items() if name.partition("_")[0] in new
-    }
+    return weights | {n: w for n, w in fresh.items() if n.partition("_")[0] in new}

@@ -5,7 +5,6 @@ losses or gradients that are not finite changes nothing, and the average follows
 weights.
 """
 
-import functools
 from typing import Any
 
 import jax
@@ -14,40 +13,33 @@ import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from console.errors import InputError
 from misc.jax_training.eusr import EUSR
-from misc.jax_training.network import Weights
-from training.options import BasicOptions
 from training.schedule import Schedule
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+MOMENTS = ("momentum", "velocity")
+
+# From an item's name to its arrays by name, and to the array of `first_bad_step`.
+State = dict[str, Any]
 
 
-def start_adam(weights: Weights) -> dict[str, Any]:
-    """The moments of Adam before the first step: count, momentum, velocity."""
-    return {
-        "count": jnp.zeros((), jnp.int32),
-        "momentum": {name: jnp.zeros_like(w) for name, w in weights.items()},
-        "velocity": {name: jnp.zeros_like(w) for name, w in weights.items()},
-    }
-
-
-def start_state(model: EUSR, options: BasicOptions) -> dict[str, Any]:
+def start_state(model: EUSR) -> State:
     """Makes the state of a new run.
 
-    Args:
-        model: The model; see `Stepper`.
-        options: Options of a training step.
-
     Returns:
-        Nested dicts of arrays: `generator` and each other network by its name,
-        `<network>_optimizer`, `ema` if an average is kept, and `first_bad_step`.
+        `generator` and each other network by its name, `<network>_optimizer`, `ema` if
+        an average is kept, and `first_bad_step`.
     """
-    state: dict[str, Any] = {"first_bad_step": jnp.full((), -1, jnp.int32)}
+    state: State = {"first_bad_step": jnp.full((), -1, jnp.int32)}
     for item, network in model.networks.items():
         state[item] = network.initial()
-        trained = {name: state[item][name] for name in network.trained()}
-        state[f"{item}_optimizer"] = start_adam(trained)
-    if options.ema_decay:
+        state[f"{item}_optimizer"] = {"count": jnp.zeros((), jnp.int32)} | {
+            f"{moment}/{name}": jnp.zeros_like(state[item][name])
+            for moment in MOMENTS
+            for name in network.trained()
+        }
+    if model.options.ema_decay:
         state["ema"] = jax.tree.map(jnp.copy, state["generator"])
     return state
 
@@ -57,31 +49,38 @@ class Stepper:
 
     Attributes:
         mesh: The devices; each takes a share of the batch, and all hold the state.
+        call: Function that JAX can compile for each scale, its first argument. Maps
+            state (whose buffers it takes over), lr and hr (uint8 (steps, N, H, W, 3)),
+            the first step, and the completed share of the learning rate's decay
+            (float32; negative if the decay follows the step) to the next state and the
+            values of the last step.
     """
 
-    def __init__(self, model: EUSR, options: BasicOptions, steps: int = 1) -> None:
-        """Takes the model; does not compile yet.
-
-        Args:
-            model: The model to train, an `EUSR` or a subclass.
-            options: Options of a training step.
-            steps: Number of steps in a call.
-        """
-        self.model, self.options, self.steps = model, options, steps
-        training = model.training
+    def __init__(self, model: EUSR, steps: int = 1) -> None:
+        """Takes the model and the number of steps in a call; does not compile yet."""
+        self.model, self.options, self.steps = model, model.options, steps
         self.schedules = {
-            item: Schedule(
-                rate,
-                training.learning_rate_decay,
-                training.learning_rate_decay_steps,
-                training.learning_rate_schedule,
-                options.learning_rate_warmup_steps,
+            item: Schedule.of(
+                model.training, rate, self.options.learning_rate_warmup_steps
             )
             for item, rate in model.rates.items()
         }
         self.mesh = Mesh(np.array(jax.local_devices()), ("batch",))
+        self.call = jax.jit(self._take_steps, static_argnums=0, donate_argnums=1)
 
-    def place(self, state: dict[str, Any]) -> dict[str, Any]:
+    def check_batch_size(self, batch_size: int) -> None:
+        """Refuses batches that the devices cannot share.
+
+        Raises:
+            InputError: The batch size is not a multiple of the number of devices.
+        """
+        if batch_size % self.mesh.size:
+            raise InputError(
+                f"--batch_size={batch_size}: cannot be shared by {self.mesh.size} "
+                "devices; give a multiple."
+            )
+
+    def place(self, state: State) -> State:
         """Copies a state to the devices."""
         return jax.device_put(state, NamedSharding(self.mesh, PartitionSpec()))
 
@@ -89,27 +88,6 @@ class Stepper:
         """Copies uint8 (steps, N, H, W, 3) to the devices, a share of N to each."""
         spec = PartitionSpec(None, "batch")
         return jax.device_put(images, NamedSharding(self.mesh, spec))
-
-    def lower(
-        self, scale: int, state: dict[str, Any], lr: jax.Array, hr: jax.Array
-    ) -> jax.stages.Lowered:
-        """Traces the steps of one scale; `.compile()` makes a function of them.
-
-        Args:
-            scale: Upscaling factor.
-            state: State from `start_state`; the compiled function donates its buffers.
-            lr: uint8 (steps, N, P, P, 3).
-            hr: uint8 (steps, N, P * scale, P * scale, 3).
-
-        Returns:
-            The traced steps. The compiled function maps state, lr, hr, the first step,
-            and the completed share of the learning rate's decay (float32; negative if
-            the decay follows the step) to the next state and the values of the last
-            step.
-        """
-        take = functools.partial(self._take_steps, scale)
-        step, share = np.int32(0), np.float32(0)
-        return jax.jit(take, donate_argnums=0).lower(state, lr, hr, step, share)
 
     def _take_steps(self, scale, state, lr, hr, first, share):
         if self.steps == 1:
@@ -127,15 +105,17 @@ class Stepper:
         lr, hr = lr.astype(jnp.float32), hr.astype(jnp.float32)
         values, gradients = self.model.differentiate(scale, state, lr, hr, step)
         norms = {item: optax.global_norm(g) for item, g in gradients.items()}
-        checked = jnp.stack([*values.values(), *norms.values()])
-        is_finite = jnp.isfinite(checked).all()
+        is_finite = jnp.isfinite(jnp.stack([*values.values(), *norms.values()])).all()
+        rates = {item: self._rate(item, step, share) for item in gradients}
         after = dict(state)
         for item, gradient in gradients.items():
-            rate = self._rate(item, step, share)
-            moved = self._move(
-                state[item], state[f"{item}_optimizer"], gradient, norms[item], rate
+            after[item], after[f"{item}_optimizer"] = self._move(
+                state[item],
+                state[f"{item}_optimizer"],
+                gradient,
+                norms[item],
+                rates[item],
             )
-            after[item], after[f"{item}_optimizer"] = moved
         if "ema" in state:
             # Subtract in double precision; 1 - decay is inexact in float32.
             rate = jnp.float32(1.0 - self.options.ema_decay)
@@ -149,8 +129,7 @@ class Stepper:
         after["first_bad_step"] = jnp.where(is_first, step, state["first_bad_step"])
         values["gradient_norm"] = norms.pop("generator")
         values |= {f"{item}/gradient_norm": norm for item, norm in norms.items()}
-        values["learning_rate"] = self._rate("generator", step, share)
-        return after, values
+        return after, values | {"learning_rate": rates["generator"]}
 
     def _rate(self, item, step, share):
         schedule = self.schedules[item]
@@ -165,24 +144,20 @@ class Stepper:
         if most:
             factor = most / jnp.maximum(norm, most)
             gradients = jax.tree.map(lambda g: g * factor, gradients)
-        adam = optax.ScaleByAdamState(
-            moments["count"],
-            *(
-                {name: moments[kind][name] for name in gradients}
-                for kind in ("momentum", "velocity")
-            ),
+        momentum, velocity = (
+            {name: moments[f"{moment}/{name}"] for name in gradients}
+            for moment in MOMENTS
         )
         # TensorFlow adds epsilon before the bias correction of the velocity.
         correction = jnp.sqrt(1.0 - BETA2 ** (moments["count"] + 1.0))
         rule = optax.scale_by_adam(BETA1, BETA2, EPSILON / correction)
-        updates, adam = rule.update(gradients, adam)
+        before = optax.ScaleByAdamState(moments["count"], momentum, velocity)
+        updates, adam = rule.update(gradients, before)
         moved = {name: weights[name] - rate * updates[name] for name in updates}
-        after = {
-            "count": adam.count,
-            "momentum": moments["momentum"] | adam.mu,
-            "velocity": moments["velocity"] | adam.nu,
-        }
-        return weights | moved, after
+        after = {"count": adam.count}
+        for moment, arrays in zip(MOMENTS, (adam.mu, adam.nu), strict=True):
+            after |= {f"{moment}/{name}": array for name, array in arrays.items()}
+        return weights | moved, moments | after
 
 
 def count_work(lowered: jax.stages.Lowered) -> float | None:

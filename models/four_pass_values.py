@@ -1,0 +1,114 @@
+"""Estimates of 4PP-EUSR and the values of its losses, without their gradients.
+
+Keras only; see `models.layers`.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+from keras import ops
+
+from metrics.scores import ROLES
+from models import reduction
+from models.four_pass_settings import FourPassTraining
+from models.losses import cross_entropy, mean_squared_error, score_loss
+
+
+def estimate(
+    generator: Callable[..., keras.KerasTensor],
+    lr: keras.KerasTensor,
+    last: int,
+    x8_reduction: str,
+) -> keras.KerasTensor:
+    """Upscales by 4 in one of the three ways.
+
+    Args:
+        generator: Called with a batch and `scale`.
+        lr: float32 (N, H, W, 3), RGB in [0, 255].
+        last: Scale of the last pass: 2, 4 or 8.
+        x8_reduction: One of `models.reduction.REDUCTIONS`.
+
+    Returns:
+        float32 (N, H * 4, W * 4, 3), not clipped.
+    """
+    sr = generator(lr, scale=last)
+    if last == 2:
+        return generator(sr, scale=last)
+    return reduction.halve(sr, x8_reduction) if last == 8 else sr
+
+
+def discriminate(
+    discriminator: Callable[[keras.KerasTensor], keras.KerasTensor],
+    sr: keras.KerasTensor,
+    hr: keras.KerasTensor,
+) -> dict[str, keras.KerasTensor]:
+    """Computes the discriminator's losses and accuracy, float32 scalars by name."""
+    # Two batches: the truth needs no gradient beyond the discriminator's.
+    fake, real = discriminator(sr), discriminator(hr)
+    fake_loss = cross_entropy(fake, is_real=False)
+    real_loss = cross_entropy(real, is_real=True)
+    real_share = ops.mean(ops.cast(real > 0, "float32"))
+    fake_share = ops.mean(ops.cast(fake <= 0, "float32"))
+    return {
+        "adversarial": cross_entropy(fake, is_real=True),
+        "discriminator": fake_loss + real_loss,
+        "discriminator/fake": fake_loss,
+        "discriminator/real": real_loss,
+        "discriminator/accuracy": (real_share + fake_share) / 2,
+    }
+
+
+def list_roles(predictors: dict[str, Any]) -> Iterator[tuple[Any, list[str]]]:
+    """Yields each predictor, once, and its roles: a file may serve as both."""
+    for predictor in {id(one): one for one in predictors.values()}.values():
+        yield predictor, [role for role, one in predictors.items() if one is predictor]
+
+
+def predict(
+    training: FourPassTraining,
+    predictor: Any,
+    roles: list[str],
+    sr: keras.KerasTensor,
+    hr: keras.KerasTensor,
+) -> tuple[dict[str, keras.KerasTensor], list[keras.KerasTensor]]:
+    """Computes the losses of a predictor, for all its roles.
+
+    Args:
+        training: Weights of the losses.
+        predictor: `frozen.predictor.FrozenPredictor`, or an object with the same
+            `mean_scores` and `to_people`.
+        roles: Some of `metrics.scores.ROLES`.
+        sr: float32 (K * N, H, W, 3), K estimates in sequence.
+        hr: float32 (N, H, W, 3).
+
+    Returns:
+        values: dict from a name to a float32 scalar: losses with a nonzero weight, and
+            mean scores of estimates and truth on the scale of the data set.
+        weighted: The losses times their weights.
+    """
+    # A separate run: the truth needs no gradient.
+    hr_scores, hr_features = predictor.mean_scores(hr)
+    scores, features = predictor.mean_scores(sr)
+    values, weighted = {}, []
+    for role in roles:
+        for name, letter, measure, ours, theirs in (
+            ("score", "s", score_loss, scores, hr_scores),
+            ("representation", "r", mean_squared_error, features, hr_features),
+        ):
+            weight = getattr(training, f"weight_l{role[0]}{letter}")
+            if weight:
+                loss = measure(ours, repeat(theirs, training))
+                values[f"{role}_{name}"] = loss
+                weighted.append(weight * loss)
+        for whose, some in (("sr", scores), ("hr", hr_scores)):
+            mean = ops.mean(some)
+            values[f"{role}/{whose}"] = predictor.to_people(mean, ROLES[role][1])
+    return values, weighted
+
+
+def repeat(
+    of_truth: keras.KerasTensor, training: FourPassTraining
+) -> keras.KerasTensor:
+    """Repeats values of the truth for each estimate: (N, ...) to (K * N, ...)."""
+    return ops.concatenate([of_truth] * len(training.passes), axis=0)
