@@ -42,8 +42,10 @@ class Scorer:
 class PredictorSettings(Settings):
     """The predictor to open."""
 
-    restore_path: PathName | None = option(None, "Its weights, an .h5 file.")
-    model_name: PathName | None = option(None, "In their place: its frozen .pb file.")
+    restore_path: PathName | None = option(None, "Weights, an .h5 file.")
+    model_name: PathName | None = option(
+        None, "Frozen .pb file, in place of --restore_path."
+    )
 
     @property
     def path(self) -> PathName:
@@ -93,7 +95,7 @@ class FirstScore(Settings):
 
     first_score: int | None = option(
         None,
-        "The lowest of the ten scores: 1 for AVA, 0 for TID2013. Files that were "
-        "written here know it.",
+        "Lowest of the ten scores: 1 for AVA, 0 for TID2013. Files written by these "
+        "scripts hold it.",
         least=0,
     )
