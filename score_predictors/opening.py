@@ -12,6 +12,7 @@ from frozen.predictor import FrozenPredictor
 from score_predictors import PREDICTORS
 
 
+@dataclasses.dataclass(frozen=True)
 class Scorer:
     """A predictor that is ready to score pictures.
 
@@ -25,17 +26,11 @@ class Scorer:
         side: The only height and width of pictures that it takes; None for any.
     """
 
-    def __init__(
-        self,
-        network: Callable[[Any], Sequence[Any]],
-        source: PathName,
-        first_score: int | None = None,
-        dataloader: str | None = None,
-        side: int | None = None,
-    ) -> None:
-        """Sets the attributes."""
-        self.network, self.source, self.side = network, source, side
-        self.first_score, self.dataloader = first_score, dataloader
+    network: Callable[[Any], Sequence[Any]]
+    source: PathName
+    first_score: int | None = None
+    dataloader: str | None = None
+    side: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)

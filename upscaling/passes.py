@@ -1,7 +1,7 @@
 """Averages the results of several passes through a network.
 
-Each function wraps stages in one stage for `upscaling.tiles.upscale_image`. So these
-pictures may have any size, too, and are never in memory as floats at once.
+Each function wraps stages in one stage for `upscaling.tiles.upscale_image`, which runs
+it in tiles: pictures may have any size and are never held in memory as floats.
 """
 
 import dataclasses
