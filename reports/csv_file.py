@@ -22,7 +22,9 @@ def write_csv(path: Path | str, report: dict[str, Any]) -> None:
     with (
         written_whole(path) as aside,
         # Spreadsheets detect the encoding by the byte order mark.
-        open(aside, "w", -1, "utf-8-sig", "backslashreplace", newline="") as text,
+        open(
+            aside, "w", encoding="utf-8-sig", errors="backslashreplace", newline=""
+        ) as text,
     ):
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["kind", "scale", "image", "model", *metrics])

@@ -95,8 +95,9 @@ def _collect(report, exhibits):
     """Collects the data of the page; see `page.js`."""
     paths = to_list(report["data_truth_path"])
     # Published results are of a single data set.
-    one = paths[0] if not paths[1:] else None
-    data_set = one and published.find_data_set(one, report["images"])
+    data_set = None
+    if len(paths) == 1:
+        data_set = published.find_data_set(paths[0], report["images"])
     name = data_set or ", ".join(Path(path).absolute().name for path in paths)
     scales = ", ".join(f"x{scale}" for scale in report["scales"])
     return {

@@ -40,7 +40,7 @@ class Way:
 
 
 def make_ensemble(stages: Sequence[Stage], tiling: Tiling | None = None) -> list[Stage]:
-    """Averages the outputs for the eight turned pictures, each turned back.
+    """Averages the outputs for the eight flips and rotations, each inverted.
 
     Args:
         stages: The stages of a network.
