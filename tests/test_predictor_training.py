@@ -314,7 +314,7 @@ def test_a_name_without_a_stem_is_refused(name):
 
 @pytest.mark.parametrize("ending", ["best", "state", "csv", "arguments.json"])
 def test_a_name_of_what_belongs_to_another_run_is_refused(ending):
-    with pytest.raises(InputError, match=r"none that has \.best, \.state"):
+    with pytest.raises(InputError, match=r"without \.best, \.state"):
         RunFiles("train", f"ava.{ending}.h5")
 
 

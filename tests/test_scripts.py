@@ -476,7 +476,7 @@ def mistakes(road, folder):
         "a report that is no page": (
             validate,
             [f"{truth}{hr}", checkpoint, "--scales=2", "--report=report.json"],
-            "--report=report.json: it is a page for a browser",
+            "--report=report.json: expected a name that ends in .html",
         ),
         "a folder as CSV": (
             validate,
