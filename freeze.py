@@ -1,4 +1,4 @@
-r"""Freezes a trained model to one file, or writes its checkpoint for others.
+r"""Freezes a trained model to one file, or exports its checkpoint.
 
     python freeze.py --model=eusr --scales=4 --restore_path=train/model.ckpt-1000 \
         --output_path=model.pb
@@ -7,11 +7,13 @@ r"""Freezes a trained model to one file, or writes its checkpoint for others.
     python freeze.py --restore_path=train --format=weights \
         --output_path=pretrained/eusr/model.ckpt-1000
 
-What is written is read back and compared with the model before it is called done.
+The script reads the file back and compares it with the model before it reports success.
 """
 
 import dataclasses
 import functools
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from console import app, quiet
@@ -28,6 +30,7 @@ with quiet.imports():
     from frozen import formats, upscaler
     from frozen.upscaler_graph import make_network
     from models import exporting, opening
+    from models.base import Model
     from training import devices
     from upscaling.tiles import upscale_image
 
@@ -35,34 +38,34 @@ MODEL = Choice(
     "model",
     MODELS,
     None,
-    "The model; the checkpoint knows it.",
+    "The model; if not given, the checkpoint's.",
     not_offered=BASELINES,
 )
 
-# Of the largest value, or of 255. Our file runs the same kernels, though a graph of
-# constants may be folded differently; others sum in another order.
+# Shares of the largest value, or of 255. Our file runs the same kernels, though a graph
+# of constants may be folded differently; other programs sum in another order.
 TOLERANCE, TOLERANCE_OF_OTHERS = 1e-2 / 255, 1e-1 / 255
-# Odd and even, and not square.
+# Odd and even sides, not square.
 SIZES = ((24, 32), (33, 19))
 
 
 @dataclasses.dataclass(frozen=True)
 class FreezeSettings(Settings):
-    """What of a model is frozen."""
+    """The scales to freeze."""
 
     scales: tuple[int, ...] | None = option(
         None,
-        "Scales to keep; if not given all that the model is trained at. One makes a "
-        "file without sr_input_scale.",
+        "Scales to keep; default: all that the model was trained at. A file of one "
+        "scale has no sr_input_scale.",
     )
     restore_global_step: int = option(
-        0, "Does nothing; kept for old commands.", least=-(2**63)
+        0, "Has no effect; kept for old commands.", least=-(2**63)
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class ExportSettings(formats.ExportSettings):
-    """What a model is written as, and where to."""
+    """The format and the path of the written file."""
 
     registry = formats.FORMATS | exporting.FORMATS
 
@@ -70,46 +73,60 @@ class ExportSettings(formats.ExportSettings):
         "format",
         "pb",
         help="pb for the scripts here and TensorFlow 1.15; saved_model, onnx and "
-        "tflite for other programs (see requirements-export.txt); a checkpoint: "
-        "weights without what only a training needs, tf1 for the TensorFlow 1 code.",
+        "tflite for other programs (see requirements-export.txt). Checkpoints: weights "
+        "for use without the state of the training, tf1 for the TensorFlow 1 code.",
         choices=tuple(registry),
     )
     output_path: PathName = formats.ExportSettings.with_default(
         "output_path",
         "model.pb",
-        help="The file to write, with --format=saved_model the folder, or with weights "
-        "and tf1 what the files' names begin with, for example "
-        "pretrained/eusr/model.ckpt-1000; another ending in other formats.",
+        help="File to write; folder with --format=saved_model; prefix of the files' "
+        "names with weights and tf1, for example pretrained/eusr/model.ckpt-1000. The "
+        "default has the ending of the format.",
     )
 
 
 SETTINGS: tuple[Any, ...] = (FreezeSettings, opening.CheckpointSettings, ExportSettings)
 
 
-def main():
-    """Writes, reads back, compares."""
+def main() -> None:
+    """Freezes or exports the model that the flags describe."""
     settings, checkpoint, export = (each.from_flags() for each in SETTINGS)
     devices.choose("-1")
     file_format, target = export.find()
     is_checkpoint = issubclass(file_format, exporting.CheckpointFormat)
     if is_checkpoint and settings.scales is not None:
         raise InputError(
-            f"--format={export.format} holds the whole network; leave out --scales."
+            f"--format={export.format} keeps the whole network; leave out --scales."
         )
     checkpoint = checkpoint.find(MODEL.name)
     model, _ = checkpoint.open(MODEL.name)
     if is_checkpoint:
         what = file_format.export(model, checkpoint, target)
-        return say(f"Wrote {target} ({what}); read back, it is the same.")
+        say(f"Wrote {target} ({what}); it was read back and is identical.")
+        return
     scales = choose_scales(model, settings, checkpoint, export.format, file_format)
-    return freeze(model, scales, file_format, target, checkpoint.restore_path)
+    freeze(model, scales, file_format, target, checkpoint.restore_path)
 
 
-def choose_scales(model, settings, checkpoint, name, file_format):
-    """The scales to keep; see `opening.choose_scales`.
+def choose_scales(
+    model: Model,
+    settings: FreezeSettings,
+    checkpoint: opening.CheckpointSettings,
+    name: str,
+    file_format: type[formats.Format],
+) -> tuple[int, ...]:
+    """Chooses the scales to keep; see `opening.choose_scales`.
+
+    Args:
+        model: The model.
+        settings: The scales that the flags name.
+        checkpoint: The checkpoint, for messages.
+        name: Name of the format, for messages.
+        file_format: The format.
 
     Raises:
-        InputError: A file of the format cannot hold all of them.
+        InputError: The model has no such scale, or the format holds only one scale.
     """
     defaults = model.trained_scales or model.scales
     path = checkpoint.restore_path
@@ -122,15 +139,21 @@ def choose_scales(model, settings, checkpoint, name, file_format):
     return scales
 
 
-def freeze(model, scales, file_format, target, path):
-    """Writes a frozen network, reads it back and compares.
+def freeze(
+    model: Model,
+    scales: tuple[int, ...],
+    file_format: type[formats.Format],
+    target: Path,
+    path: str | None,
+) -> None:
+    """Writes a frozen network, reads it back and compares it with the model.
 
     Args:
         model: The model.
-        scales: To keep.
-        file_format: A `frozen.formats.Format`.
-        target: The file or folder to be.
-        path: Of the checkpoint, for messages.
+        scales: Scales to keep.
+        file_format: The format.
+        target: The file or folder to write.
+        path: Path of the checkpoint, for messages.
     """
     network = make_network(model, scales)
     with written_whole(target) as aside:
@@ -148,34 +171,43 @@ def freeze(model, scales, file_format, target, path):
         )
     names = ", ".join(f"x{scale}" for scale in scales)
     agreement = f"within {difference:.1g} grey levels" if difference else "exactly"
-    say(f"Wrote {target} ({names}); it gives the model's output {agreement}.")
+    say(f"Wrote {target} ({names}); it reproduces the model's output {agreement}.")
 
 
-def open_file(file_format, network, path, scale):
-    """A function that upscales one picture with what was written."""
+def open_file(
+    file_format: type[formats.Format], network: formats.Network, path: Path, scale: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Opens the written file as a function that upscales one picture."""
     if file_format is formats.FrozenFile:
-        # In two parts, as `test.py` does.
+        # Part by part, as in `test.py`.
         stages = upscaler.Upscaler(path).stages(scale)
         return functools.partial(upscale_image, stages)
     run = file_format.load(network, path)
     return lambda lr: run(lr[None])[0][0]
 
 
-def compare(model, upscale, scale, tolerance, path):
-    """Compares a file with the model on made-up pictures.
+def compare(
+    model: Model,
+    upscale: Callable[[np.ndarray], np.ndarray],
+    scale: int,
+    tolerance: float,
+    path: str | None,
+) -> float:
+    """Compares the written file with the model, on noise.
 
     Args:
         model: The model.
-        upscale: From float32 (H, W, 3) to (H * scale, W * scale, 3).
+        upscale: The function of the file, from float32 (H, W, 3) to
+            (H * scale, W * scale, 3).
         scale: Upscaling factor.
-        tolerance: Of the largest value, or of 255 where none is larger.
-        path: Of the checkpoint, for the message.
+        tolerance: Largest difference, as a share of the largest value or of 255.
+        path: Path of the checkpoint, for the message.
 
     Returns:
-        float: The largest difference, in grey levels.
+        The largest difference, in grey levels.
 
     Raises:
-        InputError: What the model makes is not finite.
+        InputError: The output of the model is not finite.
         RuntimeError: They differ by more than the tolerance.
     """
     largest = 0.0
@@ -184,8 +216,8 @@ def compare(model, upscale, scale, tolerance, path):
         expected = upscale_image(model.stages(scale), lr)
         if not np.isfinite(expected).all():
             raise InputError(
-                f"--restore_path={path}: with these weights the pictures "
-                "are not finite; the training went astray. Use others."
+                f"--restore_path={path}: the output of these weights is not finite; "
+                "the training diverged. Use other weights."
             )
         difference = float(np.abs(upscale(lr) - expected).max())
         if not difference <= tolerance * max(255.0, np.abs(expected).max()):

@@ -5,8 +5,9 @@ r"""Upscales pictures.
     python test.py --model_name=model.pb --input_path=LR --output_path=SR --scale=4
     python test.py --restore_path=train --output_path=large --scale=2.5 holiday/*.jpg
 
-Takes pictures and folders of pictures, of any type and size, and writes the same type;
-with the weights in pretrained/ (EUSR's, or of --model), a frozen file or a checkpoint.
+Takes pictures and folders of pictures of any type and size, and writes the same type.
+The weights are those in pretrained/ (EUSR's, or --model's), a frozen file's or a
+checkpoint's.
 """
 
 import dataclasses
@@ -35,9 +36,9 @@ MODEL = Choice(
     "model",
     MODELS,
     None,
-    "The model, where it is not a .pb file; a checkpoint knows its own.",
+    "The model, unless it is a .pb file; if not given, the checkpoint's.",
 )
-# Default of freeze.py's output and of the TF1 code's input.
+# Default output of freeze.py, and default model of the TF1 code.
 FROZEN = "model.pb"
 
 
@@ -47,13 +48,13 @@ class TestSettings(Settings):
 
     model_name: PathName | None = option(
         None,
-        "The .pb file that freeze.py wrote. If neither it nor a checkpoint is given, "
-        "the weights that ship: EUSR's, or those of --model.",
+        "A .pb file written by freeze.py. Without it and without a checkpoint, the "
+        "model is EUSR, or --model, with its weights in pretrained/.",
     )
     input_path: tuple[PathName, ...] = option(
         ("LR",),
-        "A picture, or a folder that is looked through to the bottom; may be given "
-        "again. What is no flag is taken for such a path, too.",
+        "A picture, or a folder that is searched at all depths; may be given several "
+        "times. Positional arguments are input paths, too.",
     )
     use_gpu: bool = option(False, "Whether to run on the GPU.")
 
@@ -107,17 +108,17 @@ def _check_flags(
     if settings.model_name is not None:
         if is_named:
             raise InputError(
-                "--model_name is a .pb file; give it, or --restore_path and --model, "
-                "not both."
+                "--model_name (a .pb file) cannot be used with --restore_path or "
+                "--model; leave one out."
             )
         for name in ("precision", "restore_target", "use_ema"):
             if is_given(name):
                 raise InputError(
-                    f"--{name} is for a checkpoint, with --restore_path; a .pb file "
+                    f"--{name} is for checkpoints (--restore_path); a .pb file "
                     "computes as it was frozen. Leave it out."
                 )
     elif not is_named and Path(FROZEN).exists():
-        say(f"{FROZEN} is here but was not named: --model_name={FROZEN} would take it.")
+        say(f"{FROZEN} exists but is not used; --model_name={FROZEN} uses it.")
 
 
 if __name__ == "__main__":

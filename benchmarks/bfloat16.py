@@ -1,17 +1,18 @@
-"""What bfloat16 costs in quality: trains in both precisions, measures, compares.
+"""Measures the loss of quality by bfloat16.
 
-With each seed one small EUSR is trained in float32 and one in bfloat16, on the same
-batches from the same weights. The first is also measured with its network run in
-bfloat16. All of it is done by train.py and validate.py, as a user would.
+For each seed, a small EUSR is trained in float32 and another in bfloat16, on the same
+batches from the same initial weights. The first is also measured in bfloat16. The
+benchmark calls train.py and validate.py, as a user would.
 """
 
 import json
 import shlex
 import statistics
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.harness import run_script
+from benchmarks.harness import BenchmarkSettings, run_script
 from benchmarks.rows import Row
 
 # Flags of the network and of its training.
@@ -21,7 +22,8 @@ SMALL = (
     *("--eusr_learning_rate=1e-3", "--eusr_learning_rate_schedule=cosine"),
 )
 
-# What is compared with the first: the precision of the training and of the measuring.
+# Precisions of the training and of the measurement; the others are compared with the
+# first.
 WAYS = {
     "float32": ("float32", "float32"),
     "run in bfloat16": ("float32", "bfloat16"),
@@ -29,11 +31,11 @@ WAYS = {
 }
 
 
-def measure(settings):
-    """psnr_y of each way at each scale, with each seed and the mean over the seeds."""
-    found = []
+def measure(settings: BenchmarkSettings) -> Iterator[Row]:
+    """Measures psnr_y at each scale, for each seed and on average."""
+    found: list[dict[str, dict[str, float]]] = []
     with tempfile.TemporaryDirectory() as folder:
-        paths = settings.truth_path, settings.validate_truth_path
+        paths: list[str] = [settings.truth_path, settings.validate_truth_path]
         if None in paths:
             run_script("misc/sample_images.py", output_path=folder)
             paths = [f"{folder}/{part}/HR" for part in ("train", "validate")]
@@ -51,7 +53,13 @@ def measure(settings):
     yield from to_rows("mean", found)
 
 
-def train(settings, folder, truth_path, seed, precision):
+def train(
+    settings: BenchmarkSettings,
+    folder: str,
+    truth_path: str,
+    seed: int,
+    precision: str,
+) -> str:
     """Trains in one precision; returns the folder of the run."""
     run_folder = f"{folder}/{precision}-{seed}"
     run_script(
@@ -69,8 +77,10 @@ def train(settings, folder, truth_path, seed, precision):
     return run_folder
 
 
-def validate(settings, run_folder, truth_path, precision):
-    """Measures a run; returns, from a scale as text, the mean psnr_y in dB."""
+def validate(
+    settings: BenchmarkSettings, run_folder: str, truth_path: str, precision: str
+) -> dict[str, float]:
+    """Measures a run; returns the mean psnr_y in dB for each scale, a text."""
     report_path = Path(f"{run_folder}-{precision}.json")
     run_script(
         "validate.py",
@@ -82,11 +92,13 @@ def validate(settings, run_folder, truth_path, precision):
         report_path=report_path,
     )
     scales = json.loads(report_path.read_text())["scales"]
-    return {scale: one["average"]["psnr_y"] for scale, one in scales.items()}
+    return {scale: found["average"]["psnr_y"] for scale, found in scales.items()}
 
 
-def to_rows(what, found):
-    """The means of what some seeds came to, and what is lost beside float32, in dB."""
+def to_rows(
+    what: str, found: Sequence[Mapping[str, Mapping[str, float]]]
+) -> Iterator[Row]:
+    """Averages the results of some seeds, and computes the loss by bfloat16 in dB."""
     for scale in found[0]["float32"]:
         means = {
             way: statistics.fmean(results[way][scale] for results in found)

@@ -1,9 +1,12 @@
 """Counts the floating-point operations of a TensorFlow function."""
 
 import math
+from typing import Any
 
-# From an operation to two tensors that have the shapes of a convolution's kernel and of
-# its result: a gradient takes as many operations as the convolution itself.
+import tensorflow as tf
+
+# From an operation to two tensors with the shapes of a convolution's kernel and of its
+# result. A gradient takes as many operations as the convolution itself.
 COUNTED = {
     "Conv2D": lambda inputs, output: (inputs[1], output),
     "Conv2DBackpropInput": lambda inputs, output: (inputs[1], inputs[2]),
@@ -15,16 +18,15 @@ COUNTED |= {
 }
 
 
-def count_flops(function, *arguments):
+def count_flops(function: Any, *arguments: tf.Tensor) -> int:
     """Counts multiplications and additions of convolutions and matrix products.
+
+    Operations that no result depends on are not counted, and neither are functions that
+    the function calls, such as frozen graphs.
 
     Args:
         function: A `tf.function`.
-        arguments: Tensors that it is called with, whose shapes are known.
-
-    Returns:
-        int: Of all that its results depend on, but for functions that it calls, such
-        as frozen graphs.
+        *arguments: Its arguments, tensors of known shapes.
     """
     graph = function.get_concrete_function(*arguments).graph
     ends = [tensor.op for tensor in graph.outputs] + graph.control_outputs
@@ -32,7 +34,7 @@ def count_flops(function, *arguments):
 
 
 def _find_needed(operations):
-    """Operations and all that they depend on; TensorFlow drops the others."""
+    """Finds all operations that some depend on; TensorFlow drops the others."""
     needed, coming = set(), list(operations)
     while coming:
         operation = coming.pop()

@@ -1,4 +1,4 @@
-"""What benchmarks share: their settings, times, and scripts started as processes."""
+"""Shared parts of the benchmarks: settings, timing, and running of scripts."""
 
 import dataclasses
 import os
@@ -6,7 +6,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,11 +23,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclasses.dataclass(frozen=True)
 class BenchmarkSettings(Settings):
-    """What is measured, and where."""
+    """What to measure, on which device."""
 
     scales: tuple[int, ...] = option(Architecture.model_scales, "Scales to measure.")
     batch_size: int = option(16, "Patches in a training step.")
-    repeats: int = option(4, "How often each thing is timed; the best counts.")
+    repeats: int = option(4, "Number of timings of each function; the best counts.")
     features: int = option(
         Architecture.conv_features, "Channels of the network's inner convolutions."
     )
@@ -34,54 +36,55 @@ class BenchmarkSettings(Settings):
         "Local residual blocks in the part that all scales share.",
     )
     cuda_device: str = option(
-        "0", "GPU to measure; -1 for the CPU, as without any GPU."
+        "0", "GPU to measure; -1 for the CPU, which is used without a GPU."
     )
     megapixels: float = option(24.0, "large_picture: millions of pixels.", least=0.0)
     memory_limit: float = option(4.0, "large_picture: see test.py.", least=1.0)
     truth_path: PathName | None = option(
-        None, "precision: HR images to train on; without any the demo's photographs."
+        None, "precision: HR images to train on; if not given, the demo's photographs."
     )
     validate_truth_path: PathName | None = option(
         None, "precision: HR images to measure on."
     )
-    seeds: int = option(3, "precision: how often to train in each precision.")
+    seeds: int = option(3, "precision: number of trainings in each precision.")
     steps: int = option(2000, "precision: steps of each training.")
     train_flags: str = option("", "precision: more flags of train.py.")
     validate_flags: str = option("", "precision: more flags of validate.py.")
 
     @property
-    def on_gpu(self):
-        """Whether a GPU is measured, where there is one."""
+    def on_gpu(self) -> bool:
+        """Whether a GPU is measured, if there is one."""
         return self.cuda_device != "-1"
 
-    def check(self):
-        """See `Settings.check`: one path is of no use without the other."""
+    def check(self) -> None:
+        """See `Settings.check`: the paths of both parts are needed."""
         if (self.truth_path is None) != (self.validate_truth_path is None):
             raise InputError("give both --truth_path and --validate_truth_path.")
 
 
-def time_once(function):
-    """Seconds of one call."""
+def time_once(function: Callable[[], Any]) -> float:
+    """Returns the seconds of one call."""
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
 
 
-def time_best(function, repeats):
-    """Seconds of the fastest of several calls, the least disturbed one."""
+def time_best(function: Callable[[], Any], repeats: int) -> float:
+    """Returns the seconds of the fastest of several calls."""
     return min(time_once(function) for _ in range(repeats))
 
 
-def time_in_turn(runs, repeats):
-    """Times functions in turn, so that a busy moment of the machine meets each.
+def time_in_turn(
+    runs: Mapping[str, Callable[[], Any]], repeats: int
+) -> dict[str, float]:
+    """Times functions in turn, so that a busy moment of the machine affects them all.
 
     Args:
-        runs: dict, from names to functions that were called before: a first call
-            prepares for the size.
-        repeats: How often.
+        runs: From names to functions that were called before; a first call is slower.
+        repeats: Number of calls of each function.
 
     Returns:
-        dict: From the same names to the seconds of the fastest call.
+        From the same names to the seconds of the fastest call.
     """
     rounds = [
         {name: time_once(run) for name, run in runs.items()} for _ in range(repeats)
@@ -89,8 +92,8 @@ def time_in_turn(runs, repeats):
     return {name: min(each[name] for each in rounds) for name in runs}
 
 
-def draw(height, width, seed=0, noise=4):
-    """A smooth picture with some noise, uint8 (H, W, 3)."""
+def draw(height: int, width: int, seed: int = 0, noise: float = 4) -> np.ndarray:
+    """Draws a smooth picture with some noise, uint8 (H, W, 3)."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (height // 16, width // 16, 3), np.uint8)
     smooth = imresize(coarse, size=(height, width)).astype(np.float32)
@@ -99,33 +102,30 @@ def draw(height, width, seed=0, noise=4):
 
 @dataclasses.dataclass(frozen=True)
 class Finished:
-    """A script that has ended.
+    """The result of a script.
 
     Attributes:
-        seconds: From its start to its end.
-        peak: Bytes of memory that it had at most; never less than its parent has.
-        lines: list of (seconds, text): what it printed, and when.
+        seconds: Duration of the script.
+        peak: Peak memory in bytes; at least the memory of the parent process.
+        lines: (seconds since the start, text) of each printed line.
     """
 
     seconds: float
     peak: int
-    lines: list
+    lines: list[tuple[float, str]]
 
 
-def run_script(script, *arguments, status=0, **flags):
-    """Runs a script of this repository in a process of its own.
+def run_script(script: str, *arguments: str, status: int = 0, **flags: Any) -> Finished:
+    """Runs a script of this repository in a separate process.
 
     Args:
-        script: Its path from the repository's root.
-        arguments: What is given to it as it stands.
-        status: The exit status that it should have.
-        flags: Its other flags, without those that are None.
-
-    Returns:
-        Finished.
+        script: Path of the script from the repository's root.
+        *arguments: Arguments of the command line.
+        status: Expected exit status.
+        **flags: Further flags; None leaves a flag out.
 
     Raises:
-        InputError: It ended with another status; with what it said.
+        InputError: The script ended with another status; holds its error output.
     """
     given = [f"--{name}={value}" for name, value in flags.items() if value is not None]
     command = [sys.executable, str(ROOT / script), *arguments, *given]

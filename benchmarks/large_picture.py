@@ -1,4 +1,4 @@
-"""Says where the script that had this name has gone."""
+"""Names the replacement of a script that was removed."""
 
 import sys
 

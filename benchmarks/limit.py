@@ -1,17 +1,19 @@
-"""What this machine can do at most, by which all else is judged.
+"""Measures the limit of this machine, with which all speeds are compared.
 
-The limit is what a large 3x3 convolution of 64 by 64 channels reaches, forward and
-backward; for what runs forward only, as upscaling does, forward only. Machines are not
-equally fast from one minute to the next, so it is measured again beside everything.
+The limit is the speed of a large 3x3 convolution of 64 by 64 channels, forward and
+backward, or forward only for functions that run forward only, such as upscaling. The
+speed of a machine varies, so the limit is measured again beside every function.
 """
 
 import dataclasses
 import functools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import tensorflow as tf
 
 from benchmarks.flops import count_flops
-from benchmarks.harness import time_once
+from benchmarks.harness import BenchmarkSettings, time_once
 from benchmarks.rows import Row
 
 PASSES = {"forward and backward": False, "forward only": True}
@@ -19,19 +21,19 @@ PRECISIONS = {"float32": tf.float32, "bfloat16": tf.bfloat16}
 FEATURES = 64
 SIDE = 96
 
-# Enough to fill the device: a GPU does the smaller one in a millisecond.
+# Enough to fill the device: a GPU needs a millisecond for the smaller batch.
 CPU_BATCH, GPU_BATCH = 16, 256
 
 
 class Limit:
-    """A convolution to be timed; traced once, whoever measures.
+    """A convolution to time.
 
     Attributes:
         flops: Floating-point operations of one run.
     """
 
-    def __init__(self, precision, is_forward_only):
-        """Warms up."""
+    def __init__(self, precision: str, is_forward_only: bool) -> None:
+        """Traces the convolution and runs it once."""
         batch = GPU_BATCH if tf.config.get_visible_devices("GPU") else CPU_BATCH
         self.shape, self.dtype = (batch, SIDE, SIDE, FEATURES), PRECISIONS[precision]
         run = run_forward if is_forward_only else run_forward_and_backward
@@ -39,8 +41,8 @@ class Limit:
         self.flops = count_flops(self.run, *self._draw())
         self.measure()
 
-    def measure(self):
-        """FLOP/s of one run."""
+    def measure(self) -> float:
+        """Returns the FLOP/s of one run."""
         drawn = self._draw()
         seconds = time_once(lambda: [value.numpy() for value in self.run(*drawn)])
         return self.flops / seconds
@@ -51,17 +53,19 @@ class Limit:
             for shape in (self.shape, (3, 3, FEATURES, FEATURES), self.shape)
         ]
         for value in _use(*drawn):
-            value.numpy()  # Waits, as a GPU draws while Python goes on.
+            value.numpy()  # Waits for the GPU.
         return drawn
 
 
-def run_forward(x, kernel, gradient):
-    """The convolution alone; a value of its result. The gradient is not used."""
+def run_forward(x: tf.Tensor, kernel: tf.Tensor, gradient: tf.Tensor) -> list[Any]:
+    """Runs the convolution; returns a value of its result. Ignores the gradient."""
     return _use(tf.nn.conv2d(x, kernel, 1, "SAME"))
 
 
-def run_forward_and_backward(x, kernel, gradient):
-    """The convolution and both its gradients; a value of each."""
+def run_forward_and_backward(
+    x: tf.Tensor, kernel: tf.Tensor, gradient: tf.Tensor
+) -> list[Any]:
+    """Runs the convolution and both gradients; returns a value of each."""
     with tf.GradientTape() as tape:
         tape.watch([x, kernel])
         y = tf.nn.conv2d(x, kernel, 1, "SAME")
@@ -69,33 +73,40 @@ def run_forward_and_backward(x, kernel, gradient):
 
 
 def _use(*results):
-    """One value of each result: TensorFlow would drop what nobody uses."""
+    """Returns a value of each result, because TensorFlow drops unused results."""
     return [result[0, 0, 0, 0] for result in results]
 
 
 @functools.cache
-def get(precision, is_forward_only=False):
-    """The limit of a precision, a `Limit`; the same one for all who ask."""
+def get(precision: str, is_forward_only: bool = False) -> Limit:
+    """Returns the limit of a precision; traces it only once."""
     return Limit(precision, is_forward_only)
 
 
-def measure_beside(row, runs, flops, repeats, is_forward_only=False):
-    """Times functions in turn, each time between two measurements of the limit.
+def measure_beside(
+    row: Row,
+    runs: Mapping[str, Callable[[], Any]],
+    flops: int,
+    repeats: int,
+    is_forward_only: bool = False,
+) -> Iterator[Row]:
+    """Times functions in turn, each between two measurements of the limit.
 
     Args:
-        row: `Row` with what all have in common.
-        runs: dict, from a precision, or from a name of what runs in float32, to a
-            function. The first one is what the others are compared with.
-        flops: How many floating-point operations each of them takes.
-        repeats: How often; the best of each counts.
-        is_forward_only: Which limit applies.
+        row: The row's values that all functions have in common.
+        runs: From a precision, or a name of a program that runs in float32, to a
+            function. The others are compared with the first.
+        flops: Floating-point operations of each function.
+        repeats: Number of timings; the best of each function counts.
+        is_forward_only: Whether the forward limit applies.
 
     Yields:
-        Row: Of each function.
+        The row of each function.
     """
     for run in runs.values():
-        run()  # The first call prepares for the size: it is not timed.
-    times, limits = {name: [] for name in runs}, {name: [] for name in runs}
+        run()  # The first call is slower and is not timed.
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    limits: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats):
         for name, run in runs.items():
             precision = name if name in PRECISIONS else "float32"
@@ -119,10 +130,10 @@ def measure_beside(row, runs, flops, repeats, is_forward_only=False):
         )
 
 
-def measure(settings):
-    """The limit alone, of each precision, forward and backward and forward only."""
+def measure(settings: BenchmarkSettings) -> Iterator[Row]:
+    """Measures the limits of each precision."""
     for passes, is_forward_only in PASSES.items():
-        in_float32 = None
+        in_float32 = 0.0
         for precision in PRECISIONS:
             limit = get(precision, is_forward_only)
             best = max(limit.measure() for _ in range(2 * settings.repeats))

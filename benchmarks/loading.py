@@ -1,17 +1,21 @@
-"""What surrounds training steps: a script's start, and how batches are prepared."""
+"""Measures the start of a script and the preparation of batches."""
 
+import functools
 import shutil
 import statistics
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import draw, run_script, time_best, time_once
+from benchmarks.harness import BenchmarkSettings, draw, run_script, time_best, time_once
 from benchmarks.network import PATCH
 from benchmarks.rows import Row
 from console.prefetch import Prefetch
+from console.settings import PathName
 from dataloaders.paired import PairedLoader
 from dataloaders.paired_settings import PairedSettings
 from imaging.files import load_image, save_image
@@ -22,11 +26,11 @@ SIZE = (1356, 2040)
 PICTURES = 8
 BATCHES = 50
 
-# Seconds that a data-centre GPU takes for a step, and how many of them are tried.
+# Seconds per step of a data-centre GPU, and the number of simulated steps.
 CONSUMER = 0.020
 CONSUMED = 200
 
-# Flags of a run that is so small that it is the start that takes the time.
+# Flags of a run so small that its start takes most of the time.
 SMALL = (
     *("--batch_size=1", "--input_patch_size=8", "--scales=2", "--log_freq=1"),
     *("--max_steps=1", "--eusr_model_scales=2", "--eusr_conv_features=4"),
@@ -34,9 +38,9 @@ SMALL = (
 )
 
 
-def measure_start(settings):
-    """train.py from its start to its help, and to the end of its first step."""
-    # absl ends with 1 after a help.
+def measure_start(settings: BenchmarkSettings) -> Iterator[Row]:
+    """Times train.py from its start to its help, and to the end of its first step."""
+    # absl exits with status 1 after the help.
     helped = [
         run_script("train.py", "--helpshort", status=1).seconds
         for _ in range(settings.repeats)
@@ -46,8 +50,8 @@ def measure_start(settings):
     yield Row("train.py, start to first step", seconds=min(trained))
 
 
-def time_first_step(cuda_device):
-    """Seconds until a small run says that its first step is done."""
+def time_first_step(cuda_device: str) -> float:
+    """Returns the seconds until a small run reports its first step."""
     with tempfile.TemporaryDirectory() as folder:
         save_image(f"{folder}/HR/0.png", np.zeros((64, 64, 3), np.uint8))
         done = run_script(
@@ -61,8 +65,8 @@ def time_first_step(cuda_device):
     return next(seconds for seconds, line in done.lines if line.startswith("step 1/"))
 
 
-def measure(settings):
-    """The cache, batches, waiting for them, and imresize beside decoding."""
+def measure(settings: BenchmarkSettings) -> Iterator[Row]:
+    """Times the cache, batches, waiting for batches, and imresize beside decoding."""
     picture = draw(*SIZE, noise=8)
     with tempfile.TemporaryDirectory() as folder:
         first = Path(folder) / "HR" / "0.png"
@@ -71,18 +75,18 @@ def measure(settings):
             shutil.copyfile(first, first.with_stem(str(index)))
         loader = PairedLoader(
             PairedSettings(
-                truth_path=str(first.parent),
+                truth_path=(PathName(str(first.parent)),),
                 input_path=None,
                 scales=settings.scales,
                 lr_patch_size=PATCH,
                 batch_size=settings.batch_size,
-                cache_path=f"{folder}/cache",
+                cache_path=PathName(f"{folder}/cache"),
             )
         )
         yield Row(f"cache of {PICTURES} pictures", seconds=time_once(loader.prepare))
         for scale in settings.scales:
             seconds = statistics.median(
-                time_once(lambda step=step, scale=scale: loader.batch(step, scale))
+                time_once(functools.partial(loader.batch, step, scale))
                 for step in range(BATCHES)
             )
             yield Row(f"batch of {settings.batch_size}", scale=scale, seconds=seconds)
@@ -100,19 +104,26 @@ def measure(settings):
             yield Row(what, seconds=time_best(function, settings.repeats))
 
 
-def consume(make, count, take, finish=lambda: None, untimed=0, **options):
-    """Prepares batches in the background while others are taken, as training does.
+def consume(
+    make: Callable[[int], Any],
+    count: int,
+    take: Callable[[Any], Any],
+    finish: Callable[[], Any] = lambda: None,
+    untimed: int = 0,
+    **options: Any,
+) -> tuple[float, float]:
+    """Consumes batches that are prepared in the background, as in training.
 
     Args:
         make: From a step to its batch.
-        count: How many batches.
-        take: Takes a batch.
-        finish: Waits for all that `take` began.
-        untimed: How many of the first batches are not timed.
-        options: Of `Prefetch`.
+        count: Number of batches.
+        take: Consumes a batch.
+        finish: Waits for the work that `take` started.
+        untimed: Number of first batches that are not timed.
+        **options: Options of `Prefetch`.
 
     Returns:
-        (float, float): Seconds, and how many of them were spent waiting for batches.
+        The seconds in total, and the seconds of waiting for batches.
     """
     with Prefetch(make, range(count), **options) as batches:
         for _ in range(untimed):

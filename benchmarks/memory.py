@@ -1,17 +1,18 @@
-"""How much memory training, upscaling and test.py take at most.
+"""Measures the peak memory of training, upscaling and test.py.
 
-Each is measured in a process of its own: TensorFlow keeps memory for later use, so
-that in one process the second would count what the first one took.
+Each measurement has its own process, because TensorFlow keeps memory for later use.
 """
 
 import concurrent.futures
 import multiprocessing
 import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import tensorflow as tf
 
 from benchmarks import pictures
-from benchmarks.harness import draw
+from benchmarks.harness import BenchmarkSettings, draw
 from benchmarks.limit import PRECISIONS
 from benchmarks.network import PICTURE, make_model, make_step, make_upscaling
 from benchmarks.rows import Row
@@ -22,12 +23,12 @@ from imaging.saving import save_picture
 from models.generator_settings import Training
 from training import devices
 
-# Height to width of a large picture, as cameras have it.
+# Ratio of height to width of a large picture, as of cameras.
 ASPECT = 2 / 3
 
 
-def measure(settings):
-    """Training and upscaling at each scale and precision."""
+def measure(settings: BenchmarkSettings) -> Iterator[Row]:
+    """Measures training and upscaling at each scale and precision."""
     for what, take in (
         (f"memory of training, batch {settings.batch_size}", take_step),
         (f"memory of upscaling {PICTURE}x{PICTURE}", upscale),
@@ -38,17 +39,17 @@ def measure(settings):
                 yield Row(what, precision, scale, peak_memory_gb=peak)
 
 
-def measure_large_picture(settings):
-    """test.py on a picture larger than the memory that it may take."""
+def measure_large_picture(settings: BenchmarkSettings) -> Iterator[Row]:
+    """Measures test.py on a picture larger than its memory limit."""
     for scale in settings.scales:
         yield run_apart(upscale_large, settings, scale)
 
 
-def run_apart(function, *arguments):
-    """Calls a function of this module in a process of its own; returns its result.
+def run_apart(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Calls a function of this module in a separate process; returns its result.
 
     Raises:
-        InputError: What the function raises, or the process was killed.
+        InputError: The function raises it, or the process was killed.
     """
     spawn = multiprocessing.get_context("spawn")
     try:
@@ -56,12 +57,12 @@ def run_apart(function, *arguments):
             return pool.submit(function, *arguments).result()
     except concurrent.futures.process.BrokenProcessPool:
         raise InputError(
-            "the process that was measured was killed, as for want of memory."
+            "the measured process was killed, perhaps because memory ran out."
         ) from None
 
 
-def take_step(settings, precision, scale):
-    """10^9 bytes of a training step; None where nothing says it."""
+def take_step(settings: BenchmarkSettings, precision: str, scale: int) -> float | None:
+    """Returns the peak memory of a training step; see `read_peak`."""
     devices.choose(settings.cuda_device)
     model = make_model(settings, precision, Training())
     step, batch = make_step(model, settings.batch_size, scale)
@@ -69,15 +70,15 @@ def take_step(settings, precision, scale):
     return read_peak()
 
 
-def upscale(settings, precision, scale):
-    """10^9 bytes of upscaling a picture; None where nothing says it."""
+def upscale(settings: BenchmarkSettings, precision: str, scale: int) -> float | None:
+    """Returns the peak memory of upscaling a picture; see `read_peak`."""
     devices.choose(settings.cuda_device)
     make_upscaling(make_model(settings, precision), scale)()
     return read_peak()
 
 
-def read_peak():
-    """10^9 bytes: of a GPU what TensorFlow took, else what the process did."""
+def read_peak() -> float | None:
+    """Returns the peak memory of the GPU or the process in GB; None if unknown."""
     if tf.config.get_visible_devices("GPU"):
         peak = tf.config.experimental.get_memory_info("GPU:0")["peak"]
     else:
@@ -85,8 +86,8 @@ def read_peak():
     return None if peak is None else peak / 1e9
 
 
-def upscale_large(settings, scale):
-    """Runs test.py on a JPEG, with a network for which weights do not matter."""
+def upscale_large(settings: BenchmarkSettings, scale: int) -> Row:
+    """Runs test.py on a JPEG, with a network of random weights."""
     height = int((settings.megapixels * 1e6 * ASPECT) ** 0.5)
     width = int(height / ASPECT)
     with tempfile.TemporaryDirectory() as folder:

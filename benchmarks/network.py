@@ -1,13 +1,17 @@
-"""How fast the network is trained and upscales, beside the machine's limit."""
+"""Measures the speed of training and upscaling, beside the machine's limit."""
 
 import dataclasses
 import functools
 import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from benchmarks.flops import count_flops
+from benchmarks.harness import BenchmarkSettings
 from benchmarks.limit import PRECISIONS, measure_beside
 from benchmarks.rows import Row
 from console.app import check_scales
@@ -19,25 +23,31 @@ from frozen.upscaler_graph import make_network
 from models.eusr import EUSR
 from models.generator_settings import Architecture, Training
 from training.options import StepOptions
+from upscaling.tiles import Stage
 
-# Sides in LR pixels: the patches of the default run, and a picture.
+# Sides in LR pixels of the default training's patches, and of a picture.
 PATCH, PICTURE = 48, 192
 
 
-def make_model(settings, precision="float32", training=None, model_class=EUSR):
+def make_model(
+    settings: BenchmarkSettings,
+    precision: str = "float32",
+    training: Any = None,
+    model_class: type[Any] = EUSR,
+) -> Any:
     """Makes a model with random weights.
 
     Args:
-        settings: `benchmarks.harness.BenchmarkSettings`.
-        precision: One of `PRECISIONS`.
-        training: As `model_class` takes it; None for a model that only upscales.
+        settings: The settings.
+        precision: A key of `PRECISIONS`.
+        training: Training settings of the model; None for a model that only upscales.
         model_class: EUSR or 4PP-EUSR.
 
     Returns:
-        models.generator_model.GeneratorModel.
+        The model, an instance of `model_class`.
 
     Raises:
-        InputError: The network has no path for one of the scales.
+        InputError: The network has no path for a scale.
     """
     architecture = Architecture(
         conv_features=settings.features, shared_blocks=settings.shared_blocks
@@ -47,60 +57,67 @@ def make_model(settings, precision="float32", training=None, model_class=EUSR):
     return model
 
 
-def make_step(model, batch_size, scale):
-    """Makes a training step, and a batch of noise for it.
+def make_step(
+    model: EUSR, batch_size: int, scale: int
+) -> tuple[Callable[..., tf.Tensor], list[tf.Tensor]]:
+    """Makes a training step and a batch of noise.
 
     Args:
-        model: A model to train.
-        batch_size: Patches in the step.
+        model: The model to train.
+        batch_size: Patches in the batch.
         scale: Upscaling factor.
 
     Returns:
-        A `tf.function` that gives the loss, and its arguments, lr and hr.
+        A `tf.function` that returns the loss, and its arguments, lr and hr.
     """
     batch = [
         tf.cast(tf.random.uniform((batch_size, side, side, 3), 0, 256), tf.uint8)
         for side in (PATCH, PATCH * scale)
     ]
-    # TensorFlow warns of a line that is traced again and again, but not of a partial.
+    # TensorFlow warns of repeated tracing of a function, but not of a partial.
     step = functools.partial(take_step, model, scale=scale)
     return tf.function(step, autograph=False), batch
 
 
-def take_step(model, lr, hr, scale):
-    """The loss of a training step, as a graph."""
+def take_step(model: EUSR, lr: tf.Tensor, hr: tf.Tensor, scale: int) -> tf.Tensor:
+    """Takes a training step; returns the loss."""
     return model.train_step(lr, hr, scale)["loss"]
 
 
-def run_and_wait(function, arguments):
-    """Calls a function of TensorFlow; waits for its result."""
+def run_and_wait(
+    function: Callable[..., tf.Tensor], arguments: Iterable[tf.Tensor]
+) -> np.ndarray:
+    """Calls a function of TensorFlow and waits for its result."""
     return function(*arguments).numpy()
 
 
-def take_through(stages, x):
-    """Takes a batch through all stages, whole; returns float32 (N, H', W', 3)."""
+def take_through(stages: Iterable[Stage], x: Any) -> np.ndarray:
+    """Runs all stages over a batch, without tiles; returns float32 (N, H', W', 3)."""
     for stage in stages:
         x = stage.run(x)
     return x.numpy()
 
 
-def make_upscaling(model, scale):
-    """A function that upscales a picture of noise and waits for the result."""
+def make_upscaling(model: EUSR, scale: int) -> Callable[[], np.ndarray]:
+    """Makes a function that upscales a picture of noise and waits for the result."""
     lr = tf.random.uniform((1, PICTURE, PICTURE, 3), 0, 255)
     return functools.partial(take_through, model.stages(scale), lr)
 
 
-def make_exports(model, scale, folder, formats=tuple(FORMATS)):
-    """Writes a network for other programs; says which cannot be written here.
+def make_exports(
+    model: Any, scale: int, folder: Path | str, formats: Iterable[str] = tuple(FORMATS)
+) -> dict[str, Callable[[np.ndarray], Any]]:
+    """Writes a network in several formats; reports formats that are not installed.
 
     Args:
         model: A `models.base.Model`.
         scale: Upscaling factor.
-        folder: To write to.
+        folder: Folder to write to.
         formats: Names of `FORMATS`.
 
     Returns:
-        dict: From the name of a format to what runs its file, on float32 (N, H, W, 3).
+        From the name of a format to a function that runs its file on float32
+        (N, H, W, 3).
     """
     network = make_network(model, (scale,))
     runs = {}
@@ -117,25 +134,22 @@ def make_exports(model, scale, folder, formats=tuple(FORMATS)):
     return runs
 
 
-def measure_training(settings):
-    """A training step at each scale and precision."""
+def measure_training(settings: BenchmarkSettings) -> Iterator[Row]:
+    """Measures a training step at each scale and precision."""
     models = {each: make_model(settings, each, Training()) for each in PRECISIONS}
     for scale in settings.scales:
         runs = {}
         for precision, model in models.items():
             step, batch = make_step(model, settings.batch_size, scale)
             runs[precision] = functools.partial(run_and_wait, step, batch)
-        # As many in each precision.
+        # The number is the same in each precision.
         flops = count_flops(step, *batch)
         row = Row(f"training step, batch {settings.batch_size}", scale=scale)
         yield from measure_beside(row, runs, flops, settings.repeats)
 
 
-def measure_upscaling(settings):
-    """The upscaling of a picture at each scale.
-
-    In each precision, and by each program that freeze.py writes for.
-    """
+def measure_upscaling(settings: BenchmarkSettings) -> Iterator[Row]:
+    """Measures upscaling at each scale, in each precision and each frozen format."""
     models = {each: make_model(settings, each) for each in PRECISIONS}
     model = models["float32"]
     for scale in settings.scales:

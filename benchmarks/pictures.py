@@ -1,11 +1,20 @@
-"""What pictures take: in tiles, by test.py, with the weights that ship."""
+"""Measures the upscaling of pictures: in tiles, by test.py, with shipped weights."""
 
 import functools
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import draw, run_script, time_best, time_in_turn
+from benchmarks.harness import (
+    BenchmarkSettings,
+    Finished,
+    draw,
+    run_script,
+    time_best,
+    time_in_turn,
+)
 from benchmarks.limit import PRECISIONS
 from benchmarks.network import make_exports, make_model, take_through
 from benchmarks.rows import Row
@@ -19,18 +28,18 @@ from models.opening import open_model
 from training.options import StepOptions
 from upscaling.tiles import MEMORY, Tiling, upscale_image
 
-# Sides of squares that 16 GB of memory still hold whole, at 64 channels.
+# Largest sides of squares that fit in 16 GB of memory without tiles, at 64 channels.
 SIDES = {2: 1536, 4: 768, 8: 384}
 PICTURES, SIZE = 20, (320, 480)
 
-# A megapixel at x2; at other scales as much smaller as makes results of the same size.
+# A megapixel at x2; at other scales, the size that gives a result of the same size.
 PHOTOGRAPH, PHOTOGRAPH_SCALE = (864, 1152), 2
 
 
-def measure_tiles(settings):
-    """A picture whole, and in the tiles that some of the memory gives."""
+def measure_tiles(settings: BenchmarkSettings) -> Iterator[Row]:
+    """Measures a picture without tiles, and in tiles that fit a limited memory."""
     model = make_model(settings)
-    # So many tiles at any number of channels.
+    # The number of tiles does not depend on the number of channels.
     tiling = Tiling(memory=MEMORY * settings.features / 64)
     for scale in settings.scales:
         stages, side = model.stages(scale), SIDES[scale]
@@ -39,7 +48,7 @@ def measure_tiles(settings):
             "whole": functools.partial(take_through, stages, lr[None]),
             "in tiles": functools.partial(upscale_image, stages, lr, tiling),
         }
-        # The first ones are not timed.
+        # The first calls are not timed.
         difference = np.abs(runs["whole"]()[0] - runs["in tiles"]()).max()
         seconds = time_in_turn(runs, settings.repeats)
         what = f"upscaling {side}x{side}"
@@ -53,8 +62,8 @@ def measure_tiles(settings):
         )
 
 
-def measure_pictures(settings):
-    """test.py on a folder of pictures, beside its network alone."""
+def measure_pictures(settings: BenchmarkSettings) -> Iterator[Row]:
+    """Measures test.py on a folder of pictures, and the network alone."""
     model, scale = make_model(settings), settings.scales[0]
     stages = model.stages(scale)
     lrs = [draw(*SIZE, seed) for seed in range(PICTURES)]
@@ -66,9 +75,11 @@ def measure_pictures(settings):
     with tempfile.TemporaryDirectory() as folder:
         for index, lr in enumerate(lrs):
             save_picture(f"{folder}/in/{index}.jpg", Picture(lr))
-        flags = {"model_name": write_network(model, (scale,), folder)}
-        flags["use_gpu"] = settings.on_gpu
-        script = time_best(lambda: run_test(folder, scale, **flags), settings.repeats)
+        path = write_network(model, (scale,), folder)
+        test = functools.partial(run_test, folder, scale, model_name=path)
+        script = time_best(
+            functools.partial(test, use_gpu=settings.on_gpu), settings.repeats
+        )
     what = f"{PICTURES} pictures of {SIZE[1]}x{SIZE[0]}"
     yield Row(f"{what}, the network alone", scale=scale, seconds=network)
     yield Row(
@@ -79,25 +90,25 @@ def measure_pictures(settings):
     )
 
 
-def write_network(model, scales, folder):
+def write_network(model: Any, scales: Sequence[int], folder: str) -> str:
     """Freezes a network; returns the path of the file."""
     path = f"{folder}/model.pb"
     graphs.save(make_network(model, scales).graph_def, path)
     return path
 
 
-def run_test(folder, scale, **flags):
-    """Runs test.py on `in` of a folder, whatever results are there."""
-    paths = {"input_path": f"{folder}/in", "output_path": f"{folder}/out"}
-    return run_script("test.py", "--overwrite", scale=scale, **paths, **flags)
+def run_test(folder: str, scale: int, **flags: Any) -> Finished:
+    """Runs test.py from `in` to `out` of a folder; replaces existing results."""
+    flags |= {"input_path": f"{folder}/in", "output_path": f"{folder}/out"}
+    return run_script("test.py", "--overwrite", scale=scale, **flags)
 
 
-def measure_shipped(settings):
-    """A photograph with the EUSR that ships, beside bicubic, onnxruntime and test.py.
+def measure_shipped(settings: BenchmarkSettings) -> Iterator[Row]:
+    """Measures a photograph with shipped EUSR, bicubic, onnxruntime and test.py.
 
-    4PP-EUSR, whose network is the same, takes as long.
+    4PP-EUSR has the same network, and therefore the same speed.
     """
-    models = {
+    models: dict[str, Any] = {
         precision: open_model(
             shipped.find("eusr"), options=StepOptions(precision=precision)
         )
@@ -108,20 +119,22 @@ def measure_shipped(settings):
         size = [side * PHOTOGRAPH_SCALE // scale for side in PHOTOGRAPH]
         picture = draw(*size)
         lr = picture.astype(np.float32)
-        runs = {"bicubic": functools.partial(imresize, picture, scale)}
+        runs: dict[str, Callable[[], Any]] = {
+            "bicubic": functools.partial(imresize, picture, scale)
+        }
         for precision, model in models.items():
-            run = functools.partial(upscale_image, model.stages(scale), lr)
-            runs[f"EUSR, {precision}"] = run
+            stages = model.stages(scale)
+            runs[f"EUSR, {precision}"] = functools.partial(upscale_image, stages, lr)
         with tempfile.TemporaryDirectory() as folder:
             onnx = make_exports(models["float32"], scale, folder, ["onnx"])
-            for run in onnx.values():
-                runs["EUSR, onnxruntime"] = functools.partial(run, lr[None])
+            for run_onnx in onnx.values():
+                runs["EUSR, onnxruntime"] = functools.partial(run_onnx, lr[None])
             save_picture(f"{folder}/in/0.png", Picture(picture))
             runs["EUSR, test.py with its start"] = functools.partial(
                 run_test, folder, scale, use_gpu=settings.on_gpu
             )
             for run in runs.values():
-                run()  # The first call prepares for the size: it is not timed.
+                run()  # The first call is slower and is not timed.
             seconds = time_in_turn(runs, settings.repeats)
         megapixels = size[0] * size[1] * scale**2 / 1e6
         for what, each in seconds.items():

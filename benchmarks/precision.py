@@ -1,8 +1,8 @@
-"""Says where the script that had this name has gone."""
+"""Names the replacement of a script that was removed."""
 
 import sys
 
 sys.exit(
     "Error: benchmarks/precision.py is gone: benchmarks/speed.py --sections=precision "
-    "measures the same, with flags of its own."
+    "measures the same, with its own flags."
 )

@@ -1,13 +1,15 @@
-"""How fast a score predictor is trained, and its images prepared."""
+"""Measures the training of a score predictor and the preparation of its images."""
 
 import dataclasses
 import functools
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
-from benchmarks.harness import draw, time_best
+from benchmarks.harness import BenchmarkSettings, draw, time_best
 from benchmarks.loading import consume
 from benchmarks.rows import Row
 from console.settings import PathName
@@ -16,6 +18,7 @@ from score_predictors import epochs
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from score_predictors.run_files import RunFiles
 from score_predictors.trainee import Trainee
+from training.loop import Loop
 
 # Height and width of most of AVA's photographs.
 SIZE = (480, 640)
@@ -23,18 +26,18 @@ PICTURES = 64
 BATCH_SIZE = 32
 BATCHES = 12
 
-# The network at its defaults; what its weights are is of no consequence.
+# The default network; the weights do not matter.
 SETTINGS = Settings(weights=PathName("none"))
 
 
-def measure(settings):
-    """The input alone, training from memory and from files, at 192 pixels."""
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
+def measure(settings: BenchmarkSettings) -> Iterator[Row]:
+    """Measures the input alone, and training from memory and from files."""
+    with tempfile.TemporaryDirectory() as path:
+        folder = Path(path)
         write_ava(folder)
         loader = make_loader(folder)
         threads = loader.settings.threads
-        options = {"workers": threads, "depth": 2 * threads}
+        options: dict[str, Any] = {"workers": threads, "depth": 2 * threads}
         seconds, _ = consume(loader.batch, BATCHES, lambda batch: None, **options)
         yield Row(
             f"predictor's images, JPEG {SIZE[1]}x{SIZE[0]}",
@@ -48,7 +51,7 @@ def measure(settings):
                 seconds=seconds,
                 images_per_second=BATCH_SIZE / seconds,
             )
-            # The first batch has nothing before it to be prepared behind.
+            # The first batch cannot be prepared during an earlier step.
             options |= {"finish": functools.partial(wait, loop), "untimed": 1}
             take = loop.take_step
             seconds, waited = consume(loader.batch, BATCHES, take, **options)
@@ -59,8 +62,8 @@ def measure(settings):
             )
 
 
-def write_ava(folder):
-    """Writes pictures as JPEG and their votes, in AVA's layout."""
+def write_ava(folder: Path) -> None:
+    """Writes JPEG pictures and their votes in AVA's layout."""
     margin = 11 * PICTURES
     picture = draw(SIZE[0] + margin, SIZE[1] + margin, noise=8)
     (folder / "images").mkdir()
@@ -73,23 +76,29 @@ def write_ava(folder):
     (folder / "AVA.txt").write_text("\n".join(lines))
 
 
-def make_loader(folder):
-    """Makes a loader of what `write_ava` wrote, with the flags' defaults."""
-    paths = {"dataset_path": folder / "AVA.txt", "image_path": folder / "images"}
-    loader = AVA(AVASettings("0,0", "0,1", batch_size=BATCH_SIZE, **paths))
+def make_loader(folder: Path) -> AVA:
+    """Makes a loader of the files of `write_ava`, with the flags' defaults."""
+    settings = AVASettings(
+        "0,0",
+        "0,1",
+        batch_size=BATCH_SIZE,
+        dataset_path=PathName(str(folder / "AVA.txt")),
+        image_path=PathName(str(folder / "images")),
+    )
+    loader = AVA(settings)
     loader.prepare(parts=("train",))
     return loader
 
 
-def make_loop(folder, loader, last_only):
-    """Makes what trains a predictor, all of it or its last layer."""
+def make_loop(folder: Path, loader: AVA, last_only: bool) -> Loop:
+    """Makes the loop that trains a predictor, or its last layer only."""
     predictor = MobileNetV2(dataclasses.replace(SETTINGS, train_last_only=last_only))
     files = RunFiles(folder, "a.h5")
     return epochs.make_loop(Trainee(predictor, 1e-3), loader, files, 1)
 
 
-def time_step(loop, batch, repeats):
-    """Seconds of the fastest of several steps from memory."""
+def time_step(loop: Loop, batch: Any, repeats: int) -> float:
+    """Returns the seconds of the fastest of several steps from memory."""
 
     def train_and_wait():
         loop.take_step(batch)
@@ -98,6 +107,6 @@ def time_step(loop, batch, repeats):
     return time_best(train_and_wait, repeats)
 
 
-def wait(loop):
-    """Waits for all steps, which a GPU's step does not by itself."""
+def wait(loop: Loop) -> int:
+    """Waits until the GPU has finished all steps; returns their number."""
     return loop.model.step

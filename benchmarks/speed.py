@@ -1,10 +1,10 @@
-"""How fast everything is, beside what this machine can do at most.
+"""Measures speed and memory, beside the limit of this machine.
 
     python benchmarks/speed.py --output_path=benchmark.json
 
-Each section of `SECTIONS` takes `benchmarks.harness.BenchmarkSettings` and yields rows;
-they are shown as they come, as one table at the end, and written as JSON. A new section
-is such a function and one line.
+Each section of `SECTIONS` is a function from `benchmarks.harness.BenchmarkSettings` to
+rows. Rows are printed when they are measured, then as one table, and written as JSON.
+To add a section, write a function and add a line to `SECTIONS`.
 """
 
 import dataclasses
@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ with quiet.imports():
     from training import devices
 
 
-# In this order: the limit stands first, as all else is judged by it.
+# In the order of their measurement; the limit comes first, because the others use it.
 SECTIONS = {
     "limit": limit.measure,
     "training": network.measure_training,
@@ -57,26 +58,26 @@ SECTIONS = {
     "large_picture": memory.measure_large_picture,
     "precision": bfloat16.measure,
 }
-# Measured only if they are asked for: they may take hours.
+# Measured only on request, because they may take hours.
 LONG = ("large_picture", "precision")
 
 
 @dataclasses.dataclass(frozen=True)
 class SpeedSettings(Settings):
-    """What is measured, and where the numbers go."""
+    """The sections to measure, and the file to write."""
 
     output_path: PathName | None = option(None, "JSON file for all numbers.")
     sections: tuple[str, ...] = option(
         tuple(name for name in SECTIONS if name not in LONG),
-        f"What to measure; also {' and '.join(LONG)}.",
+        f"Sections to measure; also {' and '.join(LONG)}.",
     )
 
 
 SETTINGS: tuple[Any, ...] = (BenchmarkSettings, SpeedSettings)
 
 
-def main():
-    """Measures, prints a table, writes the numbers."""
+def main() -> None:
+    """Measures, prints a table, and writes all numbers."""
     settings, asked = (each.from_flags() for each in SETTINGS)
     if asked.output_path is not None:
         check_target(asked.output_path, "--output_path")
@@ -100,27 +101,28 @@ def main():
         say(f"\nWrote {asked.output_path}")
 
 
-def check_sections(names):
+def check_sections(names: Sequence[str]) -> None:
     """Refuses names that are not in `SECTIONS`.
 
     Raises:
-        InputError: At least one is not.
+        InputError: A name is unknown, or there is no name.
     """
     unknown = [name for name in names if name not in SECTIONS]
     if unknown or not names:
         raise InputError(
-            f"--sections={','.join(unknown)}: expected some of {', '.join(SECTIONS)}."
+            f"--sections={','.join(unknown)}: expected one or more of "
+            f"{', '.join(SECTIONS)}."
         )
 
 
-def describe_machine(device):
-    """Says what is measured, in words.
+def describe_machine(device: str) -> dict[str, Any]:
+    """Describes the measured machine.
 
     Args:
-        device: As `training.devices.choose` calls it.
+        device: Name of the device, from `training.devices.choose`.
 
     Returns:
-        dict: `device`, `processor`, `cores` and `tensorflow`.
+        `device`, `processor`, `cores` and `tensorflow`.
     """
     processor, cores = describe_processor(), os.cpu_count()
     gpus = tf.config.get_visible_devices("GPU")
@@ -135,8 +137,8 @@ def describe_machine(device):
     }
 
 
-def describe_processor():
-    """The processor's name, as Linux knows it."""
+def describe_processor() -> str:
+    """Returns the name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

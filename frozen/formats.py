@@ -1,14 +1,16 @@
-"""What a frozen network is written as: our own `.pb`, or a file for other programs.
+"""Formats of frozen networks: our own `.pb`, and files for other programs.
 
-A format is a class that writes a `Network` and reads it back; a new one is such a class
-and one line in `FORMATS`. What it needs beside TensorFlow is imported on use.
+A format is a class that writes a `Network` and reads it back. To add a format, write a
+class and add a line to `FORMATS`. Packages other than TensorFlow are imported on use.
 """
 
 import dataclasses
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from console.choices import load
@@ -28,33 +30,37 @@ FORMATS = {
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """A frozen graph, and how it is called.
+    """A frozen graph with the names of its input and outputs.
 
     Attributes:
-        graph_def: tf.compat.v1.GraphDef.
-        input: Name of its input, float32 (N, H, W, 3), any height and width.
-        outputs: Names of its outputs.
-        serve: From a function of that input and a uint8 (N, H, W, 3) tensor in
-            [0, 255] to a dict of tensors: what a server answers to pictures.
+        graph_def: The graph.
+        input: Name of the input, float32 (N, H, W, 3), any height and width.
+        outputs: Names of the outputs.
+        serve: Computes a server's response, a dict of tensors, from two arguments: a
+            function from the input to the outputs, and pictures, uint8 (N, H, W, 3).
     """
 
-    graph_def: object
+    graph_def: tf.compat.v1.GraphDef
     input: str
-    outputs: tuple
-    serve: Callable
+    outputs: tuple[str, ...]
+    serve: Callable[..., dict[str, tf.Tensor]]
 
-    def to_function(self, source):
-        """A function from the input to a list of the outputs; see `graphs`."""
+    def to_function(self, source: str) -> Callable[[tf.Tensor], list[tf.Tensor]]:
+        """Makes a function from the input to a list of the outputs.
+
+        Args:
+            source: Origin of the graph, for messages.
+        """
         return graphs.to_function(self.graph_def, [self.input], self.outputs, source)
 
 
 class Format:
-    """One format.
+    """Base class of the formats.
 
     Attributes:
-        ending: What the names of its files end in; empty for a folder.
-        needs: Names of packages that it needs beside those of requirements.txt.
-        holds_scales: Whether one file does several scales.
+        ending: Ending of the files' names; empty if the format is a folder.
+        needs: Packages that the format needs besides those of requirements.txt.
+        holds_scales: Whether one file can hold several scales.
     """
 
     ending = ""
@@ -62,77 +68,81 @@ class Format:
     holds_scales = False
 
     @staticmethod
-    def write(network, path):
-        """Writes a `Network`."""
+    def write(network: Network, path: Path) -> None:
+        """Writes a network."""
         raise NotImplementedError
 
     @staticmethod
-    def load(network, path):
-        """Loads what `write` wrote, with the library that its users have.
+    def load(network: Network, path: Path) -> Callable[[np.ndarray], Sequence[Any]]:
+        """Loads a written file with the library that users of the format have.
+
+        Args:
+            network: The network that was written.
+            path: The file.
 
         Returns:
-            A function from a float32 array to a list of arrays, as the network's.
+            A function from a float32 array, the input, to the outputs.
         """
         raise NotImplementedError
 
     @classmethod
-    def check_target(cls, target, flag):
+    def check_target(cls, target: Path, flag: str) -> None:
         """Refuses a target that cannot be written to.
 
         Args:
-            target: Path of the file or the folder to be.
-            flag: What gave it, for the message.
+            target: The file or the folder to write.
+            flag: The flag that gave the target, for the message.
 
         Raises:
-            InputError: It cannot, or something else would be lost.
+            InputError: The target cannot be written, or other files would be lost.
         """
         check_target(target, flag, is_folder=not cls.ending)
         if target.is_dir() and any(target.iterdir()):
             cls.check_replaceable(target, flag)
 
     @staticmethod
-    def check_replaceable(folder, flag):
-        """Refuses a folder with something in it that `write` does not write.
+    def check_replaceable(folder: Path, flag: str) -> None:
+        """Refuses a folder that holds files of another kind.
 
         Args:
-            folder: Path of one that is not empty.
-            flag: What gave it, for the message.
+            folder: A folder that is not empty.
+            flag: The flag that gave the folder, for the message.
 
         Raises:
-            InputError: It is something else.
+            InputError: The folder holds files that `write` does not write.
         """
 
     @classmethod
-    def check_needs(cls, flag):
+    def check_needs(cls, flag: str) -> None:
         """Refuses a format whose packages are not installed.
 
         Args:
-            flag: What chose the format, for the message.
+            flag: The flag that chose the format, for the message.
 
         Raises:
-            InputError: With what is missing.
+            InputError: Packages are missing; names them.
         """
         missing = [name for name in cls.needs if not importlib.util.find_spec(name)]
         if missing:
             raise InputError(
-                f"{flag} needs {' and '.join(missing)}, not installed here: pip "
+                f"{flag} needs {' and '.join(missing)}, which is not installed: pip "
                 "install -r requirements-export.txt."
             )
 
 
 class FrozenFile(Format):
-    """A `.pb` file, which the scripts here and TensorFlow 1.15 read."""
+    """A `.pb` file, for the scripts of this repository and TensorFlow 1.15."""
 
     ending = ".pb"
     holds_scales = True
 
     @staticmethod
-    def write(network, path):
+    def write(network: Network, path: Path) -> None:
         """See `Format.write`."""
         graphs.save(network.graph_def, path)
 
     @staticmethod
-    def load(network, path):
+    def load(network: Network, path: Path) -> Callable[[np.ndarray], Sequence[Any]]:
         """See `Format.load`."""
         read = graphs.read(path, "--output_path")
         run = dataclasses.replace(network, graph_def=read).to_function(str(path))
@@ -141,10 +151,10 @@ class FrozenFile(Format):
 
 @dataclasses.dataclass(frozen=True)
 class ExportSettings(Settings):
-    """What a network is written as, and where to.
+    """The format and the path of the written file.
 
     Attributes:
-        registry: From a name to the `Format` that it stands for.
+        registry: From a name to `"module:Class"` of a `Format`.
     """
 
     registry = FORMATS
@@ -152,23 +162,23 @@ class ExportSettings(Settings):
     format: str = option(
         "pb",
         "pb for the scripts here and TensorFlow 1.15; saved_model, onnx and tflite for "
-        "others (see requirements-export.txt).",
+        "other programs (see requirements-export.txt).",
         choices=tuple(FORMATS),
     )
     output_path: PathName = option(
         "model.pb",
-        "The file to write, or with --format=saved_model the folder; another ending "
-        "in other formats.",
+        "File to write, or folder with --format=saved_model. The default has the "
+        "ending of the format.",
     )
 
-    def find(self):
+    def find(self) -> tuple[type[Format], Path]:
         """Finds the format and the target.
 
         Returns:
             The class of the format, and the path to write to.
 
         Raises:
-            InputError: The format's packages are missing, or the path would not do.
+            InputError: The format's packages are missing, or the path is not valid.
         """
         format_class = load(self.registry, self.format, "--format")
         format_class.check_needs(f"--format={self.format}")
@@ -182,31 +192,33 @@ class ExportSettings(Settings):
 
 
 def _check_overwritten(target):
-    """Refuses to replace what nobody would want replaced by an export.
+    """Refuses to replace files that cannot be an earlier export.
 
     Raises:
-        InputError: The target is a checkpoint, weights or a picture, or no name.
+        InputError: The target has no name, or is a checkpoint, weights or a picture.
     """
     if not target.name:
-        raise InputError(f"--output_path={target} has no name; give a new one.")
+        raise InputError(
+            f"--output_path={target}: expected a file name, for example model.pb."
+        )
     kind, _ = tell_file_type(target) if target.is_file() else ("", "")
     if kind in KEPT:
         raise InputError(
-            f"--output_path={target} is {kind}, which it would replace; give another "
+            f"--output_path={target} is {kind}, which would be replaced; give another "
             "name."
         )
 
 
 def _check_ending(target, chosen):
-    """Refuses a name by which its reader would expect another format.
+    """Refuses a name with the ending of another format.
 
     Raises:
-        InputError: The name ends as another format's files do.
+        InputError: The name has such an ending.
     """
     for name in FORMATS:
         ending = load(FORMATS, name, "--format").ending
         if name != chosen and ending and target.name.lower().endswith(ending):
             raise InputError(
-                f"--output_path={target} ends as files of --format={name} do; this is "
-                f"--format={chosen}."
+                f"--output_path={target} has the ending of --format={name}; the format "
+                f"is --format={chosen}. Change either."
             )

@@ -32,7 +32,7 @@ def tracing() -> Iterator[None]:
     except (TypeError, ValueError) as error:
         raise InputError(
             "the network cannot be built for pictures of unknown height and width "
-            f"({first_line(error)}). Its parts may use neither as a Python number: "
+            f"({first_line(error)}). Its parts must not use them as Python numbers: "
             "x.shape[1] is None, and keras.ops.image.resize needs numbers."
         ) from error
 
@@ -131,8 +131,8 @@ def read_constant(
                     if values.min() >= 0:
                         return values.tolist()
             raise InputError(
-                f"{source}: its {name} should hold up to {most or 1} whole numbers, "
-                "and holds something else; it is damaged."
+                f"{source}: expected up to {most or 1} whole numbers in its {name}, "
+                "found something else; it is damaged."
             )
     return None
 
@@ -179,7 +179,7 @@ def read(
     except DecodeError:
         graph_def.Clear()
     if not graph_def.node:
-        found = tell_misfit(path, "not a frozen graph, or a damaged one", GRAPH)
+        found = tell_misfit(path, "is not a frozen graph, or is damaged", GRAPH)
         raise InputError(
             f"{flag}={path}: {found}. Expected a .pb file written by {writer}."
         )
@@ -211,8 +211,8 @@ def running(source: str) -> Iterator[None]:
     except (ValueError, tf.errors.OpError) as error:
         quiet.silence_end()
         raise InputError(
-            f"{source}: cannot be run ({first_line(error)}). It is damaged, or frozen "
-            "from something else."
+            f"{source}: cannot be run ({first_line(error)}). It is damaged, or it was "
+            "frozen from something else."
         ) from None
 
 

@@ -1,18 +1,22 @@
-"""A network as an ONNX file, by tf2onnx: for onnxruntime and whatever else reads ONNX.
+"""ONNX files of networks, written by tf2onnx, for onnxruntime and other programs.
 
-Number, height and width of the pictures are free; inputs and outputs have the names of
-the `.pb` file. The pictures stay (N, H, W, 3), whatever is done inside.
+The number, height and width of the pictures are free. Inputs and outputs have the names
+and the layout, (N, H, W, 3), of the `.pb` file.
 """
 
 import contextlib
 import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from console import quiet
-from frozen.formats import Format
+from frozen.formats import Format, Network
 
-# The oldest that has all operations of both networks as we use them.
+# The oldest version with all operations of both networks.
 OPSET = 13
 FREE = ("batch", "height", "width")
 FREE_OUTPUT = ("batch", "output_height", "output_width")
@@ -25,7 +29,7 @@ class OnnxFile(Format):
     needs = ("tf2onnx", "onnxruntime")
 
     @staticmethod
-    def write(network, path):
+    def write(network: Network, path: Path) -> None:
         """See `Format.write`."""
         with quiet.imports():
             import tf2onnx
@@ -40,7 +44,7 @@ class OnnxFile(Format):
         path.write_bytes(model.SerializeToString(deterministic=True))
 
     @staticmethod
-    def load(network, path):
+    def load(network: Network, path: Path) -> Callable[[np.ndarray], Sequence[Any]]:
         """See `Format.load`."""
         import onnxruntime
 
@@ -51,11 +55,11 @@ class OnnxFile(Format):
 
 
 def _rename(graph, inputs_and_outputs):
-    """Takes the `:0` off the names of inputs and outputs, and names free sizes.
+    """Removes the `:0` from the names of inputs and outputs, and names free sizes.
 
     Args:
         graph: onnx.GraphProto; changed in place.
-        inputs_and_outputs: The names that they are to have.
+        inputs_and_outputs: Their new names.
     """
     new = {f"{name}:0": name for name in inputs_and_outputs}
     for node in graph.node:
@@ -73,7 +77,7 @@ def _rename(graph, inputs_and_outputs):
 
 @contextlib.contextmanager
 def _converter_silent():
-    """Drops what tf2onnx makes TensorFlow say of functions that it still uses."""
+    """Silences TensorFlow's warnings about deprecated functions that tf2onnx uses."""
     loggers = [tf.get_logger(), logging.getLogger("tf2onnx")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -71,8 +71,9 @@ def check_constants(graph_def: Any, stored: int, source: str) -> None:
     if sum(claimed.values()) > 8 * stored + MOST_UNSTORED:
         name = max(claimed, key=claimed.__getitem__)
         raise InputError(
-            f"{source}: refused, for it is of {stored:,} bytes and its constants claim "
-            f"up to {sum(claimed.values()):,}, most of them {name}. It is damaged."
+            f"{source}: refused because its constants claim up to "
+            f"{sum(claimed.values()):,} bytes, most of them {name}, and the file has "
+            f"{stored:,}. It is damaged."
         )
 
 
@@ -98,6 +99,6 @@ def check_operations(graph_def: Any, source: str) -> None:
     found = sorted({node.op for node in nodes} - PURE - own)
     if found:
         raise InputError(
-            f"{source}: refused, for it has operations that a network does not need "
+            f"{source}: refused because it has operations that a network does not need "
             f"and that may read or write files or run other code: {name_some(found)}."
         )

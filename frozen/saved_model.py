@@ -1,30 +1,33 @@
-"""A network as a SavedModel: what TensorFlow Serving and `tf.saved_model.load` take.
+"""SavedModels of networks, for TensorFlow Serving and `tf.saved_model.load`.
 
-Two signatures: `serving_default` takes uint8 pictures, RGB in [0, 255], of any size and
-answers with what the network makes of them (of a super-resolution model uint8 pictures,
-of a predictor scores and features); `float32` has the inputs and outputs of the `.pb`
-file.
+They have two signatures. `serving_default` takes uint8 pictures, RGB, of any size; it
+returns uint8 pictures for a super-resolution model, scores and features for a
+predictor. `float32` has the inputs and outputs of the `.pb` file.
 """
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from console.errors import InputError, as_os_error, name_some
-from frozen.formats import Format
+from frozen.formats import Format, Network
 
 SERVING, FLOAT = "serving_default", "float32"
 PICTURES = "images"
-# Of pictures that are tried.
-SIZE = (2, 17, 30, 3)
-# What TensorFlow writes.
+# Shape of the pictures that check the written model.
+SHAPE = (2, 17, 30, 3)
+# Files and folders that TensorFlow writes.
 _PARTS = {"saved_model.pb", "fingerprint.pb", "variables", "assets"}
 
 
 class SavedModel(Format):
-    """A folder with `saved_model.pb` in it."""
+    """A folder that holds `saved_model.pb` and its variables."""
 
     @staticmethod
-    def write(network, path):
+    def write(network: Network, path: Path) -> None:
         """See `Format.write`."""
         run = network.to_function(str(path))
         shape = (None, None, None, 3)
@@ -51,7 +54,7 @@ class SavedModel(Format):
             raise as_os_error(error, path) from None
 
     @staticmethod
-    def load(network, path):
+    def load(network: Network, path: Path) -> Callable[[np.ndarray], Sequence[Any]]:
         """See `Format.load`."""
         loaded = tf.saved_model.load(str(path))
 
@@ -63,31 +66,31 @@ class SavedModel(Format):
         return run
 
     @staticmethod
-    def check_replaceable(folder, flag):
+    def check_replaceable(folder: Path, flag: str) -> None:
         """See `Format.check_replaceable`."""
         others = sorted({path.name for path in folder.iterdir()} - _PARTS)
         if others:
             raise InputError(
-                f"{flag}={folder} is a folder with other files in it "
+                f"{flag}={folder} is a folder that holds other files "
                 f"({name_some(others, 3)}); give another."
             )
 
 
 def _check_serving(network, run, serve):
-    """Holds what is served against the network, which others compare in float32.
+    """Compares the uint8 signature with the float32 signature.
 
     Args:
         network: A `frozen.formats.Network`.
-        run: The signature of float32, on arrays.
-        serve: The signature of uint8.
+        run: The float32 signature, as a function of an array.
+        serve: The uint8 signature.
 
     Raises:
         RuntimeError: They differ by more than rounding.
     """
-    pictures = tf.constant(np.random.default_rng(0).integers(0, 256, SIZE, np.uint8))
+    pictures = tf.constant(np.random.default_rng(0).integers(0, 256, SHAPE, np.uint8))
     expected = network.serve(lambda x: run(x.numpy()), pictures)
     for name, found in serve(**{PICTURES: pictures}).items():
         difference = tf.cast(found, tf.float32) - tf.cast(expected[name], tf.float32)
         most = 1.0 if found.dtype == tf.uint8 else 1e-3
         if not float(tf.reduce_max(tf.abs(difference))) <= most:
-            raise RuntimeError(f"The served {name} are not the network's.")
+            raise RuntimeError(f"The served {name} differ from the network's.")

@@ -1,16 +1,20 @@
-"""A network as a TensorFlow Lite file, for LiteRT: phones, and whatever has no Python.
+"""TensorFlow Lite files of networks, for LiteRT on phones and without Python.
 
-Number, height and width of the pictures are free: the interpreter's
-`resize_tensor_input` sets them. Its signature `serving_default` has inputs and outputs
-under the names of the `.pb` file.
+The number, height and width of the pictures are free: the interpreter's
+`resize_tensor_input` sets them. Inputs and outputs of the signature `serving_default`
+have the names of the `.pb` file.
 """
 
 import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from console import quiet
-from frozen.formats import Format
+from frozen.formats import Format, Network
 
 
 class TFLiteFile(Format):
@@ -20,7 +24,7 @@ class TFLiteFile(Format):
     needs = ("ai_edge_litert",)
 
     @staticmethod
-    def write(network, path):
+    def write(network: Network, path: Path) -> None:
         """See `Format.write`."""
         run = network.to_function(str(path))
 
@@ -40,7 +44,7 @@ class TFLiteFile(Format):
             path.write_bytes(converter.convert())
 
     @staticmethod
-    def load(network, path):
+    def load(network: Network, path: Path) -> Callable[[np.ndarray], Sequence[Any]]:
         """See `Format.load`."""
         from ai_edge_litert.interpreter import Interpreter
 

@@ -35,29 +35,26 @@ PROBE_SIDE = 16
 class Upscaler:
     """A frozen super-resolution model, ready to run."""
 
-    def __init__(self, path: Path | str, flag: str = "--model_name") -> None:
+    def __init__(self, path: Path | str) -> None:
         """Loads the file.
 
         Args:
-            path: The `.pb` file.
-            flag: The flag that gave the path, for messages.
+            path: The `.pb` file; messages name it as --model_name.
 
         Raises:
             InputError: The file is missing, damaged, or not a super-resolution model.
         """
-        self.path, self.flag = path, flag
-        self.graph_def = graphs.read(path, flag)
+        self.source = f"--model_name={path}"
+        self.graph_def = graphs.read(path, "--model_name")
         self.scale_input = [SCALE] if graphs.has(self.graph_def, SCALE) else []
         self.whole = self._function([INPUT, *self.scale_input], [OUTPUT])
         self.scales: list[int] | None = None
         self.parts: Parts | None = None
         if graphs.has(self.graph_def, FEATURES):
-            source = f"{flag}={path}"
-            self.scales, self.parts = read_parts(self.graph_def, source)
+            self.scales, self.parts = read_parts(self.graph_def, self.source)
 
     def _function(self, inputs, outputs):
-        source = f"{self.flag}={self.path}"
-        return graphs.to_function(self.graph_def, inputs, outputs, source)
+        return graphs.to_function(self.graph_def, inputs, outputs, self.source)
 
     def upscale(self, image: np.ndarray, scale: int = 4) -> np.ndarray:
         """Enlarges a picture of any size, in tiles that fit the memory.
@@ -71,7 +68,7 @@ class Upscaler:
             code.
 
         Raises:
-            InputError: The file does not do this scale, or the array is not such a
+            InputError: The file does not support the scale, or the array is not such a
                 picture.
         """
         return upscale_array(self.stages(scale), image)
@@ -87,7 +84,7 @@ class Upscaler:
             factor; see `find_factor`.
 
         Raises:
-            InputError: The file does not do this scale.
+            InputError: The file does not support the scale.
         """
         factor = self.find_factor(scale)
         if self.scales is None or self.parts is None:
@@ -117,7 +114,7 @@ class Upscaler:
         """Makes a function of the picture alone."""
 
         def run(x):
-            with graphs.running(f"{self.flag}={self.path}"):
+            with graphs.running(self.source):
                 return self._run(function, x, scale)
 
         return run
@@ -127,10 +124,10 @@ class Upscaler:
         return function(tf.convert_to_tensor(x), *more)[0].numpy()
 
     def find_factor(self, scale: int) -> int:
-        """The factor by which the file really enlarges when given a scale.
+        """Returns the factor by which the file enlarges when it is given a scale.
 
         Raises:
-            InputError: The file does not do this scale; names the scales that it does.
+            InputError: The file does not support the scale; names its scales.
         """
         does = self.scales if self.scales is not None else self._probe(scale)
         if self.scales is None and self.scale_input and does:
@@ -138,7 +135,7 @@ class Upscaler:
         if scale in does:
             return scale
         what = " and ".join(f"x{s}" for s in does) or "other scales"
-        raise InputError(f"{self.flag}={self.path} does {what}, not --scale={scale}.")
+        raise InputError(f"{self.source} supports {what}, not --scale={scale}.")
 
     def find_scales(self) -> list[int]:
         """Lists the file's scales; tries `CANDIDATES` if the file does not list any."""

@@ -185,7 +185,7 @@ def read_parts(
         parts: The parts of each scale; None if the file does not list them.
 
     Raises:
-        InputError: Scales, radii and factors do not go together.
+        InputError: Scales, radii and factors do not match.
     """
     most = {SCALES: MOST_SCALES, RADII: MOST_PARTS, FACTORS: MOST_PARTS}
     scales, radii, factors = (
@@ -206,7 +206,7 @@ def read_parts(
     ):
         raise InputError(
             f"{source}: its {SCALES} {scales}, its {RADII} {radii} and its {FACTORS} "
-            f"{factors} do not go together; it is damaged."
+            f"{factors} do not match; it is damaged."
         )
     rest = iter(radii)
     return scales, {

@@ -1,11 +1,10 @@
-"""Enlarges photographs with the weights that ship, then fine-tunes EUSR for others.
+"""Enlarges photographs with the weights in pretrained/, then fine-tunes EUSR.
 
-`make demo` runs it. With --tour, as `make tour` runs it, it walks the whole road to
-4PP-EUSR instead: a small EUSR, both score predictors and 4PP-EUSR. AVA and TID2013
-cannot be shipped: both predictors are trained on distortions of the sample's
-photographs, with scores that nobody gave. Everything is as small as it can be and still
-show what it does. Each stage is a command that a user would type, and is printed before
-it runs.
+`make demo` runs it. With --tour (`make tour`), it trains everything for 4PP-EUSR
+instead: a small EUSR, both score predictors and 4PP-EUSR. AVA and TID2013 cannot be
+distributed, so the predictors are trained on distortions of the sample photographs,
+with made-up scores. Networks and trainings are as small as possible. Each stage is a
+command that a user would type; the script prints it before it runs.
 """
 
 import dataclasses
@@ -17,7 +16,9 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)
@@ -35,43 +36,43 @@ from metrics import psnr_y
 from misc import demo_commands
 from reports.comparing import draw_side_by_side
 
-# What a model is called in pictures.
+# Titles of the models in pictures.
 TITLES = {"eusr": "EUSR", "4pp_eusr": "4PP-EUSR"}
-# What the pictures show: photograph, top, left and side of the crop, HR pixels.
+# Crops that are shown: photograph, top, left and side in HR pixels.
 CAT, ROCKET = ("chelsea", 84, 100, 120), ("rocket", 60, 140, 100)
-# Least gain of the fine-tuning on the held-out photographs, in dB of psnr_y.
+# Least gain of the fine-tuning on the validation photographs, in dB of psnr_y.
 LEAST_GAIN = 2.0
-# Of the tour's reports.
+# Columns of the tour's table.
 COLUMNS = ("psnr_y", "ssim_y", "aesthetic", "subjective")
 
-# File that says that a folder is the demo's own, and what it makes anew there.
+# File that marks the demo's folder, and the parts of it that each start replaces.
 MARKER = ".made_by_demo"
 PARTS = {False: ("run", "SR", "SR_cv"), True: ("tour",)}
 
 
 @dataclasses.dataclass(frozen=True)
 class DemoSettings(Settings):
-    """How long the demo takes, and where it writes."""
+    """The demo to run, its length and its folder."""
 
     output_path: PathName = option("demo", "Folder to write to.")
-    tour: bool = option(False, "Walk the whole road to 4PP-EUSR instead.")
+    tour: bool = option(False, "Train everything for 4PP-EUSR instead.")
     steps: int | None = option(
         None,
-        "Training steps of the fine-tuning, 300 if not given; of the tour's 4PP-EUSR, "
-        "400.",
+        "Training steps of the fine-tuning, 300 if not given, or of the tour's "
+        "4PP-EUSR, 400.",
     )
     eusr_steps: int = option(3000, "Training steps of the tour's EUSR.")
     epochs: int = option(30, "Epochs of each of the tour's predictors.")
 
-    def check(self):
-        """See `Settings.check`: flags of the tour are given with it alone."""
+    def check(self) -> None:
+        """See `Settings.check`: flags of the tour need --tour."""
         for name in ("eusr_steps", "epochs"):
             if is_given(name) and not self.tour:
-                raise InputError(f"--{name} is for --tour; give it, too.")
+                raise InputError(f"--{name} is for --tour; add --tour or leave it out.")
 
 
-def main():
-    """Enlarges and fine-tunes, or walks the whole road."""
+def main() -> None:
+    """Runs the demo or the tour."""
     settings = DemoSettings.from_flags()
     start = time.monotonic()
     folder = enter(settings.output_path, PARTS[settings.tour])
@@ -79,19 +80,18 @@ def main():
     walk(folder, settings, start)
 
 
-def enter(output_path, parts):
-    """Goes to the repository's root and makes room in the folder to write to.
+def enter(output_path: Path | str, parts: Sequence[str]) -> Path:
+    """Changes to the repository's root and clears the output folder.
 
     Args:
-        output_path: As --output_path gave it.
-        parts: Names of what an earlier run left there and this one makes anew.
+        output_path: Value of --output_path.
+        parts: Names of the results of an earlier run, which are removed.
 
     Returns:
-        Path: The folder; relative to the root where it is in it, which is shorter in
-        what is printed.
+        The folder; if it is inside the root, as a relative path, which prints shorter.
 
     Raises:
-        InputError: The folder holds something that no demo wrote.
+        InputError: The folder holds files that no demo wrote.
     """
     folder = Path(output_path).absolute()
     os.chdir(ROOT)
@@ -101,7 +101,8 @@ def enter(output_path, parts):
     marker = folder / MARKER
     if folder.exists() and not marker.exists() and any(folder.iterdir()):
         raise InputError(
-            f"--output_path={folder} is not empty, and no demo wrote it; give another."
+            f"--output_path={folder} is not empty, and no demo wrote it; give another "
+            "folder."
         )
     for part in ("train", "validate", *parts):
         shutil.rmtree(folder / part, ignore_errors=True)
@@ -110,15 +111,15 @@ def enter(output_path, parts):
     return folder
 
 
-def run(commands, **values):
+def run(commands: str, **values: Any) -> None:
     """Prints commands and runs them.
 
     Args:
-        commands: One of `demo_commands`.
-        **values: What stands in them in braces.
+        commands: A constant of `demo_commands`.
+        **values: Values of the names in braces.
 
     Raises:
-        SystemExit: One failed; what it said stands above.
+        SystemExit: A command failed; it has printed its error.
     """
     for command in re.split(r"\n(?=\S)", commands.strip()):
         words = [word.format(**values) for word in command.split()]
@@ -128,16 +129,16 @@ def run(commands, **values):
             sys.exit(status if status > 0 else 128 - status)
 
 
-def enlarge_and_fine_tune(folder, settings, start):
-    """Uses the weights that ship, then goes on with them for other LR images.
+def enlarge_and_fine_tune(folder: Path, settings: DemoSettings, start: float) -> None:
+    """Enlarges with the weights in pretrained/, then fine-tunes for other LR images.
 
     Args:
-        folder: The demo's.
-        settings: `DemoSettings`.
-        start: When it began, of `time.monotonic`.
+        folder: The demo's folder.
+        settings: The settings.
+        start: Start time, by `time.monotonic`.
 
     Raises:
-        InputError: The fine-tuning has not gained enough.
+        InputError: The fine-tuning gained too little.
     """
     run(demo_commands.SAMPLE, folder=folder, scales="2,4")
     begun = time.monotonic()
@@ -162,43 +163,48 @@ def enlarge_and_fine_tune(folder, settings, start):
     tell_gain(folder, before, after["ours"], time.monotonic() - start)
 
 
-def tell_gain(folder, before, after, seconds):
-    """Says what the fine-tuning gained, where it is and what to do next.
+def tell_gain(
+    folder: Path,
+    before: dict[str, dict[str, float]],
+    after: dict[str, float],
+    seconds: float,
+) -> None:
+    """Prints the gain of the fine-tuning, the files and the next command.
 
     Args:
-        folder: The demo's.
-        before: As of `read_averages`.
-        after: Of the fine-tuned EUSR.
-        seconds: What it all took.
+        folder: The demo's folder.
+        before: The result of `read_averages` before the fine-tuning.
+        after: The averages of the fine-tuned EUSR.
+        seconds: Duration of the demo.
 
     Raises:
-        InputError: It has not gained enough.
+        InputError: The fine-tuning gained too little.
     """
     bicubic, ours, tuned = (
         values["psnr_y"] for values in (before["bicubic"], before["ours"], after)
     )
     say(
-        f"\nDone in {to_clock(seconds)}. psnr_y of photographs that OpenCV made x4 "
-        f"smaller:\n  bicubic {bicubic:.2f} dB, the EUSR that ships {ours:.2f} dB, "
-        f"fine-tuned for such {tuned:.2f} dB\n\n"
-        f"  {folder}/comparison.png  enlarged by the weights that ship\n"
+        f"\nDone in {to_clock(seconds)}. psnr_y at x4, on photographs downscaled by "
+        f"OpenCV:\n  bicubic {bicubic:.2f} dB, EUSR in pretrained/ {ours:.2f} dB, "
+        f"fine-tuned {tuned:.2f} dB\n\n"
+        f"  {folder}/comparison.png  enlarged with the weights in pretrained/\n"
         f"  {folder}/fine_tuned.png  before and after the fine-tuning\n"
-        f"  {folder}/run             its checkpoints; .venv/bin/tensorboard --logdir="
+        f"  {folder}/run             checkpoints; .venv/bin/tensorboard --logdir="
         f"{folder}/run\n"
-        f"  {folder}/model.pb        the same, frozen\n\n"
-        "Enlarge a picture of yours:\n"
+        f"  {folder}/model.pb        the fine-tuned network, frozen\n\n"
+        "To enlarge your own picture:\n"
         "  .venv/bin/python test.py --scale=2 --input_path=PICTURE --output_path=SR"
     )
     if tuned - ours < LEAST_GAIN:
         raise InputError(
-            f"The fine-tuning gained {tuned - ours:.2f} dB, less than the expected "
-            f"{LEAST_GAIN} dB: something is wrong with it."
+            f"the fine-tuning gained {tuned - ours:.2f} dB; expected at least "
+            f"{LEAST_GAIN} dB. The training does not work as it should."
         )
 
 
-def tour(folder, settings, start):
-    """Trains all that 4PP-EUSR needs, and 4PP-EUSR; see above for the arguments."""
-    values = {"folder": folder, "tour": folder / "tour"}
+def tour(folder: Path, settings: DemoSettings, start: float) -> None:
+    """Trains EUSR, both predictors and 4PP-EUSR; see `enlarge_and_fine_tune`."""
+    values: dict[str, Any] = {"folder": folder, "tour": folder / "tour"}
     run(demo_commands.SAMPLE, folder=folder, scales="2,4,8")
     run(demo_commands.TOUR_EUSR, **values, eusr_steps=settings.eusr_steps)
     for seed, kind in enumerate(("aesthetic", "subjective"), 1):
@@ -210,7 +216,7 @@ def tour(folder, settings, start):
             epochs=settings.epochs,
         )
     run(demo_commands.TOUR_FOUR_PASS, **values, steps=settings.steps or 400)
-    averages = {}
+    averages: dict[str, dict[str, float]] = {}
     for model in TITLES:
         run(demo_commands.TOUR_MEASURE, **values, model=model)
         found = read_averages(folder / "tour" / f"{model}.json")
@@ -219,7 +225,7 @@ def tour(folder, settings, start):
     rows = [crop_row(folder, shown, "LR/x4", 4, places) for shown in (CAT, ROCKET)]
     save_image(folder / "perceptual.png", draw_side_by_side(rows))
     seconds = to_clock(time.monotonic() - start)
-    say(f"\nDone in {seconds}. On photographs that they were not trained on:")
+    say(f"\nDone in {seconds}. Averages on the validation photographs, at x4:")
     say("  " + " " * 10 + "".join(f"{title:>12}" for title in COLUMNS))
     for name, average in averages.items():
         say(f"  {name:10}" + "".join(f"{average[key]:12.2f}" for key in COLUMNS))
@@ -227,29 +233,35 @@ def tour(folder, settings, start):
         f"\n  {folder}/perceptual.png  crops side by side\n"
         f"  {folder}/tour            checkpoints and predictors; .venv/bin/tensorboard "
         f"--logdir={folder}/tour\n\n"
-        "Nobody gave the scores that these predictors know, and minutes are too few "
-        "for all of this: TRAINING.md is the same road at full size."
+        "The scores of this tour are made up, and its trainings are far too short. "
+        "TRAINING.md has the same stages at full size."
     )
 
 
-def read_averages(path):
-    """What a report found at x4: averages of `ours` and of `bicubic`."""
+def read_averages(path: Path) -> dict[str, dict[str, float]]:
+    """Reads the averages of `ours` and `bicubic` at x4 from a report."""
     found = json.loads(path.read_text())["scales"]["4"]
     return {"ours": found["average"], "bicubic": found["bicubic"]["average"]}
 
 
-def crop_row(folder, shown, lr_folder, scale, places):
-    """Crops what belongs beside one another, with psnr_y of the whole photographs.
+def crop_row(
+    folder: Path,
+    shown: tuple[str, int, int, int],
+    lr_folder: str,
+    scale: int,
+    places: Mapping[str, Path],
+) -> tuple[str, dict[str, np.ndarray]]:
+    """Crops pictures to show side by side, with psnr_y of the whole photographs.
 
     Args:
-        folder: The demo's.
-        shown: Photograph and crop, as `CAT`.
-        lr_folder: Of the LR images, in its `validate`.
+        folder: The demo's folder.
+        shown: The photograph and its crop, for example `CAT`.
+        lr_folder: Folder of the LR images below `validate`.
         scale: Upscaling factor.
         places: From a title to the folder of its pictures.
 
     Returns:
-        A row of `draw_side_by_side`: input, bicubic, those of `places`, truth.
+        A row of `draw_side_by_side`: input, bicubic, the pictures of `places`, truth.
     """
     name, top, left, side = shown
     hr = load_image(folder / "validate" / "HR" / f"{name}.png")

@@ -1,6 +1,6 @@
-"""The commands that the demo and its tour run.
+"""The commands of the demo and its tour.
 
-A line that is indented goes on with the one above; what stands in braces is filled in.
+An indented line continues the line above. Names in braces are replaced by values.
 """
 
 SAMPLE = """
@@ -16,7 +16,7 @@ test.py --input_path={folder}/validate/LR/x{scale} --scale={scale}
 test.py --model=4pp_eusr --input_path={folder}/validate/LR/x{scale} --scale={scale}
     --output_path={folder}/SR/4pp_eusr_x{scale} --overwrite
 """
-# OpenCV leaves out the antialiasing: the weights have never seen such LR images.
+# OpenCV downscales without antialiasing; the weights were not trained on such images.
 FINE_TUNE = """
 misc/downscale_generator_cv.py --input_path={folder}/train/HR
     --output_path={folder}/train/LR_cv/x4 --scale=4

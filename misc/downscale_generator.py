@@ -2,9 +2,9 @@
 
     python misc/downscale_generator.py --input_path=HR --output_path=LR --scales=2,4,8
 
-writes LR/x2/NAME.png, LR/x4/NAME.png and so on. Started again, it keeps what it has
-finished and makes again what has changed since; a file that something else made is
-never overwritten.
+writes LR/x2/NAME.png, LR/x4/NAME.png and so on. A second run keeps finished images and
+makes images again whose source has changed. Files of other programs are never
+overwritten.
 """
 
 import dataclasses
@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import numpy as np
 
 from console import app
 from console.errors import InputError
@@ -22,29 +24,29 @@ from misc.downscaling import DownscaleSettings, downscale_folders
 
 @dataclasses.dataclass(frozen=True)
 class GeneratorSettings(DownscaleSettings):
-    """By how much is downscaled, and how."""
+    """The downscaling factors and the method."""
 
-    scales: tuple[int, ...] = option((2, 4, 8), "By how much to downscale.")
+    scales: tuple[int, ...] = option((2, 4, 8), "Downscaling factors.")
     rounding: str = option(
         "floor",
-        "floor: the HR image is first cut, at the bottom and the right, to a multiple "
-        "of the scale, as the benchmark sets were. ceil: what imresize(image, 1/scale) "
-        "gives uncut, as DIV2K's own LR images were made.",
+        "floor: crop the HR image first, at the bottom and the right, to a multiple of "
+        "the scale, as for the benchmark sets. ceil: imresize(image, 1/scale) without "
+        "cropping, as for DIV2K's own LR images.",
         choices=("floor", "ceil"),
     )
     num_processes: int | None = option(
-        None, "How many processes; all processors if not given."
+        None, "Number of processes; if not given, the number of processors."
     )
 
 
-def main():
+def main() -> None:
     """Downscales every image at every scale."""
     settings = GeneratorSettings.from_flags()
     scales = settings.scales
     if min(scales) < 2 or len(set(scales)) < len(scales):
         raise InputError(
-            f"--scales={','.join(map(str, scales))}: expected whole numbers from 2 on, "
-            "each once, for example 2,4,8."
+            f"--scales={','.join(map(str, scales))}: expected different whole numbers "
+            "of at least 2, for example 2,4,8."
         )
     downscale = make_lr if settings.rounding == "floor" else ceil
     folders = {scale: Path(settings.output_path) / f"x{scale}" for scale in scales}
@@ -53,8 +55,8 @@ def main():
     downscale_folders(settings.input_path, folders, downscale, maker, processes)
 
 
-def ceil(image, scale):
-    """Downscales; the size is rounded up."""
+def ceil(image: np.ndarray, scale: int) -> np.ndarray:
+    """Downscales uint8 (H, W, 3); the size is rounded up."""
     return imresize(image, 1 / scale)
 
 

@@ -1,12 +1,12 @@
-"""Makes LR images with OpenCV's bicubic. Not what MATLAB gives: for comparison only.
+"""Makes LR images with OpenCV's bicubic, which differs from MATLAB's: for comparison.
 
     python misc/downscale_generator_cv.py --input_path=HR --output_path=LR/x2 --scale=2
 
-cv2.resize(INTER_CUBIC) does not widen its kernel when it shrinks an image (no
-antialiasing), and its kernel has a = -0.75 where MATLAB's has -0.5. Its LR images are
-sharper and aliased: on Kodak24 they differ by 3.3, 6.9 and 9.8 grey levels on average
-at x2, x4 and x8. HR images are first cut, at the bottom and the right, to a multiple of
-the scale. misc/downscale_generator.py gives MATLAB's result.
+cv2.resize(INTER_CUBIC) downscales without antialiasing, and its kernel has a = -0.75,
+while MATLAB's has -0.5. Its LR images are sharper and aliased: on Kodak24 they differ
+by 3.3, 6.9 and 9.8 grey levels on average at x2, x4 and x8. HR images are first
+cropped, at the bottom and the right, to a multiple of the scale.
+misc/downscale_generator.py gives MATLAB's result.
 """
 
 import sys
@@ -15,13 +15,14 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import cv2
+import numpy as np
 
 from console import app
 from imaging.imresize import cut_to_multiple
 from misc.downscaling import SingleScaleSettings, downscale_folders
 
 
-def main():
+def main() -> None:
     """Downscales every image."""
     settings = SingleScaleSettings.from_flags()
     folders = {settings.scale: settings.output_path}
@@ -29,8 +30,8 @@ def main():
     downscale_folders(settings.input_path, folders, downscale, maker)
 
 
-def downscale(image, scale):
-    """OpenCV's bicubic, from uint8 (H, W, 3) to (H // scale, W // scale, 3)."""
+def downscale(image: np.ndarray, scale: int) -> np.ndarray:
+    """Downscales uint8 (H, W, 3) to (H // scale, W // scale, 3) with OpenCV."""
     image = cut_to_multiple(image, scale)
     size = image.shape[1] // scale, image.shape[0] // scale
     return cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)

@@ -1,4 +1,4 @@
-"""What the downscaling helpers share: pairing files, checks, several processes."""
+"""Shared parts of the downscaling scripts: jobs, checks and processes."""
 
 import collections
 import concurrent.futures
@@ -8,6 +8,7 @@ import functools
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from imaging.listing import find_images
 
 @dataclasses.dataclass(frozen=True)
 class DownscaleSettings(Settings):
-    """What is downscaled, and where to."""
+    """The folders of the images."""
 
     input_path: PathName = option(None, "Folder of the HR images.", is_required=True)
     output_path: PathName = option(None, "Folder of the LR images.", is_required=True)
@@ -32,36 +33,42 @@ class DownscaleSettings(Settings):
 
 @dataclasses.dataclass(frozen=True)
 class SingleScaleSettings(DownscaleSettings):
-    """Of a helper that makes one scale."""
+    """Settings of a script that makes one scale."""
 
-    scale: int = option(2, "By how much to downscale.", least=2)
+    scale: int = option(2, "Downscaling factor.", least=2)
 
 
-def downscale_folders(input_path, folders, downscale, maker, num_processes=None):
-    """Downscales what was not made yet, or was made from what has changed since.
+def downscale_folders(
+    input_path: Path | str,
+    folders: Mapping[int, Path | str],
+    downscale: Callable[[np.ndarray, int], np.ndarray],
+    maker: str,
+    num_processes: int | None = None,
+) -> None:
+    """Downscales images without a result, and images that have changed since.
 
-    Files that are there without `console.made` knowing them are compared with what
-    would be made: the same pixels are kept, and anything else is an error.
+    Existing files without a record of `console.made` are compared with the new result:
+    equal images are kept, other images are errors.
 
     Args:
-        input_path: Folder of the HR images, looked through to the bottom.
-        folders: From a scale to the folder of its results, in which they lie as their
-            images do in theirs.
-        downscale: From uint8 (H, W, 3) and a scale to the smaller image; a function
-            of a module, so that other processes find it.
-        maker: The script, with whatever else its result depends on.
-        num_processes: How many; all processors if None.
+        input_path: Folder of the HR images, searched at all depths.
+        folders: From a scale to the folder of its results, which has the same
+            subfolders as `input_path`.
+        downscale: From uint8 (H, W, 3) and a scale to the LR image; a function of a
+            module, so that other processes can import it.
+        maker: Name of the script, with all options that change its results.
+        num_processes: Number of processes; None for the number of processors.
 
     Raises:
-        InputError: An image is damaged or too small, two would become the same file,
-            or a file that is there was made otherwise; what is finished stays.
+        InputError: An image is damaged or too small, two images would become the same
+            file, or an existing file differs. Finished images stay.
     """
     jobs = _plan_jobs(input_path, folders)
     makers = {target.parent: f"{maker} at x{scale}" for _, target, scale in jobs}
     made = {folder: Made(folder) for folder in makers}
     for folder, known in made.items():
         known.check_makers(makers[folder])
-    found = collections.defaultdict(list)
+    found: dict[str, list] = collections.defaultdict(list)
     for job in jobs:
         source, target, _ = job
         state = made[target.parent].look(source, target, makers[target.parent])
@@ -71,7 +78,7 @@ def downscale_folders(input_path, folders, downscale, maker, num_processes=None)
         check_target(folder, "--output_path", is_folder=True)
 
     def work(act, some, what):
-        """Does something with each image; returns what went wrong, a list of str."""
+        """Calls `act` with each job and its LR image; returns the error messages."""
         errors = []
         outcomes = map_all(functools.partial(_work, act, downscale), some)
         for target, error, alpha in track(outcomes, len(some), what):
@@ -83,9 +90,9 @@ def downscale_folders(input_path, folders, downscale, maker, num_processes=None)
                 made[target.parent].add(target, makers[target.parent])
         return errors
 
-    count = min(num_processes or os.cpu_count(), len(unknown + to_make) or 1)
+    count = min(num_processes or os.cpu_count() or 1, len(unknown + to_make) or 1)
     with _mapping(count) as map_all:
-        # These first, so that nothing is mixed with what somebody else has made.
+        # Compare first, so that results are not mixed with files of other programs.
         not_compared = work(_check_same, unknown, "Comparing")
         not_made = work(_save, to_make, "Downscaling")
     kept = len(unknown + found[FINISHED]) - len(not_compared)
@@ -93,15 +100,16 @@ def downscale_folders(input_path, folders, downscale, maker, num_processes=None)
 
 
 def _plan_jobs(input_path, folders):
-    """Finds the images of a folder and names the PNG files that they become.
+    """Finds the images of a folder and names their results, PNG files.
 
     Returns:
-        list of (source, target, scale): Two Paths and an int.
+        (source, target, scale) of each job.
 
     Raises:
-        InputError: Two images would become the same file, or one would replace itself.
+        InputError: Two images would become the same file, or an image would replace
+            itself.
     """
-    by_name = {}
+    by_name: dict[Path, list[Path]] = {}
     for source in _find_images(Path(input_path), list(map(Path, folders.values()))):
         name = source.relative_to(input_path).with_name(f"{source.stem}.png")
         by_name.setdefault(name, []).append(source)
@@ -115,7 +123,7 @@ def _plan_jobs(input_path, folders):
     for folder in folders.values():
         if Path(folder).resolve() == Path(input_path).resolve():
             raise InputError(
-                f"--output_path={folder} is the --input_path; give another folder."
+                f"--output_path={folder} is also the --input_path; give another folder."
             )
     return [
         (source, Path(folder) / name, scale)
@@ -125,11 +133,11 @@ def _plan_jobs(input_path, folders):
 
 
 def _find_images(input_path, results):
-    """Finds the images of a folder and below it; says what is not among them.
+    """Finds the images of a folder at all depths; reports other files.
 
     Args:
         input_path: The folder.
-        results: Folders of results, which are passed over, as is any of LR images.
+        results: Folders of results, which are skipped, like all folders of LR images.
     """
     above = [folder.parent for folder in results if scale_of_folder(folder.name)]
     passed = {folder.resolve() for folder in (*results, *above)}
@@ -147,30 +155,30 @@ def _find_images(input_path, results):
 
 
 def _tell(written, kept, errors, folders):
-    """Says what was done.
+    """Reports the results.
 
     Raises:
-        InputError: Something was not.
+        InputError: An image could not be downscaled.
     """
     if written or kept:
         names = name_some([folder for folder in folders if folder.is_dir()])
-        say(f"Wrote {written}, kept {kept} that were there: {names}")
+        say(f"Wrote {written}, kept {kept} existing images: {names}")
     if errors:
         more = f" ({len(errors)} could not be downscaled)" if errors[1:] else ""
         raise InputError(f"{min(errors)}{more}")
 
 
 def _work(act, downscale, job):
-    """Makes the LR image of one file and does something with it.
+    """Makes the LR image of one job and calls `act` with it.
 
     Args:
         act: Called with the job and the image.
-        downscale: As of `downscale_folders`.
-        job: As of `_plan_jobs`.
+        downscale: See `downscale_folders`.
+        job: A job of `_plan_jobs`.
 
     Returns:
-        (Path, str, str): The target; why its image could not be made, None if it could;
-        and the source, if its transparency was dropped.
+        The target; the error message, None for success; and the source if its
+        transparency was dropped, otherwise None.
     """
     source, target, scale = job
     with alpha_noted() as noted:
@@ -188,27 +196,27 @@ def _save(job, image):
 
 
 def _check_same(job, image):
-    """Compares a file that is there with what would be made.
+    """Compares an existing file with the new image.
 
     Raises:
-        InputError: It holds something else.
+        InputError: They differ.
     """
     source, target, scale = job
     try:
         if np.array_equal(load_image(target), image):
             return
-        found = "holds another image than"
+        found = "differs from"
     except InputError:
-        found = "cannot be read and is not"
+        found = "cannot be read as"
     raise InputError(
-        f"{target} {found} {source} gives at x{scale}: something else made it, or it "
-        "was made from another image. It is left as it is; remove it or give another "
+        f"{target} {found} the result of {source} at x{scale}: another program made "
+        "it, or it was made from another image. It is kept; remove it or give another "
         "--output_path."
     )
 
 
 def _make(downscale, source, scale):
-    """The LR image of one file.
+    """Makes the LR image of one file.
 
     Raises:
         InputError: The file is damaged, or too small for the scale.
@@ -222,15 +230,15 @@ def _make(downscale, source, scale):
 
 @contextlib.contextmanager
 def _mapping(count):
-    """Yields a `map` that runs in some processes, or in this one for a single one.
+    """Yields a `map` that uses `count` processes; this process if `count` is 1.
 
     Raises:
-        InputError: A process was ended from outside.
+        InputError: A process was killed.
     """
     if count == 1:
         yield map
         return
-    # Not forked: a forked child of a process with threads may hang.
+    # A forked child of a process with threads may hang.
     context = multiprocessing.get_context("spawn")
     pool = concurrent.futures.ProcessPoolExecutor(count, context)
 
@@ -246,8 +254,8 @@ def _mapping(count):
         yield map_in_processes
     except concurrent.futures.process.BrokenProcessPool:
         raise InputError(
-            "one of the processes was ended from outside, perhaps for want of memory. "
-            "What is finished stays; run it again, or with --num_processes=1."
+            "a process was killed, perhaps because memory ran out. Finished images "
+            "stay; run the command again, or with --num_processes=1."
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)

@@ -1,4 +1,4 @@
-r"""Makes a checkpoint of what `misc/train_jax.py` wrote, and the other way round.
+r"""Converts weights of `misc/train_jax.py` to a checkpoint, or the reverse.
 
     python misc/import_weights.py --input_path=weights-50000.npz \
         --output_path=train/big/model.ckpt-50000
@@ -6,16 +6,15 @@ r"""Makes a checkpoint of what `misc/train_jax.py` wrote, and the other way roun
         --output_path=start/weights-106256.npz
 
 `validate.py`, `test.py`, `freeze.py` and `train.py --restore_path` take the checkpoint,
-`misc/train_jax.py --restore_path` the other. Of a run's folder the newest is taken;
-pieces are put together. Moments of Adam are left behind.
+`misc/train_jax.py --restore_path` takes the weights. A folder means its newest file.
+Files that were split into pieces are joined. Adam's moments are left out.
 """
 
 import dataclasses
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[0] = str(ROOT)
+sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from console import app, quiet
 from console.choices import load
@@ -40,31 +39,34 @@ ENDING = ".npz"
 
 @dataclasses.dataclass(frozen=True)
 class ImportSettings(Settings):
-    """What is converted, and into what."""
+    """The file to convert and the file to write."""
 
     input_path: PathName = option(
         None,
-        "weights-<step>.npz, one of its pieces or a run's folder; or a checkpoint.",
+        "weights-<step>.npz, one of its pieces, or a run's folder; or a checkpoint.",
         is_required=True,
     )
     output_path: PathName = option(
         None,
-        "What the checkpoint's files begin with, for example train/model.ckpt-50000; "
-        f"or, of a checkpoint, a name that ends in {ENDING}.",
+        "Prefix of the checkpoint's files, for example train/model.ckpt-50000; or a "
+        f"name that ends in {ENDING}, to convert a checkpoint.",
         is_required=True,
     )
-    half_precision: bool = option(False, f"Store 16 bits for each weight in {ENDING}.")
+    half_precision: bool = option(False, f"Store 16 bits per weight in {ENDING}.")
 
 
-def main():
-    """Converts one into the other: the ending of --output_path says which."""
+def main() -> None:
+    """Converts in the direction that the ending of --output_path selects."""
     settings = ImportSettings.from_flags()
     devices.choose("-1")
     if settings.output_path.endswith(ENDING):
-        return _export(settings)
-    if settings.half_precision:
-        raise InputError(f"--half_precision is for files that end in {ENDING}.")
-    return _import(settings)
+        _export(settings)
+    elif settings.half_precision:
+        raise InputError(
+            f"--half_precision is for an --output_path that ends in {ENDING}."
+        )
+    else:
+        _import(settings)
 
 
 def _export(settings):
@@ -94,7 +96,7 @@ def _export(settings):
 
 
 def _import(settings):
-    """Writes an archive's weights as a checkpoint, reads it back and compares."""
+    """Writes an archive's weights as a checkpoint and checks it."""
     target = Path(settings.output_path)
     exporting.CheckpointFormat.check_target(target, "--output_path")
     origin = run_files.read_weights(settings.input_path, FLAG)
@@ -116,13 +118,13 @@ def _import(settings):
 
 
 def _make_layers(origin):
-    """Makes the networks that an archive holds.
+    """Makes the networks of an archive.
 
     Returns:
-        dict: From an item's name to a Keras layer; and the architecture, a dict.
+        A dict from an item's name to a Keras layer; and the architecture, a dict.
 
     Raises:
-        InputError: It does not say what it holds, or holds no network.
+        InputError: The archive does not name its model, or holds no generator.
     """
     name = f"{FLAG}={origin.path}"
     load(MODELS, str(origin.arguments.get("model")), f"{name}: its model")
@@ -139,7 +141,7 @@ def _make_layers(origin):
 
 
 def _by_name(layer):
-    """A layer's variables by the names that checkpoints use."""
+    """Returns a layer's variables by the names that checkpoints use."""
     return {archives.name_of(variable): variable for variable in layer.weights}
 
 

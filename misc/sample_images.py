@@ -1,8 +1,9 @@
-"""Writes photographs that scikit-image carries as a small data set, for the demo.
+"""Writes photographs of scikit-image as a small data set, for the demo.
 
     python misc/sample_images.py --output_path=demo
 
-makes `train/HR` and `validate/HR` below the output path. No picture is in both.
+makes `train/HR` and `validate/HR` in the output folder. They have no photograph in
+common.
 """
 
 import dataclasses
@@ -21,7 +22,8 @@ from console.settings import PathName, Settings, option
 from imaging.files import save_image
 from imaging.imresize import imresize
 
-# Those that were JPEG files are reduced, which removes most of the compression.
+# Divisors of the size: photographs that were JPEG files are reduced, which removes most
+# compression artefacts.
 TRAIN = {
     "astronaut": 1,
     "coffee": 1,
@@ -35,13 +37,13 @@ VALIDATE = {"chelsea": 1, "rocket": 2}
 
 @dataclasses.dataclass(frozen=True)
 class SampleSettings(Settings):
-    """Where photographs are written to."""
+    """The folder to write to."""
 
     output_path: PathName = option("demo", "Folder to write to.")
 
 
-def main():
-    """Writes both parts."""
+def main() -> None:
+    """Writes both parts of the data set."""
     settings = SampleSettings.from_flags()
     check_target(settings.output_path, "--output_path", is_folder=True)
     for part, names in (("train", TRAIN), ("validate", VALIDATE)):
@@ -51,12 +53,12 @@ def main():
         say(f"Wrote {len(names)} photographs to {folder}")
 
 
-def load(name, divisor):
+def load(name: str, divisor: int) -> np.ndarray:
     """Loads one photograph.
 
     Args:
-        name: What `skimage.data` calls it.
-        divisor: By how much it is reduced.
+        name: Name of the photograph in `skimage.data`.
+        divisor: Factor by which it is reduced.
 
     Returns:
         uint8 (H, W, 3), RGB.
@@ -68,8 +70,8 @@ def load(name, divisor):
         from skimage import data
     except ImportError:
         raise InputError(
-            "scikit-image is not installed; it carries the photographs. "
-            "pip install -r requirements-dev.txt"
+            "scikit-image, which has the photographs, is not installed: pip install -r "
+            "requirements-dev.txt."
         ) from None
     if name == "motorcycle":
         image = data.stereo_motorcycle()[0]

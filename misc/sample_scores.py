@@ -2,17 +2,18 @@
 
     python misc/sample_scores.py --input_path=photographs --output_path=scored
 
-Each photograph is distorted in five ways at five levels: Gaussian noise, blur, JPEG,
-local blocks and a loss of contrast, under the numbers that TID2013 gives them. The
-score falls with the level; nobody was asked. It serves to try the training of the score
-predictors, and to train one that knows these distortions from their absence. Rows are
-sorted by photograph, so that a range of rows is a set of photographs.
+Each photograph gets five distortions at five levels: Gaussian noise, blur, JPEG, local
+blocks and a loss of contrast, with their numbers in TID2013. The scores are made up:
+they fall with the level. The data set serves to try out the training of score
+predictors, which learn to recognise these distortions. Rows are sorted by photograph,
+so that a range of rows is a set of photographs.
 """
 
 import dataclasses
 import io
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -30,10 +31,10 @@ from imaging.files import load_image, save_image, to_uint8
 from imaging.imresize import imresize
 from imaging.listing import list_images
 
-# Height and width of TID2013's images; larger photographs are reduced and cut.
+# Height and width of TID2013's images; larger photographs are reduced and cropped.
 SIZE = (384, 512)
 
-# Scores of the five levels and what people would differ by, on TID2013's scale 0 to 9.
+# Mean scores of the levels and their standard deviation, on TID2013's scale of 0 to 9.
 MEANS = (7.0, 5.75, 4.5, 3.25, 2.0)
 DEVIATION = 0.6
 
@@ -41,27 +42,31 @@ DEVIATION = 0.6
 BLOCK = 16
 
 
-def add_noise(image, deviation, draw):
-    """Adds Gaussian noise of a standard deviation in grey levels."""
+def add_noise(
+    image: np.ndarray, deviation: float, draw: np.random.Generator
+) -> np.ndarray:
+    """Adds Gaussian noise with a standard deviation in grey levels."""
     return to_uint8(image + draw.normal(0, deviation, image.shape))
 
 
-def blur(image, sigma, draw):
+def blur(image: np.ndarray, sigma: float, draw: np.random.Generator) -> np.ndarray:
     """Blurs with a Gaussian of `sigma` pixels."""
     return cv2.GaussianBlur(image, (0, 0), sigma)
 
 
-def compress(image, quality, draw):
-    """Stores as JPEG of a quality and reads it back."""
+def compress(image: np.ndarray, quality: int, draw: np.random.Generator) -> np.ndarray:
+    """Compresses as JPEG of a quality."""
     stored = io.BytesIO()
     Image.fromarray(image).save(stored, "JPEG", quality=quality)
     return np.asarray(Image.open(stored).convert("RGB"))
 
 
-def put_blocks(image, share, draw):
-    """Replaces this share of all blocks of 16 x 16 pixels by one colour each.
+def put_blocks(
+    image: np.ndarray, share: float, draw: np.random.Generator
+) -> np.ndarray:
+    """Fills a share of all blocks of 16 x 16 pixels with random colours.
 
-    At least one, so that a small picture is not scored for what it does not show.
+    At least one block is filled, so that small pictures are distorted, too.
     """
     rows, columns = (max(1, length // BLOCK) for length in image.shape[:2])
     count = max(1, round(share * rows * columns))
@@ -72,13 +77,15 @@ def put_blocks(image, share, draw):
     return image
 
 
-def lose_contrast(image, share, draw):
-    """Draws all values towards middle grey until this share of the contrast is left."""
+def lose_contrast(
+    image: np.ndarray, share: float, draw: np.random.Generator
+) -> np.ndarray:
+    """Reduces the contrast to a share."""
     return to_uint8(127.5 + share * (image - 127.5))
 
 
-# By TID2013's numbers: what is done, and how strongly at each level.
-DISTORTIONS = {
+# From a number of TID2013 to a name, a function, and its argument at each level.
+DISTORTIONS: dict[int, tuple[str, Callable[..., np.ndarray], tuple]] = {
     1: ("Gaussian noise", add_noise, (4, 9, 16, 27, 45)),
     8: ("Gaussian blur", blur, (0.8, 1.3, 2.0, 3.2, 5.0)),
     10: ("JPEG", compress, (60, 28, 12, 5, 2)),
@@ -89,18 +96,18 @@ DISTORTIONS = {
 
 @dataclasses.dataclass(frozen=True)
 class SampleSettings(Settings):
-    """What is distorted, and where to."""
+    """The photographs to distort, and the data set to write."""
 
     input_path: PathName = option(None, "Folder of photographs.", is_required=True)
     output_path: PathName = option(None, "Folder to write to.", is_required=True)
     image_extension: str = option(
         "bmp", "Format of the images.", choices=("bmp", "png")
     )
-    seed: int = option(0, "Of the noise and the blocks.", least=0)
+    seed: int = option(0, "Seed of the noise and the blocks.", least=0)
 
 
-def main():
-    """Writes images, scores and strengths."""
+def main() -> None:
+    """Writes images, scores and the levels of the distortions."""
     settings = SampleSettings.from_flags()
     folder = Path(settings.output_path)
     check_target(folder, "--output_path", is_folder=True)
@@ -108,7 +115,7 @@ def main():
     if len(sources) > 99:
         raise InputError(
             f"--input_path={settings.input_path}: has {len(sources)} photographs; "
-            "expected at most 99, as many as names in TID2013's style can tell apart."
+            "expected at most 99, because names of TID2013 have two digits."
         )
     rows = []
     for reference, source in enumerate(track(sources, len(sources), "Distorting"), 1):
@@ -124,25 +131,27 @@ def main():
     each = len(rows) // len(sources)
     text = f"Wrote {len(rows)} images, {each} of each photograph, to {folder}."
     held_out = max(1, len(sources) // 4) * each
-    if len(sources) > 1:  # Of one alone, nothing is left to validate on.
+    if len(sources) > 1:  # A single photograph leaves none to validate on.
         text += (
-            " To validate on photographs that are not trained on: "
+            " To hold out photographs for validation: "
             f"--tid2013_validate_range=0,{held_out} --tid2013_train_range={held_out},0"
         )
     say(text)
 
 
-def write_distorted(image, reference, folder, settings):
+def write_distorted(
+    image: np.ndarray, reference: int, folder: Path, settings: SampleSettings
+) -> list[tuple[str, float]]:
     """Writes all distorted images of one photograph.
 
     Args:
         image: uint8 (H, W, 3).
-        reference: The photograph's number.
-        folder: Of the data set.
-        settings: `SampleSettings`.
+        reference: Number of the photograph.
+        folder: Folder of the data set.
+        settings: The settings.
 
     Returns:
-        list of (name, mean score).
+        (name, mean score) of each image.
     """
     rows = []
     for number, (_, distort, levels) in DISTORTIONS.items():
@@ -155,8 +164,8 @@ def write_distorted(image, reference, folder, settings):
     return rows
 
 
-def fit(image):
-    """Reduces and cuts a photograph to TID2013's size; a smaller one stays.
+def fit(image: np.ndarray) -> np.ndarray:
+    """Reduces and crops a photograph to TID2013's size; keeps a smaller photograph.
 
     Args:
         image: uint8 (H, W, 3).

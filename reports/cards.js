@@ -1,5 +1,5 @@
-// The images that are shown: a slider over whole pictures, and the worst region.
-// Small pictures are enlarged by a whole number up to this, in CSS pixels.
+// Cards of images: a slider over the whole pictures, and the worst region.
+// Largest size of small pictures that are enlarged by a whole number, in CSS pixels.
 const SHOWN = { width: 1000, height: 720, region: 256 };
 
 // The id of a card within the page.
@@ -7,7 +7,7 @@ function nameCard(scale, index) {
   return `x${scale.scale}-${index}`;
 }
 
-// All images of one scale that are shown, worst first.
+// The cards of one scale, worst image first.
 function drawCards(report, scale) {
   const cards = scale.exhibits.map((exhibit, index) => {
     const { values } = scale.images.find((image) => image.name === exhibit.name);
@@ -32,20 +32,21 @@ function describeRank(index, scale) {
   return `${count - index} of the ${count - worst} best`;
 }
 
-// What was measured of one image, of each model.
+// The first values of one image, for each model.
 function describeValues(report, values) {
   return report.columns.slice(0, 3).map((column) => {
     const shown = values.map(
-      (one, index) => `${report.models[index]} ${formatValue(column, one[column.metric])}`,
+      (value, index) =>
+        `${report.models[index]} ${formatValue(column, value[column.metric])}`,
     );
     const name = element("b", {}, column.metric);
     return element("span", { class: "value" }, name, " ", shown.join(", "));
   });
 }
 
-// Pictures on top of one another with a divider that can be moved.
+// Stacked pictures with a divider that can be moved.
 function drawSlider(exhibit) {
-  if (exhibit.encoded === null) return remark("No room was left for its pictures.");
+  if (exhibit.encoded === null) return remark("The page has no room for its pictures.");
   const { uris, window } = exhibit.encoded;
   const zoom = Math.max(
     1,
@@ -88,7 +89,7 @@ function drawSlider(exhibit) {
   );
 }
 
-// Buttons for any two of the pictures; the first two are chosen.
+// Buttons that choose two of the pictures; the first two are chosen initially.
 function drawPairs(names, stage, handle) {
   const pairs = names.flatMap((left, index) =>
     names.slice(index + 1).map((right) => [left, right]),
@@ -115,7 +116,7 @@ function drawPairs(names, stage, handle) {
     button.addEventListener("click", () => choose(index));
   }
   choose(0);
-  const attributes = { class: "pairs", role: "group", "aria-label": "Which two" };
+  const attributes = { class: "pairs", role: "group", "aria-label": "Pictures to compare" };
   return element("div", attributes, ...buttons);
 }
 
@@ -161,7 +162,7 @@ function moveDivider(stage, handle) {
   });
 }
 
-// Where the worst region lies in what is shown, in percent of it.
+// The position of the worst region, in percent of the shown part.
 function placeMark({ encoded: { window }, region }) {
   const shares = {
     left: (region.left - window.left) / window.width,
@@ -174,23 +175,23 @@ function placeMark({ encoded: { window }, region }) {
     .join("; ");
 }
 
-// What is shown is not all of the pictures, or not exactly; null if it is.
+// Says how the shown pictures differ from the whole, exact pictures; null if they do not.
 function describeEncoding({ size: [height, width], encoded: { window, quality } }) {
   const said = [];
   if (window.height !== height || window.width !== width) {
     said.push(
-      `Cut to ${window.width} x ${window.height} of ${width} x ${height} pixels, around the worst region.`,
+      `Cropped to ${window.width} x ${window.height} of ${width} x ${height} pixels, around the worst region.`,
     );
   }
   if (quality !== null) {
     said.push(
-      `Shown as JPEG of quality ${quality}, to save room; the region below is exact.`,
+      `Shown as JPEG of quality ${quality} to save space; the region below is exact.`,
     );
   }
   return remark(said.length ? said.join(" ") : null);
 }
 
-// The region where ours is furthest from the truth, of each picture.
+// The region where our picture differs most from the truth, of each picture.
 function drawRegion({ crops, region: { side, difference } }) {
   if (crops.length === 0) return [];
   const width = side * Math.max(1, Math.floor(SHOWN.region / side));
@@ -200,7 +201,7 @@ function drawRegion({ crops, region: { side, difference } }) {
     return element("figure", {}, image, element("figcaption", {}, name));
   });
   const [[ours], [truth]] = crops.slice(-2);
-  const text = `Where ${ours} is furthest from the ${truth}: ${side} x ${side} pixels, ${difference.toFixed(1)} grey levels apart on average.`;
+  const text = `The region where ${ours} differs most from the ${truth}: ${side} x ${side} pixels, by ${difference.toFixed(1)} grey levels on average.`;
   return [
     element("p", {}, text),
     element("div", { class: "region" }, ...figures),

@@ -1,7 +1,7 @@
-// The metrics as a person reads them, in the order in which they are shown; what is not
-// here is not shown. The sign is 1 where more is better.
-const predicted = (what) =>
-  `Mean score, as people would give it, predicted by a network that was trained on ${what}. It does not look at the truth.`;
+// The metrics in the order of their columns; other metrics are not shown. The sign is 1
+// if higher is better.
+const predicted = (dataSet) =>
+  `Mean score that people would give, predicted by a network that was trained on ${dataSet}. It does not use the truth.`;
 
 const COLUMNS = [
   {
@@ -10,21 +10,21 @@ const COLUMNS = [
     unit: "dB",
     decimals: 3,
     meaning:
-      "Peak signal-to-noise ratio on luma: how near the picture is to the truth, pixel by pixel. One more decibel is a squared error of a fifth less. Most papers compare by it.",
+      "Peak signal-to-noise ratio on luma: how close the picture is to the truth, pixel by pixel. One decibel more means a mean squared error about a fifth smaller. Most papers compare it.",
   },
   {
     metric: "ssim_y",
     sign: 1,
     decimals: 4,
     meaning:
-      "Structural similarity to the truth on luma: whether edges and textures are alike. 1 for equal pictures.",
+      "Structural similarity to the truth on luma: whether edges and textures agree. 1 for equal pictures.",
   },
   {
     metric: "niqe",
     sign: -1,
     decimals: 3,
     meaning:
-      "How far the picture's statistics are from those of natural photographs. It does not look at the truth, so a sharp picture can be far from it and have a good value.",
+      "Distance of the picture's statistics from the statistics of natural photographs. It does not use the truth, so a sharp picture that differs from the truth can have a good value.",
   },
   {
     metric: "aesthetic",
@@ -43,7 +43,7 @@ const COLUMNS = [
     sign: 1,
     unit: "dB",
     decimals: 3,
-    meaning: "As psnr_y, but over red, green and blue, and so mostly somewhat lower.",
+    meaning: "Like psnr_y, but over red, green and blue; usually slightly lower.",
   },
   {
     metric: "rmse_y",
@@ -51,14 +51,14 @@ const COLUMNS = [
     unit: "grey levels",
     decimals: 3,
     meaning:
-      "Root of the mean squared error on luma. Its average is the PIRM challenge's: the root of the mean of all images' squared errors.",
+      "Root of the mean squared error on luma. The average is the root of the mean squared error over all images, as in the PIRM challenge.",
   },
   {
     metric: "rmse_rgb",
     sign: -1,
     unit: "grey levels",
     decimals: 3,
-    meaning: "The same over red, green and blue.",
+    meaning: "Like rmse_y, but over red, green and blue.",
   },
 ];
 
@@ -70,7 +70,7 @@ function formatValue(column, value) {
   return value.toFixed(column.decimals);
 }
 
-// A difference with its sign.
+// A difference with a sign.
 function formatGain(column, gain) {
   const text = formatValue(column, Math.abs(gain));
   if (!Number.isFinite(gain) || Number(text) === 0) return text;

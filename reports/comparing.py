@@ -1,4 +1,6 @@
-"""Crops of pictures beside one another, labelled."""
+"""Draws crops of pictures side by side, with labels."""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -6,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from imaging.imresize import imresize_part
 from reports.regions import find_regions_of_rows
 
-# What small crops are enlarged to, about, by a whole number.
+# Approximate side of enlarged crops; they are enlarged by a whole number.
 SHOWN_SIDE = 288
 
 FONT_SIZE = 14
@@ -14,23 +16,25 @@ GAP, LINE = 8, 22
 PAPER, INK = (255, 255, 255), (40, 40, 40)
 
 
-def draw_comparison(lr, sr, scale, side=96, count=3, label="ours"):
-    """Draws where an enlargement differs most from bicubic's.
+def draw_comparison(
+    lr: np.ndarray, sr: np.ndarray, scale: float, side: int = 96, count: int = 3
+) -> np.ndarray:
+    """Draws the regions where a result differs most from bicubic.
 
-    Bicubic is MATLAB's `imresize`, computed a few rows at a time, so that beside
-    the two pictures little memory is needed however large they are.
+    Bicubic is MATLAB's `imresize`. It is computed a few rows at a time, so large
+    pictures need little further memory.
 
     Args:
         lr: uint8 (H, W, 3), the input.
-        sr: uint8 (H', W', 3), its enlargement, H' and W' about H and W times `scale`.
-        scale: By how much it was enlarged, any number of at least 1.
-        side: Of the crops, in pixels of `sr`; less where that is smaller.
-        count: At most how many places are shown.
-        label: What `sr` is called.
+        sr: uint8 (H', W', 3), the result, where H' and W' are about H and W times
+            `scale`.
+        scale: Upscaling factor, any number of at least 1.
+        side: Side of the crops, in pixels of `sr`; less if `sr` is smaller.
+        count: Largest number of regions.
 
     Returns:
-        uint8 (H, W, 3): A row for each place, the most different first; columns are
-        the input, bicubic and `sr`.
+        uint8 (H, W, 3): A row for each region, the most different first; columns are
+        the input, bicubic and the result.
     """
     size = sr.shape[:2]
 
@@ -46,7 +50,7 @@ def draw_comparison(lr, sr, scale, side=96, count=3, label="ours"):
         crops = {
             "input": _enlarge_input(lr, scale, region),
             "bicubic": imresize_part(lr, scale, size, *bounds),
-            label: region.cut(sr),
+            "ours": region.cut(sr),
         }
         rows.append((_describe(region), crops))
     return draw_side_by_side(rows)
@@ -60,9 +64,9 @@ def _describe(region):
 
 
 def _enlarge_input(lr, scale, region):
-    """The input's pixels where a region of the output is, as large as the others."""
+    """Enlarges the input's pixels of a region of the output, without interpolation."""
     zoom = _choose_zoom(region.side)
-    # Centres of the shown pixels; by the scale alone, which need not be a whole number.
+    # Centres of the shown pixels; the scale need not be a whole number.
     centres = (np.arange(region.side * zoom) + 0.5) / zoom
     rows, columns = (
         np.minimum((start + centres) / scale, length - 1).astype(int)
@@ -71,12 +75,15 @@ def _enlarge_input(lr, scale, region):
     return lr[np.ix_(rows, columns)]
 
 
-def draw_side_by_side(rows):
-    """Draws rows of square crops on one sheet, each crop under its label.
+def draw_side_by_side(
+    rows: Sequence[tuple[str, Mapping[str, np.ndarray]]],
+) -> np.ndarray:
+    """Draws rows of square crops, each crop below its label.
 
     Args:
-        rows: list of (text, crops): a line above the row, empty for none, and from a
-            label to uint8 (H, H, 3). Small crops are enlarged to about `SHOWN_SIDE`.
+        rows: (text, crops) of each row: a line above the row, which may be empty, and
+            from a label to uint8 (H, H, 3). Small crops are enlarged to about
+            `SHOWN_SIDE`.
 
     Returns:
         uint8 (H, W, 3).
@@ -84,7 +91,7 @@ def draw_side_by_side(rows):
     font = ImageFont.load_default(FONT_SIZE)
     rows = [(text, {n: _enlarge(c) for n, c in crops.items()}) for text, crops in rows]
     labelled = [item for _, crops in rows for item in crops.items()]
-    # Of a small crop, the label is wider.
+    # A label may be wider than its crop.
     column = max(max(len(c), int(font.getlength(n))) for n, c in labelled) + GAP
     heights = [
         (1 + bool(text)) * LINE + max(map(len, crops.values())) + GAP
@@ -108,7 +115,7 @@ def draw_side_by_side(rows):
 
 
 def _enlarge(crop):
-    """Enlarges a square by a whole number, each pixel to a square."""
+    """Enlarges a square by a whole number, without interpolation."""
     zoom = _choose_zoom(len(crop))
     return crop.repeat(zoom, axis=0).repeat(zoom, axis=1)
 

@@ -1,25 +1,31 @@
-"""All numbers of a report as a table for spreadsheets."""
+"""Writes all numbers of a report as a table for spreadsheets."""
 
 import csv
+from pathlib import Path
+from typing import Any
 
 from console.files import written_whole
 from reports import by_model
 
 
-def write_csv(path, report):
-    """Writes a row for each scale, image and model, and one for each average.
+def write_csv(path: Path | str, report: dict[str, Any]) -> None:
+    """Writes a row for each scale, image and model, and a row for each average.
 
-    Infinite values are written `inf`; a value that is not there is left empty.
+    Infinite values are written as `inf`; missing values are left empty.
 
     Args:
-        path: The file to be.
-        report: As `validate.py` makes it.
+        path: The file to write.
+        report: The report of `validate.py`.
     """
     rows = list(_list_rows(report))
     metrics = list(dict.fromkeys(name for *_, values in rows for name in values))
-    # Spreadsheets know the encoding by the mark at the beginning.
-    encoding = {"encoding": "utf-8-sig", "errors": "backslashreplace"}
-    with written_whole(path) as aside, open(aside, "w", newline="", **encoding) as text:
+    with (
+        written_whole(path) as aside,
+        # Spreadsheets detect the encoding by the byte order mark.
+        open(
+            aside, "w", encoding="utf-8-sig", errors="backslashreplace", newline=""
+        ) as text,
+    ):
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["kind", "scale", "image", "model", *metrics])
         for *head, values in rows:

@@ -1,12 +1,12 @@
 "use strict";
 
-// Sets attributes and adds what an element holds: elements, or text that stays text.
-// What is null is left out.
+// Sets the attributes of an element and appends its content, elements or text nodes.
+// Null values are left out.
 function fill(made, attributes, inside) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== null) made.setAttribute(name, value);
   }
-  // One by one: there may be more than a call takes as arguments.
+  // One call each: a single call has a limited number of arguments.
   for (const piece of inside) {
     if (piece !== null) made.append(piece);
   }
@@ -26,14 +26,14 @@ function remark(text) {
   return text === null ? null : element("p", { class: "remark" }, text);
 }
 
-// Names and what they mean, for a <dl>; each is (text or elements, text).
+// Names and their meanings, for a <dl>; each pair is (text or elements, text).
 function definitions(pairs) {
   return pairs.map(([name, meaning]) =>
     element("div", {}, element("dt", {}, ...[name].flat()), element("dd", {}, meaning)),
   );
 }
 
-// Lets something wide scroll by itself, with the keyboard too.
+// Makes wide content scroll by itself, also with the keyboard.
 function wide(label, inside) {
   const attributes = { class: "wide", tabindex: 0, role: "region", "aria-label": label };
   return element("div", attributes, inside);

@@ -1,13 +1,17 @@
-"""Pictures as text within a page, as good as the room allows."""
+"""Encodes pictures as data URIs, at the best quality that fits in the page."""
 
 import base64
 import dataclasses
 import io
+from collections.abc import Mapping
 
+import numpy as np
 from PIL import Image
 
-# What is tried in turn: pictures of at most so many pixels a side, each without loss
-# and then as JPEG of these qualities. Larger ones would choke the browser.
+from reports.regions import Region
+
+# Largest sides of pictures, in pixels, and qualities of JPEG (None for PNG), in the
+# order in which they are tried. Larger pictures would overload the browser.
 SIDES = (2048, 1024, 512, 256, 128)
 QUALITIES = (None, 95, 88)
 
@@ -28,36 +32,33 @@ class Window:
     height: int
     width: int
 
-    def cut(self, picture):
-        """The part of a picture (H, W, ...); a view."""
+    def cut(self, picture: np.ndarray) -> np.ndarray:
+        """Returns the part of a picture (H, W, ...), a view."""
         rows = slice(self.top, self.top + self.height)
         return picture[rows, self.left : self.left + self.width]
 
 
 @dataclasses.dataclass(frozen=True)
 class Encoded:
-    """Pictures as they stand in the page.
+    """Encoded pictures of one image.
 
     Attributes:
-        window: Which part of each.
-        quality: Of JPEG; None for PNG, which loses nothing.
+        window: The part of each picture that is shown.
+        quality: Quality of JPEG; None for PNG, which is lossless.
         uris: From a picture's name to a data URI.
     """
 
     window: Window
     quality: int | None
-    uris: dict
+    uris: dict[str, str]
 
 
-def encode(picture, quality=None):
-    """Encodes a picture.
+def encode(picture: np.ndarray, quality: int | None = None) -> str:
+    """Encodes a picture as a data URI.
 
     Args:
         picture: uint8 (H, W, 3).
-        quality: Of JPEG, with colour as fine as luma; None for PNG.
-
-    Returns:
-        str: A data URI.
+        quality: Quality of JPEG, without chroma subsampling; None for PNG.
     """
     buffer, image = io.BytesIO(), Image.fromarray(picture)
     if quality is None:
@@ -69,17 +70,19 @@ def encode(picture, quality=None):
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def encode_to_fit(pictures, region, room):
-    """Encodes pictures that are compared so that all of them together fit.
+def encode_to_fit(
+    pictures: Mapping[str, np.ndarray], region: Region, room: int
+) -> Encoded | None:
+    """Encodes the pictures of one image so that all of them together fit.
 
     Args:
         pictures: From a name to uint8 (H, W, 3), all of one shape.
-        region: `reports.regions.Region` that has to be seen.
-        room: Characters that they may take.
+        region: The region that must be visible.
+        room: Largest number of characters of all pictures together.
 
     Returns:
-        Encoded: The first of whole and cut, lossless and lossy, that fits; None if
-        none does.
+        The first of whole and cut, lossless and lossy pictures that fit; None if none
+        do.
     """
     size = next(iter(pictures.values())).shape[:2]
     windows = dict.fromkeys(_place(size, region, side) for side in SIDES)
@@ -92,9 +95,9 @@ def encode_to_fit(pictures, region, room):
 
 
 def _place(size, region, side):
-    """The window of at most `side` that has a region as near to its middle as can be.
+    """Returns a window of at most `side`, centred on the region where possible.
 
-    A region is never larger than the smallest of them.
+    No region is larger than the smallest window.
     """
     spans = []
     for length, start in zip(size, (region.top, region.left), strict=True):

@@ -1,6 +1,7 @@
-"""The worst and the best few images of a measurement, kept while it goes on."""
+"""Keeps the worst and the best images of a measurement while it runs."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -8,7 +9,8 @@ from reports.encoding import Encoded, encode, encode_to_fit
 from reports.regions import Region, find_regions
 
 TRUTH = "truth"
-# Sides of the region that is enlarged, in HR pixels: about a fifth of the picture's.
+# Sides of the enlarged region, in HR pixels: the largest that is at most a fifth of the
+# picture's side is used.
 REGION_SIDES = (96, 64, 48, 32)
 
 
@@ -17,44 +19,53 @@ class Exhibit:
     """One image that is shown.
 
     Attributes:
-        name: Of the image.
+        name: Name of the image.
         size: (height, width) of its pictures.
-        region: Where ours is furthest from the truth.
-        encoded: All of its pictures; None where there is no room.
-        crops: The region of each, from a name to a data URI; likewise empty.
+        region: The region where our picture differs most from the truth.
+        encoded: All its pictures; None if there is no room.
+        crops: The region of each picture, from a name to a data URI; empty if there is
+            no room.
     """
 
     name: str
-    size: tuple
+    size: tuple[int, int]
     region: Region
     encoded: Encoded | None
-    crops: dict
+    crops: dict[str, str]
 
 
 class Gallery:
-    """Keeps the pictures of the images that are shown, and of no others.
+    """Keeps the pictures of the images that are shown.
 
     Attributes:
-        count: At most how many images of a scale: half the worst, half the best.
-        room: Characters for the pictures of each image.
-        shave: HR pixels at each border that do not count.
-        exhibits: From a scale to a dict from a name to its Exhibit, worst first.
+        count: Largest number of images of each scale: half worst, half best images.
+        room: Largest number of characters of the pictures of each image.
+        shave: HR pixels at each border that are not measured.
+        exhibits: From a scale to a dict from a name to its exhibit, worst first.
     """
 
-    def __init__(self, count, room, shave):
-        """Nothing is shown yet; see the attributes."""
+    def __init__(self, count: int, room: int, shave: int) -> None:
+        """Makes an empty gallery; see the attributes."""
         self.count, self.room, self.shave = count, room, shave
-        self.exhibits, self.values = {}, {}
+        self.exhibits: dict[int, dict[str, Exhibit]] = {}
+        self.values: dict[int, dict[str, float]] = {}
 
-    def offer(self, scale, name, value, pictures, hr):
-        """Keeps an image if it is among the worst or the best by now.
+    def offer(
+        self,
+        scale: int,
+        name: str,
+        value: float,
+        pictures: Mapping[str, np.ndarray],
+        hr: np.ndarray,
+    ) -> None:
+        """Keeps an image if it is among the worst or the best so far.
 
         Args:
             scale: Upscaling factor.
-            name: Of the image.
-            value: What decides; more is better.
+            name: Name of the image.
+            value: Value that ranks the image; higher is better.
             pictures: From a model's name to its output, uint8 (H, W, 3), ours last.
-            hr: uint8 (H', W', 3), the truth; all are cut to their common size.
+            hr: uint8 (H', W', 3), the truth. All pictures are cut to their common size.
         """
         values = self.values.setdefault(scale, {})
         values[name] = value
@@ -62,7 +73,7 @@ class Gallery:
         self.values[scale] = {name: values[name] for name in chosen}
         kept = self.exhibits.setdefault(scale, {})
         if name in chosen:
-            kept[name] = self._make_exhibit(name, pictures | {TRUTH: hr})
+            kept[name] = self._make_exhibit(name, {**pictures, TRUTH: hr})
         self.exhibits[scale] = {name: kept[name] for name in chosen}
 
     def _make_exhibit(self, name, pictures):
@@ -79,7 +90,7 @@ class Gallery:
         return Exhibit(name, (int(height), int(width)), region, encoded, crops)
 
     def _find_worst(self, ours, hr):
-        """The region that differs most, of what is measured."""
+        """Returns the measured region that differs most from the truth."""
         inner = slice(self.shave, -self.shave or None)
         size = min(ours[inner, inner].shape[:2])
         side = next((s for s in REGION_SIDES if s * 5 <= size), REGION_SIDES[-1])
@@ -89,15 +100,15 @@ class Gallery:
         )
 
 
-def choose(values, count):
-    """Chooses the worst and the best.
+def choose(values: Mapping[str, float], count: int) -> list[str]:
+    """Chooses the worst and the best images.
 
     Args:
-        values: From a name to its value.
-        count: How many; of an odd number one more of the worst.
+        values: From an image's name to its value.
+        count: Number of images; of an odd number, one more is chosen of the worst.
 
     Returns:
-        list of names, from the worst to the best.
+        Names, from the worst to the best.
     """
     names = sorted(values, key=lambda name: (values[name], name))
     best = min(count // 2, max(0, len(names) - (count - count // 2)))

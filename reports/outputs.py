@@ -1,9 +1,10 @@
-"""The files that a measurement is written to, as flags name them."""
+"""Writes the files of a measurement, as the flags name them."""
 
 import dataclasses
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 from console.errors import InputError
 from console.files import check_target, written_whole
@@ -13,80 +14,76 @@ from reports.csv_file import write_csv
 from reports.gallery import Gallery
 from reports.page import BYTES_FOR_PICTURES, write_page
 
-# More sliders than this would leave each picture a few pixels.
+# With more images, each picture would have only a few pixels.
 MOST_IMAGES = 100
 
 
 @dataclasses.dataclass(frozen=True)
 class Outputs(Settings):
-    """The files that are written; None for those that are not."""
+    """The files to write; None for a file that is not written."""
 
     report_path: PathName | None = option(
-        None, "JSON file for all numbers, those of each image too."
+        None, "JSON file for all numbers, including those of each image."
     )
     csv_path: PathName | None = option(
         None, "CSV file for all numbers, a row for each image and model."
     )
     report: PathName | None = option(
         None,
-        "HTML file to look at: averages beside published ones, all images, and the "
-        "worst and best of them beside bicubic and truth.",
+        "HTML page: averages beside published averages, the values of all images, and "
+        "the worst and best images beside bicubic and truth.",
     )
     report_images: int = option(
         12,
-        "Images of each scale that --report shows, half the worst, half the best.",
+        "Images of each scale that --report shows, half worst and half best images.",
         least=0,
         most=MOST_IMAGES,
     )
 
-    def check(self):
-        """Looks whether all of it can be written.
-
-        Raises:
-            InputError: Something cannot.
-        """
+    def check(self) -> None:
+        """See `Settings.check`: all files must be writable and differ."""
         paths = {
             "--report_path": self.report_path,
             "--csv_path": self.csv_path,
             "--report": self.report,
         }
-        flags = {}
+        flags: dict[Path, str] = {}
         for flag, path in paths.items():
             if path is not None:
                 check_target(path, flag)
                 other = flags.setdefault(Path(path).resolve(), flag)
                 if other != flag:
                     raise InputError(
-                        f"{flag}={path} is the file of {other}, too; give two names."
+                        f"{flag}={path} is also the file of {other}; give two names."
                     )
         if self.report and Path(self.report).suffix.lower() not in (".html", ".htm"):
             raise InputError(
-                f"--report={self.report}: it is a page for a browser, so its name has "
-                "to end in .html. (--report_path is for JSON, --csv_path for CSV.)"
+                f"--report={self.report}: expected a name that ends in .html, for an "
+                "HTML page. (--report_path is for JSON, --csv_path for CSV.)"
             )
 
-    def make_gallery(self, scales, images, shave_size):
-        """Makes what keeps pictures for the page.
+    def make_gallery(self, scales: int, images: int, shave_size: int) -> Gallery:
+        """Makes the gallery that keeps pictures for the page.
 
         Args:
-            scales: How many scales are measured.
-            images: How many images each has.
+            scales: Number of scales that are measured.
+            images: Number of images of each scale.
             shave_size: HR pixels dropped at each border.
 
         Returns:
-            Gallery: Of no images if no page is asked for.
+            The gallery; it keeps no images if no page is written.
         """
         count = self.report_images if self.report else 0
         shown = scales * min(count, images)
         room = BYTES_FOR_PICTURES // max(1, shown)
         return Gallery(count, room, shave_size)
 
-    def write(self, report, gallery):
-        """Writes all files, and says so.
+    def write(self, report: dict[str, Any], gallery: Gallery) -> None:
+        """Writes all files and reports their paths.
 
         Args:
-            report: As `validate.py` makes it.
-            gallery: As `make_gallery` made it.
+            report: The report of `validate.py`.
+            gallery: The gallery of `make_gallery`.
         """
         if self.report_path is not None:
             with written_whole(self.report_path) as aside:
@@ -101,7 +98,7 @@ class Outputs(Settings):
 
 
 def _to_json(value):
-    """Numbers that JSON does not know, as the PSNR of equal images, become null."""
+    """Replaces numbers that are not finite, such as the PSNR of equal images."""
     if isinstance(value, dict):
         return {key: _to_json(inner) for key, inner in value.items()}
     if isinstance(value, float) and not math.isfinite(value):

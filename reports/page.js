@@ -1,11 +1,11 @@
-// The report: its `models` have their values in lists of the same order, ours first.
+// Reads the report. Values are in lists in the order of `models`, ours first.
 function readReport() {
   const report = JSON.parse(document.getElementById("data").textContent);
   const averages = report.scales.flatMap((scale) => scale.averages);
   const images = report.scales.flatMap((scale) => scale.images);
   for (const values of [...averages, ...images.flatMap((image) => image.values)]) {
     for (const [metric, value] of Object.entries(values)) {
-      // JSON has no infinity, which is text, and nothing that is no number.
+      // JSON has no NaN and no infinities: they are null and text.
       values[metric] = value === null ? NaN : Number(value);
     }
   }

@@ -1,7 +1,7 @@
-"""One page with all that was measured, which needs neither a network nor a server.
+"""Writes a measurement as one HTML page that needs no network and no server.
 
-The page holds its data as JSON and scripts that draw it. They set text as text only, so
-that no name of a file can become markup.
+The page holds its data as JSON, and scripts that draw it. The scripts insert text only
+as text nodes, so that no file name can become markup.
 """
 
 import dataclasses
@@ -10,35 +10,46 @@ import json
 import math
 import string
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from console.files import written_whole
 from console.flags import to_list
 from reports import BICUBIC, by_model, published
+from reports.gallery import Exhibit
 
-# What the page may have, and how much of it pictures may take.
+# Largest size of the page, and of its pictures.
 MOST_BYTES = 50_000_000
 BYTES_FOR_PICTURES = 40_000_000
 
-# More than is shown of any number, and little enough for tens of thousands of images.
+# More decimals than the page shows, but few enough for tens of thousands of images.
 DECIMALS = 6
 
+# Exhibits of each scale, by the names of their images.
+Exhibits = Mapping[int, Mapping[str, Exhibit]]
+
 _FOLDER = Path(__file__).parent
-# The last one draws what the others define.
+# The last script calls the functions of the others.
 _SCRIPTS = (
     *("elements.js", "columns.js", "tables.js", "scatter.js", "cards.js"),
     "page.js",
 )
 
 
-def write_page(path, report, exhibits, most_bytes=MOST_BYTES):
+def write_page(
+    path: Path | str,
+    report: dict[str, Any],
+    exhibits: Exhibits,
+    most_bytes: int = MOST_BYTES,
+) -> None:
     """Writes the page.
 
     Args:
-        path: The file to be.
-        report: As `validate.py` makes it.
-        exhibits: From a scale to a dict from a name to a `reports.gallery.Exhibit`.
-        most_bytes: Of the page; were it larger, it would show no pictures.
+        path: The file to write.
+        report: The report of `validate.py`.
+        exhibits: The exhibits of each scale.
+        most_bytes: Largest size; a larger page is written without pictures.
     """
     page = make_page(report, exhibits)
     if len(page) > most_bytes:
@@ -47,18 +58,14 @@ def write_page(path, report, exhibits, most_bytes=MOST_BYTES):
         aside.write_bytes(page)
 
 
-def make_page(report, exhibits):
-    """Makes the page; arguments as of `write_page`.
-
-    Returns:
-        bytes: HTML.
-    """
+def make_page(report: dict[str, Any], exhibits: Exhibits) -> bytes:
+    """Makes the HTML of the page; see `write_page`."""
     data = _to_json(_collect(report, exhibits))
     written = json.dumps(data, allow_nan=False, separators=(",", ":"))
     page = string.Template(_read("page.html")).substitute(
         title=html.escape(data["title"]),
         style=_read("page.css"),
-        # Nothing in it can end the element that it stands in.
+        # No `<` in the data, which could end its element.
         data=written.replace("<", "\\u003c"),
         script="\n".join(map(_read, _SCRIPTS)),
     )
@@ -70,7 +77,7 @@ def _read(name):
 
 
 def _to_json(value):
-    """What JSON can hold: infinite numbers become text, and NaN becomes null."""
+    """Converts values for JSON: infinite numbers become text, NaN becomes null."""
     if isinstance(value, dict):
         return {_to_json(key): _to_json(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -85,11 +92,12 @@ def _to_json(value):
 
 
 def _collect(report, exhibits):
-    """All that the page shows; see `page.js`."""
+    """Collects the data of the page; see `page.js`."""
     paths = to_list(report["data_truth_path"])
-    # What was published is of one data set.
-    one = paths[0] if not paths[1:] else None
-    data_set = one and published.find_data_set(one, report["images"])
+    # Published results are of a single data set.
+    data_set = None
+    if len(paths) == 1:
+        data_set = published.find_data_set(paths[0], report["images"])
     name = data_set or ", ".join(Path(path).absolute().name for path in paths)
     scales = ", ".join(f"x{scale}" for scale in report["scales"])
     return {
@@ -104,8 +112,8 @@ def _collect(report, exhibits):
 
 
 def _list_facts(report):
-    """What was measured, and how: from a name to a text."""
-    step, made = report["step"], "made from these as MATLAB's imresize does"
+    """Lists the conditions of the measurement, from a name to a text."""
+    step, made = report["step"], "computed from the images by MATLAB's imresize"
     paths = to_list(report["data_truth_path"])
     if report["data_sr_path"] is not None:
         facts = {"pictures": report["data_sr_path"]}
@@ -119,13 +127,13 @@ def _list_facts(report):
     return facts | {
         "images": f"{report['images']:,} from {', '.join(paths)}",
         "low-resolution images": ", ".join(to_list(report["data_input_path"])) or made,
-        "left out at each border": f"{report['shave_size']} pixels",
+        "dropped at each border": f"{report['shave_size']} pixels",
         "measured": time.strftime("%Y-%m-%d %H:%M %z"),
     }
 
 
 def _collect_scale(report, scale, data_set, exhibits):
-    """What the page shows of one scale."""
+    """Collects the data of one scale."""
     measured = report["scales"][scale]
     results = list(by_model(report, measured).values())
     theirs = published.find_published(data_set, scale)
@@ -133,7 +141,7 @@ def _collect_scale(report, scale, data_set, exhibits):
     return {
         "scale": int(scale),
         "averages": [result["average"] for result in results],
-        # In a list: JavaScript would sort names that are numbers.
+        # A list, because JavaScript would sort names that are numbers.
         "images": [
             {"name": name, "values": [result["images"][name] for result in results]}
             for name in measured["images"]
@@ -146,7 +154,7 @@ def _collect_scale(report, scale, data_set, exhibits):
 
 
 def _collect_exhibit(exhibit):
-    """An exhibit, with its pictures in lists of (name, URI)."""
+    """Converts an exhibit, with its pictures as lists of (name, URI)."""
     data = dataclasses.asdict(exhibit)
     data["crops"] = list(exhibit.crops.items())
     if exhibit.encoded is not None:

@@ -1,16 +1,17 @@
-"""Numbers that others published, to be shown beside ours on the same images.
+"""Published results, shown beside ours on the same images.
 
-They stand in `published.csv`, as they were printed: a row for each method and scale,
-with the names that the data set's folder goes by, how many images it has, how many
-pixels were dropped at each border (`shave`), and where the numbers were published.
+`published.csv` holds them as printed: a row for each method and scale, with the names
+of the data set's folder, its number of images, the pixels dropped at each border
+(`shave`), and the source.
 """
 
 import csv
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
-# By how much bicubic's psnr_y may differ from what is known, in dB: rounding to 8 bits
-# once or twice makes 0.005.
+# Largest difference of bicubic's psnr_y from its known value, in dB. Rounding to 8 bits
+# once instead of twice changes it by 0.005.
 TOLERANCE = 0.01
 
 
@@ -21,15 +22,15 @@ def _read():
         return list(csv.DictReader(text))
 
 
-def find_data_set(truth_path, count):
+def find_data_set(truth_path: Path | str, count: int) -> str | None:
     """Recognises a data set by the name of its folder and the number of its images.
 
     Args:
-        truth_path: Folder of the HR images, `Set5` or `Set5/HR`, say.
-        count: How many images were measured.
+        truth_path: Folder of the HR images, for example `Set5` or `Set5/HR`.
+        count: Number of images that were measured.
 
     Returns:
-        str: Its name; None for one that is not known.
+        The name of the data set; None if it is unknown.
     """
     folders = {part.lower() for part in Path(truth_path).absolute().parts[-2:]}
     for row in _read():
@@ -38,53 +39,51 @@ def find_data_set(truth_path, count):
     return None
 
 
-def find_published(data_set, scale):
-    """What was published of a data set at a scale.
+def find_published(data_set: str | None, scale: int | str) -> list[dict[str, str]]:
+    """Finds the published results of a data set at a scale.
 
     Args:
-        data_set: Its name; None for none.
+        data_set: Name of the data set; None if it is unknown.
         scale: Upscaling factor.
 
     Returns:
-        list of dict: Rows of `published.csv`; values are str, empty where there is
-        none.
+        Rows of `published.csv`; missing values are empty.
     """
     wanted = {"data_set": data_set, "scale": str(scale)}
     return [row for row in _read() if wanted.items() <= row.items()]
 
 
-def list_warnings(results, shave, bicubic_psnr_y):
-    """Why ours might not be compared with what was published.
+def list_warnings(
+    results: Sequence[dict[str, str]], shave: int, bicubic_psnr_y: float
+) -> list[str]:
+    """Lists the reasons why our results are not comparable with published results.
 
     Args:
-        results: As of `find_published`.
-        shave: HR pixels dropped at each border here.
-        bicubic_psnr_y: What was measured of bicubic here, in dB.
-
-    Returns:
-        list of str.
+        results: The result of `find_published`.
+        shave: HR pixels dropped at each border in our measurement.
+        bicubic_psnr_y: psnr_y of bicubic in our measurement, in dB.
     """
     shaves = {int(result["shave"]) for result in results}
     warnings = [
-        f"Not comparable: the published numbers leave out {theirs} pixels at each "
-        f"border, these {shave}. --shave_size={theirs} measures as they did."
+        f"Not comparable: the published results drop {theirs} pixels at each border, "
+        f"these results {shave}. Measure with --shave_size={theirs}."
         for theirs in sorted(shaves - {shave})
     ]
     for result in results:
         known = float(result["psnr_y"])
-        # Bicubic needs no training, so that it has its known value or is another's.
+        # Bicubic is deterministic: another value means other images.
         is_bicubic = result["method"] == "bicubic" and int(result["shave"]) == shave
         if is_bicubic and not abs(bicubic_psnr_y - known) <= TOLERANCE:
             warnings.append(
                 f"Not comparable: bicubic has {bicubic_psnr_y:.3f} dB here and "
-                f"{known:.3f} dB as published, so other images were measured, or their "
-                "low-resolution images were made in another way."
+                f"{known:.3f} dB as published. The images, or the downscaling of their "
+                "low-resolution images, differ."
             )
     return warnings
 
 
-def describe_indices(results):
-    """The perceptual index, which is not measured here; None where none is known."""
+def describe_indices(results: Sequence[dict[str, str]]) -> str | None:
+    """Describes published perceptual indices, which are not measured; None if none."""
     indices = [
         f"{result['method']} {result['perceptual_index']}"
         for result in results
@@ -93,6 +92,6 @@ def describe_indices(results):
     if not indices:
         return None
     return (
-        f"The perceptual index, as published (lower is better): {', '.join(indices)}. "
-        "It is the mean of NIQE and 10 less Ma's score, which is not measured here."
+        f"Published perceptual indices (lower is better): {', '.join(indices)}. The "
+        "index is the mean of NIQE and 10 minus Ma's score, which is not measured here."
     )

@@ -1,13 +1,15 @@
-"""Where two pictures differ most: squares that do not overlap."""
+"""Finds the square regions where two pictures differ most."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
-# Rows of both pictures that are looked at together: what bounds the memory.
+# Rows of both pictures that are compared at a time, which bounds the memory.
 BAND = 128
 
-# Squares that are compared, about: on larger pictures they begin further apart.
+# Approximate number of squares that are compared; in larger pictures they are further
+# apart.
 POSITIONS = 1_000_000
 
 
@@ -19,7 +21,7 @@ class Region:
         top: First row.
         left: First column.
         side: Rows and columns.
-        difference: Mean absolute difference in it, in grey levels.
+        difference: Mean absolute difference in the square, in grey levels.
     """
 
     top: int
@@ -27,24 +29,26 @@ class Region:
     side: int
     difference: float = 0.0
 
-    def cut(self, picture):
-        """The square out of a picture (H, W, ...); a view."""
+    def cut(self, picture: np.ndarray) -> np.ndarray:
+        """Returns the square of a picture (H, W, ...), a view."""
         return picture[
             self.top : self.top + self.side, self.left : self.left + self.side
         ]
 
 
-def find_regions(first, second, side, count=1):
-    """Finds where two pictures differ most.
+def find_regions(
+    first: np.ndarray, second: np.ndarray, side: int, count: int = 1
+) -> list[Region]:
+    """Finds the regions where two pictures differ most.
 
     Args:
         first: uint8 (H, W, 3).
-        second: The same shape.
-        side: Of the squares; less where the pictures are smaller.
-        count: At most how many.
+        second: uint8 of the same shape.
+        side: Side of the squares; less if the pictures are smaller.
+        count: Largest number of regions.
 
     Returns:
-        list of Region: See `find_regions_of_rows`.
+        See `find_regions_of_rows`.
     """
 
     def read_rows(start, end):
@@ -53,27 +57,32 @@ def find_regions(first, second, side, count=1):
     return find_regions_of_rows(read_rows, first.shape[:2], side, count)
 
 
-def find_regions_of_rows(read_rows, size, side, count=1):
-    """Finds where two pictures differ most that are read a few rows at a time.
+def find_regions_of_rows(
+    read_rows: Callable[[int, int], tuple[np.ndarray, np.ndarray]],
+    size: tuple[int, int],
+    side: int,
+    count: int = 1,
+) -> list[Region]:
+    """Finds the regions where two pictures, read a few rows at a time, differ most.
 
-    Squares begin at most an eighth of their side apart, or a little more in a
-    picture of many megapixels, so that the best of all may be missed by as much.
+    Squares are compared at a distance of an eighth of their side, or more in pictures
+    of many megapixels, so the result may be off by as much.
 
     Args:
-        read_rows: From (start, end) to those rows of both, uint8 (rows, W, 3).
-        size: (H, W).
-        side: Of the squares; less where the pictures are smaller.
-        count: At most how many.
+        read_rows: From (start, end) to these rows of both pictures, uint8 (rows, W, 3).
+        size: (height, width) of the pictures.
+        side: Side of the squares; less if the pictures are smaller.
+        count: Largest number of regions.
 
     Returns:
-        list of Region: At least one, the most different first. They do not overlap,
-        and all but the first differ somewhere.
+        At least one region, the most different first. Regions do not overlap, and all
+        except the first have a difference.
     """
     side = min(side, *size)
     stride = max(1, side // 8, round((size[0] * size[1] / POSITIONS) ** 0.5))
     tops, lefts = (_list_starts(length, side, stride) for length in size)
     sums = _sum_squares(read_rows, size[0], tops, lefts, side)
-    regions = []
+    regions: list[Region] = []
     while len(regions) < count:
         row, column = np.unravel_index(np.argmax(sums), sums.shape)
         if regions and sums[row, column] <= 0:
@@ -87,12 +96,12 @@ def find_regions_of_rows(read_rows, size, side, count=1):
 
 
 def _list_starts(length, side, stride):
-    """Where squares may begin along one axis; the last one ends at the border."""
+    """Lists the starts of squares along one axis; the last ends at the border."""
     return np.append(np.arange(0, length - side, stride), length - side)
 
 
 def _sum_squares(read_rows, height, tops, lefts, side):
-    """Sums of the absolute differences in each square, int64 (tops, lefts)."""
+    """Sums the absolute differences in each square: int64 (tops, lefts)."""
     edges = np.unique(np.concatenate([tops, tops + side, np.arange(0, height, BAND)]))
     edges = np.append(edges[edges < height], height)
     above = np.zeros((len(edges), len(lefts)), np.int64)  # Sums of all rows above.
@@ -110,6 +119,6 @@ def _sum_squares(read_rows, height, tops, lefts, side):
 
 
 def _sum_differences(first, second):
-    """Absolute differences, summed over the channels: int32 (H, W)."""
+    """Sums the absolute differences over the channels: int32 (H, W)."""
     difference = np.maximum(first, second) - np.minimum(first, second)
     return difference.sum(axis=-1, dtype=np.int32)

@@ -1,8 +1,8 @@
-// PSNR against NIQE of every image.
+// Plots PSNR against NIQE of all images.
 const PLOT = { width: 640, height: 400, left: 60, right: 612, top: 16, bottom: 344 };
 const TICKS = 6;
 
-// From values to places, with round numbers at the ticks.
+// Maps values to positions, with round numbers at the ticks.
 function makeAxis(values, start, end) {
   const [least, most] = values.reduce(
     ([low, high], value) => [Math.min(low, value), Math.max(high, value)],
@@ -24,13 +24,13 @@ function makeAxis(values, start, end) {
   return { place, ticks };
 }
 
-// The least of 1, 2, 5, 10, ... times a power of ten that is not less.
+// The least step of 1, 2, 5 or 10 times a power of ten that is at least `least`.
 function chooseStep(least) {
   const power = 10 ** Math.floor(Math.log10(least));
   return [1, 2, 5, 10].find((n) => n * power >= least * (1 - 1e-9)) * power;
 }
 
-// A point for each image of each model; null where no image has both numbers.
+// A point for each image of each model; null if no image has both numbers.
 function drawScatter(report, scale) {
   const points = scale.images.flatMap(({ name, values }) =>
     values.map((value, model) => ({ name, model, x: value.psnr_y, y: value.niqe })),
@@ -41,8 +41,8 @@ function drawScatter(report, scale) {
   const { left, right, top, bottom, width, height } = PLOT;
   const across = makeAxis(drawn.map(({ x }) => x), left, right);
   const up = makeAxis(drawn.map(({ y }) => y), bottom, top);
-  // Ours lie above bicubic's.
-  drawn.sort((one, other) => other.model - one.model);
+  // Draw our marks last, above bicubic's.
+  drawn.sort((a, b) => b.model - a.model);
   const attributes = {
     viewBox: `0 0 ${width} ${height}`,
     role: "img",
@@ -54,7 +54,7 @@ function drawScatter(report, scale) {
   return wide("PSNR against NIQE", svg);
 }
 
-// Lines and numbers at the ticks, and what they count.
+// Lines and numbers at the ticks, and the titles of the axes.
 function drawAxes(across, up) {
   const { left, right, top, bottom, height } = PLOT;
   const line = (x1, y1, x2, y2) => shape("line", { x1, y1, x2, y2 });
@@ -71,7 +71,7 @@ function drawAxes(across, up) {
       text(tick.text, left - 8, tick.at + 4, "end"),
     ]),
     text(
-      "psnr_y in dB: higher is nearer to the truth",
+      "psnr_y in dB: higher is closer to the truth",
       (left + right) / 2,
       height - 10,
       "middle",
@@ -93,19 +93,19 @@ function drawPoint(report, { name, model, x, y }, across, up) {
   return shape("g", { class: "point" }, title, ...marks);
 }
 
-// A disc for ours and a cross for bicubic's: they differ without colours, too.
+// A disc for our images and a cross for bicubic's, which differ even without colours.
 function drawMark(model, x, y) {
   if (model === 0) {
     return [shape("circle", { cx: x, cy: y, r: 4.5, class: "mark-0" })];
   }
-  // The disc under the cross, not seen, makes it easier to point at.
+  // An invisible disc under the cross makes it easier to hover over.
   return [
     shape("circle", { cx: x, cy: y, r: 6, class: "target" }),
     shape("path", { d: `M${x - 4} ${y - 4}l8 8m0 -8l-8 8`, class: "mark-1" }),
   ];
 }
 
-// Which mark is whose.
+// The mark of each model.
 function drawLegend(report) {
   const marks = report.models.map((name, model) => {
     const mark = shape("svg", { viewBox: "0 0 16 16" }, ...drawMark(model, 8, 8));

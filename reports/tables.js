@@ -1,4 +1,4 @@
-// More rows than this no browser sorts at once; the CSV file has them all.
+// Most rows of the table, so that browsers can sort it; the CSV file has all rows.
 const MOST_ROWS = 20_000;
 
 function numberCell(text, judged = "") {
@@ -9,13 +9,13 @@ function gainCell(column, gain) {
   return numberCell(formatGain(column, gain), judge(column, gain));
 }
 
-// What stands above a column.
+// The header of a column.
 function headText(column) {
   const unit = column.unit ? `, ${column.unit}` : "";
   return [column.metric, " ", element("small", {}, `${hint(column)}${unit}`)];
 }
 
-// The averages of one scale beside bicubic's and those that were published.
+// The averages of one scale beside bicubic's and published averages.
 function drawAverages(report, scale) {
   const row = (title, cells, attributes = {}) =>
     element("tr", attributes, element("th", { scope: "row" }, ...title), ...cells);
@@ -54,12 +54,12 @@ function drawImages(report) {
   const head = drawHead(report, heads);
   const body = element("tbody", {}, ...rows.map((row) => row.element));
   const table = element("table", { id: "images" }, head, body);
-  for (const [index, one] of heads.entries()) {
+  for (const [index, sorter] of heads.entries()) {
     const sort = () => sortRows(rows, heads, index, body);
-    one.querySelector("button").addEventListener("click", sort);
+    sorter.querySelector("button").addEventListener("click", sort);
   }
   const [most, count] = [MOST_ROWS, all.length].map((n) => n.toLocaleString("en"));
-  const cut = `The first ${most} of ${count} rows; --csv_path writes them all.`;
+  const cut = `The first ${most} of ${count} rows; --csv_path writes all rows.`;
   return [
     remark(all.length > MOST_ROWS ? cut : null),
     drawFilters(report, rows),
@@ -67,7 +67,7 @@ function drawImages(report) {
   ];
 }
 
-// A row, and by what it is sorted: name, scale and numbers.
+// A row and its sort keys: name, scale and numbers.
 function makeRow(report, { scale, name, values }) {
   const shownAt = scale.exhibits.findIndex((exhibit) => exhibit.name === name);
   const link = shownAt < 0 ? null : `#${nameCard(scale, shownAt)}`;
@@ -78,7 +78,7 @@ function makeRow(report, { scale, name, values }) {
     element("td", { class: "number" }, `x${scale.scale}`),
   ];
   for (const [index, column] of report.columns.entries()) {
-    const numbers = values.map((one) => one[column.metric]);
+    const numbers = values.map((value) => value[column.metric]);
     keys.push(...numbers);
     cells.push(...numbers.map((value) => numberCell(formatValue(column, value))));
     if (index === 0 && numbers.length === 2) {
@@ -89,7 +89,7 @@ function makeRow(report, { scale, name, values }) {
   return { element: element("tr", {}, ...cells), keys };
 }
 
-// The head of the table; what sorts is added to `heads`, in the order of the columns.
+// The head of the table; its sortable cells are added to `heads`, in column order.
 function drawHead(report, heads) {
   const sorter = (text, label, kind = null) => {
     const button = element("button", { type: "button", "aria-label": label }, text);
@@ -111,27 +111,27 @@ function drawHead(report, heads) {
   return element("thead", {}, element("tr", {}, ...above), element("tr", {}, ...below));
 }
 
-const asPeopleCount = new Intl.Collator(undefined, { numeric: true });
+const naturalOrder = new Intl.Collator(undefined, { numeric: true });
 
-function compareNumbers(x, y, turned) {
-  // What is not there comes last, whichever way the table is sorted.
+function compareNumbers(x, y, direction) {
+  // Missing values come last in both directions.
   if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y);
-  return x === y ? 0 : turned * (x - y); // Two infinities have no difference.
+  return x === y ? 0 : direction * (x - y); // Infinity - Infinity would be NaN.
 }
 
 function sortRows(rows, heads, index, body) {
-  const turned = heads[index].getAttribute("aria-sort") === "ascending" ? -1 : 1;
-  rows.sort(({ keys: one }, { keys: other }) =>
+  const direction = heads[index].getAttribute("aria-sort") === "ascending" ? -1 : 1;
+  rows.sort(({ keys: a }, { keys: b }) =>
     index === 0
-      ? turned * asPeopleCount.compare(one[0], other[0])
-      : compareNumbers(one[index], other[index], turned),
+      ? direction * naturalOrder.compare(a[0], b[0])
+      : compareNumbers(a[index], b[index], direction),
   );
   for (const head of heads) head.setAttribute("aria-sort", "none");
-  heads[index].setAttribute("aria-sort", turned > 0 ? "ascending" : "descending");
+  heads[index].setAttribute("aria-sort", direction > 0 ? "ascending" : "descending");
   body.append(...rows.map((row) => row.element));
 }
 
-// What chooses rows: by name, and by scale where there are several.
+// Filters of the rows: by name, and by scale if there are several scales.
 function drawFilters(report, rows) {
   const name = element("input", {
     type: "search",

@@ -136,8 +136,8 @@ class Predictor:
             return cls.settings_classes[0].from_stored(values)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
-                f"{file.flag}={file.path}: does not say of which network its weights "
-                f"are; expected weights of --model={cls.name}."
+                f"{file.flag}={file.path}: does not name the network of its weights; "
+                f"expected weights of --model={cls.name}."
             ) from error
 
     def load(self, file: WeightFile) -> None:

@@ -64,8 +64,8 @@ def resume(trainee: Trainee, loader: ScoredData, files: RunFiles) -> str:
     before, now = trainee.history.pictures, loader.count()
     if before != now:
         say(
-            f"From here on {now['train']} pictures are trained on and "
-            f"{now['validate']} validated on; up to now {before['train']} and "
+            f"The data set has changed: {now['train']} pictures to train on and "
+            f"{now['validate']} to validate on, before {before['train']} and "
             f"{before['validate']}."
         )
     return taken
@@ -190,7 +190,7 @@ class ByEpochs:
             NotFiniteError: A predicted score is not finite.
         """
         hint = (
-            f"What is in {self.files.state}, if anything, is from before; lower "
+            f"{self.files.state} has only earlier checkpoints, if any; lower "
             "--learning_rate."
         )
         predicted, target = predict_part(

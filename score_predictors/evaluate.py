@@ -55,7 +55,7 @@ class EvaluateSettings(Settings):
     """How a predictor is measured, and the files to write."""
 
     input_patch_size: int = option(192, "Side of the patches, in pixels.", least=32)
-    batch_size: int = option(32, "Patches that are scored at once.")
+    batch_size: int = option(32, "Patches in a batch.")
     cuda_device: str = option("-1", "GPU to run on; -1 for the CPU.")
     report_path: PathName | None = option(None, "JSON file for all numbers.")
     plot_path: PathName | None = option(
@@ -121,7 +121,7 @@ def select_rows(path: PathName, loader: ScoredData) -> TrainedRows:
         )
         loader.select(parts=("validate",))
         say(
-            f"Measuring the rows that the training of {path} validated on: "
+            f"Measuring on the validation rows of the training of {path}: "
             f"--{flag}={known.validate_range}."
         )
     return known
@@ -139,16 +139,15 @@ def tell_trained(path: PathName, known: TrainedRows, loader: ScoredData) -> None
     trained = known.trained.intersection(rows)
     if trained:
         warn(
-            f"{len(trained):,} of the {len(rows):,} rows to measure on "
-            f"(--{loader.name}_validate_range={loader.settings.validate_range}) are "
-            f"among those that {path} was trained on: what is measured on them "
-            "flatters it."
+            f"{path} was trained on {len(trained):,} of the {len(rows):,} rows to "
+            f"measure on (--{loader.name}_validate_range="
+            f"{loader.settings.validate_range}); the results are too optimistic."
         )
     if known.unknown is not None:
-        more = "more" if trained else "some"
+        some = "more" if trained else "some"
         say(
-            f"It is not known whether {path} was trained on {more} of the rows to "
-            f"measure on: {known.unknown}."
+            f"{path} may have been trained on {some} of the rows to measure on: "
+            f"{known.unknown}."
         )
 
 
@@ -163,12 +162,12 @@ def warn_if_of_others(scorer: opening.Scorer, loader: ScoredData) -> bool:
         of = f"--dataloader={scorer.dataloader}"
     else:
         differs = scorer.first_score not in (None, loader.first_score)
-        of = f"scores from {scorer.first_score} on"
+        of = f"scores that begin at {scorer.first_score}"
     if differs:
         warn(
             f"{scorer.source} was trained on {of} and is measured on "
             f"--dataloader={loader.name}, whose scores begin at {loader.first_score}: "
-            "correlations may mean something, distances hardly."
+            "correlations may be meaningful, distances are not."
         )
     return differs
 

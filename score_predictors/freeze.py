@@ -82,8 +82,8 @@ def main() -> None:
         differences = compare(network, open_file(file_format, exported, aside))
         if np.isnan(differences).any():
             raise InputError(
-                f"--restore_path={path}: with these weights the scores "
-                "are not finite; the training went astray. Use others."
+                f"--restore_path={path}: the scores of these weights are not finite; "
+                "the training diverged. Use other weights."
             )
         if not (differences <= TOLERANCES[file_format is formats.FrozenFile]).all():
             raise RuntimeError(
@@ -92,11 +92,11 @@ def main() -> None:
             )
     difference = differences[0]
     agreement = f"within {difference:.1g}" if difference else "exactly"
-    say(f"Wrote {target}; it gives the network's scores {agreement}.")
+    say(f"Wrote {target}; it reproduces the network's scores {agreement}.")
     if first_score is None and file_format is formats.FrozenFile:
         say(
-            "Neither the weights nor --first_score say which score is the lowest, so "
-            "the file does not say it either."
+            "The file does not hold the lowest score: neither the weights nor "
+            "--first_score name it."
         )
 
 

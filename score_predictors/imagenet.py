@@ -39,8 +39,8 @@ def fetch(alpha: float) -> Path:
     if alpha not in ALPHAS:
         raise InputError(
             f"--mobilenetv2_alpha={alpha:g}: ImageNet's weights exist for "
-            f"{', '.join(map(str, ALPHAS))}; --mobilenetv2_weights=none starts without "
-            "any."
+            f"{', '.join(map(str, ALPHAS))}; --mobilenetv2_weights=none starts from "
+            "random weights."
         )
     name = (
         f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{float(alpha)}_{SIZE}"
@@ -56,7 +56,7 @@ def fetch(alpha: float) -> Path:
         with tempfile.TemporaryDirectory(dir=path.parent) as aside:
             _download(name, address, aside)
             if not is_whole(Path(aside) / name):
-                raise _cannot(address, "what came is no whole HDF5 file")
+                raise _cannot(address, "the received file is not a complete HDF5 file")
             os.replace(Path(aside) / name, path)
     return path
 
@@ -104,7 +104,7 @@ def is_whole(path: Path) -> bool:
 def _cannot(address, reason):
     reason = " ".join(reason.split()) or "no reason was given"
     return InputError(
-        f"ImageNet's weights cannot be downloaded here ({reason}). Fetch {address} (of "
-        "the project keras-applications) elsewhere and give it by "
-        "--mobilenetv2_weights=FILE, or start without: --mobilenetv2_weights=none."
+        f"ImageNet's weights cannot be downloaded ({reason}). Download {address} (of "
+        "the project keras-applications) elsewhere and give it with "
+        "--mobilenetv2_weights=FILE, or start with --mobilenetv2_weights=none."
     )

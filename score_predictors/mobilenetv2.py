@@ -27,7 +27,7 @@ ALPHA_BOUNDS = (0.05, 4.0)
 _ARRAYS = 260
 # The first and the last convolution.
 _FLOAT32 = ("Conv1", "Conv_1")
-# Channels of the last but one convolution for each unit of alpha.
+# Channels of the second last convolution for each unit of alpha.
 _LAST_CHANNELS = 320
 
 
@@ -39,29 +39,29 @@ class Settings(settings.Settings):
 
     alpha: float = option(
         1.0,
-        "Width of the network. A file of weights knows its own.",
+        "Width of the network. A file of weights has its own.",
         least=ALPHA_BOUNDS[0],
         most=ALPHA_BOUNDS[1],
     )
     train_last_only: bool = option(False, "Train the last layer only.")
     dropout: float = option(
         0.75,
-        "Share of the features that a training step drops.",
+        "Dropout rate of the features in training.",
         least=0.0,
         most=0.99,
     )
     # From random weights, 0.999 would keep too much of the initial averages.
     bn_momentum: float | None = option(
         None,
-        "Momentum of batch normalisation's running averages; if not given 0.999, "
+        "Momentum of batch normalisation's running averages; if not given, 0.999, "
         "or 0.9 with --mobilenetv2_weights=none.",
         least=0.0,
         most=0.9999,
     )
     weights: PathName = option(
         "imagenet",
-        "What a new run without --restore_path starts from: imagenet, none, or a "
-        "file of weights.",
+        "Initial weights of a new run without --restore_path: imagenet, none (random), "
+        "or a file of weights.",
         changes="said",
     )
 
@@ -115,8 +115,8 @@ class MobileNetV2(Predictor):
             if path is None and self.trains_head_only:
                 warn(
                     "--mobilenetv2_train_last_only with --mobilenetv2_weights=none "
-                    "trains one layer on what random weights see; scores will "
-                    "mean little."
+                    "trains one layer on the features of random weights; the scores "
+                    "will mean little."
                 )
             return super().load_start(path)
         flag = "--mobilenetv2_weights"
@@ -124,7 +124,7 @@ class MobileNetV2(Predictor):
         path = imagenet.fetch(self.settings.alpha) if is_imagenet else weights
         with WeightFile(path, flag) as file:
             self._load(file, self.backbone.weights)
-        return "ImageNet's weights" if is_imagenet else f"those of {weights}"
+        return "ImageNet's weights" if is_imagenet else f"the weights of {weights}"
 
     def attributes(self) -> dict[str, Any]:
         """See `Predictor.attributes`."""
@@ -191,9 +191,9 @@ def _read_alpha(file):
     is_one = len(shapes) >= _ARRAYS and shapes[0][:3] == (3, 3, 3)
     if not is_one or not ALPHA_BOUNDS[0] <= alpha <= ALPHA_BOUNDS[1]:
         raise InputError(
-            f"{file.flag}={file.path}: holds no MobileNetV2, but {len(shapes)} arrays, "
-            f"the first of shape {list(shapes[0]) if shapes else []}; expected weights "
-            "as score_predictors/train.py writes them."
+            f"{file.flag}={file.path}: is not a MobileNetV2: it holds {len(shapes)} "
+            f"arrays, the first of shape {list(shapes[0]) if shapes else []}. Expected "
+            "weights written by score_predictors/train.py."
         )
     nearest = min(imagenet.ALPHAS, key=lambda known: abs(known - alpha))
     return nearest if abs(nearest - alpha) < 0.02 else alpha

@@ -12,6 +12,7 @@ from frozen.predictor import FrozenPredictor
 from score_predictors import PREDICTORS
 
 
+@dataclasses.dataclass(frozen=True)
 class Scorer:
     """A predictor that is ready to score pictures.
 
@@ -25,25 +26,21 @@ class Scorer:
         side: The only height and width of pictures that it takes; None for any.
     """
 
-    def __init__(
-        self,
-        network: Callable[[Any], Sequence[Any]],
-        source: PathName,
-        first_score: int | None = None,
-        dataloader: str | None = None,
-        side: int | None = None,
-    ) -> None:
-        """Sets the attributes."""
-        self.network, self.source, self.side = network, source, side
-        self.first_score, self.dataloader = first_score, dataloader
+    network: Callable[[Any], Sequence[Any]]
+    source: PathName
+    first_score: int | None = None
+    dataloader: str | None = None
+    side: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class PredictorSettings(Settings):
     """The predictor to open."""
 
-    restore_path: PathName | None = option(None, "Its weights, an .h5 file.")
-    model_name: PathName | None = option(None, "In their place: its frozen .pb file.")
+    restore_path: PathName | None = option(None, "Weights, an .h5 file.")
+    model_name: PathName | None = option(
+        None, "Frozen .pb file, in place of --restore_path."
+    )
 
     @property
     def path(self) -> PathName:
@@ -93,7 +90,7 @@ class FirstScore(Settings):
 
     first_score: int | None = option(
         None,
-        "The lowest of the ten scores: 1 for AVA, 0 for TID2013. Files that were "
-        "written here know it.",
+        "Lowest of the ten scores: 1 for AVA, 0 for TID2013. Files written by these "
+        "scripts hold it.",
         least=0,
     )

@@ -54,13 +54,13 @@ class PredictSettings(opening.FirstScore):
     report_path: PathName | None = option(None, "CSV file for the scores.")
     input_patch_size: int = option(
         192,
-        "Side of the square in the middle of each picture that is scored, as in "
-        "validation; pictures whose short side is less are enlarged.",
+        "Side of the central square of each picture that is scored, as in validation; "
+        "pictures with a shorter side are enlarged.",
         least=32,
     )
     full_image: bool = option(
         False,
-        "Score whole pictures. Large ones take much memory, and the networks were "
+        "Score whole pictures. Large pictures take much memory, and the networks were "
         "trained on squares.",
     )
     use_gpu: bool = option(False, "Whether to run on the GPU.")
@@ -118,8 +118,8 @@ def choose_first_score(scorer: opening.Scorer, given: int | None) -> int:
     if scorer.first_score is not None:
         return scorer.first_score
     say(
-        f"{scorer.source} does not say which score is the lowest; {FIRST_SCORE} is "
-        "taken, as for AVA. Give --first_score=0 for TID2013."
+        f"{scorer.source} does not hold the lowest score; {FIRST_SCORE} is used, as "
+        "for AVA. Give --first_score=0 for TID2013."
     )
     return FIRST_SCORE
 
@@ -152,8 +152,8 @@ def score_all(
             distributions = np.asarray(predict(np.stack(list(waiting.values()))))
             if not np.isfinite(distributions).all():
                 raise InputError(
-                    "the predictor's scores are not finite; the training of its "
-                    "weights went astray. Use others."
+                    "the predictor's scores are not finite; the training diverged. "
+                    "Use other weights."
                 )
             scored.update(zip(waiting, distributions, strict=True))
             waiting.clear()

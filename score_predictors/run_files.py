@@ -42,8 +42,8 @@ class RunFiles:
         if not self.stem.strip(".") or self.stem.endswith(TAKEN_ENDINGS):
             raise InputError(
                 f"--weight_filename={weight_filename}: expected a name such as ava.h5, "
-                f"and none that has {', '.join(TAKEN_ENDINGS)} before the "
-                f"{weight_files.ENDING}: so a run calls what belongs to it."
+                f"without {', '.join(TAKEN_ENDINGS)} before the {weight_files.ENDING}: "
+                "other files of a run have such names."
             )
         self.folder = Path(train_path)
         self.weights = self.folder / weight_filename
@@ -79,10 +79,10 @@ class RunFiles:
         there = [path for path in (self.weights, self.best) if path.exists()]
         if there:
             raise InputError(
-                f"{there[0]} is there, but no {self.state.name} to go on from, and a "
-                "new run would replace it. Give another --weight_filename (and "
+                f"{there[0]} exists, but there is no {self.state.name} to resume from, "
+                "and a new run would replace it. Give another --weight_filename (and "
                 f"--restore_path={there[0]} to start from it), or --restart, which "
-                "keeps it aside."
+                "renames it."
             )
 
     def set_aside(self) -> Path | None:

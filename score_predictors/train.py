@@ -51,32 +51,36 @@ class RunSettings(Settings):
     batch_size: int = option(32, "Patches in a training step.")
     input_patch_size: int = option(192, "Side of the patches, in pixels.", least=32)
     epochs: int = option(
-        5, "Passes through the training images, in all.", changes="freely"
+        5, "Epochs in total, including those of earlier starts.", changes="freely"
     )
     learning_rate: float = option(
-        1e-3, "Adam's, at the first step.", least=0.0, changes="said"
+        1e-3, "Initial learning rate of Adam.", least=0.0, changes="said"
     )
     learning_rate_schedule: str = option(
         "constant",
-        "Whether the learning rate stays, or falls along half a cosine to zero at the "
-        "end of the last of --epochs; more of them make it rise again.",
+        "Whether the learning rate is constant, or falls along half a cosine to zero "
+        "at the end of --epochs; if --epochs is raised later, it rises again.",
         choices=tuple(SCHEDULES),
         changes="said",
     )
     train_path: PathName = option("./train/", "Folder to write to.", changes="freely")
     weight_filename: str = option(
         "score_predictor.h5",
-        "File of the weights in --train_path; what else belongs to the run has its "
+        "File of the weights in --train_path; the other files of the run have the same "
         "name with other endings.",
     )
     restore_path: PathName | None = option(
         None, "File of weights that a new run starts from.", changes="freely"
     )
     restart: bool = option(
-        False, "Begin anew; the run so far is kept aside.", changes="freely"
+        False,
+        "Start a new run; the files of the old run are renamed.",
+        changes="freely",
     )
     cuda_device: str = option(
-        "0", "GPU to train on; -1 for the CPU, as without any GPU.", changes="freely"
+        "0",
+        "GPU to train on; -1 for the CPU, which is used without a GPU.",
+        changes="freely",
     )
     seed: int = seed_option()
 
@@ -156,7 +160,7 @@ def _train(team, run, options, files, device):
         say(f"Starting from {start}.")
         aside = files.set_aside() if run.restart and team.is_chief else None
         if aside is not None:
-            say(f"The run so far is now {aside}, and what belongs to it likewise.")
+            say(f"The old run is now {aside}; its other files are renamed likewise.")
     else:
         epochs.resume(trainee, loader, files)
         if schedule == "cosine" and run.epochs != before["epochs"]:
@@ -173,7 +177,7 @@ def _train(team, run, options, files, device):
     trainee.state.arguments.values["run"] = arguments
     counts = loader.count()
     say(
-        f"Training {predictor.name} on {team.describe(device)} on "
+        f"Training {predictor.name} on {team.describe(device)} with "
         f"{counts['train']:,} pictures, {counts['validate']:,} to validate; watch it: "
         f"tensorboard --logdir={files.folder}"
     )

@@ -70,9 +70,9 @@ def _read_run(path: Path, seen: list[Path]) -> dict[str, Any]:
         InputError: They are not known.
     """
     if path.suffix != ENDING:
-        raise InputError("a frozen file does not say it")
+        raise InputError("a frozen file has no record of its training")
     if path.resolve() in seen:
-        raise InputError(f"it started from {path}, which it replaced")
+        raise InputError(f"its training replaced {path}, from which it started")
     name = path.name.removesuffix(ENDING).removesuffix(".best") + ENDING
     before = {}
     # The name may not be a run's, or the file of arguments may be damaged.
@@ -80,7 +80,7 @@ def _read_run(path: Path, seen: list[Path]) -> dict[str, Any]:
         files = RunFiles(path.parent, name)
         before = run_folder.read_before(files.state, files.arguments)
     if not {"dataloader", "data_set"} <= set(before):
-        raise InputError(f"no record of a training lies beside {path}")
+        raise InputError(f"there is no record of a training beside {path}")
     return before
 
 

@@ -41,8 +41,8 @@ def check_name(path: Path | str, flag: str) -> None:
     name = Path(path).name
     if not name.endswith(ENDING) or name.endswith(f".weights{ENDING}"):
         raise InputError(
-            f"{flag}={path}: expected a name that ends in {ENDING}, and not in "
-            f".weights{ENDING}, by which Keras knows another layout."
+            f"{flag}={path}: expected a name that ends in {ENDING} but not in "
+            f".weights{ENDING}, which Keras uses for another layout."
         )
 
 
@@ -112,10 +112,10 @@ class WeightFile:
         try:
             self.file = h5py.File(self.path, "r")
         except OSError:
-            found = tell_misfit(path, "is no HDF5 file, or a damaged one", HDF5)
+            found = tell_misfit(path, "is not an HDF5 file, or is damaged", HDF5)
             raise InputError(
-                f"{flag}={path}: {found}. Expected weights as "
-                f"score_predictors/train.py writes them, {ENDING}."
+                f"{flag}={path}: {found}. Expected weights written by "
+                f"score_predictors/train.py, {ENDING}."
             ) from None
         try:
             self.attributes = dict(self.file.attrs)
@@ -135,7 +135,7 @@ class WeightFile:
             raise InputError(
                 f"{self.flag}={self.path}: is an HDF5 file without Keras 2's list of "
                 f"layers (it holds {name_some(sorted(self.file), 3) or 'nothing'}); "
-                "expected weights as score_predictors/train.py writes them."
+                "expected weights written by score_predictors/train.py."
             )
         datasets: list[tuple[str, h5py.Dataset]] = []
         for layer in root.attrs["layer_names"]:
@@ -151,9 +151,8 @@ class WeightFile:
         ]
         if others:
             raise InputError(
-                f"{self.flag}={self.path}: its {name_some(others, 3)} should be an "
-                "array of numbers and is something else; expected weights as "
-                "score_predictors/train.py writes them."
+                f"{self.flag}={self.path}: its {name_some(others, 3)} is not an array "
+                "of numbers; expected weights written by score_predictors/train.py."
             )
         for name, dataset in datasets:
             if dataset.external or dataset.is_virtual:
@@ -170,7 +169,7 @@ class WeightFile:
 
     def _elsewhere(self, name):
         return InputError(
-            f"{self.flag}={self.path}: refused, for its {name} would be read from "
+            f"{self.flag}={self.path}: refused because its {name} would be read from "
             "another file."
         )
 
@@ -248,7 +247,7 @@ class WeightFile:
             if not np.isfinite(array).all():
                 raise InputError(
                     f"{self.flag}={self.path}: its {name} holds values that are not "
-                    "finite; the training that wrote it went astray. Use another."
+                    "finite; the training diverged. Use another file."
                 )
         for weight, array in zip(weights, arrays, strict=True):
             weight.assign(array)

@@ -88,5 +88,5 @@ def test_a_picture_that_takes_more_than_it_may_is_warned_of(memory, capsys):
     tiler.tile(Enlarger(None, 2, 2), picture, "a.png")
     assert capsys.readouterr().err == ""
     tiling = tiler.tile(Enlarger(None, 16, 16), picture, "a.png")
-    assert "a.png: it and its result need 1.79 GB" in capsys.readouterr().err
+    assert "a.png: the picture and its result need 1.79 GB" in capsys.readouterr().err
     assert tiling.memory >= 200_000_000

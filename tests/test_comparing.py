@@ -58,7 +58,7 @@ def test_any_scale_is_compared_with_bicubic_of_this_scale(scale):
 def test_each_crop_is_labelled_and_each_place_has_a_row():
     lr, sr = draw_pair(4)
     sr[0:48, 0:48] ^= 32
-    sheet = draw_comparison(lr, sr, 4, side=48, count=2, label="eusr")
+    sheet = draw_comparison(lr, sr, 4, side=48, count=2)
     assert sheet.shape[0] == 2 * (2 * LINE + 288 + GAP) + GAP
     for row in range(2):
         for column in range(3):

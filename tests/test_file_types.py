@@ -88,4 +88,4 @@ def test_a_damaged_file_of_the_right_kind_is_called_damaged(folder, tmp_path):
         "score_predictors/predict.py",
         *(f"--restore_path={cut}", f"--input_path={folder / 'LR'}"),
     )
-    assert "is no HDF5 file, or a damaged one" in line
+    assert "is not an HDF5 file, or is damaged" in line

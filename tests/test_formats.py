@@ -93,7 +93,7 @@ def test_another_program_gives_the_models_picture_at_any_size(
 ):
     target = tmp_path / f"model{ENDINGS[kind]}"
     said = freeze(checkpoint, kind, target, scale)
-    assert f"Wrote {target} (x{scale}); it gives the model's output" in said
+    assert f"Wrote {target} (x{scale}); it reproduces the model's output" in said
     assert os.listdir(tmp_path) == [target.name]
     for size in SIZES:
         lr = draw(*size)
@@ -169,7 +169,7 @@ def test_a_package_that_is_missing_is_named(package, checkpoint, tmp_path, monke
         *(f"--restore_path={checkpoint}", f"--format={kind}", "--scales=2"),
         f"--output_path={tmp_path / 'model'}",
     )
-    assert f"--format={kind} needs {package}, not installed here" in line
+    assert f"--format={kind} needs {package}, which is not installed" in line
     assert "pip install -r requirements-export.txt" in line
     assert not os.listdir(tmp_path)
 
@@ -182,13 +182,13 @@ def test_the_checkpoint_itself_is_not_replaced(checkpoint, part):
         "freeze.py",
         *(f"--restore_path={checkpoint}", "--scales=2", f"--output_path={target}"),
     )
-    assert "of a TensorFlow checkpoint, which it would replace" in line
+    assert "of a TensorFlow checkpoint, which would be replaced" in line
     assert Path(target).read_bytes() == before
     line = fail_here(
         "freeze.py",
         *(f"--restore_path={checkpoint}", "--format=saved_model", "--output_path=."),
     )
-    assert "--output_path=. has no name" in line
+    assert "--output_path=.: expected a file name" in line
 
 
 def test_weights_that_went_astray_are_told(tmp_path):
@@ -198,7 +198,7 @@ def test_weights_that_went_astray_are_told(tmp_path):
     line = fail_here(
         "freeze.py", f"--restore_path={prefix}", f"--output_path={tmp_path / 'x.pb'}"
     )
-    assert "the pictures are not finite" in line
+    assert "the output of these weights is not finite" in line
     assert os.listdir(tmp_path) == ["run"]
 
 
@@ -209,7 +209,7 @@ def test_what_is_served_is_held_against_the_network(checkpoint, tmp_path):
         network, serve=lambda run, x: {"images": network.serve(run, x)["images"] // 2}
     )
     SavedModel.load(network, tmp_path / "model")
-    with pytest.raises(RuntimeError, match="served images are not the network's"):
+    with pytest.raises(RuntimeError, match="served images differ from the network's"):
         SavedModel.load(brighter, tmp_path / "model")
 
 
@@ -221,7 +221,7 @@ def test_the_name_follows_the_format(checkpoint, tmp_path):
     line = fail_here(
         "freeze.py", *arguments, f"--output_path={tmp_path / 'other.onnx'}"
     )
-    assert "ends as files of --format=onnx do; this is --format=pb" in line
+    assert "has the ending of --format=onnx; the format is --format=pb" in line
 
 
 def test_a_saved_model_is_replaced_and_another_folder_is_not(checkpoint, tmp_path):
@@ -238,7 +238,7 @@ def test_a_saved_model_is_replaced_and_another_folder_is_not(checkpoint, tmp_pat
         *(f"--restore_path={checkpoint}", "--format=saved_model", "--scales=2"),
         f"--output_path={other}",
     )
-    assert "is a folder with other files in it (thesis.txt)" in line
+    assert "is a folder that holds other files (thesis.txt)" in line
     assert (other / "thesis.txt").read_text() == "years of work"
 
 

@@ -119,7 +119,7 @@ def test_the_scale_of_their_frozen_file_is_the_pass(upscale, last):
     run, estimate = upscale
     said, picture = run(f"--scale={last}")
     assert near(picture, estimate(last))
-    assert ("is a pass of 4PP-EUSR" in said) == (last != 4)
+    assert ("selects a pass of 4PP-EUSR" in said) == (last != 4)
     assert "Upscaled 1 of 1 pictures by 4." in said
 
 

@@ -174,7 +174,7 @@ def test_what_was_trained_is_measured_judged_frozen_and_upscales(road, trained):
         *(f"--model_name={road / 'one.pb'}", "--all_passes", "--scale=4"),
         *(f"--input_path={road / 'HR'}", f"--output_path={road / 'no'}"),
     )
-    assert "--all_passes needs x2, x4 and x8, and the model does x4" in line
+    assert "--all_passes needs x2, x4 and x8; the model supports x4" in line
     line = fail_here(
         "test.py",
         *(f"--model_name={road / 'all.pb'}", "--all_passes", "--scale=8"),

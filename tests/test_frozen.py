@@ -114,12 +114,12 @@ def test_a_file_without_features_and_scales_is_tried_and_tiled(
     expected = model.forward(tf.constant(lr[None]), 2).numpy()[0]
     output = upscale_image(upscaler.stages(2), lr)
     np.testing.assert_allclose(output, expected, rtol=0, atol=1e-2)
-    with pytest.raises(InputError, match="does other scales, not --scale=8"):
+    with pytest.raises(InputError, match="supports other scales, not --scale=8"):
         upscaler.stages(8)
 
 
 def test_a_scale_that_the_file_does_not_do_is_refused(one):
-    with pytest.raises(InputError, match="does x4, not --scale=2"):
+    with pytest.raises(InputError, match="supports x4, not --scale=2"):
         Upscaler(one).stages(2)
 
 

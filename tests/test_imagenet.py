@@ -98,8 +98,8 @@ def begin_and_stall(handler):
     ("answer", "found"),
     [
         (refuse, "Not Found"),
-        (send(make_hdf5()[:9000]), "no whole HDF5 file"),
-        (send(b"<html>Please log in</html>"), "no whole HDF5 file"),
+        (send(make_hdf5()[:9000]), "not a complete HDF5 file"),
+        (send(b"<html>Please log in</html>"), "not a complete HDF5 file"),
         (begin_and_stall, "timed out"),
     ],
 )
@@ -108,7 +108,9 @@ def test_what_does_not_come_whole_gets_one_line_and_leaves_nothing(
 ):
     monkeypatch.setattr(imagenet, "PATIENCE", 1.0)
     serve(answer)
-    with pytest.raises(InputError, match=f"downloaded here \\(.*({found})") as caught:
+    with pytest.raises(
+        InputError, match=f"cannot be downloaded \\(.*({found})"
+    ) as caught:
         imagenet.fetch(1.0)
     for part in ("keras-applications", "no_top.h5", "--mobilenetv2_weights=FILE"):
         assert part in str(caught.value)

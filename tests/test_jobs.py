@@ -75,7 +75,7 @@ def test_results_among_the_pictures_are_not_taken_again(tmp_path):
 
 def test_a_folder_of_results_alone_is_nothing_to_do(tmp_path):
     folder = fill(tmp_path, "SR/a.png")
-    with pytest.raises(InputError, match="holds nothing but what lies in --output"):
+    with pytest.raises(InputError, match="all pictures lie in --output"):
         find([folder], folder / "SR")
 
 
@@ -143,8 +143,8 @@ def test_what_was_made_otherwise_is_kept_and_told(tmp_path):
 
     a, b, c = outputs
     assert (
-        f"not made: 3 of 3 results. There is already {a} (and 2 more), made by bicubic "
-        "--scale=2 and not by bicubic --scale=4. --overwrite makes"
+        f"not made: 3 of 3 results. Already there: {a} (and 2 more), made by bicubic "
+        "--scale=2 instead of bicubic --scale=4. --overwrite replaces"
     ) in tell("--scale=4")
     assert "--scale=2 --self_ensemble" in tell("--self_ensemble")
     # The quality is JPEG's alone.
@@ -160,7 +160,7 @@ def test_what_was_made_otherwise_is_kept_and_told(tmp_path):
     save_image(c, draw_picture(9, 7))
     before[2] = c.read_bytes()
     line = tell()
-    assert f"{a}, made before {folder / 'a.png'} changed; and {c}, by a" in line
+    assert f"{a}, made before {folder / 'a.png'} changed; and {c}, made by an" in line
     assert (tmp_path / "out" / "d.png").exists()
 
 
@@ -198,7 +198,7 @@ def test_results_are_those_of_weights_not_of_a_place(tmp_path):
     third = CheckpointWriter(model.checkpoint_items(), tmp_path / "third", 1).save(0)
     done = run_here(script, *flags, f"--restore_path={third}")
     assert done.returncode == 1
-    assert re.search(r"made by (\S+ \(\w+\)) .* and not by (?!\1)", done.stderr)
+    assert re.search(r"made by (\S+ \(\w+\)) .* instead of (?!\1)", done.stderr)
 
 
 def test_a_broken_picture_is_listed_at_the_end(tmp_path):
@@ -238,14 +238,14 @@ def test_crops_are_drawn_beside_a_result(tmp_path):
 def test_a_suffix_is_no_path(tmp_path):
     fill(tmp_path / "in", "a.png")
     line = fail_here(*command(tmp_path, "--suffix=/x"))
-    assert "--suffix=/x: expected part of a name" in line
+    assert "--suffix=/x: expected a part of a file name" in line
 
 
 @pytest.mark.parametrize(
     ("flag", "said"),
     [
-        ("--scale=1", "--scale=1: expected more than 1"),
-        ("--scale=20", "--scale=20: the model does x2 and x3 and x4 and x6"),
+        ("--scale=1", "--scale=1: expected a number above 1"),
+        ("--scale=20", "--scale=20: the model supports x2 and x3 and x4 and x6"),
         ("--tile_size=small", "expected a whole number of at least 1, or auto"),
         ("--memory_limit=0.1", "expected a finite number of at least 1"),
         ("--output_format=gif", "--output_format=gif: "),
@@ -264,7 +264,7 @@ def test_an_original_of_another_format_is_not_written_over(tmp_path):
     line = fail_here(
         *flags, f"--output_path={folder}", "--output_format=png", "--overwrite"
     )
-    assert "photo.png, which is to be upscaled" in line
+    assert "would overwrite the input picture" in line and "photo.png;" in line
     assert (folder / "photo.png").read_bytes() == before
 
 
@@ -316,7 +316,9 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
 
 def test_results_are_not_mixed_with_pictures_that_nothing_tells_apart(tmp_path):
     folder = fill(tmp_path, "in/photo.jpg") / "in"
-    with pytest.raises(InputError, match="is where .*photo.jpg lies; .* --suffix"):
+    with pytest.raises(
+        InputError, match="holds the input picture .*photo.jpg; .* --suffix"
+    ):
         find([folder], folder, output_format="png")
     assert find([folder], folder, output_format="png", suffix="_x2")
 

@@ -100,7 +100,7 @@ def test_a_run_under_other_flags_is_refused_or_begun_anew(road, trained):
     line = road.train("--batch_size=2", command=fail_here)
     assert "--batch_size was 3 and is 2" in line and "--restart" in line
     said = road.train("--batch_size=2", "--restart", "--weight_filename=ava.h5")
-    assert "The run so far is now" in said
+    assert "The old run is now" in said
     assert (road.folder / "train" / "ava.old1.state").is_dir()
 
 
@@ -108,7 +108,7 @@ def test_weights_are_frozen_measured_and_used(road):
     pb = road.folder / "tid.pb"
     weights = road.restore()
     said = succeed_here(FOLDER / "freeze.py", *weights, f"--output_path={pb}")
-    assert "it gives the network's scores" in said
+    assert "it reproduces the network's scores" in said
     report, plot = road.folder / "report.json", road.folder / "plot.png"
     said = succeed_here(
         "score_predictors/evaluate.py",
@@ -209,7 +209,9 @@ def test_the_whole_road_is_walked_twice_from_the_root_and_from_inside(
             assert ("epoch 1/1  loss" in said) == (attempt == 0)
             assert ("Nothing to do: " in said) == (attempt == 1)
         said = succeed_here(FOLDER / "freeze.py", *frozen, cwd=cwd)
-        assert "it gives the network's scores" in said and "first_score" not in said
+        assert (
+            "it reproduces the network's scores" in said and "first_score" not in said
+        )
         weights = (f"--model_name={train / 'tid.pb'}", *data)
         said = succeed_here(FOLDER / "evaluate.py", *weights, cwd=cwd)
         assert "01 Gaussian noise" in said and said.splitlines()[-1].startswith("all")
@@ -235,10 +237,10 @@ def test_weights_of_other_programs_are_not_replaced_by_a_new_run(road, tmp_path)
     shutil.copy(road.weights, tmp_path / "ava.h5")
     before = (tmp_path / "ava.h5").read_bytes()
     line = road.train(f"--train_path={tmp_path}", command=fail_here)
-    assert "ava.h5 is there, but no ava.state to go on from" in line
+    assert "ava.h5 exists, but there is no ava.state to resume from" in line
     freeze = [f"--{name}_path={tmp_path / 'ava.h5'}" for name in ("restore", "output")]
     line = fail_here(FOLDER / "freeze.py", *freeze)
-    assert "is a Keras file of weights (HDF5), which it would replace" in line
+    assert "is a Keras file of weights (HDF5), which would be replaced" in line
     assert (tmp_path / "ava.h5").read_bytes() == before
 
 
@@ -272,10 +274,10 @@ def score_one(road, *flags):
 def test_a_lowest_score_that_nobody_says_is_told_and_not_made_up(road, unknown):
     pb = road.folder / "unknown.pb"
     freeze = (FOLDER / "freeze.py", *road.restore(unknown), f"--output_path={pb}")
-    assert "the file does not say it either" in succeed_here(*freeze)
+    assert "The file does not hold the lowest score" in succeed_here(*freeze)
     for weights in (road.restore(unknown), (f"--model_name={pb}",)):
         said, assumed = score_one(road, *weights)
-        assert "does not say which score is the lowest; 1 is taken" in said
+        assert "does not hold the lowest score; 1 is used" in said
         said, given = score_one(road, *weights, "--first_score=0")
         assert "is taken" not in said
         assert given == pytest.approx(assumed - 1, abs=0.011)

@@ -220,7 +220,8 @@ def test_a_run_that_a_broken_picture_stopped_goes_on_without_it(
     capsys.readouterr()
     assert second.resume().endswith("ckpt-4")
     assert (
-        "From here on 6 pictures are trained on and 5 validated on; up to now 7 and 5."
+        "The data set has changed: 6 pictures to train on and 5 to validate on, before "
+        "7 and 5."
     ) in capsys.readouterr().out
     trained = []
     second.before_step(lambda batch: trained.append(batch.distributions))
@@ -313,7 +314,7 @@ def test_a_name_without_a_stem_is_refused(name):
 
 @pytest.mark.parametrize("ending", ["best", "state", "csv", "arguments.json"])
 def test_a_name_of_what_belongs_to_another_run_is_refused(ending):
-    with pytest.raises(InputError, match=r"none that has \.best, \.state"):
+    with pytest.raises(InputError, match=r"without \.best, \.state"):
         RunFiles("train", f"ava.{ending}.h5")
 
 
@@ -340,7 +341,9 @@ def test_weights_without_a_state_are_not_replaced(tmp_path, attribute):
     files = RunFiles(tmp_path, "ava.h5")
     files.check_new()
     getattr(files, attribute).write_text("mine")
-    with pytest.raises(InputError, match=r"--restore_path=.*or --restart, which keeps"):
+    with pytest.raises(
+        InputError, match=r"--restore_path=.*or --restart, which renames"
+    ):
         files.check_new()
 
 

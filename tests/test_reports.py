@@ -180,7 +180,7 @@ def test_published_numbers_of_another_measurement_are_marked():
     results = published.find_published(published.find_data_set("Set5", 5), 8)
     assert published.list_warnings(results, 8, 24.397) == []
     (line,) = published.list_warnings(results, 4, 24.388)
-    assert "leave out 8 pixels" in line and "--shave_size=8" in line
+    assert "drop 8 pixels" in line and "--shave_size=8" in line
     (line,) = published.list_warnings(results, 8, 24.5)
     assert "bicubic has 24.500 dB here and 24.397 dB" in line
 
@@ -216,8 +216,8 @@ def test_a_baseline_alone_is_reported_once(tmp_path):
 @pytest.mark.parametrize(
     ("paths", "expected"),
     [
-        ((None, None, "a.json"), "has to end in .html"),
-        (("a.html", None, "b/../a.html"), "is the file of --report_path, too"),
+        ((None, None, "a.json"), "expected a name that ends in .html"),
+        (("a.html", None, "b/../a.html"), "is also the file of --report_path;"),
         ((None, "a.html/b.csv", None), "is a file, not a folder"),
     ],
 )

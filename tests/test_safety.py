@@ -57,7 +57,7 @@ def write(path, *operations, in_library=()):
 def test_an_operation_that_is_not_pure_is_refused(tmp_path, op, is_hidden):
     path = tmp_path / "model.pb"
     write(path, *([] if is_hidden else [op]), in_library=[op] if is_hidden else [])
-    with pytest.raises(InputError, match=f"model.pb: refused, .*: {op}"):
+    with pytest.raises(InputError, match=f"model.pb: refused because .*: {op}"):
         Upscaler(path)
 
 

@@ -272,7 +272,9 @@ def test_frozen_and_unfrozen_give_the_same_picture(road, tmp_path, scales):
     model = tmp_path / "model.pb"
     restore = ["--model=eusr", f"--restore_path={road.run}"]
     flags = [f"--scales={scales}", f"--output_path={model}"]
-    assert "it gives the model's output" in succeed_here("freeze.py", *restore, *flags)
+    assert "it reproduces the model's output" in succeed_here(
+        "freeze.py", *restore, *flags
+    )
     picture = road.path / "HR" / "1.png"
     for name, source in (("pb", [f"--model_name={model}"]), ("ckpt", restore)):
         output = [f"--input_path={picture}", f"--output_path={tmp_path / name}"]
@@ -421,7 +423,11 @@ def mistakes(road, folder):
         "nothing to freeze": ("freeze.py", ["--model=bicubic"], "no network to freeze"),
         "no graph": ("test.py", [pb, picture], "not a frozen graph"),
         "no file": ("test.py", ["--model_name=none.pb", picture], "no such file"),
-        "graph and checkpoint": ("test.py", [pb, picture, checkpoint], "not both"),
+        "graph and checkpoint": (
+            "test.py",
+            [pb, picture, checkpoint],
+            "cannot be used with",
+        ),
         "over the source": (
             "test.py",
             [checkpoint, f"--input_path={hr}", f"--output_path={hr}"],
@@ -463,7 +469,7 @@ def mistakes(road, folder):
         "a report that is no page": (
             validate,
             [f"{truth}{hr}", checkpoint, "--scales=2", "--report=report.json"],
-            "--report=report.json: it is a page for a browser",
+            "--report=report.json: expected a name that ends in .html",
         ),
         "a folder as CSV": (
             validate,
@@ -506,7 +512,7 @@ def test_a_scale_that_a_file_of_another_program_does_not_do_gets_one_line(tmp_pa
         f"--output_path={tmp_path / 'SR'}",
         "--scale=16",
     )
-    assert "--scale=16: the model does x2 and x4 and x8." in line
+    assert "--scale=16: the model supports x2 and x4 and x8." in line
 
 
 def test_each_mistake_gets_its_line_and_nothing_is_left_behind(road, tmp_path):

@@ -130,7 +130,7 @@ def test_a_frozen_file_that_was_not_named_is_pointed_out(drawn, tmp_path, monkey
     (tmp_path / "model.pb").touch()
     flags = (f"--input_path={drawn / 'HR'}", "--output_path=SR", "--scale=2")
     said = succeed_here("test.py", *flags, cwd=tmp_path)
-    assert "model.pb is here but was not named: --model_name=model.pb would" in said
+    assert "model.pb exists but is not used; --model_name=model.pb uses" in said
     # Which is not below the present folder, and so is named in full.
     assert f"Using the weights that ship: {FOLDER}/eusr/model.ckpt-" in said
 
@@ -216,7 +216,7 @@ def test_weights_are_handed_on_without_their_training(drawn, tmp_path):
     )
     export = ("freeze.py", "--format=weights", f"--restore_path={run}")
     said = succeed_here(*export, f"--output_path={target}")
-    assert "step 1" in said and "read back, it is the same" in said
+    assert "step 1" in said and "read back and is identical" in said
     assert sorted(path.name for path in target.parent.iterdir()) == [
         "model.ckpt-1.data-00000-of-00001",
         "model.ckpt-1.index",

@@ -47,7 +47,7 @@ def test_weights_and_moments_come_back_to_the_bit(tmp_path, capsys):
     model = train(make_small(), steps=3)
     target = tmp_path / "tf1" / "model.ckpt-3"
     said = export(save(model, tmp_path / "run"), target)
-    assert "weights and Adam's moments" in said and "it is the same" in said
+    assert "weights and Adam's moments" in said and "is identical" in said
     assert sorted(os.listdir(target.parent)) == [
         "model.ckpt-3.data-00000-of-00001",
         "model.ckpt-3.index",
@@ -175,7 +175,7 @@ def test_mistakes_get_one_line(tmp_path):
     assert "must be given" in fail_here(*script, f"--restore_path={prefix}")
     to = f"--output_path={tmp_path / 'x'}"
     line = fail_here(*script, f"--restore_path={prefix}", to, "--scales=2")
-    assert "--format=tf1 holds the whole network; leave out --scales." in line
+    assert "--format=tf1 keeps the whole network; leave out --scales." in line
     for name in ("tf1", "weights"):
         line = fail_here("freeze.py", f"--format={name}", to, "--model=bicubic")
         assert "--model=bicubic has no checkpoint to write." in line

@@ -52,8 +52,8 @@ def test_what_cannot_be_drawn_is_told(run, tmp_path):
         json.dumps({"scales": {"4": broken | {"bicubic": broken}}})
     )
     for name, found in {
-        "null.json": "expected a report that validate.py wrote at x4",
-        "other.json": "expected a report that validate.py wrote at x4",
+        "null.json": "expected a report of validate.py with x4",
+        "other.json": "expected a report of validate.py with x4",
         "missing.json": "No such file",
     }.items():
         report = f"--start_report={tmp_path / name}"

@@ -61,8 +61,8 @@ def test_the_rows_that_the_training_validated_on_are_measured(runs):
     weights = runs.folder / "first.h5"
     said, warned, names = runs.evaluate(f"--restore_path={weights}")
     assert names == ["108", "109", "110", "111"] and warned == ""
-    assert f"that the training of {weights} validated on: " in said
-    assert f"--ava_validate_range={FIRST[1]}." in said and "not known" not in said
+    assert f"on the validation rows of the training of {weights}: " in said
+    assert f"--ava_validate_range={FIRST[1]}." in said and "may have been" not in said
 
 
 def test_a_range_that_is_given_is_measured_and_what_was_trained_on_warned_of(runs):
@@ -71,7 +71,7 @@ def test_a_range_that_is_given_is_measured_and_what_was_trained_on_warned_of(run
     said, warned, names = runs.evaluate(f"--restore_path={weights}", range_flag)
     assert len(names) == 6 and "validated on" not in said
     (line,) = warned.splitlines()
-    assert f"2 of the 6 rows to measure on ({range_flag}) are among those" in line
+    assert f"was trained on 2 of the 6 rows to measure on ({range_flag}); the" in line
 
 
 @pytest.mark.parametrize("name", ["first.h5", "first.best.h5"])
@@ -109,14 +109,14 @@ def test_where_it_cannot_be_known_a_line_says_so(runs, tmp_path):
     flags = (f"--restore_path={moved}", f"--output_path={pb}")
     succeed_here("score_predictors/freeze.py", *flags)
     for weights, why in (
-        (f"--restore_path={moved}", f"no record of a training lies beside {moved}"),
-        (f"--model_name={pb}", "a frozen file does not say it"),
+        (f"--restore_path={moved}", f"there is no record of a training beside {moved}"),
+        (f"--model_name={pb}", "a frozen file has no record of its training"),
     ):
         said, warned, names = runs.evaluate(weights)
         assert len(names) == 12 and warned == ""
         path = weights.partition("=")[2]
-        line = f"not known whether {path} was trained on some of the rows to measure on"
-        assert f"It is {line}: {why}.\n" in said
+        line = f"{path} may have been trained on some of the rows to measure on"
+        assert f"{line}: {why}.\n" in said
 
 
 def test_another_set_of_rows_is_not_taken_for_that_of_the_training(runs, tmp_path):
@@ -148,7 +148,7 @@ def test_a_run_that_began_with_what_it_replaced_is_not_followed_for_ever(
     weights = write_run(runs, tmp_path, first_restore_path=str(tmp_path / "a.h5"))
     found = find_trained_rows(weights, runs.make_loader())
     assert found.trained == set(range(8)) and found.validate_range == "-4,0"
-    assert found.unknown == f"it started from {weights}, which it replaced"
+    assert found.unknown == f"its training replaced {weights}, from which it started"
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"dataloader": "ava"}'])

@@ -143,7 +143,7 @@ def test_a_name_that_leads_to_a_group_is_told(narrow_path):
     with h5py.File(narrow_path, "a") as file:
         del file["dense"]["dense/kernel:0"]
         file["dense"].create_group("dense/kernel:0")
-    with pytest.raises(InputError, match="its dense/kernel:0 should be an array"):
+    with pytest.raises(InputError, match="its dense/kernel:0 is not an array"):
         MobileNetV2.from_file(narrow_path, FLAG)
 
 
@@ -158,7 +158,9 @@ def test_another_network_is_not_taken_for_another_width(tmp_path, predictor):
         ]
     )
     weight_files.save(tmp_path / "o.h5", network, {})
-    found = r"holds no MobileNetV2, but 6 arrays, the first of shape \[3, 3, 3, 32\]"
+    found = (
+        r"is not a MobileNetV2: it holds 6 arrays, the first of shape \[3, 3, 3, 32\]"
+    )
     with (
         WeightFile(tmp_path / "o.h5", FLAG) as file,
         pytest.raises(InputError, match=found),
@@ -202,10 +204,10 @@ def write_truncated(path):
 @pytest.mark.parametrize(
     ("write", "found"),
     [
-        (write_text, "is no HDF5 file"),
+        (write_text, "is not an HDF5 file"),
         (write_keras_3, "without Keras 2's list of layers"),
-        (write_other_network, "holds no MobileNetV2"),
-        (write_truncated, "no HDF5 file, or a damaged one|is damaged"),
+        (write_other_network, "is not a MobileNetV2"),
+        (write_truncated, "not an HDF5 file, or is damaged|is damaged"),
         (lambda path: None, "no such file"),
         (lambda path: path.mkdir(), "is a folder"),
     ],
@@ -233,7 +235,7 @@ def test_what_is_no_number_is_not_read(narrow_path, dtype):
         shape = file["dense"]["dense/kernel:0"].shape
         del file["dense"]["dense/kernel:0"]
         file["dense"].create_dataset("dense/kernel:0", shape, dtype, chunks=shape)
-    with pytest.raises(InputError, match="dense/kernel:0 should be an array of"):
+    with pytest.raises(InputError, match="dense/kernel:0 is not an array of"):
         MobileNetV2.from_file(narrow_path, FLAG)
 
 

@@ -37,38 +37,38 @@ class EnlargingSettings(Settings):
 
     scale: float = option(
         4,
-        "By how much to enlarge, any number above 1. For a scale that the model does "
-        "not do, it enlarges by its next larger one, and the result is resized.",
+        "Upscaling factor, any number above 1. A model without this scale enlarges by "
+        "its next larger scale, and the result is resized.",
     )
     all_passes: bool = option(
         False,
-        "Average the three ways in which 4PP-EUSR upscales by 4; the model must do x2, "
-        "x4 and x8. Takes about seven times as long.",
+        "Average the three passes by which 4PP-EUSR upscales by 4; needs a model with "
+        "x2, x4 and x8. Takes about seven times as long.",
     )
     self_ensemble: bool = option(
         False,
-        "Average what the model makes of the picture turned and mirrored in eight "
-        "ways: a little more PSNR for eight times the time.",
+        "Average the results for the eight flips and rotations of the picture: "
+        "slightly higher PSNR, eight times the time.",
     )
     tile_size: int | str = option(
         AUTO,
         "Side of the tiles that large pictures are cut into, in pixels; auto chooses "
-        "one by the free memory. The result does not depend on it.",
+        "it by the free memory. The result does not depend on it.",
         word=AUTO,
     )
     tile_overlap: int | str = option(
         AUTO,
-        "Pixels by which tiles are read beyond what is kept of them; auto takes what "
-        "the network can see, so that no seam can be. Less is faster and not exact: "
-        "with a tenth to a fifth of that some pixels near seams move by a grey level, "
-        "with 0 seams are plain to see.",
+        "Margin of the tiles, in pixels; auto uses the receptive radius of the "
+        "network, which makes the result exact. Less is faster but not exact: with a "
+        "tenth to a fifth of the radius some pixels near seams change by a grey level, "
+        "with 0 seams are visible.",
         least=0,
         word=AUTO,
     )
     memory_limit: float = option(
         4.0,
-        "Memory of the whole program, in GB, that tiles are chosen by; less if less is "
-        "free. A picture and its result need what they need, with a warning.",
+        "Memory of the whole program, in GB, by which tiles are chosen; less if less "
+        "is free. A picture that needs more is upscaled with a warning.",
         least=1.0,
     )
 
@@ -76,8 +76,8 @@ class EnlargingSettings(Settings):
         """See `Settings.check`."""
         if self.scale <= 1:
             raise InputError(
-                f"--scale={self._whole_scale}: expected more than 1, for example 2 or "
-                "3.5."
+                f"--scale={self._whole_scale}: expected a number above 1, for example "
+                "2 or 3.5."
             )
 
     @property
@@ -128,7 +128,7 @@ class EnlargingSettings(Settings):
             factor = find_scale(stages)
             if asked != factor:
                 say(
-                    f"--scale={scale} is a pass of 4PP-EUSR here: it enlarges by "
+                    f"--scale={scale} selects a pass of 4PP-EUSR, which enlarges by "
                     f"{factor}."
                 )
                 scale = factor
@@ -156,8 +156,8 @@ def _choose_scale(model, scale):
     does = model.find_scales()
     enough = [each for each in does if each >= scale]
     if not enough:
-        named = " and ".join(f"x{each}" for each in does) or "no scale that is known"
-        what = "was trained at" if getattr(model, "learned_scales", ()) else "does"
+        named = " and ".join(f"x{each}" for each in does) or "no known scale"
+        what = "was trained at" if getattr(model, "learned_scales", ()) else "supports"
         raise InputError(f"--scale={scale}: the model {what} {named}.")
     return min(enough)
 
@@ -176,8 +176,8 @@ def _find_passes(model):
     else:
         does = " and ".join(f"x{scale}" for scale in does) or "none of them"
         raise InputError(
-            f"--all_passes needs x2, x4 and x8, and the model does {does}. Leave it "
-            "out, or take a network that was trained at all three, frozen with "
+            f"--all_passes needs x2, x4 and x8; the model supports {does}. Leave it "
+            "out, or use a network that was trained at all three and frozen with "
             "--scales=2,4,8."
         )
     return make, {scale: model.stages(scale) for scale in passes.SCALES}
@@ -216,8 +216,8 @@ class Tiler:
         held = enlarger.count_bytes(picture)
         if not self.budget.has_room(held):
             warn(
-                f"{source}: it and its result need {to_size(held)}, more than the "
-                f"memory has room for ({to_size(int(self.budget.total))} in all); "
-                "--memory_limit gives more, if more is free."
+                f"{source}: the picture and its result need {to_size(held)}, too much "
+                f"for the memory limit of {to_size(int(self.budget.total))}; raise "
+                "--memory_limit if more is free."
             )
         return Tiling(self.size, self.overlap, self.budget.find_tiles(held))

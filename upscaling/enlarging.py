@@ -12,7 +12,7 @@ from imaging.imresize import imresize_part
 from imaging.pictures import Picture, make_finish, to_input
 from upscaling.tiles import Stage, Tiling, upscale_image
 
-# Upscaled alpha is clipped to the range of the input's alpha within so many pixels.
+# Upscaled alpha is clipped to the range of the input's alpha within this many pixels.
 _NEAR = 5
 # Rows of a result that are processed at a time.
 _BAND = 256

@@ -32,19 +32,20 @@ class Output(Settings):
     )
     jpeg_quality: int = option(
         JPEG_QUALITY,
-        "Of JPEG files, and of WebP files unless the picture is lossless, 1 to 100.",
+        "Quality of JPEG results, and of WebP results unless the picture is lossless, "
+        "1 to 100.",
         most=100,
     )
     suffix: str = option(
-        "", "What comes behind each name, for example _x4: photo_x4.jpg."
+        "", "Suffix of the results' names, for example _x4: photo_x4.jpg."
     )
     overwrite: bool = option(
-        False, "Make results anew that are there; otherwise they are kept."
+        False, "Replace existing results; otherwise they are kept."
     )
     compare: bool = option(
         False,
-        "Write beside each result that is made, as FILE.compare.png, crops of the "
-        "input, bicubic and the result, where the last two differ most.",
+        "Write FILE.compare.png beside each new result: crops of the input, bicubic "
+        "and the result, where the last two differ most.",
     )
 
     @classmethod
@@ -57,9 +58,7 @@ class Output(Settings):
         """See `Settings.check`."""
         check_target(self.folder, "--output_path", is_folder=True)
         if Path(f"a{self.suffix}").name != f"a{self.suffix}":
-            raise InputError(
-                f"--suffix={self.suffix}: expected part of a name, not of a path."
-            )
+            raise InputError(f"--suffix={self.suffix}: expected a part of a file name.")
 
     def name(self, relative: Path) -> Path:
         """Returns a result's file, given the picture's path below its folder."""
@@ -131,8 +130,8 @@ class Results:
         waiting = by_state.pop(made.MISSING, [])
         if finished:
             say(
-                f"Kept {len(finished)} of {len(jobs)} results, which are there; "
-                "--overwrite makes them anew."
+                f"Kept {len(finished)} of {len(jobs)} results of an earlier run; "
+                "--overwrite replaces them."
             )
         is_mixed = made.OTHERWISE in by_state
         self.kept = [job for some in by_state.values() for job in some]
@@ -140,8 +139,8 @@ class Results:
             left = len(self.kept) + is_mixed * len(waiting)
             reasons = (self._tell(state, *some) for state, some in by_state.items())
             warn(
-                f"not made: {left} of {len(jobs)} results. There is already "
-                f"{'; and '.join(reasons)}. --overwrite makes them anew, another "
+                f"not made: {left} of {len(jobs)} results. Already there: "
+                f"{'; and '.join(reasons)}. --overwrite replaces them, another "
                 "--output_path or --suffix keeps both."
             )
         return [] if is_mixed else waiting
@@ -158,10 +157,10 @@ class Results:
         """Explains why results in one state do not count as done."""
         more = f" (and {len(others)} more)" * bool(others)
         return {
-            made.UNKNOWN: f"{job.target}{more}, by a program that is not known",
+            made.UNKNOWN: f"{job.target}{more}, made by an unknown program",
             made.OTHERWISE: (
                 f"{job.target}{more}, made by {self.made.tell_maker(job.target)} "
-                f"and not by {self._tell_maker(job)}"
+                f"instead of {self._tell_maker(job)}"
             ),
             made.CHANGED: f"{job.target}{more}, made before {job.source} changed",
         }[state]
@@ -192,7 +191,7 @@ def find_jobs(inputs: Sequence[Path | str], output: Output) -> list[Job]:
         jobs = _leave_results_out(jobs, named=set(map(os.path.abspath, inputs)))
     if not jobs:
         raise InputError(
-            f"--input_path={name_some(inputs)}: holds nothing but what lies in "
+            f"--input_path={name_some(inputs)}: all pictures lie in "
             f"--output_path={output.folder}; give another folder for the results."
         )
     _check_targets(list(jobs.values()), output)
@@ -235,16 +234,16 @@ def _check_targets(jobs, output):
             real = _find_real(path)
             if real in sources:
                 raise InputError(
-                    f"--output_path={output.folder}: would overwrite {path}, which is "
-                    "to be upscaled; give another folder, or a --suffix."
+                    f"--output_path={output.folder}: would overwrite the input picture "
+                    f"{path}; give another folder, or a --suffix."
                 )
             files.setdefault(real, []).append(path.name)
         if not output.suffix and _find_real(job.target.parent) == _find_real(
             job.source.parent
         ):
             raise InputError(
-                f"--output_path={output.folder}: is where {job.source} lies; give "
-                "another folder, or a --suffix that tells results from pictures."
+                f"--output_path={output.folder}: holds the input picture {job.source}; "
+                "give another folder, or a --suffix that marks the results."
             )
     twice = [names[0] for names in files.values() if len(names) > 1]
     if twice:

@@ -1,7 +1,7 @@
 """Averages the results of several passes through a network.
 
-Each function wraps stages in one stage for `upscaling.tiles.upscale_image`. So these
-pictures may have any size, too, and are never in memory as floats at once.
+Each function wraps stages in one stage for `upscaling.tiles.upscale_image`, which runs
+it in tiles: pictures may have any size and are never held in memory as floats.
 """
 
 import dataclasses
@@ -40,7 +40,7 @@ class Way:
 
 
 def make_ensemble(stages: Sequence[Stage], tiling: Tiling | None = None) -> list[Stage]:
-    """Averages the outputs for the eight turned pictures, each turned back.
+    """Averages the outputs for the eight flips and rotations, each inverted.
 
     Args:
         stages: The stages of a network.

@@ -17,7 +17,7 @@ class Writer:
         self.future: concurrent.futures.Future | None = None
 
     def put(self, write: Callable[[], None], is_light: bool) -> None:
-        """Waits for the result before, then starts to write this result.
+        """Waits for the previous result, then starts to write this result.
 
         Args:
             write: Writes the result.

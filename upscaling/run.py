@@ -133,7 +133,7 @@ def _describe(error, job):
     if isinstance(error, MemoryError):
         return (
             f"{job.source}: out of memory with the smallest tiles; close other "
-            "programs or cut it into pieces."
+            "programs, or cut the picture into pieces."
         )
     if isinstance(error, OSError):
         return f"{job.source}: {error.filename}: {error.strerror}."

@@ -134,7 +134,7 @@ def upscale_array(stages: Sequence[Stage], image: np.ndarray) -> np.ndarray:
     image = np.asarray(image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3:
         raise InputError(
-            "expected a picture of uint8 (H, W, 3), RGB. Received "
+            "expected an RGB picture, uint8 (H, W, 3). Received "
             f"{image.dtype} {image.shape}."
         )
     return upscale_image(stages, image, finish=to_uint8)
