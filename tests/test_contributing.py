@@ -83,7 +83,7 @@ def trained(images, tmp_path_factory):
     start += (f"--train_path={folder}", f"--cache_path={folder}/cache", "--save_freq=2")
     start += ("--ema_decay=0.9", "--deterministic", "--edsr_learning_rate=1e-3")
     succeed_here(*start, "--max_steps=2")
-    assert "Going on with" in succeed_here(*start, "--max_steps=4")
+    assert "Resuming from" in succeed_here(*start, "--max_steps=4")
     return folder, start
 
 

@@ -152,8 +152,8 @@ def test_pictures_are_scored_best_first_and_broken_ones_left_out(road, tmp_path)
 @pytest.mark.parametrize(
     ("script", "flags", "found"),
     [
-        ("train", ["--model=nothing"], "those that do: mobilenetv2"),
-        ("train", ["--dataloader=nothing"], "those that do: ava, tid2013"),
+        ("train", ["--model=nothing"], "expected one of: mobilenetv2"),
+        ("train", ["--dataloader=nothing"], "expected one of: ava, tid2013"),
         ("train", ["--weight_filename=a.weights.h5"], "another layout"),
         ("evaluate", ["--restore_path=a.h5"], "--ava_image_path must be given"),
         ("predict", ["--input_path=."], "neither of --restore_path"),
@@ -238,7 +238,7 @@ def test_weights_of_other_programs_are_not_replaced_by_a_new_run(road, tmp_path)
     assert "ava.h5 is there, but no ava.state to go on from" in line
     freeze = [f"--{name}_path={tmp_path / 'ava.h5'}" for name in ("restore", "output")]
     line = fail_here(FOLDER / "freeze.py", *freeze)
-    assert "is a Keras file of weights (HDF5), which it would replace" in line
+    assert "is a Keras weights file (HDF5), which it would replace" in line
     assert (tmp_path / "ava.h5").read_bytes() == before
 
 

@@ -151,7 +151,7 @@ class Loop:
             asked = self.stop.signal or signal.SIGTERM
             say(
                 f"Stopped by {asked.name} after step {self.model.step} of {end}; the "
-                "same command goes on from there."
+                "same command resumes from there."
             )
             return 128 + asked
         return None
@@ -213,8 +213,8 @@ class Loop:
         raise NotFiniteError(
             f"the loss or a gradient of step {step + 1} ({batch}) is not finite. The "
             f"last good checkpoint is {saved[-1] if saved else 'none'}. Lower the "
-            "learning rate, or give --skip_nonfinite=N to pass over up to N such steps "
-            "in a row."
+            "learning rate, or give --skip_nonfinite=N to skip up to N such steps in a "
+            "row."
         )
 
     def save(self) -> None:

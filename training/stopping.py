@@ -79,5 +79,5 @@ class StopRequest:
                 first = first or time.monotonic()
                 if time.monotonic() - first > TOGETHER:
                     name = signal.Signals(received[0]).name
-                    os.write(2, f"Stopped at once by a second {name}.\n".encode())
+                    os.write(2, f"Stopped immediately by a second {name}.\n".encode())
                     os._exit(128 + received[0])
