@@ -51,20 +51,20 @@ class StartSettings(RunSettings):
     """Data, folder and start of a training."""
 
     cuda_device: str = option(
-        "0", "GPU to train on; -1 for the CPU, as without any GPU.", changes="freely"
+        "0", "GPUs to train on, such as 0,1; -1 or no GPU: the CPU.", changes="freely"
     )
     sleep_ratio: float = option(
-        0.05, "Does nothing; kept for old commands.", changes="freely"
+        0.05, "Has no effect; kept for old commands.", changes="freely"
     )
-    restore_target: str | None = option(
-        None, "Part of it to restore, for example generator.", changes="freely"
+    restore_target: str | None = opening.CheckpointSettings.with_default(
+        "restore_target", None, changes="freely"
     )
     restart: bool = option(
-        False, "Begin anew; the run in --train_path is kept aside.", changes="freely"
+        False, "Start a new run; the run in --train_path is kept.", changes="freely"
     )
     global_step: int | None = option(
         None,
-        "Step to start at, for the learning rate and the data; 0 for a new run.",
+        "Step to start at, for the learning rate and the data.",
         least=0,
         changes="freely",
     )
@@ -114,7 +114,7 @@ def _train(
     team.check_batch_size(start.batch_size)
     model_class = MODEL.load()
     if not model_class.needs_checkpoint:
-        raise InputError(f"--model={model_class.name} has nothing to train.")
+        raise InputError(f"--model={model_class.name} has no weights to train.")
     loader_class = DATALOADER.load()
     _take_architecture(model_class, folder, start)
     keras.utils.set_random_seed(start.seed)
@@ -153,14 +153,14 @@ def _train(
         aside = run_folder.set_aside(folder)
         if aside is not None:
             lock.follow(aside)
-            say(f"The run in {folder} is now in {aside}.")
+            say(f"Renamed the previous run from {folder} to {aside}.")
     loop = Loop(model, loader, folder, settings, team, validation)
 
     def begin():
         if goes_back is not None:
             aside = run_folder.set_later_aside(folder, model.step, goes_back)
             if aside is not None:
-                say(f"The checkpoints that come after it are now in {aside}.")
+                say(f"Moved its later checkpoints to {aside}.")
             # So that the next start resumes here and does not go back again.
             saved = map(checkpoints.step_of, checkpoints.list_checkpoints(folder))
             if model.step not in saved:
@@ -170,7 +170,7 @@ def _train(
     named = ", ".join(f"x{scale}" for scale in scales)
     say(
         f"Training {model.name} at {named} on {team.describe(device)} from step "
-        f"{model.step} to {settings.max_steps} in {folder}; watch it: tensorboard "
+        f"{model.step} to {settings.max_steps} in {folder}; to watch it: tensorboard "
         f"--logdir={folder}"
     )
     return loop.run(begin)
@@ -214,7 +214,7 @@ def _make_validation(
     no_reference = settings.make()
     if settings.best_metric not in (*Validation.METRICS, *no_reference):
         raise InputError(
-            f"--best_metric={settings.best_metric} needs --niqe_model_path, too."
+            f"--best_metric={settings.best_metric} needs --niqe_model_path."
         )
     paths = start.validate_truth_path, start.validate_input_path
     loader = trained.validating(*paths, SHAVE_SIZE, with_niqe="niqe" in no_reference)
@@ -253,12 +253,12 @@ def _restore(
         if back is not None and start.restore_target is not None:
             raise InputError(
                 f"--restore_path={start.restore_path} is a checkpoint of the run in "
-                f"--train_path={folder}, which goes back to it with all that it holds: "
-                "leave --restore_target out, or give another --train_path."
+                f"--train_path={folder}, so all of it is restored: leave out "
+                "--restore_target, or give another --train_path."
             )
         newest = run_folder.restore_newest(model, folder, only=back)
     if newest is not None:
-        say(f"Going {'on with' if back is None else 'back to'} {newest}.")
+        say(f"{'Resuming from' if back is None else 'Going back to'} {newest}.")
     elif start.restore_path is not None:
         prefix = checkpoints.find(start.restore_path)
         model.restore(prefix, start.restore_target, use_ema=start.use_ema)

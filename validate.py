@@ -1,4 +1,4 @@
-r"""Measures a model: PSNR, SSIM and RMSE, with bicubic's, for each image and scale.
+r"""Measures PSNR, SSIM and RMSE of a model and of bicubic, for each image and scale.
 
     python validate.py --model=eusr --scales=2,4,8 --restore_path=train \
         --data_input_path=LR --data_truth_path=HR --report=report.html
@@ -36,7 +36,7 @@ with quiet.imports():
     from training import devices
     from training.options import Precision, StepOptions
 
-MODEL = Choice("model", MODELS, None, "The model; a checkpoint knows its own.")
+MODEL = Choice("model", MODELS, None, "The model; if not given, the checkpoint's.")
 DATALOADER = Choice("dataloader", PAIRED, "div2k", "The loader of the images.")
 COLUMNS = ("psnr_rgb", "rmse_rgb", "psnr_y", "ssim_y", "rmse_y")
 DECIMALS = {"ssim_y": 4}
@@ -53,17 +53,17 @@ class MeasureSettings(Settings):
 
     scales: tuple[int, ...] | None = option(
         None,
-        "Scales to measure; if not given, those that the model was trained at.",
+        "Scales to measure; if not given, all that the model was trained at.",
     )
     data_sr_path: PathName | None = option(
         None,
-        "In place of a model: SR pictures that are there already, in x2/, x4/, x8/ or, "
-        "of one scale, in the folder itself; named like the HR images, or with x4, SR "
-        "or both behind the name.",
+        "Folder of SR pictures to measure instead of a model, in x2/, x4/, x8/, or all "
+        "of one scale; with the names of the HR images, or these followed by x4, SR or "
+        "both.",
     )
     restore_global_step: int | None = option(
         None,
-        "Step to name in the report; the checkpoint knows its own.",
+        "Step to write in the report; if not given, the checkpoint's.",
         least=0,
     )
     save_path: PathName | None = option(
@@ -147,8 +147,8 @@ def open_measured(
     given = [f"--{name}" for name in MODEL_FLAGS if is_given(name)]
     if given:
         raise InputError(
-            f"--data_sr_path={settings.data_sr_path} measures pictures that are there "
-            f"already, without a model; leave out {', '.join(given)}."
+            f"--data_sr_path={settings.data_sr_path} measures existing pictures, "
+            f"without a model; leave out {', '.join(given)}."
         )
     input_path = to_list(DATALOADER.load().from_flags().settings.input_path) or None
     pictures = SRPictures(settings.data_sr_path, settings.scales, input_path)
@@ -168,8 +168,8 @@ def _check_save_path(save_path: Path | str, loader: PairedLoader) -> None:
         targets = {(Path(save_path) / f"x{scale}" / part).resolve() for part in below}
         for target in sorted(targets & sources):
             raise InputError(
-                f"--save_path={save_path}: {target} holds images that are "
-                "measured, which would be overwritten; give another folder."
+                f"--save_path={save_path}: {target} holds the images to measure, "
+                "which would be overwritten; give another folder."
             )
 
 

@@ -103,12 +103,12 @@ def tell(main: Callable[[], int | None]) -> int | None:
         print("Stopped.", file=sys.stderr)
         sys.exit(quiet.INTERRUPTED)
     except MemoryError as error:
-        sys.exit(f"Error: out of memory ({error}); take smaller batches or pictures.")
+        sys.exit(f"Error: out of memory ({error}); use smaller batches or pictures.")
     except BrokenPipeError:
         _end_without_reader()
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            error.strerror = "no space left on the disk; make room and run again"
+            error.strerror = "no space left on the disk; free some and run again"
         elif error.filename is None:
             raise
         where = f"{error.filename}: " if error.filename else ""
@@ -128,7 +128,6 @@ def _end_without_reader() -> NoReturn:
 def check_scales(
     scales: Sequence[int],
     model: ScalingModel,
-    flag: str = "--scales",
     does: Sequence[int] | None = None,
     advice: str = "",
 ) -> None:
@@ -137,7 +136,6 @@ def check_scales(
     Args:
         scales: Upscaling factors.
         model: Model to check.
-        flag: Flag that gave the scales, for the message.
         does: Accepted scales; None for all of `model.scales`.
         advice: A sentence that ends the message of an unsupported scale.
 
@@ -148,8 +146,10 @@ def check_scales(
     does = does or model.scales
     named = ", ".join(map(str, does))
     if not scales or len(set(scales)) < len(scales):
-        raise InputError(f"{flag}={given}: expected some of {named}, each once.")
+        raise InputError(
+            f"--scales={given}: expected one or more of {named}, each once."
+        )
     if set(scales) - set(does):
         raise InputError(
-            f"{flag}={given}: {model.name} does {named}. {advice}".rstrip()
+            f"--scales={given}: {model.name} supports {named}. {advice}".rstrip()
         )

@@ -94,7 +94,7 @@ def load(
     """
     if name not in registry:
         raise InputError(
-            f"{flag}={name} does not exist; those that do: "
+            f"{flag}={name} does not exist; expected one of: "
             f"{', '.join(sorted(set(registry) - set(not_offered)))}."
         )
     module, _, attribute = registry[name].partition(":")

@@ -5,25 +5,25 @@ from pathlib import Path
 # Last 8 bytes of a LevelDB table, the format of TensorFlow's index files.
 TABLE_END = bytes.fromhex("57fb808b247547db")
 
-HDF5, GRAPH = "a Keras file of weights (HDF5)", "a frozen graph"
+HDF5, GRAPH = "a Keras weights file (HDF5)", "a frozen graph"
 INDEX, PART = (
-    "the index of a TensorFlow checkpoint",
-    "a part of a TensorFlow checkpoint",
+    "the index file of a TensorFlow checkpoint",
+    "a data file of a TensorFlow checkpoint",
 )
 PNG, JPEG = "a picture (PNG)", "a picture (JPEG)"
-# Types of files that must not be overwritten without being asked.
+# Types of files that must not be overwritten unless the user asks for it.
 KEPT = {HDF5, INDEX, PART, PNG, JPEG}
 
-_WEIGHTS = "score_predictors/'s scripts take such weights with --restore_path"
-_CHECKPOINT = "--restore_path takes it, without .index"
-_GRAPH = "test.py takes it with --model_name, or predict.py a predictor"
-_EXPORT = "it is made for other programs; freeze.py writes a .pb file by default"
-_PICTURE = "--input_path takes it"
+_WEIGHTS = "the scripts in score_predictors/ accept it as --restore_path"
+_CHECKPOINT = "--restore_path accepts it, without .index"
+_GRAPH = "test.py accepts it as --model_name, or predict.py if it is a predictor"
+_EXPORT = "it is for other programs; freeze.py writes a .pb file by default"
+_PICTURE = "--input_path accepts it"
 
 # Signatures: offset, bytes, type of the file, and advice.
 _BEGINNINGS = (
     (0, b"\x89HDF\r\n\x1a\n", HDF5, _WEIGHTS),
-    (0, b"PK\x03\x04", "a zip archive, as .keras and .npz files are", ""),
+    (0, b"PK\x03\x04", "a zip archive, such as a .keras or .npz file", ""),
     (4, b"TFL3", "a TensorFlow Lite file", _EXPORT),
     (0, b"\x89PNG", PNG, _PICTURE),
     (0, b"\xff\xd8\xff", JPEG, _PICTURE),
@@ -54,7 +54,7 @@ def tell_file_type(path: Path | str) -> tuple[str, str]:
     if last == TABLE_END:
         return INDEX, _CHECKPOINT
     if ".data-" in path.name:
-        return PART, "its .index must lie beside it"
+        return PART, "its .index file must be in the same folder"
     for start, bytes_there, kind, advice in _BEGINNINGS:
         if first[start:].startswith(bytes_there):
             return kind, advice
@@ -77,7 +77,7 @@ def tell_misfit(path: Path | str, otherwise: str, expected: str | None = None) -
             `otherwise` is returned.
 
     Returns:
-        For example `"is a picture (PNG); --input_path takes it"`.
+        For example `"is a picture (PNG); --input_path accepts it"`.
     """
     kind, advice = tell_file_type(path)
     if not kind or kind == expected:

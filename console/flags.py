@@ -67,7 +67,7 @@ class FloatParser(flags.FloatParser):
     ) -> None:
         """Stores the bounds, both inclusive; None for no bound."""
         super().__init__(lower_bound, upper_bound)
-        self.syntactic_help = ""  # In the help, space is short.
+        self.syntactic_help = ""  # Keeps the help short.
         bounds = {"at least": lower_bound, "at most": upper_bound}
         said = [
             f" {word} {bound:g}" for word, bound in bounds.items() if bound is not None
@@ -150,7 +150,7 @@ class NumbersParser(flags.ArgumentParser):
         except ValueError:
             kind = "whole" if self.number is int else "finite"
             raise ValueError(
-                f"expected {kind} numbers with commas between them, for example 2,4"
+                f"expected comma-separated {kind} numbers, for example 2,4"
             ) from None
 
     def flag_type(self) -> str:
@@ -184,7 +184,7 @@ def parse_range(text: str, flag: str) -> slice:
         start, end = (int(word) if word.strip() else None for word in words)
     except ValueError:
         raise InputError(
-            f"{flag}={text}: expected two whole numbers with a comma between them, for "
+            f"{flag}={text}: expected two whole numbers separated by a comma, for "
             "example 0,-5000."
         ) from None
     return slice(start, end or None)

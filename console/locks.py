@@ -62,8 +62,8 @@ class Lock:
                 holder = file.read(200).strip() or "a process that just started"
                 file.close()
                 raise InputError(
-                    f"{self.flag}: is being written to by {holder} (which holds "
-                    f"{self.path}). Wait for it, stop it, or give another."
+                    f"{self.flag} is in use by {holder}, which holds {self.path}. Wait "
+                    "for it, stop it, or give another path."
                 )
             # The previous holder may have removed the file before it was locked here.
             if _is_same(file, self.path):

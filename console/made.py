@@ -73,8 +73,8 @@ class Made:
             before = (self._find(name) or {}).get("maker", maker)
             if before != maker:
                 raise InputError(
-                    f"{self.folder} holds {name}, made by {before}; {maker} gives "
-                    "others. Remove the folder or give another --output_path."
+                    f"{self.folder} holds {name}, made by {before}; {maker} makes "
+                    "different files. Remove the folder or give another --output_path."
                 )
 
     def add(self, target: Path, maker: str, written: Path | None = None) -> None:

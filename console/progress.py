@@ -120,21 +120,18 @@ def make_step_bar(first: int, end: int, is_shown: bool = True) -> tqdm:
     )
 
 
-def track(
-    things: Iterable[T], total: int, what: str, unit: str = "image"
-) -> Iterator[T]:
-    """Yields items and shows the progress; see `Progress`.
+def track(things: Iterable[T], total: int, what: str) -> Iterator[T]:
+    """Yields images and shows the progress; see `Progress`.
 
     Args:
-        things: Items.
-        total: Number of items.
+        things: Images, or other items for each image.
+        total: Number of images.
         what: Name of the work.
-        unit: Name of an item.
 
     Yields:
         The items.
     """
-    with Progress(total, what, unit) as progress:
+    with Progress(total, what) as progress:
         for thing in things:
             yield thing
             progress.advance()

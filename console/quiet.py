@@ -91,7 +91,7 @@ def imports() -> Iterator[None]:
         with descriptor_caught() as lines:
             try:
                 yield
-                # The search for devices prints such messages, too.
+                # The search for devices also prints such messages.
                 if sys.modules.get("tensorflow") is not None:
                     sys.modules["tensorflow"].config.list_physical_devices()
             except KeyboardInterrupt:

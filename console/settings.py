@@ -4,7 +4,7 @@
     class Training(Settings):
         flag_prefix = "eusr_"
 
-        learning_rate: float = option(1e-4, "Adam's.", least=0.0, changes="said")
+        learning_rate: float = option(1e-4, "Initial rate.", least=0, changes="said")
 
 Such a field defines the flag `--eusr_learning_rate` with its help and its bounds, its
 entry in `arguments.json`, and whether a resumed run may have another value.
@@ -78,7 +78,7 @@ def option(default: Any, help: str, **more: Any) -> Any:
 
 def seed_option() -> Any:
     """Makes the field of `--seed`; NumPy's and Keras' seeds have 32 bits."""
-    said = "Of weights and data: the same seed, the same run."
+    said = "Seed of the initial weights and of the data."
     return option(0, said, least=0, most=2**32 - 1)
 
 
@@ -187,12 +187,12 @@ class Settings:
             raise ValueError(f"expected values of {', '.join(fields)}")
         unknown = sorted(set(values) - set(fields))
         if unknown:
-            raise ValueError(f"{unknown[0]} is none of its settings")
+            raise ValueError(f"{unknown[0]} is not a known setting")
         values = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
         for name, value in values.items():
             field = fields[name]
             if not flag_types.is_one(value, field.type, field.metadata[_KEY]):
-                raise ValueError(f"{name} cannot be {value}")
+                raise ValueError(f"{name} has the invalid value {value}")
         settings = cls(**values)
         settings.check()
         return settings

@@ -27,23 +27,22 @@ class AVASettings(ScoredSettings):
 
     flag_prefix = "ava_"
 
-    dataset_path: PathName = option("AVA.txt", "AVA's file of scores.")
+    dataset_path: PathName = option("AVA.txt", "AVA's score file.")
     image_path: PathName | None = option(
         None,
-        "Folder of AVA's images, each named <image id>.jpg; folders in it are "
-        "searched, too.",
+        "Folder of AVA's images, each named <image id>.jpg; subfolders are searched.",
     )
     train_range: str = option(
         "0,-5000",
-        "Rows of the file to train on, as in a Python slice; an end of 0 or none "
-        "means the last row.",
+        "Rows of the file to train on, start,end as in a Python slice; an end of 0 or "
+        "no end includes the last row.",
     )
-    validate_range: str = option("-5000,0", "Rows to validate on, likewise.")
+    validate_range: str = option("-5000,0", "Rows to validate on, in the same form.")
     threads: int = threads_option("ava")
     leave_out_broken: bool = option(
         False,
-        "Look at every image beforehand and leave out those that cannot be read; "
-        "files that do not change are looked at once.",
+        "Check all images before the start and leave out unreadable images; unchanged "
+        "files are checked only once.",
         flag="ava_validate_images",
     )
 
@@ -55,7 +54,7 @@ class AVA(ScoredLoader):
     name = "ava"
     settings_classes = (AVASettings,)
     within_square = True
-    hint = "--ava_validate_images finds such pictures beforehand and leaves them out."
+    hint = "--ava_validate_images finds and leaves out such pictures beforehand."
 
     def describe_source(self) -> str:
         """See `ScoredLoader.describe_source`."""
@@ -78,8 +77,8 @@ class AVA(ScoredLoader):
             if min(votes) < 0 or not 0 < sum(votes) <= MOST_VOTES:
                 raise InputError(
                     f"{self.settings.dataset_path}, line {number}: found the votes "
-                    f"{' '.join(words[2 : 2 + SCORES])}; expected how many people gave "
-                    "each score, at least one of them."
+                    f"{' '.join(words[2 : 2 + SCORES])}; expected the number of votes "
+                    "for each score, at least one in total."
                 )
             distribution = np.array(np.array(votes) / sum(votes), np.float32)
             rows.append(

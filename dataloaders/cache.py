@@ -126,7 +126,7 @@ def open_cache(plan: Plan, in_memory: bool = False) -> list[np.ndarray]:
         if path.exists():
             say(
                 f"{path} is damaged, or the images have changed since it was made; "
-                "making it again."
+                "rebuilding it."
             )
         _build(plan)
     if in_memory:
@@ -163,9 +163,8 @@ def _build(plan):
             image = np.ascontiguousarray(plan.load(index))
             if image.shape != tuple(shapes[index]):
                 raise InputError(
-                    f"{plan.sources[index][0]}: its header promised "
-                    f"{list(shapes[index])}, but it holds {list(image.shape)}; replace "
-                    "it."
+                    f"{plan.sources[index][0]}: its header says {list(shapes[index])}, "
+                    f"but the image is {list(image.shape)}; replace it."
                 )
             _write_at(file.fileno(), image, len(header) + starts[index])
 
@@ -220,7 +219,7 @@ def check_room(plans: Iterable[Plan]) -> None:
     if needed > free:
         raise InputError(
             f"the cache needs {to_size(needed)} in {folder}, where {to_size(free)} are "
-            "free; make room, or --cache_path takes another folder."
+            "free; free some space, or give another --cache_path."
         )
 
 
@@ -243,9 +242,9 @@ def _check_folder(folder):
     except OSError as error:
         raise InputError(
             f"the cache folder {folder} cannot be made ({error.strerror}); "
-            "--cache_path takes another."
+            "give another --cache_path."
         ) from None
     if not writable:
         raise InputError(
-            f"the cache folder {folder} cannot be written; --cache_path takes another."
+            f"the cache folder {folder} is not writable; give another --cache_path."
         )

@@ -83,8 +83,8 @@ class Memory:
         self.stamps: dict[Path, list[int]] = {}
 
     def look(self, path: Path) -> bool | None:
-        """Whether a picture can be read; None where it is new or has changed."""
-        # The stamp from before the picture is read: it may change meanwhile.
+        """Whether a picture can be read; None if it is new or has changed."""
+        # Taken before the picture is read, since it may change meanwhile.
         if path not in self.stamps:
             self.stamps[path] = _stamp(path)
         *stamp, is_fine = self.known.get(self._name(path), (None,))
@@ -110,8 +110,8 @@ class Memory:
                 aside.write_text(json.dumps(kept))
         except OSError as error:
             warn(
-                f"{self.path}: cannot be written ({error.strerror}); the pictures will "
-                "be looked at again at the next start."
+                f"{self.path}: cannot be written ({error.strerror}); the next start "
+                "checks the pictures again."
             )
 
     def _name(self, path):

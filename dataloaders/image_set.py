@@ -108,7 +108,7 @@ class ImageSet:
                 by_folder.setdefault(path.parents[pair.depth], set()).add(path)
         for folder, there in sorted(by_folder.items()):
             for path in sorted(find_broken(sorted(there), folder)):
-                load_image(path)  # Raises an error that says what is wrong.
+                load_image(path)  # Raises the error of the damaged file.
 
     def folders(self) -> set[Path]:
         """Returns all folders that hold images of this set."""

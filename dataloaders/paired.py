@@ -55,7 +55,7 @@ class Batch:
 
 
 class PairedLoader(ImageSet):
-    """Draws batches of patches; a batch depends on seed and step alone.
+    """Draws batches of patches; a batch depends only on the seed and the step.
 
     To load another data set, write a subclass with its own settings or sources; see
     `ImageSet`.
@@ -98,7 +98,7 @@ class PairedLoader(ImageSet):
         if all(not fit for fit in fits):
             raise InputError(
                 f"{self._name_truth()}: all {len(small)} images are smaller than a "
-                f"patch, {side}x{side} at x{scale}; take larger images or a smaller "
+                f"patch ({side}x{side} at x{scale}); use larger images or a smaller "
                 "--input_patch_size."
             )
         if small:

@@ -26,14 +26,14 @@ class PairedSettings(Settings):
 
     truth_path: tuple[PathName, ...] = option(
         ("HR",),
-        "Folder of HR images, or @ and a list; may be given again.",
+        "Folder of HR images, or @ and a file that lists them; may be repeated.",
         flag="data_truth_path",
     )
     input_path: tuple[PathName, ...] | None = option(
         None,
-        "Folder with x2/, x4/, x8/ of LR images, named like the HR images or, as "
-        "in DIV2K's archives, with x2 behind the name. If not given, they are made "
-        "from HR as MATLAB's imresize does.",
+        "Folder with LR images in x2/, x4/, x8/, with the names of the HR images or, "
+        "as in DIV2K's archives, these followed by x2. If not given, LR images are "
+        "made from HR as by MATLAB's imresize.",
         flag="data_input_path",
     )
     scales: tuple[int, ...] = (2, 4, 8)
@@ -42,7 +42,7 @@ class PairedSettings(Settings):
     seed: int = 0
     cache_path: PathName | None = option(
         None,
-        "Folder for the decoded images; the user's cache folder if not given.",
+        "Folder for the decoded images; if not given, the user's cache folder.",
         flag="cache_path",
     )
     in_memory: bool = option(

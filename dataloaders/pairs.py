@@ -63,7 +63,7 @@ def find_pairs(sources: Sequence[Source], scales: Iterable[int]) -> list[Pair]:
     for index, source in enumerate(sources):
         hr_paths = source.find_hr()
         if not hr_paths:
-            raise InputError(f"{source.truth}: found no HR images in it.")
+            raise InputError(f"{source.truth}: found no HR images.")
         lr_paths: dict[int, dict[str, Path]] = {scale: {} for scale in scales}
         if not source.makes_lr:
             lr_paths = {scale: source.find_lr(hr_paths, scale) for scale in scales}
@@ -85,9 +85,7 @@ def _warn_of_twice(pairs):
         if first.setdefault(pair.hr_path.resolve(), pair) is not pair:
             twice.append(pair.name)
     if twice:
-        warn(
-            f"{len(twice)} images are given twice, and count twice: {name_some(twice)}."
-        )
+        warn(f"{len(twice)} images are given twice and used twice: {name_some(twice)}.")
 
 
 def find_common(images: Iterable[Pair], others: Iterable[Pair]) -> list[Pair]:
@@ -125,8 +123,8 @@ def warn_of_common(images: Iterable[Pair], trained: Iterable[Pair]) -> None:
     common = [pair.name for pair in find_common(images, trained)]
     if common:
         warn(
-            f"{len(common)} of the images to validate on are trained on, too "
-            f"({name_some(common)}): what is measured on them flatters the model."
+            f"{len(common)} of the images to validate on are also trained on "
+            f"({name_some(common)}); their metrics are too optimistic."
         )
 
 
@@ -200,7 +198,7 @@ def check_measurable(
     Raises:
         InputError: A picture is too small.
     """
-    needed = f"at least {2 * shave_size + WINDOW} pixels a side are"
+    needed = f"at least {2 * shave_size + WINDOW} pixels a side"
     if with_niqe:
         needed = f"two blocks of {BLOCK}x{BLOCK} for NIQE and {needed}"
     small: dict[Path, int] = {}
@@ -214,8 +212,8 @@ def check_measurable(
         path, scale = next(iter(small.items()))
         more = name_some([other.name for other in list(small)[1:]])
         raise InputError(
-            f"{flag}: {path}: too small to be measured at x{scale}, for which "
-            f"{needed} needed ({shave_size} are shaved at each border)"
+            f"{flag}: {path}: too small to be measured at x{scale}, which needs "
+            f"{needed} ({shave_size} are shaved at each border)"
             f"{f', as are {more}' if more else ''}. Remove it, or shave less."
         )
 

@@ -37,8 +37,8 @@ def find_files(
             paths.setdefault(path.stem.lower(), path)
     if not paths:
         raise InputError(
-            f"{flag}={folder}: no file in it or below it ends in "
-            f"{' or '.join(endings)}."
+            f"{flag}={folder}: found no file that ends in {' or '.join(endings)}, at "
+            "any depth."
         )
     return paths
 
@@ -65,12 +65,12 @@ def read_table(
     if not path.is_file():
         found = "is a folder" if path.exists() else "no such file"
         raise InputError(
-            f"{named}: {found}; expected the file of scores ({', '.join(columns)})."
+            f"{named}: {found}; expected a score file ({', '.join(columns)})."
         )
     try:
         lines = path.read_text().splitlines()
     except UnicodeDecodeError:
-        raise InputError(f"{named}: is no text file.") from None
+        raise InputError(f"{named}: is not a text file.") from None
     rows = 0
     for number, line in enumerate(lines, 1):
         words = line.split()
@@ -84,7 +84,7 @@ def read_table(
         rows += 1
         yield number, words
     if not rows:
-        raise InputError(f"{named}: is empty; expected the file of scores.")
+        raise InputError(f"{named}: is empty; expected a score file.")
 
 
 def read_number(word: str, path: Path | str, number: int) -> float:

@@ -1,8 +1,8 @@
 """Pictures with the distribution of the scores that people gave them.
 
 The project's own loader decodes pictures in threads; tf.data is not used. A batch
-depends on seed and step alone, so a stopped run continues exactly; training, checking
-and scoring share one decoder; and errors name the broken file.
+depends only on the seed and the step, so a stopped run continues exactly; training,
+checking and scoring share one decoder; and errors name the broken file.
 """
 
 import functools
@@ -24,7 +24,7 @@ PARTS = ("train", "validate")
 
 
 class ScoredLoader:
-    """Draws batches; a batch depends on seed and step alone.
+    """Draws batches; a batch depends only on the seed and the step.
 
     A subclass implements `read_rows` and `describe_source` and sets the attributes.
 
@@ -124,8 +124,8 @@ class ScoredLoader:
             found = [rows[i] for i in selected if rows[i].path not in unusable]
             if not found:
                 raise InputError(
-                    f"--{self.name}_{part}_range={self._range(part)}: of the "
-                    f"{len(selected):,} rows that it selects none has a picture; "
+                    f"--{self.name}_{part}_range={self._range(part)}: none of the "
+                    f"{len(selected):,} selected rows has a picture; "
                     f"{len(rows) - len(missing):,} of all {len(rows):,} rows have one."
                 )
             self.parts[part] = found
@@ -150,7 +150,7 @@ class ScoredLoader:
             names = name_some([self.rows[index].name for index in both], 3)
             warn(
                 f"{len(both):,} rows are both trained and validated on ({names}); "
-                "scores on them say little."
+                "their metrics are too optimistic."
             )
 
     def _find_broken(self):

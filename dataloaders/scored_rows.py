@@ -77,7 +77,7 @@ class ScoredSettings(Settings):
             that cannot be read are left out.
     """
 
-    # A run that goes on compares the rows themselves; see `ScoredLoader.describe`.
+    # A resumed run compares the rows themselves; see `ScoredLoader.describe`.
     changes = "freely"
 
     train_range: str

@@ -80,7 +80,7 @@ class Source:
         )
         rest = found.describe_rest()
         if rest:
-            why = " (folders of LR images, or given themselves)" * bool(found.folders)
+            why = " (folders of LR images, or given separately)" * bool(found.folders)
             say(f"Left out of {self.truth}: {rest}{why}.")
         return name_images(found.images, self.place, named)
 
@@ -122,7 +122,7 @@ class Source:
                 f"{flag}={self.input}: {folder.name}/ has no image for "
                 f"{name_some(missing)} of {self.flag_prefix}_truth_path "
                 f"({len(missing)} of {len(hr_paths)} missing); expected the same name, "
-                f"or with x{scale} behind it."
+                f"or the name followed by x{scale}."
             )
         _check_each_its_own(found, hr_paths)
         return found
@@ -153,19 +153,18 @@ def make_sources(
     if inputs and len(inputs) != len(truths):
         raise InputError(
             f"{flag} is given {_count(inputs)}, {truth_flag} {_count(truths)}; give "
-            "each of the latter its LR images, in the same order, or leave out "
-            f"{flag}: then all are made from HR."
+            f"one {flag} for each {truth_flag}, in the same order, or leave out {flag} "
+            "to make all LR images from HR."
         )
     if inputs and make.makes_lr is False:
         raise InputError(
-            f"{flag}={inputs[0]}: this loader finds LR images by {truth_flag} alone; "
+            f"{flag}={inputs[0]}: this loader finds LR images through {truth_flag}; "
             "leave the flag out."
         )
     for path in filter(_is_list, inputs):
         raise InputError(
-            f"{flag}={path}: lists are for {truth_flag}; give the folder with x2/, "
-            "x4/, ... of the LR images, which are found by their names, or leave the "
-            "flag out."
+            f"{flag}={path}: only {truth_flag} accepts a list; give the folder with "
+            "the LR images in x2/, x4/, ..., or leave the flag out."
         )
     folders = [path for path in (*truths, *inputs) if not _is_list(path)]
     given = frozenset(map(os.path.realpath, folders))
@@ -210,11 +209,12 @@ def read_list(path: Path, named: str) -> list[Path]:
         image = path.parent / line
         wrong = None
         if not is_image_name(image):
-            wrong = f"is no image; expected a file that ends in {', '.join(EXTENSIONS)}"
+            endings = ", ".join(EXTENSIONS)
+            wrong = f"is not an image; expected a file that ends in {endings}"
         elif not image.is_file():
-            wrong = f"does not exist as a file in {path.parent}; mend or remove it"
+            wrong = f"is not a file in {path.parent}; correct or remove the line"
         elif image in lines:
-            wrong = f"stands in line {lines[image]} already; remove one of them"
+            wrong = f"is also in line {lines[image]}; remove one of the lines"
         if wrong:
             raise InputError(f"{named}, line {number}: {line} {wrong}.")
         lines[image] = number
@@ -260,7 +260,8 @@ def name_images(paths: list[Path], folder: Path | str, named: str) -> dict[str, 
         if name in by_name:
             other = below.with_name(by_name[name].name)
             raise InputError(
-                f"{named}: {other} and {below} have one name; rename or remove one."
+                f"{named}: {other} and {below} have the same name; rename or remove "
+                "one of them."
             )
         by_name[name] = path
     return by_name
@@ -272,8 +273,8 @@ def _check_each_its_own(lr_paths, hr_paths):
     for name, path in lr_paths.items():
         if path in taken:
             raise InputError(
-                f"{path} would be the LR image of both {hr_paths[taken[path]].name} "
-                f"and {hr_paths[name].name}; rename one of these."
+                f"{path} matches two HR images, {hr_paths[taken[path]].name} and "
+                f"{hr_paths[name].name}; rename one of them."
             )
         taken[path] = name
 
@@ -285,14 +286,14 @@ def _find_folder(input_path, scale, flag):
             return input_path / name
     if not input_path.is_dir():
         raise InputError(
-            f"{flag}={input_path}: no such folder. Without this flag the LR "
-            "images are made from HR."
+            f"{flag}={input_path}: no such folder. Without this flag, LR images are "
+            "made from HR."
         )
     there = sorted(path.name for path in input_path.iterdir() if path.is_dir())
     scales = [str(s) for s in map(scale_of_folder, there) if s]
-    or_these = f" --scales={','.join(scales)} does without it;" if scales else ""
+    or_these = f" --scales={','.join(scales)} works without it;" if scales else ""
     raise InputError(
-        f"{flag}={input_path}: no folder x{scale} in it (folders there: "
+        f"{flag}={input_path}: has no folder x{scale} (its folders: "
         f"{name_some(there) or 'none'}).{or_these} misc/downscale_generator.py makes "
-        "it; without this flag the LR images are made from HR."
+        "it; without this flag, LR images are made from HR."
     )

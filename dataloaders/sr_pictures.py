@@ -15,7 +15,7 @@ from imaging.files import load_image, read_size
 from imaging.listing import find_images, list_images
 
 FLAG = "--data_sr_path"
-EXPECTED = "a folder of SR pictures, or of x2/, x4/, x8/ with some"
+EXPECTED = "a folder with SR pictures, or with SR pictures in x2/, x4/, x8/"
 # Suffixes that programs add to the HR image's name, in lower or upper case.
 ENDINGS = ("", "{x}", "_{x}", "-{x}", "_sr", "-sr", "{x}_sr", "_{x}_sr", "_sr_{x}")
 # Names of other pictures in reports.
@@ -72,24 +72,24 @@ class SRPictures:
         missing = [scale for scale in scales or () if scale not in self.folders]
         if missing:
             raise InputError(
-                f"{FLAG}={self.folder}: no folder x{missing[0]} in it (there are: "
-                f"{there}); --scales={','.join(map(str, self.folders))} measures those."
+                f"{FLAG}={self.folder}: has no folder x{missing[0]} (its folders: "
+                f"{there}); use --scales={','.join(map(str, self.folders))}."
             )
         try:
             beside = list_images(self.folder)
         except InputError:  # There are none, as expected.
             return
-        self._warn_of_left_out(beside, f"lie beside {there}")
+        self._warn_of_left_out(beside, f"beside {there}")
 
     def _take_scale(self, known, scales):
-        """Returns the scale of pictures that lie in no folder of a scale."""
+        """Returns the scale of pictures that are not in a folder of one scale."""
         if len(known) == 1 and min(known) > 1 and set(scales or known) == known:
             return known.pop()
         found = ",".join(map(str, scales or sorted(known)))
         raise InputError(
-            f"{FLAG}={self.folder}: holds pictures and no x2/, x4/, x8/, so they are "
-            f"of one scale, but found {found or 'none named'}; give that scale, for "
-            "example --scales=4."
+            f"{FLAG}={self.folder}: has no x2/, x4/, x8/, so its pictures are of one "
+            f"scale, but found {found or 'no scale'}; give that scale, for example "
+            "--scales=4."
         )
 
     def find(self, pairs: Sequence[Pair], scales: Iterable[int]) -> None:
@@ -120,8 +120,7 @@ class SRPictures:
             if len(owners) > 1:
                 a, b = (hr_paths[owner].name for owner in owners[:2])
                 raise InputError(
-                    f"{path} would be the picture of both {a} and {b}; rename one of "
-                    "these."
+                    f"{path} matches two HR images, {a} and {b}; rename one of them."
                 )
             if not owners:
                 left_out.append(path)
@@ -129,8 +128,8 @@ class SRPictures:
             other = found.setdefault(owners[0], path)
             if other != path:
                 raise InputError(
-                    f"{FLAG}={self.folder}: {other} and {path.name} would both be the "
-                    f"picture of {hr_paths[owners[0]].name}; move one of them away."
+                    f"{FLAG}={self.folder}: {other} and {path.name} both match "
+                    f"{hr_paths[owners[0]].name}; move one of them elsewhere."
                 )
         missing = [
             f"{name}{path.suffix}"
@@ -142,17 +141,17 @@ class SRPictures:
             raise InputError(
                 f"{FLAG}={self.folder}: {self.folders[scale]} has no picture of "
                 f"{name_some(missing)} of --data_truth_path ({len(missing)} of "
-                f"{len(hr_paths)} missing); expected the same name, or with one of "
-                f"{said} behind it."
+                f"{len(hr_paths)} missing); expected the same name, or the name "
+                f"followed by one of {said}."
             )
-        self._warn_of_left_out(left_out, f"are of no HR image at x{scale}")
+        self._warn_of_left_out(left_out, f"without an HR image at x{scale}")
         return found
 
     def _warn_of_left_out(self, paths, why):
         if paths:
             names = name_some([path.name for path in paths])
             warn(
-                f"{FLAG}={self.folder}: {len(paths)} pictures {why} and are left out: "
+                f"{FLAG}={self.folder}: {len(paths)} pictures {why} are left out: "
                 f"{names}."
             )
 
@@ -207,8 +206,8 @@ def _check_size(path, pair, scale):
     for border in (4, scale, scale + 6):
         if size == (cut_height - 2 * border, cut_width - 2 * border):
             shaved = (
-                f" It seems that {border} pixels at each border were cut off already, "
-                "which is done here (--shave_size): take whole pictures."
+                f" It seems that {border} pixels were already cut off at each border; "
+                "use whole pictures, since --shave_size drops the border."
             )
     raise InputError(
         f"{path} is {size[1]}x{size[0]}, but {pair.hr_path} is {width}x{height}: at "

@@ -57,22 +57,22 @@ class TID2013Settings(ScoredSettings):
     image_path: PathName | None = option(None, "Folder of TID2013's distorted images.")
     score_path: PathName | None = option(
         None,
-        f"The scores, if {MEANS} and {DEVIATIONS} are neither in the folder of the "
-        "images nor in the one above: their folder, or one of them, or a file of "
-        "three columns: name, mean and standard deviation.",
+        f"The scores: {MEANS} or {DEVIATIONS}, the folder of both, or a file with the "
+        "columns name, mean and standard deviation. If not given, both files are "
+        "expected in the folder of the images or in its parent.",
     )
     image_extension: str = option(
-        "bmp", "Ending of the images.", choices=("bmp", "png")
+        "bmp", "File extension of the images.", choices=("bmp", "png")
     )
     train_range: str = option(
         "360,3000",
-        "Rows of the file to train on, as in a Python slice; an end of 0 or none "
-        "means the last row.",
+        "Rows of the file to train on, start,end as in a Python slice; an end of 0 or "
+        "no end includes the last row.",
     )
     validate_range: str = option(
         "0,360",
-        "Rows to validate on, likewise: by default those of the first three "
-        "reference images, of which the others hold nothing.",
+        "Rows to validate on, in the same form; the default is all rows of the first "
+        "three reference images.",
     )
     threads: int = threads_option("tid2013")
 
@@ -155,8 +155,8 @@ class TID2013(ScoredLoader):
             found = [p / MEANS for p in places if (p / MEANS).is_file()]
             if not found:
                 raise InputError(
-                    f"--tid2013_image_path={folder}: found {MEANS} neither there nor "
-                    "in the folder above; --tid2013_score_path names it."
+                    f"--tid2013_image_path={folder}: found no {MEANS} in it or in its "
+                    "parent; give --tid2013_score_path."
                 )
             return found[0]
         path = Path(self.settings.score_path)

@@ -70,7 +70,7 @@ def opened(path: Path | str) -> Iterator[Image.Image]:
             raise InputError(f"{path}: {_say_missing(Path(path))}.") from None
         except PermissionError:
             raise InputError(
-                f"{path}: may not be read; change its permissions or remove it."
+                f"{path}: is not readable; change its permissions or remove it."
             ) from None
         except MemoryError:
             raise
@@ -82,9 +82,8 @@ def opened(path: Path | str) -> Iterator[Image.Image]:
 
 def _say_missing(path):
     if path.is_symlink():
-        return (
-            f"is a link to {os.readlink(path)}, which is not there; mend or remove it"
-        )
+        target = os.readlink(path)
+        return f"is a link to {target}, which does not exist; correct or remove it"
     return "no such file"
 
 
@@ -174,7 +173,7 @@ def _damaged(path, reason):
 
 def _read_orientation(image):
     """Reads the EXIF orientation, 1 to 8, from the header before the pixels."""
-    # If the EXIF is not there, `getexif` would decode the whole PNG.
+    # Without EXIF in the header, `getexif` would decode the whole PNG.
     if image.format == "PNG" and "exif" not in image.info:
         return 1
     orientation = image.getexif().get(_EXIF_ORIENTATION, 1)

@@ -58,7 +58,7 @@ def decode_deep(
 def too_deep(path: Path | str) -> InputError:
     """Makes the error for pixels that are neither uint8 nor uint16."""
     return InputError(
-        f"{path}: has neither 8 nor 16 bits a channel; save it as an ordinary PNG."
+        f"{path}: has neither 8 nor 16 bits per channel; save it as an ordinary PNG."
     )
 
 
@@ -67,7 +67,7 @@ def _decode_tiff(path, raw_mode, tags):
     photometric = tags.get(_PHOTOMETRIC, _BLACK_IS_ZERO)
     if photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB):
         raise InputError(
-            f"{path}: holds other colours than grey and RGB in 16 bits; save it as RGB."
+            f"{path}: has 16-bit colours other than grey and RGB; save it as RGB."
         )
     if tags.get(_PLANAR) == _APART:
         pixels = _decode_apart(path, tags)
@@ -88,8 +88,8 @@ def _decode_apart(path, tags):
         pixels = np.moveaxis(tifffile.imread(path, key=0), 0, -1)
     except (ValueError, RuntimeError, tifffile.TiffFileError):
         raise InputError(
-            f"{path}: holds its channels one after the other, compressed in a way that "
-            "cannot be read; save it as an ordinary TIFF or PNG."
+            f"{path}: has separate channel planes in an unsupported compression; save "
+            "it as an ordinary TIFF or PNG."
         ) from None
     if pixels.dtype != np.uint16 or pixels.ndim != 3 or pixels.shape[-1] > 4:
         raise too_deep(path)

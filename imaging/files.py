@@ -87,7 +87,7 @@ def warn_of_alpha(path: str) -> None:
         noted.append(path)
     elif not _warned_of_alpha:
         _warned_of_alpha.append(path)
-        warn(f"{path} has transparency, which is dropped here and in any other image.")
+        warn(f"{path} has transparency, which is dropped, as in all other images.")
 
 
 def save_image(path: Path | str, image: np.ndarray) -> None:

@@ -14,7 +14,7 @@ from console.settings import Settings, option
 # Satellite pictures and scans are legitimate.
 MOST_PIXELS = 1_000_000_000
 CUT = "cut it into pieces"
-# The advice is for larger pictures; scripts with the flag --max_pixels name it.
+# The advice on larger pictures; scripts with the flag --max_pixels name the flag.
 _limit: dict[str, Any] = {"pixels": MOST_PIXELS, "advice": CUT}
 
 
@@ -24,12 +24,12 @@ class LimitSettings(Settings):
 
     max_pixels: int = option(
         MOST_PIXELS,
-        "Pixels that a picture may claim to have; others are refused unread.",
+        "Most pixels of a picture; larger pictures are refused before decoding.",
     )
 
     def take(self) -> None:
         """Sets the limit of this process."""
-        advice = "--max_pixels lets larger ones in"
+        advice = "--max_pixels raises the limit"
         _limit.update(pixels=self.max_pixels, advice=advice)
 
 
@@ -41,6 +41,6 @@ def check_size(path: Path | str, width: int, height: int) -> None:
     """
     if width * height > _limit["pixels"]:
         raise InputError(
-            f"{path}: claims to be of {width}x{height} pixels, more than "
+            f"{path}: claims to have {width}x{height} pixels, more than "
             f"{_limit['pixels']:,}; {_limit['advice']}."
         )

@@ -89,7 +89,7 @@ def find_images(
     if not found.images:
         rest = found.describe_rest()
         raise InputError(
-            f"{named}: no images in this folder{f' ({rest} in it)' if rest else ''}; "
+            f"{named}: no images in this folder{f' (found {rest})' if rest else ''}; "
             f"expected files that end in {', '.join(EXTENSIONS)}."
         )
     return found
@@ -112,7 +112,7 @@ def look_into(
     return found
 
 
-def _walk(folder, is_passed=None, passed=None, above=()):
+def _walk(folder, is_passed, passed, above=()):
     """Yields the files of a folder at all depths; follows links to folders.
 
     Args:
@@ -131,8 +131,8 @@ def _walk(folder, is_passed=None, passed=None, above=()):
         inside = list(os.scandir(folder))
     except OSError:
         raise InputError(
-            f"{folder}: this folder may not be read; change its permissions or move it "
-            "away."
+            f"{folder}: this folder is not readable; change its permissions or move it "
+            "elsewhere."
         ) from None
     for entry in inside:
         # `entry.is_dir` would fail for a link to itself.

@@ -67,7 +67,7 @@ def load_picture(path: Path | str) -> Picture:
         is_lossless = _is_lossless(image, path)
         pages = getattr(image, "n_frames", 1)
         if pages > 1 and image.format not in _WITH_PREVIEWS:
-            warn(f"{path} has {pages} pages or frames; the first one is taken.")
+            warn(f"{path} has {pages} pages or frames; only the first is used.")
         exif = read_exif(image) if image.format == "TIFF" else None
         pixels = decode(image, path, to_the_end=True)
         alpha = None
@@ -134,8 +134,8 @@ def make_finish(dtype: DTypeLike, channels: int) -> Callable[[np.ndarray], np.nd
     def finish(tile):
         if not np.isfinite([tile.min(), tile.max()]).all():
             raise InputError(
-                "the model makes values of it that are not finite; its weights are "
-                "damaged. Use another file or checkpoint."
+                "the output of the model is not finite; its weights are damaged. Use "
+                "another file or checkpoint."
             )
         if channels == 1:
             tile = (tile @ LUMA)[..., None]

@@ -78,13 +78,13 @@ def check_fits(path: Path | str, size: tuple[int, int], has_alpha: bool) -> None
     height, width = size
     if has_alpha and not kind.has_alpha:
         raise InputError(
-            f"{path}: has transparency, which {kind.name} cannot hold; "
-            "--output_format=png can."
+            f"{path}: has transparency, which {kind.name} does not support; use "
+            "--output_format=png."
         )
     if kind.most is not None and max(size) > kind.most:
         raise InputError(
-            f"{path}: would be of {width}x{height} pixels, and {kind.name} holds "
-            f"{kind.most} a side at most; --output_format=png holds more."
+            f"{path}: would have {width}x{height} pixels, but {kind.name} supports at "
+            f"most {kind.most} a side; use --output_format=png."
         )
 
 

@@ -117,12 +117,12 @@ def _to_rgb_pair(sr, hr, shave, least=1):
     sr, hr = np.asarray(sr), np.asarray(hr)
     if sr.shape != hr.shape or sr.ndim != 3 or sr.shape[-1] != 3:
         raise InputError(
-            f"output {sr.shape} and truth {hr.shape} must have one shape, (H, W, 3)."
+            f"output {sr.shape} and truth {hr.shape}: expected equal shapes (H, W, 3)."
         )
     if min(sr.shape[:2]) < 2 * shave + least:
         raise InputError(
             f"{sr.shape[1]}x{sr.shape[0]} pixels are too few to measure with {shave} "
-            f"shaved at each border: at least {2 * shave + least} on each side."
+            f"shaved at each border; expected at least {2 * shave + least} a side."
         )
     inner = slice(shave, -shave or None)
     return (to_uint8(x)[inner, inner].astype(np.float64) for x in (sr, hr))

@@ -106,7 +106,7 @@ def _warn_of_missing(results):
                 if math.isnan(value):
                     without.setdefault(metric, {})[name] = True
     for metric, names in without.items():
-        warn(f"no {metric} of {name_some(names)}, which its mean leaves out.")
+        warn(f"{metric} is undefined for {name_some(names)}; its mean omits them.")
 
 
 def measure_image(
@@ -271,7 +271,7 @@ class Validation:
         if scale not in self.baselines:
             means = {}
             if self.baseline is not None:
-                means = self._means([self.baseline], scale, ask)
+                means = self._average(self.baseline, scale, ask)
             self.baselines[scale] = means
         pictures: dict[str, list[np.ndarray]] = {"output": [], "truth": []}
 
@@ -282,13 +282,14 @@ class Validation:
                 pictures["output"].append(self._crop(sr, hr))
                 pictures["truth"].append(self._crop(hr, sr))
 
-        values = self._means([self.model], scale, keep)
+        values = self._average(self.model, scale, keep)
         return Measured(values, self.baselines[scale], pictures)
 
-    def _means(self, models, scale, after_image=None):
-        images = measure_scale(
-            models, self.loader, scale, self.shave_size, after_image, self.no_reference
-        )[0]
+    def _average(self, model, scale, after_image):
+        """Returns the mean of each metric of a model at one scale."""
+        (images,) = measure_scale(
+            [model], self.loader, scale, self.shave_size, after_image, self.no_reference
+        )
         means = average(images)
         return {metric: means[metric] for metric in (*self.METRICS, *self.no_reference)}
 

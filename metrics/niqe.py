@@ -114,8 +114,8 @@ class NIQE:
         grey = to_uint8(to_y(to_uint8(image)[inner, inner])).astype(np.float64)
         if not is_large_enough(grey.shape):
             raise InputError(
-                f"{grey.shape[1]}x{grey.shape[0]} pixels are too few for NIQE: at "
-                f"least two blocks of {BLOCK}x{BLOCK}."
+                f"{grey.shape[1]}x{grey.shape[0]} pixels are too few for NIQE; "
+                f"expected at least two blocks of {BLOCK}x{BLOCK}."
             )
         height, width = (length // BLOCK * BLOCK for length in grey.shape)
         features = compute_features(grey[:height, :width])

@@ -23,8 +23,8 @@ class NoReferenceSettings(Settings):
 
     niqe_model_path: PathName | None = option(
         None,
-        "NIQE's model of natural pictures, modelparameters.mat of its authors or an "
-        ".npz file of the same numbers; measures NIQE, too.",
+        "Model of natural pictures for NIQE, which is then measured: the authors' "
+        "modelparameters.mat, or an .npz file with the same arrays.",
     )
 
     def predictors(self) -> dict[str, tuple[PathName, str]]:
@@ -57,7 +57,7 @@ class ValidationSettings(NoReferenceSettings):
 
     best_metric: str = option(
         "psnr_y",
-        "What the best checkpoint is chosen by; niqe needs --niqe_model_path.",
+        "Metric that selects the best checkpoint; niqe needs --niqe_model_path.",
         choices=tuple(BEST_METRICS),
     )
 
@@ -67,10 +67,10 @@ class PredictorSettings(NoReferenceSettings):
     """The metrics that are measured on finished pictures."""
 
     aesthetic_model: PathName | None = option(
-        None, "A frozen predictor trained on AVA; reports its mean score, too."
+        None, "Frozen predictor trained on AVA; its mean score is reported."
     )
     subjective_model: PathName | None = option(
-        None, "A frozen predictor trained on TID2013; reports its mean score, too."
+        None, "Frozen predictor trained on TID2013; its mean score is reported."
     )
 
     def predictors(self) -> dict[str, tuple[PathName, str]]:
@@ -112,9 +112,8 @@ class MeanScore:
             if min(image.shape[:2]) < side and not self.has_warned:
                 self.has_warned = True
                 warn(
-                    f"{predictor.flag}={predictor.path} takes {side}x{side} pixels "
-                    "only: smaller pictures are enlarged for it, which changes their "
-                    "scores."
+                    f"{predictor.flag}={predictor.path} accepts only {side}x{side} "
+                    "pixels; smaller pictures are enlarged, which changes their scores."
                 )
             image = centre_patch(image, side)
         scores, _ = predictor.mean_scores(tf.constant(image[None].astype(np.float32)))

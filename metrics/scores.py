@@ -15,6 +15,9 @@ from scipy import stats
 # score that people could give there.
 ROLES = {"aesthetic": ("AVA", 1), "subjective": ("TID2013", 0)}
 
+# Pictures with a mean score above it are good.
+GOOD_SCORE = 5.0
+
 
 def srcc(predicted: ArrayLike, target: ArrayLike) -> float:
     """Spearman's rank correlation.
@@ -44,18 +47,17 @@ def _correlate(
     return float(function(predicted, target).statistic)
 
 
-def accuracy(predicted: np.ndarray, target: np.ndarray, boundary: float = 5.0) -> float:
-    """Share of pictures predicted on the correct side of a boundary.
+def accuracy(predicted: np.ndarray, target: np.ndarray) -> float:
+    """Share of pictures predicted on the correct side of `GOOD_SCORE`.
 
     Args:
         predicted: float (N,).
         target: float (N,).
-        boundary: Scores above it are good.
 
     Returns:
         The share in [0, 1].
     """
-    return float(np.mean((predicted > boundary) == (target > boundary)))
+    return float(np.mean((predicted > GOOD_SCORE) == (target > GOOD_SCORE)))
 
 
 def emd(predicted: Any, target: Any, exponent: float = 2) -> Any:

@@ -1,4 +1,4 @@
-"""The interface of a model: scripts use nothing else of it."""
+"""The interface through which scripts use a model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -236,7 +236,7 @@ class Model:
     def remarks(self) -> list[str]:
         """Returns warnings about the training; called at each log.
 
-        A warning comes again only after its cause has lasted as long again.
+        A warning is repeated only after its cause has lasted as long again.
         """
         return []
 
@@ -285,8 +285,8 @@ class Model:
         if missing and len(missing) < len(items) and "generator" in stored:
             raise InputError(
                 f"{prefix} holds no {' and no '.join(missing)}, which "
-                f"--model={self.name} has. --restore_target=generator takes the "
-                "generator alone, with fresh optimizers, from step 0."
+                f"--model={self.name} needs. --restore_target=generator restores only "
+                "the generator, with new optimizers, from step 0."
             )
         checkpoints.restore(prefix, items)
         if "generator" in items:

@@ -26,14 +26,11 @@ class Discriminator(keras.layers.Layer):
     Args:
         body_dtype: Keras dtype policy of all layers except the first convolution and
             the last dense layer, which stay in float32.
-        name: Name of the layer.
     """
 
-    def __init__(
-        self, body_dtype: str = "float32", name: str = "discriminator"
-    ) -> None:
+    def __init__(self, body_dtype: str = "float32") -> None:
         """Makes all layers and their weights."""
-        super().__init__(dtype="float32", name=name)
+        super().__init__(dtype="float32", name="discriminator")
         self.convs = [
             make_conv(
                 features,

@@ -1,19 +1,21 @@
-"""Checkpoints that are written for others: whole, or not at all.
+"""Exports checkpoints: weights only, or for the original TensorFlow 1 code.
 
-`--format=weights` leaves out what only a training needs: what Adam remembers, the
-discriminator, the weights beside their running average, and what the run was started
-with, which names folders of this machine. The rest is what `validate.py`, `freeze.py`,
-`test.py` and `train.py --restore_target=generator` take.
+`--format=weights` writes the weights that `validate.py`, `freeze.py`, `test.py` and
+`train.py --restore_target=generator` use. It leaves out the state of the training:
+Adam's moments, the discriminator, the weights if there is a running average of them,
+and the arguments of the run, which name folders of this machine.
 
-`--format=tf1` is for the original TensorFlow 1 code, under its names. What Adam
-remembers goes along, so that it can go on with the training of an EUSR; of a 4PP-EUSR
-both networks go, as in its own checkpoints.
+`--format=tf1` writes the names of the TensorFlow 1 code. An EUSR includes Adam's
+moments, so that the TensorFlow 1 code can resume its training; a 4PP-EUSR includes the
+discriminator.
 """
 
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -23,8 +25,10 @@ from console.progress import to_size
 from console.settings import is_given
 from frozen.formats import Format
 from models import tf1_names
+from models.base import Model
 from models.discriminator import Discriminator
 from models.generator_settings import Training
+from models.opening import CheckpointSettings
 from training import checkpoints
 from training.checkpoint_writer import writing
 
@@ -32,20 +36,20 @@ FORMATS = {
     "weights": "models.exporting:Weights",
     "tf1": "models.exporting:TF1Checkpoint",
 }
-# A checkpoint's files, in the order in which they take their places: without an index
-# there is no checkpoint.
+# Endings of a checkpoint's files, in the order in which they are moved: a checkpoint
+# exists only once its index does.
 PARTS = (".data-00000-of-00001", ".index")
 
 
 class CheckpointFormat(Format):
-    """A checkpoint, which holds a model rather than its frozen network."""
+    """A checkpoint, which holds a model instead of a frozen network."""
 
     @classmethod
-    def check_target(cls, target, flag):
-        """See `Format.check_target`; the target is what the files' names begin with."""
+    def check_target(cls, target: Path, flag: str) -> None:
+        """See `Format.check_target`; the target is the prefix of the checkpoint."""
         if not is_given("output_path"):
             raise InputError(
-                f"{flag} must be given: what the files' names begin with, for example "
+                f"{flag} must be given: the prefix of the files' names, for example "
                 f"train/out/{checkpoints.PREFIX}-1000."
             )
         if target.is_dir() or target.name in ("", ".."):
@@ -57,41 +61,46 @@ class CheckpointFormat(Format):
             check_target(f"{target}{part}", flag)
 
     @classmethod
-    def export(cls, model, checkpoint, target):
-        """Writes a model, reads it back and compares.
+    def export(cls, model: Model, checkpoint: CheckpointSettings, target: Path) -> str:
+        """Writes a checkpoint, reads it back and compares it with the model.
 
         Args:
-            model: The model.
-            checkpoint: The `models.opening.CheckpointSettings` that it was opened by.
-            target: What the names of the files begin with.
+            model: Model of the checkpoint.
+            checkpoint: Settings of the checkpoint to read.
+            target: Prefix of the checkpoint to write.
 
         Returns:
-            str: What was written, in a few words.
+            Short description of the written checkpoint.
 
         Raises:
-            InputError: The target is what is read, or the format cannot hold the model.
+            InputError: The target is the checkpoint to read, or the format does not
+                support the model.
         """
         if checkpoint.restore_path is None:
             raise InputError(f"--model={model.name} has no checkpoint to write.")
         if target.resolve() == Path(checkpoint.restore_path).resolve():
             raise InputError(
-                f"--output_path={target} is the checkpoint that is read, and would "
-                "lose what is not written; give another."
+                f"--output_path={target} is the checkpoint to read, which would be "
+                "overwritten; give another path."
             )
         return cls.write_checkpoint(model, checkpoint, target)
 
     @staticmethod
-    def write_checkpoint(model, checkpoint, target):
-        """See `export`, which has looked at the target."""
+    def write_checkpoint(
+        model: Any, checkpoint: CheckpointSettings, target: Path
+    ) -> str:
+        """Writes the checkpoint; see `export`, which has checked the target."""
         raise NotImplementedError
 
 
 class Weights(CheckpointFormat):
-    """The weights alone, to hand on."""
+    """A checkpoint without the state of the training."""
 
     @staticmethod
-    def write_checkpoint(model, checkpoint, target):
-        """See `CheckpointFormat.export`."""
+    def write_checkpoint(
+        model: Any, checkpoint: CheckpointSettings, target: Path
+    ) -> str:
+        """See `CheckpointFormat.write_checkpoint`."""
         step = checkpoints.read_step(checkpoint.restore_path) or 0
         model.state.step.assign(step)
         write_items(model.checkpoint_items(), target)
@@ -100,16 +109,18 @@ class Weights(CheckpointFormat):
 
 
 class TF1Checkpoint(CheckpointFormat):
-    """Weights and Adam's moments for the TensorFlow 1 code."""
+    """A checkpoint of the TensorFlow 1 code."""
 
     @staticmethod
-    def write_checkpoint(model, checkpoint, target):
-        """See `CheckpointFormat.export`."""
+    def write_checkpoint(
+        model: Any, checkpoint: CheckpointSettings, target: Path
+    ) -> str:
+        """See `CheckpointFormat.write_checkpoint`."""
         prefix = checkpoint.restore_path
         _check_has_names(model, prefix)
         layers, optimizers = _collect(model, prefix, checkpoint.use_ema)
         if not model.generator.is_as_published():
-            # Adam remembers the weights as they were.
+            # Adam's moments belong to the weights before the conversion.
             published = model.generator.make_as_published()
             layers, optimizers = layers | tf1_names.of_generator(published), []
         with written_checkpoint(target) as aside:
@@ -120,33 +131,35 @@ class TF1Checkpoint(CheckpointFormat):
 
 
 def _check_has_names(model, prefix):
-    """Refuses what the TF1 code has no names of.
+    """Refuses a model that the TF1 code does not support.
 
     Raises:
-        InputError: With what is wrong with it.
+        InputError: The model or one of its scales is not supported.
     """
     if tf1_names.is_tf1(prefix):
-        raise InputError(f"{prefix}: has the names of the TensorFlow 1 code already.")
+        raise InputError(f"{prefix}: is already a checkpoint of the TensorFlow 1 code.")
     if not hasattr(model, "tf1_layers"):
-        raise InputError(f"{prefix}: holds {model.name}, of which TF1 has no names.")
+        raise InputError(
+            f"{prefix}: holds {model.name}, which the TensorFlow 1 code does not have."
+        )
     thirds = [f"x{scale}" for scale in model.scales if scale % 3 == 0]
     if thirds:
         raise InputError(
-            f"{prefix}: has {' and '.join(thirds)}, and the TensorFlow 1 code only "
-            "doubles. A network of x2, x4, x8 or x16 can be exported."
+            f"{prefix}: has {' and '.join(thirds)}; the TensorFlow 1 code supports "
+            "only networks of x2, x4, x8 and x16."
         )
 
 
 def _collect(model, prefix, use_ema):
-    """What a checkpoint holds that the TF1 code has, too.
+    """Collects the layers and optimizers that the TF1 code also has.
 
     Args:
-        model: The model that was opened from it.
-        prefix: The checkpoint.
-        use_ema: Whether averaged weights are taken.
+        model: Model of the checkpoint.
+        prefix: Prefix of the checkpoint.
+        use_ema: Whether the model has the averaged weights, if there are any.
 
     Returns:
-        As `models.tf1_names.write` takes them: layers and optimizers.
+        Layers and optimizers; see `models.tf1_names.write`.
     """
     layers = dict(tf1_names.of_generator(model.generator))
     stored = checkpoints.list_items(prefix)
@@ -163,20 +176,20 @@ def _collect(model, prefix, use_ema):
     return layers, [optimizer]
 
 
-def read_discriminator(prefix):
-    """The discriminator that a checkpoint holds."""
+def read_discriminator(prefix: Path | str) -> Discriminator:
+    """Reads the discriminator of a checkpoint."""
     discriminator = Discriminator()
     tree = checkpoints.to_tree(discriminator.weights)
     checkpoints.restore(prefix, {"discriminator": tree})
     return discriminator
 
 
-def write_items(items, target):
-    """Writes a checkpoint, reads it back and compares.
+def write_items(items: dict[str, Any], target: Path) -> None:
+    """Writes a checkpoint, reads it back and compares it with the items.
 
     Args:
         items: From an item's name to its tree.
-        target: What the names of the files begin with.
+        target: Prefix of the checkpoint.
     """
     with written_checkpoint(target) as aside:
         tf.train.Checkpoint(**items).write(aside)
@@ -184,17 +197,17 @@ def write_items(items, target):
 
 
 @contextlib.contextmanager
-def written_checkpoint(target):
-    """Yields a prefix to write a checkpoint to, and moves it once all is written.
+def written_checkpoint(target: Path) -> Iterator[Path]:
+    """Yields a temporary prefix; moves its files to `target` after the block.
 
     Args:
-        target: The prefix to be; its folder is made when missing.
+        target: Prefix of the checkpoint; its folder is made if missing.
 
     Yields:
-        Path: Of the same name, in a folder that is removed in the end.
+        Prefix of the same name in a temporary folder.
 
     Raises:
-        OSError: The disk is full or read-only; what was there stays.
+        OSError: The disk is full or read-only; existing files stay.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export") as folder:

@@ -179,9 +179,9 @@ def check_memory(
         return
     # A step takes up to twice the counted memory.
     fits = free * workers // (2 * patch) // replicas * replicas
-    advice = f"--batch_size={fits} should fit" if fits else "a smaller patch, too"
+    advice = f"--batch_size={fits} should fit" if fits else "reduce both"
     raise InputError(
         f"--batch_size={settings.batch_size}: a training step with "
         f"--input_patch_size={settings.lr_patch_size} takes {to_size(needed)} or more, "
-        f"and {to_size(free)} of memory are free; give less: {advice}."
+        f"and {to_size(free)} of memory are free; {advice}."
     )

@@ -57,9 +57,9 @@ class FourPassEUSR(GeneratorModel):
     flag_defaults = {"batch_size": 2}
     settings_classes = (Architecture, FourPassTraining)
     advice_for_scratch = (
-        "a discriminator is trained against a generator that knows nothing yet, which "
-        "is not what the paper does: --restore_path=EUSR_CHECKPOINT "
-        "--restore_target=generator starts from a trained EUSR."
+        "the generator starts from random weights, unlike in the paper: "
+        "--restore_path=EUSR_CHECKPOINT --restore_target=generator starts from a "
+        "trained EUSR."
     )
 
     def __init__(

@@ -31,8 +31,8 @@ class Predictor(Protocol):
     flag: str
 
 
-def _weight(default, what):
-    said = f"Weight of the loss of {what}; at 0 it is not computed."
+def _weight(default, loss):
+    said = f"Weight of the {loss}; a loss of weight 0 is not computed."
     return option(default, said, least=0.0)
 
 
@@ -52,29 +52,30 @@ class FourPassTraining(Training):
     learning_rate_discriminator: float = option(
         2e-5, "Learning rate of the discriminator at the first step.", least=0.0
     )
-    weight_lr: float = _weight(0.05, "the mean absolute error to the truth")
-    weight_lg: float = _weight(0.1, "what the discriminator says")
-    weight_las: float = _weight(0.01, "the aesthetic score")
-    weight_lar: float = _weight(0.1, "the aesthetic predictor's features")
-    weight_lss: float = _weight(0.01, "the subjective score")
-    weight_lsr: float = _weight(0.1, "the subjective predictor's features")
+    weight_lr: float = _weight(0.05, "mean absolute error")
+    weight_lg: float = _weight(0.1, "adversarial loss")
+    weight_las: float = _weight(0.01, "loss of the aesthetic score")
+    weight_lar: float = _weight(0.1, "loss of the aesthetic predictor's features")
+    weight_lss: float = _weight(0.01, "loss of the subjective score")
+    weight_lsr: float = _weight(0.1, "loss of the subjective predictor's features")
     aesthetic_nima_path: PathName | None = predictor_option("AVA")
     subjective_nima_path: PathName | None = predictor_option("TID2013")
     passes: tuple[int, ...] = option(
-        PASSES, "The estimates to train: twice by 2, by 4, by 8 and halved."
+        PASSES,
+        "Estimates to train: 2 (twice by x2), 4 (by x4), 8 (by x8, then halved).",
     )
     disable_multipass: bool = option(False, "The same as --eusr_passes=4.")
     x8_reduction: str = option(
         reduction.ANTIALIAS,
-        "How the x8 estimate is halved: as MATLAB does, or as the TF1 code did, "
-        "which moves the image by half of its pixel.",
+        "How the x8 estimate is halved: as by MATLAB's imresize, or as in the TF1 "
+        "code, which shifts the image by half a pixel.",
         choices=tuple(reduction.REDUCTIONS),
     )
     judge_shift: int = option(
         0,
-        "Pixels by which patches are moved at most, round their edges and at random, "
-        "before discriminator and predictors see them. 3, one less than the scale, "
-        "hides from them where the grid of enlarged pixels lies.",
+        "Largest random cyclic shift of the patches before discriminator and "
+        "predictors, in pixels. 3, one less than the scale, hides the position of the "
+        "grid of enlarged pixels.",
         least=0,
         most=31,
     )
@@ -87,7 +88,7 @@ class FourPassTraining(Training):
             return training
         if is_given("eusr_passes"):
             raise InputError(
-                "--eusr_disable_multipass is --eusr_passes=4; give one of them."
+                "--eusr_disable_multipass means --eusr_passes=4; give only one of them."
             )
         return dataclasses.replace(training, passes=(SCALE,))
 
@@ -109,7 +110,7 @@ def check_learned(
     if untrained:
         raise InputError(
             f"{path} was never trained at {' and '.join(untrained)}, which "
-            f"--eusr_passes={','.join(map(str, passes))} goes through. Train it there "
+            f"--eusr_passes={','.join(map(str, passes))} uses. Train these scales "
             f"first, or give --eusr_passes={','.join(map(str, learned))}."
         )
 
@@ -123,8 +124,8 @@ def check_passes(passes: Sequence[int], scales: Sequence[int]) -> None:
     given = ",".join(map(str, passes))
     if not passes or set(passes) - set(PASSES) or len(set(passes)) < len(passes):
         raise InputError(
-            f"--eusr_passes={given}: expected some of {', '.join(map(str, PASSES))}, "
-            "each once."
+            f"--eusr_passes={given}: expected one or more of "
+            f"{', '.join(map(str, PASSES))}, each once."
         )
     missing = sorted({SCALE, *passes} - set(scales))
     if missing:
@@ -165,8 +166,8 @@ def list_predictors(
         if path is None:
             zeros = " ".join(f"--{FLAG_PREFIX}{weight}=0" for weight in weights)
             raise InputError(
-                f"{flag} must be given: the predictor trained on {data}, {file}. "
-                f"Without it: {zeros}."
+                f"{flag} must be given: the predictor trained on {data}, {file}. To "
+                f"train without it: {zeros}."
             )
         files[name] = path, flag
     return files
@@ -185,13 +186,13 @@ def check_side(predictor: Predictor, lr_patch_size: int) -> None:
     side, source = predictor.side, f"{predictor.flag}={predictor.path}"
     if side is not None and side % SCALE:
         raise InputError(
-            f"{source} takes {side}x{side} pixels only, which no patch is when "
-            f"upscaled by {SCALE}; give another file."
+            f"{source} accepts only {side}x{side} pixels, which is not a multiple of "
+            f"{SCALE}; give another file."
         )
     made = lr_patch_size * SCALE
     if side not in (None, made):
         raise InputError(
-            f"{source} takes {side}x{side} pixels only, and "
+            f"{source} accepts only {side}x{side} pixels, and "
             f"--input_patch_size={lr_patch_size} makes {made}x{made}; give "
             f"--input_patch_size={side // SCALE}."
         )

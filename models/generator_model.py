@@ -96,6 +96,6 @@ class GeneratorModel(TrainedModel):
             old = [scale for scale in self.scales if scale not in self.new_scales]
             self.take_learned({LEARNED: old})
         say(
-            f"The network of {prefix} has no {' and no '.join(names)}: its own parts "
-            "for that begin as new, and so does all beside the generator."
+            f"The network of {prefix} has no {' and no '.join(names)}: the layers for "
+            "it start untrained, as does everything except the generator."
         )

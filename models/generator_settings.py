@@ -53,13 +53,13 @@ class Architecture(Settings):
     )
     start_kernel: int = option(
         5,
-        "Side of the kernels in the two blocks that each scale starts with: the "
-        "paper's 5, or 3, which is faster.",
+        "Kernel size of the first two blocks of each scale: 5 as in the paper, or 3, "
+        "which is faster.",
     )
     input_scale: float = option(
         1.0,
-        "What the picture without its mean is divided by before the network and "
-        "multiplied by after it, for example 127.5.",
+        "Divisor of the input, after subtraction of the mean, and factor of the "
+        "output, for example 127.5.",
         least=1e-3,
     )
 
@@ -68,8 +68,8 @@ class Architecture(Settings):
         scales = self.model_scales
         if not scales or set(scales) - set(SCALES) or len(set(scales)) < len(scales):
             raise InputError(
-                f"--eusr_model_scales={','.join(map(str, scales))}: expected some of "
-                f"{', '.join(map(str, SCALES))}, each once."
+                f"--eusr_model_scales={','.join(map(str, scales))}: expected one or "
+                f"more of {', '.join(map(str, SCALES))}, each once."
             )
         if self.start_kernel not in START_KERNELS:
             raise InputError(
@@ -77,7 +77,7 @@ class Architecture(Settings):
                 f"{' or '.join(map(str, START_KERNELS))}."
             )
         if len(self.rgb_mean) != 3:
-            raise InputError("--eusr_rgb_mean takes three numbers, for R, G and B.")
+            raise InputError("--eusr_rgb_mean: expected three numbers, for R, G and B.")
 
     def count_parameters(self) -> int:
         """Counts the weights and biases of the network, without making it."""
@@ -110,7 +110,7 @@ class Training(Settings):
     )
     learning_rate_schedule: str = option(
         "step",
-        "How the learning rate falls: in steps, or along half a cosine to zero.",
+        "Decay of the learning rate: in steps, or along half a cosine to zero.",
         choices=("step", "cosine"),
     )
 

@@ -62,13 +62,13 @@ class DiscriminatorMonitor:
         for verdict, what in (
             (
                 self.has_won,
-                "was right nearly everywhere, so that the generator learns little from "
-                "it; lower --eusr_learning_rate_discriminator",
+                "was nearly always right, so the generator learns little from it; "
+                "lower --eusr_learning_rate_discriminator",
             ),
             (
                 self.has_collapsed,
-                "said the same of estimates and truth, so that it teaches nothing; "
-                "lower both learning rates, or --eusr_weight_lg",
+                "gave estimates and truth the same answer, so the generator learns "
+                "nothing from it; lower both learning rates, or --eusr_weight_lg",
             ),
         ):
             if verdict.numpy():

@@ -36,13 +36,15 @@ class CheckpointSettings(Settings):
 
     restore_path: PathName | None = option(
         None,
-        "The checkpoint; a folder means its newest. If not given, the model's own in "
-        "pretrained/.",
+        "Checkpoint, or a folder for its newest checkpoint; if not given, the model's "
+        "weights in pretrained/.",
     )
-    restore_target: str | None = option(None, "Only part of it to restore.")
+    restore_target: str | None = option(
+        None, "Part of the checkpoint to restore, such as generator."
+    )
     use_ema: bool = option(
         True,
-        "Take the running average of the weights, where the checkpoint has one.",
+        "Use the running average of the weights, if the checkpoint has one.",
         changes="freely",
     )
 
@@ -65,8 +67,8 @@ class CheckpointSettings(Settings):
             if not load(MODELS, name, "--model").needs_checkpoint:
                 return self
             path = shipped.find(name)
-            say(f"Using the weights that ship: {path}.")
-        # Fixes a folder's newest now: a training may write a newer checkpoint.
+            say(f"Using the pretrained weights: {path}.")
+        # Chosen once: a training may write a newer checkpoint to the folder.
         return dataclasses.replace(self, restore_path=PathName(checkpoints.find(path)))
 
     def open(
@@ -157,7 +159,7 @@ def open_model(
     stored = arguments["model"] if arguments else None
     if name and stored and name != stored:
         raise InputError(
-            f"--model={name}, but {prefix} holds {stored}. Leave --model out or say "
+            f"--model={name}, but {prefix} holds {stored}. Leave --model out or give "
             f"--model={stored}."
         )
     model = load(MODELS, name or stored or DEFAULT, "--model").from_checkpoint(
@@ -165,5 +167,5 @@ def open_model(
     )
     model.restore(prefix, target, use_ema=use_ema)
     if use_ema and "ema" in checkpoints.list_items(prefix):
-        say("Using the running average of the weights; --nouse_ema takes the last.")
+        say("Using the running average of the weights; --nouse_ema uses the last.")
     return model

@@ -28,8 +28,8 @@ def read_settings(
         return settings_class.from_stored(values)
     except ValueError as error:
         raise InputError(
-            f"{prefix}: cannot be a network of {values} ({error}). It is damaged, or "
-            "of another model; use another one."
+            f"{prefix}: invalid settings of the network, {values} ({error}). It is "
+            "damaged, or of another model; use another checkpoint."
         ) from error
 
 
@@ -49,8 +49,8 @@ def check_given(prefix: Path | str, settings: Settings) -> None:
         if given.get(field.name, value) != value:
             raise InputError(
                 f"--{flag}={_to_flag(given[field.name])} differs from {prefix}, which "
-                f"was trained with {_to_flag(value)}. Leave the flag out: the "
-                "checkpoint knows."
+                f"was trained with {_to_flag(value)}. Leave the flag out to use the "
+                "checkpoint's."
             )
 
 
@@ -78,7 +78,7 @@ def check_same(
             misfits.append(f"--{flag}={_to_flag(theirs)} (not {_to_flag(ours)})")
     if misfits:
         raise InputError(
-            f"{prefix} holds another network than the one to be trained: "
+            f"{prefix} holds another network than the network to train: "
             f"{', '.join(misfits)}. Give these flags, or another checkpoint."
         )
 

@@ -89,16 +89,16 @@ def read_architecture(prefix: Path | str) -> dict[str, Any]:
         ]
         raise InputError(
             f"{prefix}: a checkpoint of another program or network (it holds "
-            f"{name_some(held, 3) or 'no variables'}); expected one that train.py "
-            f"wrote, or one of the TF1 code, with {_FIRST}."
+            f"{name_some(held, 3) or 'no variables'}); expected a checkpoint of "
+            f"train.py, or of the TF1 code, with {_FIRST}."
         )
     start = "generator/initial_blocks/x"
     names = {n[len(start) :].split("/")[0] for n in shapes if n.startswith(start)}
     is_known = names and all(name.isdecimal() for name in names)
     if not is_known or len(shapes[_FIRST]) != 4:
         raise InputError(
-            f"{prefix}: damaged, or not the TF1 code's: its {_FIRST} has the shape "
-            f"{shapes[_FIRST]}, its scales are {name_some(sorted(names)) or 'none'}."
+            f"{prefix}: damaged, or not of the TF1 code: {_FIRST} has the shape "
+            f"{shapes[_FIRST]}, the scales are {name_some(sorted(names)) or 'none'}."
         )
     scales = sorted(map(int, names))
     return {
@@ -220,7 +220,7 @@ def check_same(
     reader = checkpoints.open_reader(prefix)
     for name, value in _collect_values(layers, optimizers).items():
         if reader.get_tensor(name).tobytes() != value.tobytes():
-            raise RuntimeError(f"{name} was not written as it is.")
+            raise RuntimeError(f"{name} differs from the value that was written.")
 
 
 def _collect_values(layers, optimizers):

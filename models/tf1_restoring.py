@@ -24,27 +24,27 @@ def restore(model: Any, prefix: Path | str, target: str | None = None) -> None:
     if target is not None:
         if target not in layers:
             raise InputError(
-                f"--restore_target={target}: of {prefix} only "
-                f"{' and '.join(layers)} can be read."
+                f"--restore_target={target}: expected {' or '.join(layers)}, the only "
+                f"parts of {prefix} that can be restored."
             )
         layers = {target: layers[target]}
     reader = checkpoints.open_reader(prefix)
     for item, named in layers.items():
         if not any(reader.has_tensor(f"{name}/kernel") for name in named):
             raise InputError(
-                f"{prefix} holds no {item}, which --model={model.name} has. "
-                "--restore_target=generator takes the generator alone."
+                f"{prefix} holds no {item}, which --model={model.name} needs. "
+                "--restore_target=generator restores only the generator."
             )
     named = {name: layer for item in layers.values() for name, layer in item.items()}
     tf1_names.restore(prefix, named)
-    text = f"Read the {' and the '.join(layers)} of the TensorFlow 1 code"
+    text = f"Restored the {' and the '.join(layers)} of the TensorFlow 1 code"
     if target is None and model.optimizers:
         steps = tf1_names.restore_moments(
             prefix, named, list(model.optimizers.values())
         )
         text += (
-            ", but no moments of Adam, which it does not hold"
+            ", without Adam's moments, which the checkpoint does not hold"
             if steps is None
-            else f" and the moments of Adam after {steps} steps"
+            else f" and Adam's moments after {steps} steps"
         )
     say(f"{text}.")

@@ -86,7 +86,7 @@ class TrainedModel(Trained, Model):
         if arguments is None:
             raise InputError(
                 f"{prefix} was not written by this program, and --model={cls.name} "
-                "reads no other's checkpoints."
+                "cannot read checkpoints of other programs."
             )
         made_from = cls.settings_classes[0]
         return stored.read_settings(prefix, made_from, arguments["architecture"])

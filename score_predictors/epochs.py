@@ -60,7 +60,7 @@ def resume(trainee: Trainee, loader: ScoredData, files: RunFiles) -> str:
         f"--weight_filename={files.weights.name}",
         "Give another --weight_filename.",
     )
-    say(f"Going on with {taken}.")
+    say(f"Resuming from {taken}.")
     before, now = trainee.history.pictures, loader.count()
     if before != now:
         say(

@@ -51,8 +51,7 @@ REGISTRIES = (
 # What a value may be, by absl's name of its type, where the parser does not say it.
 ACCEPTED = {
     "bool": "yes or no",
-    "comma-separated numbers": "numbers with commas between them",
-    "comma separated list of strings": "words with commas between them",
+    "comma separated list of strings": "comma-separated words",
     "multi path": "a path; may be given several times",
     "path": "a path",
     "string": "text",
@@ -150,8 +149,8 @@ def _tell_accepted(each):
         return "a name"
     if each.option.choices is not None:
         return ", ".join(each.option.choices)
-    kind = ACCEPTED.get(each.flag.flag_type())
-    return getattr(each.flag.parser, "expected", kind)
+    kind = each.flag.flag_type()
+    return getattr(each.flag.parser, "expected", ACCEPTED.get(kind, kind))
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def test_hr_and_lr_in_one_folder_have_caches_of_their_own(tmp_path, capsys):
         hr, lr = open_pixels([pair], sources, settings)
         assert [x[0].shape[0] for x in (hr, lr[2], lr[4])] == [16, 8, 4]
     said = capsys.readouterr().out
-    assert said.count("Cached 1 images") == 3 and "making it again" not in said
+    assert said.count("Cached 1 images") == 3 and "rebuilding it" not in said
 
 
 @pytest.mark.parametrize("in_memory", [False, True])
@@ -143,7 +143,7 @@ def test_a_full_disk_is_met_before_anything_is_written(folder, monkeypatch):
     usage = namedtuple("usage", "free")
     monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: usage(100))
     with pytest.raises(
-        InputError, match="100 bytes are free; make room, or --cache_path"
+        InputError, match="100 bytes are free; free some space, or give"
     ):
         folder.open()
     assert folder.loaded == 0
@@ -204,7 +204,7 @@ def test_what_the_system_writes_only_in_part_is_written_to_the_end(folder, monke
 
 def test_a_folder_that_may_not_be_written_is_named(folder, monkeypatch):
     monkeypatch.setattr(cache.os, "access", lambda *_: False)
-    with pytest.raises(InputError, match="cannot be written; --cache_path"):
+    with pytest.raises(InputError, match="is not writable; give another --cache_path"):
         folder.open()
 
 

@@ -239,12 +239,12 @@ def claim(prefix, target, **changes):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"conv_features": 10**6}, "claims to hold [0-9,]+ bytes and has"),
-        ({"shared_blocks": 10**9}, "claims to hold [0-9,]+ bytes and has"),
-        ({"conv_features": "many"}, "cannot be a network of"),
-        ({"conv_features": -4}, "cannot be a network of"),
-        ({"rgb_mean": 5}, "cannot be a network of"),
-        ({"hidden_layers": 3}, "cannot be a network of"),
+        ({"conv_features": 10**6}, "claims to hold [0-9,]+ bytes but has"),
+        ({"shared_blocks": 10**9}, "claims to hold [0-9,]+ bytes but has"),
+        ({"conv_features": "many"}, "invalid settings of the network"),
+        ({"conv_features": -4}, "invalid settings of the network"),
+        ({"rgb_mean": 5}, "invalid settings of the network"),
+        ({"hidden_layers": 3}, "invalid settings of the network"),
     ],
 )
 def test_a_network_that_cannot_lie_in_the_files_is_not_made(
@@ -300,7 +300,7 @@ def write_index(prefix, sizes, dtype=1):
     ("sizes", "dtype", "said"),
     [
         ([-1], 1, r"x has the shape \[-1\]"),
-        ([2**40, 2**40], 1, "claims to hold [0-9,]+ bytes and has 4;"),
+        ([2**40, 2**40], 1, "claims to hold [0-9,]+ bytes but has 4;"),
         ([1], 99, "x has the dtype 99"),
     ],
 )
@@ -330,7 +330,7 @@ def test_what_differs_in_a_checkpoint_is_named(trained):
 def test_an_index_that_claims_more_than_the_files_hold_is_refused(trained, tmp_path):
     data = next(tmp_path.glob("model.ckpt-7.data-*"))
     data.write_bytes(data.read_bytes()[:1000])
-    with pytest.raises(InputError, match="claims to hold .* bytes and has 1,000"):
+    with pytest.raises(InputError, match="claims to hold .* bytes but has 1,000"):
         checkpoints.open_reader(trained[1])
 
 

@@ -45,7 +45,7 @@ def test_who_is_absent_is_said_again_until_all_are_there(patient, capsys):
         cluster.wait_for_all(addresses, 1)
     opened[0].close()
     first, *others = capsys.readouterr().out.splitlines()
-    waiting = "Waiting until all workers are there: "
+    waiting = "Waiting for workers: "
     assert first == f"{waiting}{addresses[0]}, {addresses[2]}"
     # At 0.3, 0.6 and 0.9 s, unless the machine is slow.
     assert 1 <= len(others) <= 3
@@ -94,7 +94,7 @@ def test_a_worker_that_waits_ends_when_asked_and_has_written_nothing(tmp_path):
         *(f"--cache_path={tmp_path}/cache", "--scales=2", *SMALL_FLAGS),
     ]
     worker = start(command, free_addresses(2))
-    assert worker.stdout.readline().startswith("Waiting until all workers are there")
+    assert worker.stdout.readline().startswith("Waiting for workers")
     worker.send_signal(signal.SIGTERM)
     out, errors = worker.communicate(timeout=30)
     assert (worker.returncode, errors) == (143, "")
@@ -111,7 +111,7 @@ def test_a_port_that_is_taken_is_told():
 def test_two_names_of_one_address_are_refused():
     (address,) = free_addresses(1)
     port = address.rpartition(":")[2]
-    with pytest.raises(InputError, match=f"127.0.0.1:{port} are one address"):
+    with pytest.raises(InputError, match=f"127.0.0.1:{port} are the same address"):
         cluster.wait_for_all([f"localhost:{port}", f"127.0.0.1:{port}"], 0)
 
 

@@ -85,7 +85,7 @@ def test_two_processes_of_one_number_write_to_different_files(tmp_path, monkeypa
 
 
 def test_an_unknown_name_gets_those_that_exist():
-    with pytest.raises(InputError, match="--x=c does not exist; those that do: a, b"):
+    with pytest.raises(InputError, match="--x=c does not exist; expected one of: a, b"):
         load({"b": "os:path", "a": "os:path"}, "c", "--x")
 
 
@@ -93,7 +93,7 @@ def test_numbers_are_read_with_commas_and_what_is_none_is_refused():
     assert NumbersParser(int).parse("2,4, 8") == (2, 4, 8)
     assert NumbersParser(float).parse("1.5") == (1.5,)
     for wrong in ("2,x", "", "2;4", "2.5"):
-        with pytest.raises(ValueError, match="whole numbers with commas"):
+        with pytest.raises(ValueError, match="comma-separated whole numbers"):
             NumbersParser(int).parse(wrong)
 
 
@@ -165,7 +165,7 @@ app.run(main, (Named,))
         (
             "raise OSError(28, 'No space left on device', 'x')",
             1,
-            "Error: x: no space left on the disk; make room and run again.\n",
+            "Error: x: no space left on the disk; free some and run again.\n",
         ),
         ("Named.from_flags()", 1, "Error: --name must be given; see --helpshort.\n"),
         ("return 7", 7, ""),

@@ -84,7 +84,7 @@ def trained(images, tmp_path_factory):
     start += (f"--train_path={folder}", f"--cache_path={folder}/cache", "--save_freq=2")
     start += ("--ema_decay=0.9", "--deterministic", "--edsr_learning_rate=1e-3")
     succeed_here(*start, "--max_steps=2")
-    assert "Going on with" in succeed_here(*start, "--max_steps=4")
+    assert "Resuming from" in succeed_here(*start, "--max_steps=4")
     return folder, start
 
 
@@ -203,7 +203,7 @@ def test_a_predictor_is_trained_measured_frozen_and_used(tmp_path):
         "--dataloader=tid2013",
     )
     succeed_here(*start, "--epochs=1")
-    assert "Going on with" in succeed_here(*start, "--epochs=2")
+    assert "Resuming from" in succeed_here(*start, "--epochs=2")
     assert len((tmp_path / "s.csv").read_text().splitlines()) == 3
     done = run_here(*start, "--weight_filename=h.h5", "--precision=bfloat16")
     assert done.returncode == 0, done.stderr

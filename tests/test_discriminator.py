@@ -50,8 +50,8 @@ def watch(accuracies):
     ("accuracies", "said"),
     [
         # Nearly always is enough, wherever the exceptions are.
-        ([1.0] * 4 + [0.75] + [1.0] * 95, "was right"),
-        ([0.5] * 99 + [0.8], "said the same"),
+        ([1.0] * 4 + [0.75] + [1.0] * 95, "was nearly always right"),
+        ([0.5] * 99 + [0.8], "the same answer"),
         ([0.9] * 100, None),
         ([0.5, 0.75] * 50, None),
         ([1.0] * 96, None),  # With the three below still too few.

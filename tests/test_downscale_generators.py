@@ -231,7 +231,7 @@ def test_an_unreadable_image_is_named_and_the_others_are_done(tmp_path, monkeypa
     monkeypatch.setattr("builtins.open", refuse)
     said = downscale(tmp_path)
     assert "Wrote 1, kept 0" in said and "Error: " in said
-    assert "0.png: may not be read" in said
+    assert "0.png: is not readable" in said
 
 
 def test_where_nothing_was_made_no_folder_is_named(tmp_path):

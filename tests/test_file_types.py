@@ -38,15 +38,18 @@ def folder(tmp_path_factory):
     ("name", "kind"),
     [
         ("run/model.ckpt-7", "a TensorFlow checkpoint"),
-        ("run/model.ckpt-7.index", "the index of a TensorFlow checkpoint"),
-        ("run/model.ckpt-7.data-00000-of-00001", "a part of a TensorFlow checkpoint"),
+        ("run/model.ckpt-7.index", "the index file of a TensorFlow checkpoint"),
+        (
+            "run/model.ckpt-7.data-00000-of-00001",
+            "a data file of a TensorFlow checkpoint",
+        ),
         ("model.pb", "a frozen graph"),
-        ("w.h5", "a Keras file of weights (HDF5)"),
+        ("w.h5", "a Keras weights file (HDF5)"),
         ("LR/0.png", "a picture (PNG)"),
         ("photo.jpg", "a picture (JPEG)"),
         ("model.tflite", "a TensorFlow Lite file"),
         ("model.onnx", "an ONNX file"),
-        ("model.keras", "a zip archive, as .keras and .npz files are"),
+        ("model.keras", "a zip archive, such as a .keras or .npz file"),
         ("empty.pb", "an empty file"),
         ("notes.txt", ""),
         ("nowhere", ""),
@@ -59,20 +62,20 @@ def test_a_file_is_known_by_its_bytes(folder, name, kind):
 @pytest.mark.parametrize(
     ("script", "flag", "name", "said"),
     [
-        ("test.py", "restore_path", "w.h5", "HDF5); score_predictors/'s scripts take"),
+        ("test.py", "restore_path", "w.h5", "HDF5); the scripts in score_predictors/"),
         (
             "test.py",
             "restore_path",
             "model.pb",
-            "a frozen graph; test.py takes it",
+            "a frozen graph; test.py accepts it",
         ),
         ("freeze.py", "restore_path", "photo.jpg", "is a picture (JPEG)"),
         ("test.py", "model_name", "run/model.ckpt-7", "checkpoint; --restore_path"),
-        ("test.py", "model_name", "w.h5", "a Keras file of weights (HDF5)"),
-        ("test.py", "model_name", "model.onnx", "made for other programs"),
+        ("test.py", "model_name", "w.h5", "a Keras weights file (HDF5)"),
+        ("test.py", "model_name", "model.onnx", "it is for other programs"),
         ("test.py", "model_name", "predictor.pb", "its inputs are input_1"),
         ("score_predictors/predict.py", "restore_path", "model.pb", "a frozen graph"),
-        ("score_predictors/predict.py", "model_name", "w.h5", "Keras file of weights"),
+        ("score_predictors/predict.py", "model_name", "w.h5", "Keras weights file"),
     ],
 )
 def test_scripts_say_what_was_given_and_what_takes_it(folder, script, flag, name, said):

@@ -114,7 +114,7 @@ def test_the_best_by_niqe_is_the_least(trained):
     lines = [line for line in trained.splitlines() if line.startswith("validated")]
     values = [float(line.split("niqe ")[1].split()[0]) for line in lines]
     assert len(values) == 2
-    assert trained.count("The best so far") == (2 if values[1] < values[0] else 1)
+    assert trained.count("Best so far") == (2 if values[1] < values[0] else 1)
 
 
 def test_the_same_command_goes_on_and_what_differs_is_said(road, trained):
@@ -124,7 +124,7 @@ def test_the_same_command_goes_on_and_what_differs_is_said(road, trained):
     flags = four_pass_flags(road, steps=3, eusr_weight_lg=0.2)
     said = succeed_here("train.py", *flags)
     assert "From here on: --eusr_weight_lg was 0.1 and is 0.2." in said
-    assert "Going on with" in said and "step 3/3" in said
+    assert "Resuming from" in said and "step 3/3" in said
     assert "Starting from" not in said
 
 
@@ -206,22 +206,22 @@ def test_the_batch_is_by_default_that_of_the_models_paper(model, batch_size):
         (
             {"eusr_subjective_nima_path": "fixed.pb"},
             ["--input_patch_size=12"],
-            "takes 32x32 pixels only, and --input_patch_size=12 makes 48x48; give "
+            "accepts only 32x32 pixels, and --input_patch_size=12 makes 48x48; give "
             "--input_patch_size=8",
         ),
         (
             {"eusr_passes": "2,4"},
             ["--eusr_disable_multipass"],
-            "--eusr_disable_multipass is --eusr_passes=4",
+            "--eusr_disable_multipass means --eusr_passes=4",
         ),
-        ({"eusr_passes": "3"}, [], "--eusr_passes=3: expected some of 2, 4, 8"),
+        ({"eusr_passes": "3"}, [], "--eusr_passes=3: expected one or more of 2, 4, 8"),
         (
             {"eusr_model_scales": "2,4"},
             [],
             "--eusr_model_scales=2,4 has no path for x8",
         ),
-        ({"scales": "2"}, [], "--scales=2: 4pp_eusr does 4"),
-        ({"restore_target": None}, [], "--restore_target=generator takes the gen"),
+        ({"scales": "2"}, [], "--scales=2: 4pp_eusr supports 4"),
+        ({"restore_target": None}, [], "--restore_target=generator restores only"),
         ({}, ["--best_metric=niqe"], "--best_metric needs --validate_truth_path"),
         ({"validate_freq": 5}, [], "--validate_freq needs --validate_truth_path"),
         ({"best_metric": "niqe"}, [], "--best_metric=niqe needs --niqe_model_path"),
@@ -256,7 +256,7 @@ def test_one_pass_from_scratch_needs_no_predictors_and_is_warned_of(road):
     )
     assert done.returncode == 0, done.stderr
     assert "aesthetic" not in done.stdout.split("Training")[1]
-    assert "not what the paper does" in done.stderr
+    assert "unlike in the paper" in done.stderr
     assert "--restore_target=generator" in done.stderr
 
 
@@ -270,4 +270,4 @@ def test_the_discriminator_alone_is_a_start_from_scratch(road, trained):
     )
     assert done.returncode == 0, done.stderr
     assert "Starting from the weights of" in done.stdout
-    assert "not what the paper does" in done.stderr
+    assert "unlike in the paper" in done.stderr

@@ -65,7 +65,7 @@ def test_a_full_disk_gets_a_line_and_the_older_checkpoints_stay_whole(tmp_path):
     assert second.startswith("Error: ") and "no space left" in second
     saved = [line for line in done.stdout.splitlines() if "Saved" in line]
     assert len(saved) > 2
-    assert f"Going on with {saved[-1].removeprefix('Saved ')}." in done.stdout
+    assert f"Resuming from {saved[-1].removeprefix('Saved ')}." in done.stdout
 
 
 def test_a_folder_that_may_not_be_written_to_is_told_at_once(tmp_path):
@@ -132,7 +132,7 @@ def test_a_picture_of_no_kind_is_cut_off_by_a_full_disk(tmp_path):
     *told, left_behind = done.stdout.splitlines()
     assert len(told) == 11 and left_behind == "[]"
     for line in told:
-        assert "no space left on the disk; make room and run again" in line
+        assert "no space left on the disk; free some and run again" in line
 
 
 # On a disk of 40 kB, which none of them fits.
@@ -206,7 +206,7 @@ def test_no_output_of_any_kind_is_cut_off_by_a_full_disk(tmp_path):
     assert len(lines) == 11
     *told, memory, is_readable = lines
     for line in told:
-        assert "no space left on the disk; make room and run again" in line
+        assert "no space left on the disk; free some and run again" in line
         assert line.endswith("[]"), line
     assert "no space left" in memory and memory.endswith("['.made.jsonl']")
     assert is_readable == "True"

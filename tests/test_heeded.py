@@ -45,7 +45,7 @@ def train_toy(monkeypatch, tmp_path):
 )
 def test_a_flag_that_a_model_does_not_heed_is_refused(train_toy, tmp_path, flag):
     said = train_toy(fail_here, flag)
-    assert said == (f"Error: {flag}: --model=toy does nothing with it. Leave it out.")
+    assert said == (f"Error: {flag}: --model=toy does not support it. Leave it out.")
     assert not (tmp_path / "run").exists()
 
 
@@ -72,4 +72,6 @@ def test_a_precision_of_what_has_no_network_is_refused(tmp_path, script):
         "test.py": (f"--input_path={images}", f"--output_path={tmp_path / 'out'}"),
     }
     said = fail_here(script, "--model=bicubic", "--precision=bfloat16", *paths[script])
-    assert said.startswith("Error: --precision=bfloat16: --model=bicubic does nothing")
+    assert said.startswith(
+        "Error: --precision=bfloat16: --model=bicubic does not support"
+    )

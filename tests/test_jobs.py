@@ -310,7 +310,7 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
         return scan(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(InputError, match="secret: this folder may not be read"):
+    with pytest.raises(InputError, match="secret: this folder is not readable"):
         find([folder], tmp_path / "out")
 
 

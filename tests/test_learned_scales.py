@@ -107,8 +107,8 @@ def test_no_pass_goes_through_what_was_never_trained(folder):
         do=fail_here,
     )
     assert (
-        "was never trained at x2 and x8, which --eusr_passes=2,4,8 goes through. Train "
-        "it there first, or give --eusr_passes=4."
+        "was never trained at x2 and x8, which --eusr_passes=2,4,8 uses. Train these "
+        "scales first, or give --eusr_passes=4."
     ) in line
     assert not list((folder / "passes").glob("model*"))
 
@@ -144,5 +144,5 @@ def test_more_scales_are_trained_from_a_checkpoint_of_fewer(folder):
     start = CheckpointWriter(make_small().checkpoint_items(), folder / "few", 1).save(0)
     flags = ("--eusr_model_scales=2,4,8", f"--restore_path={start}")
     said = train(folder, "more", *flags)
-    assert f"{start} has no x8: its own parts for that begin as new" in said
-    assert "Going on" in train(folder, "more", *flags, "--max_steps=3")
+    assert f"{start} has no x8: the layers for it start untrained" in said
+    assert "Resuming from" in train(folder, "more", *flags, "--max_steps=3")

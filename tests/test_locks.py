@@ -41,7 +41,7 @@ def holder(tmp_path):
 
 def test_a_lock_is_refused_to_another_and_goes_with_its_process(tmp_path, holder):
     folder = tmp_path / "run"
-    expected = f"--train_path=x: is being written to by process {holder.pid} on "
+    expected = f"--train_path=x is in use by process {holder.pid} on "
     with pytest.raises(InputError, match=expected), Lock(folder, "--train_path=x"):
         pass
     holder.send_signal(signal.SIGKILL)
@@ -93,15 +93,15 @@ def test_two_trainings_in_one_folder_are_refused_with_a_line(tmp_path, holder):
         *("--batch_size=2", "--input_patch_size=8"),
     )
     line = fail_here("train.py", *flags)
-    assert f"--train_path={folder}: is being written to by process" in line
-    assert "Wait for it, stop it, or give another." in line
+    assert f"--train_path={folder} is in use by process" in line
+    assert "Wait for it, stop it, or give another path." in line
     assert [path.name for path in folder.iterdir()] == [NAME]
     holder.kill()
     holder.wait()
     assert "Saved" in succeed_here("train.py", *flags)
     assert not (folder / NAME).exists()
     # A new run beside the old one has the lock, too.
-    assert "is now in" in succeed_here("train.py", *flags, "--restart")
+    assert "Renamed the previous run" in succeed_here("train.py", *flags, "--restart")
     assert not list(tmp_path.glob(f"run*/{NAME}"))
 
 
@@ -115,4 +115,4 @@ def test_two_predictors_of_one_name_are_refused_with_a_line(tmp_path):
     with Lock(tmp_path, "--weight_filename=a.h5", ".a.lock"):
         done = run_here("score_predictors/train.py", *flags)
     assert done.returncode == 1
-    assert "--weight_filename=a.h5: is being written to by process" in done.stderr
+    assert "--weight_filename=a.h5 is in use by process" in done.stderr

@@ -161,7 +161,7 @@ def test_the_second_signal_ends_the_process_within_a_step(number):
     process.send_signal(number)
     _, complained = process.communicate(timeout=20)
     assert process.returncode == 128 + number
-    assert complained == f"Stopped at once by a second {number.name}.\n"
+    assert complained == f"Stopped immediately by a second {number.name}.\n"
 
 
 def test_the_first_signal_is_remembered_and_the_handlers_are_given_back():

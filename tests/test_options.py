@@ -164,7 +164,7 @@ def test_an_image_without_a_value_is_named_and_left_out_of_the_mean(loader, caps
     measured = validation()
     assert measured[2].values["niqe"] == 3.0
     assert validation.rank(measured) == -3.0
-    assert "no niqe of 0, which its mean leaves out" in capsys.readouterr().err
+    assert "niqe is undefined for 0; its mean omits" in capsys.readouterr().err
 
 
 def test_the_best_by_niqe_is_of_one_model_of_natural_pictures(loader):
@@ -242,7 +242,7 @@ def test_a_validation_that_was_left_off_comes_first_when_going_on(
     model, leaving = make_small(), FakeValidation(lambda: None)
     settings = LoopSettings(max_steps=3, validate_freq=2)
     Loop(model, loader, tmp_path, settings, None, leaving).run()
-    assert "Stopped validating at step 2" in capsys.readouterr().out
+    assert "Stopped the validation of step 2" in capsys.readouterr().out
     model.state.step.assign(2)
     again = FakeValidation(lambda: {2: FakeMeasured(20.0)})
     Loop(model, loader, tmp_path, settings, None, again).run()
@@ -327,7 +327,7 @@ def test_other_scales_are_no_other_data_set(tmp_path):
         check_same_run(tmp_path, before, now, {}, more=more)
     assert "--scales was [4] and is [2]. " in str(caught.value)
     assert "data set" not in str(caught.value)
-    assert f"give another --train_path with {more}" in str(caught.value)
+    assert f"another --train_path with {more}" in str(caught.value)
 
 
 @pytest.mark.parametrize("asked_by", [None, "--use_gpu"])

@@ -259,8 +259,8 @@ def test_pictures_too_small_to_measure_are_named_beforehand(tmp_path):
         loader.check_measurable(3)
     assert str(caught.value) == (
         f"--data_truth_path: {tmp_path / 'HR' / '1.png'}: too small to be measured at "
-        "x4, for which at least 17 pixels a side are needed (3 are shaved at each "
-        "border), as are 2.png, 3.png. Remove it, or shave less."
+        "x4, which needs at least 17 pixels a side (3 are shaved at each border), as "
+        "are 2.png, 3.png. Remove it, or shave less."
     )
 
 
@@ -324,7 +324,7 @@ def test_a_missing_lr_image_is_named(tmp_path):
 
 def test_a_missing_scale_names_the_folders_that_are_there(tmp_path):
     settings = write_pair(tmp_path, (20, 30), (10, 15)) | {"scales": (2, 4)}
-    with pytest.raises(InputError, match=r"x4 .*there: x2\).*--scales=2 does"):
+    with pytest.raises(InputError, match=r"x4 \(its folders: x2\).*--scales=2 works"):
         make_loader(tmp_path, **settings)
     with pytest.raises(InputError, match="no such folder"):
         make_loader(tmp_path, input_path=str(tmp_path / "none"))
@@ -333,21 +333,23 @@ def test_a_missing_scale_names_the_folders_that_are_there(tmp_path):
 def test_two_images_of_one_name_are_refused(tmp_path):
     save_image(tmp_path / "HR" / "a.png", draw_picture(20, 30))
     Image.fromarray(draw_picture(20, 30)).save(tmp_path / "HR" / "a.bmp")
-    with pytest.raises(InputError, match=r"a\.bmp and a\.png have one name"):
+    with pytest.raises(InputError, match=r"a\.bmp and a\.png have the same name"):
         make_loader(tmp_path)
 
 
 def test_two_lr_images_of_one_name_are_refused(tmp_path):
     settings = write_pair(tmp_path, (20, 30), (10, 15))
     Image.fromarray(draw_picture(10, 15)).save(tmp_path / "LR" / "x2" / "a.bmp")
-    with pytest.raises(InputError, match=r"a\.bmp and a\.png have one name"):
+    with pytest.raises(InputError, match=r"a\.bmp and a\.png have the same name"):
         make_loader(tmp_path, **settings)
 
 
 def test_an_lr_image_belongs_to_one_hr_image(tmp_path):
     settings = write_pair(tmp_path, (20, 30), (10, 15), "ax2.png")
     save_image(tmp_path / "HR" / "ax2.png", draw_picture(20, 30))
-    with pytest.raises(InputError, match=r"ax2\.png .* both a\.png and ax2\.png"):
+    with pytest.raises(
+        InputError, match=r"ax2\.png .* two HR images, a\.png and ax2\.png"
+    ):
         make_loader(tmp_path, **settings)
     # Once each has an image of exactly its name, nothing is in doubt.
     save_image(tmp_path / "LR" / "x2" / "a.png", draw_picture(10, 15))

@@ -231,8 +231,12 @@ def test_a_better_quality_takes_a_larger_file(tmp_path):
 @pytest.mark.parametrize(
     ("size", "flags", "reason"),
     [
-        (None, ["--output_format=jpg"], "has transparency, which JPEG cannot hold"),
-        ((3, 2100), ["--output_format=webp"], "holds 16383 a side at most"),
+        (
+            None,
+            ["--output_format=jpg"],
+            "has transparency, which JPEG does not support",
+        ),
+        ((3, 2100), ["--output_format=webp"], "supports at most 16383 a side"),
     ],
 )
 def test_what_a_format_cannot_hold_is_left_out_with_a_line(
@@ -334,7 +338,7 @@ def test_16_bits_of_cmyk_are_refused_with_a_line(tmp_path):
     write_tiff(tmp_path / "a.tif", pixels, photometric="separated")
     done = upscale(tmp_path, tmp_path / "SR", command=run_here)
     assert done.returncode == 1 and done.stderr.count("\n") == 1
-    assert "a.tif: holds other colours than grey and RGB in 16 bits" in done.stderr
+    assert "a.tif: has 16-bit colours other than grey and RGB" in done.stderr
 
 
 def move_exif_to_the_end(path):

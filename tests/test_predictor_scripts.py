@@ -90,7 +90,7 @@ def test_a_second_start_has_nothing_to_do_and_more_epochs_go_on(road, trained):
     assert "epoch 1/1  loss 0." in trained and "validation srcc" in trained
     assert "has 1 epochs of --epochs=1." in road.train()
     said = road.train("--epochs=2")
-    assert "Going on with" in said and "epoch 2/2" in said
+    assert "Resuming from" in said and "epoch 2/2" in said
     arguments = json.loads((road.folder / "train" / "ava.arguments.json").read_text())
     assert arguments["epochs"] == 2
     assert arguments["architecture"] == {"train_last_only": True, "dropout": 0.5}
@@ -152,8 +152,8 @@ def test_pictures_are_scored_best_first_and_broken_ones_left_out(road, tmp_path)
 @pytest.mark.parametrize(
     ("script", "flags", "found"),
     [
-        ("train", ["--model=nothing"], "those that do: mobilenetv2"),
-        ("train", ["--dataloader=nothing"], "those that do: ava, tid2013"),
+        ("train", ["--model=nothing"], "expected one of: mobilenetv2"),
+        ("train", ["--dataloader=nothing"], "expected one of: ava, tid2013"),
         ("train", ["--weight_filename=a.weights.h5"], "another layout"),
         ("evaluate", ["--restore_path=a.h5"], "--ava_image_path must be given"),
         ("predict", ["--input_path=."], "neither of --restore_path"),
@@ -240,7 +240,7 @@ def test_weights_of_other_programs_are_not_replaced_by_a_new_run(road, tmp_path)
     assert "ava.h5 exists, but there is no ava.state to resume from" in line
     freeze = [f"--{name}_path={tmp_path / 'ava.h5'}" for name in ("restore", "output")]
     line = fail_here(FOLDER / "freeze.py", *freeze)
-    assert "is a Keras file of weights (HDF5), which would be replaced" in line
+    assert "is a Keras weights file (HDF5), which would be replaced" in line
     assert (tmp_path / "ava.h5").read_bytes() == before
 
 

@@ -190,7 +190,7 @@ def test_a_run_that_fails_before_its_first_step_writes_nothing(tmp_path):
     for path in (images / "sub").iterdir():
         path.write_text("no picture")
     run = Run(tmp_path, train_last_only=True)
-    with pytest.raises(InputError, match="--ava_validate_images finds such pictures"):
+    with pytest.raises(InputError, match="--ava_validate_images finds and leaves out"):
         run.run(1)
     assert not run.files.folder.exists()
 

@@ -140,7 +140,7 @@ def test_workers_stop_together_and_go_on_after_one_was_killed(images, tmp_path):
 
     pair = Pair(images, folder, is_forked=False)
     pair.wait_for("s/step")
-    assert f"Going on with {folder}/model.ckpt-{step}." in pair.said
+    assert f"Resuming from {folder}/model.ckpt-{step}." in pair.said
     killed = time.monotonic()
     pair.both[1].kill()
     said, ended = pair.finish()
@@ -152,7 +152,7 @@ def test_workers_stop_together_and_go_on_after_one_was_killed(images, tmp_path):
 
     pair = Pair(images, folder)
     pair.wait_for("s/step")
-    assert "Going on with" in pair.said
+    assert "Resuming from" in pair.said
     for process in pair.both:
         process.send_signal(signal.SIGTERM)
     assert pair.finish()[1] == [143, 143]

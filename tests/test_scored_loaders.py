@@ -48,7 +48,7 @@ def test_ranges_are_read_as_slices(text, expected):
 
 @pytest.mark.parametrize("text", ["", "1", "1,2,3", "a,2", "1.5,2"])
 def test_what_is_no_range_is_refused(text):
-    with pytest.raises(InputError, match="two whole numbers with a comma"):
+    with pytest.raises(InputError, match="two whole numbers separated by a comma"):
         parse_range(text, "--ava_train_range")
 
 
@@ -183,7 +183,7 @@ def test_with_the_check_broken_images_are_left_out_and_remembered(
     [
         ("5,5", "selects none of the 12 rows"),
         ("0,-5000", "selects none of the 12 rows"),
-        ("0,1", "of the 1 rows that it selects none has a picture"),
+        ("0,1", "none of the 1 selected rows has a picture"),
     ],
 )
 def test_an_empty_part_is_an_error(tmp_path, train, found):
@@ -198,9 +198,9 @@ def test_an_empty_part_is_an_error(tmp_path, train, found):
     [
         ("3 102 1 2 3", "expected 12 columns"),
         ("3 102 1 2 3 4 5 x 7 8 9 10", "found 'x'; expected a number"),
-        ("3 102 0 0 0 0 0 0 0 0 0 0", "expected how many people gave"),
-        ("3 102 1 -2 0 0 0 0 0 0 0 0", "expected how many people gave"),
-        ("3 102 1 1e39 0 0 0 0 0 0 0 0", "expected how many people gave"),
+        ("3 102 0 0 0 0 0 0 0 0 0 0", "expected the number of votes"),
+        ("3 102 1 -2 0 0 0 0 0 0 0 0", "expected the number of votes"),
+        ("3 102 1 1e39 0 0 0 0 0 0 0 0", "expected the number of votes"),
         ("3 102 1 nan 0 0 0 0 0 0 0 0", "found 'nan'; expected a number"),
     ],
 )
@@ -229,7 +229,7 @@ def test_missing_files_and_folders_are_named(tmp_path):
     with pytest.raises(InputError, match="is empty"):
         make_ava(tmp_path).prepare()
     table.write_bytes(bytes(range(256)))
-    with pytest.raises(InputError, match="is no text file"):
+    with pytest.raises(InputError, match="is not a text file"):
         make_ava(tmp_path).prepare()
 
 
@@ -266,7 +266,7 @@ def test_tid2013s_scores_may_lie_elsewhere_and_in_one_file(tmp_path):
     for name in ("mos_with_names.txt", "mos_std.txt"):
         (tmp_path / "a" / name).rename(moved / name)
     (tmp_path / "one.txt").write_text("\n".join(lines))
-    with pytest.raises(InputError, match="--tid2013_score_path names it"):
+    with pytest.raises(InputError, match="give --tid2013_score_path"):
         make_tid(images).prepare()
     for path in (moved, moved / "mos_with_names.txt", tmp_path / "one.txt"):
         loader = make_tid(images, score_path=path)

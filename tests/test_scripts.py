@@ -67,7 +67,7 @@ def test_the_same_command_goes_on_where_it_stopped(tmp_path):
     road = Road(tmp_path)
     road.train("--max_steps=3")
     said = road.train("--max_steps=5", "--log_freq=1")
-    assert "Going on with" in said and "from step 3 to 5" in said
+    assert "Resuming from" in said and "from step 3 to 5" in said
     assert "step 4/5" in said and "step 3/5" not in said
     assert "Nothing to do" in road.train("--max_steps=5")
 
@@ -92,7 +92,7 @@ def test_restart_begins_anew_and_keeps_the_old_run(tmp_path):
     road = Road(tmp_path)
     road.train("--max_steps=3")
     said = road.train("--max_steps=2", "--seed=1", "--restart")
-    assert f"The run in {road.run} is now in {road.run}.old1" in said
+    assert f"Renamed the previous run from {road.run} to {road.run}.old1" in said
     assert "from step 0 to 2" in said
     assert (tmp_path / "run.old1" / "model.ckpt-3.index").exists()
     assert {path.name for path in road.run.glob("*.index")} == {"model.ckpt-2.index"}
@@ -157,7 +157,7 @@ def test_a_run_that_starts_elsewhere_is_not_put_into_the_folder_of_another(
     own = f"--restore_path={other.run}/model.ckpt-1"
     target = "--restore_target=generator"
     line = other.train("--max_steps=4", own, target, command=fail_here)
-    assert "leave --restore_target out" in line
+    assert "leave out --restore_target" in line
 
 
 @needs_shared
@@ -364,13 +364,13 @@ def mistakes(road, folder):
     train, validate = "train.py", "validate.py"
     truth = "--data_truth_path="
     return {
-        "no such model": (train, ["--model=nothing"], "those that do: "),
+        "no such model": (train, ["--model=nothing"], "expected one of: "),
         "no such loader": (train, ["--dataloader=x"], "basic_loader, div2k"),
         "no flag at all": (train, ["train"], "'train' is not a flag"),
         "no such flag": (train, ["--batch_sise=4"], "Did you mean --batch_size"),
         "no number": (train, ["--batch_size=x"], "--batch_size=x"),
-        "no numbers": (train, ["--scales=2,x"], "whole numbers with commas"),
-        "nothing to train": (train, ["--model=bicubic"], "nothing to train"),
+        "no numbers": (train, ["--scales=2,x"], "comma-separated whole numbers"),
+        "nothing to train": (train, ["--model=bicubic"], "no weights to train"),
         "no folder": (train, [f"{truth}{folder}/none", *to], "does not exist"),
         "empty folder": (train, [f"{truth}{folder}/empty", *to], "no images"),
         "text named png": (train, [f"{truth}{text}", *to], "a.png: is not an image"),
@@ -383,22 +383,22 @@ def mistakes(road, folder):
         "no LR folder": (
             train,
             [f"{truth}{hr}", f"--data_input_path={folder}", *to],
-            "no folder x2 in it",
+            "has no folder x2 ",
         ),
         "only small images": (
             train,
             [f"{truth}{hr}", *to, "--input_patch_size=48"],
-            "smaller than a patch, 96x96",
+            "smaller than a patch (96x96",
         ),
         "no path for a scale": (
             train,
             [f"{truth}{hr}", *to, "--scales=8"],
-            "--scales=8: eusr does 2, 4. --eusr_model_scales=2,3,4,8",
+            "--scales=8: eusr supports 2, 4. --eusr_model_scales=2,3,4,8",
         ),
         "a weight for no scale": (
             train,
             [f"{truth}{hr}", *to, "--scales=2", "--scale_weights=2,1"],
-            "for each of --scales=2 a whole number from 1 to 100.",
+            "expected a whole number from 1 to 100 for each of --scales=2.",
         ),
         "a file as run folder": (
             train,
@@ -436,12 +436,12 @@ def mistakes(road, folder):
         "two paths for a scale": (
             train,
             [f"{truth}{hr}", *to, "--eusr_model_scales=2,2"],
-            "--eusr_model_scales=2,2: expected some of",
+            "--eusr_model_scales=2,2: expected one or more of",
         ),
         "too large a batch": (
             train,
             [f"{truth}{hr}", *to, "--batch_size=100000000"],
-            "GB of memory are free; give less",
+            "GB of memory are free; ",
         ),
         "weights of another size": (
             train,
@@ -451,7 +451,7 @@ def mistakes(road, folder):
         "where one is, begun anew": (
             train,
             [f"{truth}{hr}", *to, "--train_path=.", "--restart"],
-            "cannot be kept aside",
+            "cannot be renamed",
         ),
         "over the measured images": (
             validate,
@@ -479,7 +479,7 @@ def mistakes(road, folder):
         "too small to measure": (
             validate,
             [f"{truth}{hr}", checkpoint, "--scales=2", "--shave_size=15"],
-            "0.png: too small to be measured at x2, for which",
+            "0.png: too small to be measured at x2, which",
         ),
         "a missing scale": (
             validate,
@@ -487,7 +487,7 @@ def mistakes(road, folder):
                 *(f"{truth}{hr}", checkpoint, "--scales=2,4"),
                 f"--data_input_path={folder}/LR",
             ],
-            "no folder x4 in it",
+            "has no folder x4 ",
         ),
         "a folder that is not the demo's": (
             "misc/demo.py",

@@ -95,7 +95,7 @@ def test_they_give_the_stated_psnr(drawn, tmp_path, model):
         *(*flags, "--scales=2,4,8"),
         *(f"--data_truth_path={drawn / 'HR'}", f"--report_path={report}"),
     )
-    assert f"Using the weights that ship: pretrained/{model}/model.ckpt-" in said
+    assert f"Using the pretrained weights: pretrained/{model}/model.ckpt-" in said
     measured = json.loads(report.read_text())
     assert measured["restore_path"] == shipped.find(model)
     assert measured["shave_size"] == 4
@@ -117,9 +117,9 @@ def test_a_picture_is_enlarged_where_no_weights_are_named(
     paths = (f"--input_path={drawn / 'HR'}", "--scale=3")
     target = f"--output_path={tmp_path / 'SR'}"
     said = succeed_here("test.py", *flags, *paths, target)
-    assert f"Using the weights that ship: pretrained/{model}/model.ckpt-" in said
+    assert f"Using the pretrained weights: pretrained/{model}/model.ckpt-" in said
     named = (f"--restore_path={FOLDER / model}", f"--output_path={tmp_path / 'named'}")
-    assert "that ship" not in succeed_here("test.py", *paths, *named)
+    assert "Using the pretrained" not in succeed_here("test.py", *paths, *named)
     pictures = [load_image(tmp_path / name / "shapes.png") for name in ("SR", "named")]
     assert pictures[0].shape == (576, 576, 3)
     np.testing.assert_array_equal(*pictures)
@@ -132,13 +132,13 @@ def test_a_frozen_file_that_was_not_named_is_pointed_out(drawn, tmp_path, monkey
     said = succeed_here("test.py", *flags, cwd=tmp_path)
     assert "model.pb exists but is not used; --model_name=model.pb uses" in said
     # Which is not below the present folder, and so is named in full.
-    assert f"Using the weights that ship: {FOLDER}/eusr/model.ckpt-" in said
+    assert f"Using the pretrained weights: {FOLDER}/eusr/model.ckpt-" in said
 
 
 def test_they_are_frozen_where_no_checkpoint_is_named(drawn, tmp_path):
     target = tmp_path / "model.pb"
     said = succeed_here("freeze.py", "--scales=2", f"--output_path={target}")
-    assert "Using the weights that ship" in said and "x2" in said
+    assert "Using the pretrained weights" in said and "x2" in said
     assert target.stat().st_size < 8e6
 
 
@@ -172,11 +172,11 @@ def test_training_goes_on_from_them_without_naming_their_network(drawn, tmp_path
     run.mkdir()
     (run / "arguments.json").write_text('{"eusr_conv_features": 4}')
     said = succeed_here("train.py", *flags, *start)
-    assert f"The network is that of {FOLDER}/eusr/model.ckpt-" in said
+    assert f"Using the network settings of {FOLDER}/eusr/model.ckpt-" in said
     assert f"--eusr_conv_features={features}" in said
     # The run knows by itself; a flag that is given counts.
     said = succeed_here("train.py", *flags, "--max_steps=2")
-    assert f"The network is that of {run}/model.ckpt-1: " in said
+    assert f"Using the network settings of {run}/model.ckpt-1: " in said
     line = fail_here("train.py", *flags, "--max_steps=3", "--eusr_conv_features=7")
     assert f"--eusr_conv_features was {features} and is 7" in line
     arguments = json.loads((run / "arguments.json").read_text())
@@ -228,10 +228,10 @@ def test_weights_are_handed_on_without_their_training(drawn, tmp_path):
     assert 0 < moved < 1e-5
     # The run itself is not written over, and weights alone are no run.
     for place, said in (
-        (run / "model.ckpt-1", "is the checkpoint that is read"),
+        (run / "model.ckpt-1", "is the checkpoint to read"),
         (run, "is a folder; name the checkpoint in it, for example"),
     ):
         assert said in fail_here(*export, f"--output_path={place}")
     flags = (*name_training(drawn, tmp_path), f"--train_path={target.parent}")
     line = fail_here("train.py", *flags, "--scales=2", "--max_steps=2")
-    assert "holds weights alone, and nothing of a run to go on with" in line
+    assert "holds only weights, and no state of a run" in line

@@ -74,7 +74,7 @@ def test_a_folder_without_images_is_told_with_what_it_holds(tmp_path):
     (tmp_path / "1.gif").write_text("x")
     write_lr(tmp_path, write(tmp_path / "HR", "a"), "a")
     (tmp_path / "HR").rename(tmp_path / ".HR")
-    with pytest.raises(InputError, match=r"no images in this .*\(1 \.gif, x2/ in it"):
+    with pytest.raises(InputError, match=r"no images in this .*\(found 1 \.gif, x2/\)"):
         find_pairs(make_sources(tmp_path, None), (2,))
 
 
@@ -150,7 +150,7 @@ def test_sources_of_one_lr_folder_have_caches_of_their_own(tmp_path, capsys):
         for _ in range(2):
             loader = make_loader(tmp_path / "cache", truth, (lr, lr))
             assert_holds_its_own(loader)
-    assert "making it again" not in capsys.readouterr().out
+    assert "rebuilding it" not in capsys.readouterr().out
 
 
 def test_caches_of_a_single_folder_keep_their_names(tmp_path):
@@ -210,16 +210,19 @@ def test_lists_and_their_folder_have_caches_of_their_own(tmp_path, capsys):
     for truth in (*lists, str(hr)) * 2:
         for its_lr in (None, lr):
             make_loader(tmp_path / "cache", truth, its_lr).prepare()
-    assert "making it again" not in capsys.readouterr().out
+    assert "rebuilding it" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("HR/a.png\n\nHR/e.png\n", r", line 3: HR/e\.png does not exist as a file in"),
-        ("HR/a.png\nHR\n", ", line 2: HR is no image; expected a file that ends in"),
-        ("HR/a.png\nb.gif", r", line 2: b\.gif is no image"),
-        ("HR/a.png\nHR/a.png", "line 2: HR/a.png stands in line 1 already"),
+        ("HR/a.png\n\nHR/e.png\n", r", line 3: HR/e\.png is not a file in"),
+        (
+            "HR/a.png\nHR\n",
+            ", line 2: HR is not an image; expected a file that ends in",
+        ),
+        ("HR/a.png\nb.gif", r", line 2: b\.gif is not an image"),
+        ("HR/a.png\nHR/a.png", "line 2: HR/a.png is also in line 1"),
         ("# nothing\n", "the list is empty"),
         (None, "cannot be read .No such file"),
     ],
@@ -234,7 +237,9 @@ def test_what_is_wrong_with_a_list_is_told_with_the_line(tmp_path, text, said):
 
 
 def test_lr_images_come_from_a_folder_and_not_from_a_list(tmp_path):
-    with pytest.raises(InputError, match="^--data_input_path=@x: lists are for"):
+    with pytest.raises(
+        InputError, match="^--data_input_path=@x: only --data_truth_path accepts"
+    ):
         find_pairs(make_sources("HR", "@x"), (2,))
 
 
@@ -254,13 +259,13 @@ def test_scripts_take_several_folders_and_lists_and_runs_go_on(tmp_path):
     assert f"Validating on 4 images of {hr}, {more}." in first.stdout
     # 2/a holds the same as 1/a.
     assert (
-        "4 of the images to validate on are trained on, too (1/a, 1/s" in first.stderr
+        "4 of the images to validate on are also trained on (1/a, 1/s" in first.stderr
     )
     arguments = json.loads((tmp_path / "run" / "arguments.json").read_text())
     assert arguments["data_truth_path"] == [str(hr), chosen]
     assert arguments["data_input_path"] is None
     again = run_here("train.py", *data, *train, "--max_steps=2")
-    assert again.returncode == 0 and "Going on with" in again.stdout
+    assert again.returncode == 0 and "Resuming from" in again.stdout
     line = fail_here("train.py", data[0], *train, "--max_steps=3")
     assert "the data set was 3 images" in line
 
@@ -285,4 +290,4 @@ def test_pictures_are_not_saved_over_images_in_a_folder(tmp_path):
         *("validate.py", "--model=bicubic", "--scales=2"),
         *(f"--data_truth_path={hr}", f"--save_path={tmp_path}"),
     )
-    assert f"--save_path={tmp_path}: {hr / 'sub'} holds images" in line
+    assert f"--save_path={tmp_path}: {hr / 'sub'} holds the images" in line

@@ -280,7 +280,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_its_step_and_images(folder
     ("flag", "said"),
     [
         ("--max_steps=5", "--max_steps=5 is no multiple of --steps_per_call=2"),
-        ("--validate_freq=2", "--validate_freq needs --validate_truth_path, too"),
+        ("--validate_freq=2", "--validate_freq needs --validate_truth_path."),
         (
             "--eusr_learning_rate_decay_steps=5",
             "--eusr_learning_rate_decay_steps and --max_seconds both say when",

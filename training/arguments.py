@@ -58,7 +58,7 @@ def take_network(path: Path | str, known: dict[str, Any]) -> None:
     """
     taken = take_missing(known)
     if taken:
-        say(f"The network is that of {path}: {' '.join(taken)}.")
+        say(f"Using the network settings of {path}: {' '.join(taken)}.")
 
 
 def write_arguments(path: Path | str, arguments: dict[str, Any]) -> None:
@@ -80,7 +80,7 @@ def read_arguments(path: Path | str) -> dict[str, Any]:
         arguments = json.loads(path.read_text())
         if isinstance(arguments, dict):
             return arguments
-        error = "no JSON object"
+        error = "not a JSON object"
     except ValueError as raised:
         error = str(raised)
     raise InputError(f"{path}: damaged ({error}); restore or remove it.")
@@ -91,7 +91,7 @@ def check_same_run(
     before: dict[str, Any],
     arguments: dict[str, Any],
     changes: dict[str, str],
-    anew: str | None = "--restart",
+    restart: str | None = "--restart",
     more: str = "",
 ) -> None:
     """Refuses to resume a run with other arguments.
@@ -102,7 +102,7 @@ def check_same_run(
         arguments: Arguments of this start, from a flag's name to its value.
         changes: Whether a flag may differ, by its name; see
             `console.settings.list_changes`. Other flags may not.
-        anew: Flag that starts the run again; None if there is none.
+        restart: Flag that starts the run again; None if there is none.
         more: Flags with which another run continues from this one.
 
     Raises:
@@ -118,14 +118,13 @@ def check_same_run(
     said = [differing.pop(name) for name in [*differing] if changes.get(name) == "said"]
     if differing:
         ways = [
-            "Start with the same flags to go on with it",
-            f"give another --train_path{f' with {more}' * bool(more)} to start another",
+            "Give the same flags to resume it",
+            f"another --train_path{f' with {more}' * bool(more)} to start another run",
         ]
-        if anew is not None:
-            ways.append(f"begin anew with {anew}")
+        if restart is not None:
+            ways.append(f"{restart} to start it again")
         raise InputError(
-            f"{run} holds a run that was started differently: "
-            f"{'; '.join(differing.values())}. "
+            f"{run} holds a run with other settings: {'; '.join(differing.values())}. "
             f"{', '.join(ways[:-1])}, or {ways[-1]}."
         )
     if said:

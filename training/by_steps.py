@@ -138,7 +138,7 @@ class BySteps:
             return
         measured = self.validation(self.loop.is_asked_to_stop)
         if measured is None:
-            say(f"Stopped validating at step {done}; it comes first when going on.")
+            say(f"Stopped the validation of step {done}; the resumed run repeats it.")
             if self.loop.team.workers == 1:  # Several workers agree in later steps.
                 self.loop.agreement.ask(True)
             return
@@ -154,4 +154,4 @@ class BySteps:
         rank = self.validation.rank(measured)
         if rank > float(state.best.numpy()):
             state.best.assign(rank)
-            say(f"The best so far, kept as {self.best_writer.save(done)}")
+            say(f"Best so far, saved as {self.best_writer.save(done)}")

@@ -134,7 +134,7 @@ def reading(prefix: Path | str) -> Iterator[None]:
     except (tf.errors.OpError, ValueError, IndexError, RuntimeError) as error:
         raise InputError(
             f"{prefix}: cannot be read as a checkpoint ({first_line(error)}). "
-            "Use another one, or copy its .index and .data files again."
+            "Use another checkpoint, or copy its .index and .data files again."
         ) from None
 
 
@@ -165,13 +165,13 @@ def describe(prefix: Path | str) -> dict[str, Any] | None:
     with reading(prefix):
         text = reader.get_tensor(name)
         if not isinstance(text, bytes):
-            raise ValueError("its arguments are no text")
+            raise ValueError("its arguments are not text")
         arguments = json.loads(text)
         is_whole = isinstance(arguments, dict) and isinstance(
             arguments.get("architecture"), dict
         )
         if not is_whole or not isinstance(arguments.get("model"), str):
-            raise ValueError("it does not say which model it holds")
+            raise ValueError("it does not name its model")
         return arguments
 
 
@@ -209,7 +209,7 @@ def restore(prefix: Path | str, items: dict[str, Any]) -> None:
         if item not in have:
             raise InputError(
                 f"{prefix}: holds no {item}; it holds {name_some(have) or 'nothing'}. "
-                "It was written by another program or another model."
+                "It was written by another program or for another model."
             )
     _check_names(prefix, items)
     with reading(prefix):
@@ -218,8 +218,8 @@ def restore(prefix: Path | str, items: dict[str, Any]) -> None:
             status.assert_existing_objects_matched()
         except (AssertionError, ValueError) as error:
             raise InputError(
-                f"{prefix}: does not fit this model ({first_line(error)}). It was made "
-                "with other sizes."
+                f"{prefix}: does not fit this model ({first_line(error)}), which has "
+                "other sizes."
             ) from None
 
 
@@ -240,13 +240,13 @@ def _check_names(prefix, items):
     if misfits:
         raise InputError(
             f"{prefix}: does not fit this model, which differs in "
-            f"{name_some(misfits, 2)}. It was made with other sizes, or by another "
-            "program."
+            f"{name_some(misfits, 2)}. It was written by another program, or for a "
+            "model of other sizes."
         )
     if "_CHECKPOINTABLE_OBJECT_GRAPH" not in stored:
         raise InputError(
-            f"{prefix}: lacks TensorFlow's own list of what it holds; it was not "
-            "written by train.py. Use another one."
+            f"{prefix}: lacks TensorFlow's object graph, so it was not written by "
+            "train.py. Use another checkpoint."
         )
 
 
@@ -273,7 +273,7 @@ def check_same(prefix: Path | str, items: dict[str, Any]) -> None:
     for item, tree in items.items():
         for name, variable in _list_variables(tree, item):
             if not np.array_equal(reader.get_tensor(f"{name}{_VALUE}"), variable):
-                raise RuntimeError(f"{name} of {prefix} is not what was written.")
+                raise RuntimeError(f"{name} of {prefix} differs from what was written.")
 
 
 class _Partial(logging.Filter):

@@ -67,7 +67,7 @@ def _check_task_types(mine, cluster):
             raise InputError(
                 f'TF_CONFIG has a task of type "{kind}"; expected chief or worker: '
                 "train.py has no parameter servers, and it validates by itself "
-                "(--validate_truth_path). Make all of its processes workers."
+                "(--validate_truth_path). Make all processes workers."
             )
 
 
@@ -91,14 +91,14 @@ def wait_for_all(workers: list[str], index: int) -> None:
     for address in absent:
         if own & _resolve(address):
             raise InputError(
-                f"TF_CONFIG: {workers[index]}, this worker, and {address} are one "
+                f"TF_CONFIG: {workers[index]}, this worker, and {address} are the same "
                 "address; give each worker its own."
             )
     due = time.monotonic()
     with _listening(workers[index]), StopRequest() as stop:
         while absent:
             if time.monotonic() >= due:
-                say(f"Waiting until all workers are there: {', '.join(absent)}")
+                say(f"Waiting for workers: {', '.join(absent)}")
                 due = time.monotonic() + SECONDS_BETWEEN_REMINDERS
             if _answers(absent[0]):
                 absent.popleft()
@@ -120,8 +120,8 @@ def _listening(address):
     except OSError as error:
         raise InputError(
             f"TF_CONFIG: this worker, {address}, cannot listen at port {port} "
-            f"({os.strerror(error.errno)}); end what does, or give another port to all "
-            "workers."
+            f"({os.strerror(error.errno)}); stop the process that does, or change the "
+            "port for all workers."
         ) from None
     with server:
         yield

@@ -91,8 +91,8 @@ def check_fits(prefix: Path | str, claimed: int) -> None:
     there = sum(part.stat().st_size for part in parts)
     if claimed > there:
         raise InputError(
-            f"{prefix}: claims to hold {claimed:,} bytes and has {there:,}; its files "
-            "are damaged. Use another one, or copy its .index and .data files again."
+            f"{prefix}: claims to hold {claimed:,} bytes but has {there:,}; its files "
+            "are damaged. Use another checkpoint, or copy its files again."
         )
 
 

@@ -199,8 +199,8 @@ class Loop:
         raise NotFiniteError(
             f"the loss or a gradient of step {step + 1} ({batch}) is not finite. The "
             f"last good checkpoint is {saved[-1] if saved else 'none'}. Lower the "
-            "learning rate, or give --skip_nonfinite=N to pass over up to N such steps "
-            "in a row."
+            "learning rate, or give --skip_nonfinite=N to skip up to N such steps in a "
+            "row."
         )
 
     def save(self) -> None:

@@ -22,8 +22,8 @@ class Precision(Settings):
 
     precision: str = option(
         "float32",
-        "Of the network between its first and its last convolution; bfloat16 halves "
-        "the time on processors that have it, float16 is for GPUs.",
+        "Precision between the first and the last convolution; bfloat16 halves the "
+        "time on processors that support it, float16 is for GPUs.",
         choices=tuple(POLICIES),
     )
 
@@ -36,25 +36,25 @@ class BasicOptions(Precision):
 
     ema_decay: float = option(
         0.0,
-        "Keep a running average of the weights, for example 0.999; validate.py, "
-        "freeze.py and test.py use it. 0 keeps none.",
+        "Decay of a running average of the weights, for example 0.999; validate.py, "
+        "freeze.py and test.py use the average. 0 keeps none.",
         least=0.0,
         most=1.0,
     )
     gradient_clip_norm: float = option(
         0.0,
-        "Scale the gradients down to this norm where theirs is larger; 0 never.",
+        "Largest global norm of the gradients, enforced by scaling; 0: no limit.",
         least=0.0,
     )
     learning_rate_warmup_steps: int = option(
-        0, "Steps in which the learning rate rises from 0 to its schedule.", least=0
+        0, "Steps of a linear warmup of the learning rate, from 0.", least=0
     )
 
     def check(self) -> None:
         """See `Settings.check`."""
         if self.ema_decay == 1.0:
             raise InputError(
-                "--ema_decay=1 would never follow the weights; give less, for example "
+                "--ema_decay=1 would never change the average; give less, for example "
                 "0.999."
             )
 
@@ -69,12 +69,12 @@ class StepOptions(BasicOptions):
         changes="freely",
     )
     deterministic: bool = option(
-        False, "Make equal runs equal to the last bit; slower."
+        False, "Make runs reproducible to the last bit; slower."
     )
     skip_nonfinite: int = option(
         0,
-        "How many steps in a row may have a loss or gradient that is not finite; "
-        "they change nothing.",
+        "Most steps in a row with a loss or gradient that is not finite; they change "
+        "nothing.",
         least=0,
         changes="freely",
     )
@@ -114,7 +114,7 @@ def check_heeded(model: OptionUser, options: StepOptions) -> None:
         if value != field.default:
             shown = "" if value is True else f"={value}"
             raise InputError(
-                f"--{field.name}{shown}: --model={model.name} does nothing with it. "
+                f"--{field.name}{shown}: --model={model.name} does not support it. "
                 "Leave it out."
             )
 
@@ -127,13 +127,13 @@ class RunLength(Settings):
     shown: ClassVar[tuple[str, ...] | None] = ("max_steps", "save_freq")
 
     max_steps: int = option(
-        1_000_000, "Training steps in all, those of earlier starts included."
+        1_000_000, "Total training steps, including those of earlier starts."
     )
-    log_freq: int = option(10, "Steps between two lines.")
+    log_freq: int = option(10, "Steps between two lines of the log.")
     save_freq: int = option(
         50_000, "Steps between two checkpoints; the last step is always saved."
     )
-    save_max_keep: int = option(100, "How many checkpoints are kept.")
+    save_max_keep: int = option(100, "Number of checkpoints to keep.")
     validate_freq: int = option(
         5_000, "Steps between two validations, with --validate_truth_path."
     )

@@ -184,8 +184,8 @@ class Team:
         steps = [int(value) for value in self.sum_over_workers(mine)]
         if len(set(steps)) > 1:
             raise InputError(
-                f"the workers would go on from different steps, {steps}; --train_path "
-                "must be one folder that all of them share."
+                f"the workers would start from different steps, {steps}; --train_path "
+                "must be a folder that all workers share."
             )
 
     @contextlib.contextmanager
@@ -206,9 +206,9 @@ class Team:
                 raise
             reason = error.message.rpartition("aborted by: ")[2].strip()
             raise InputError(
-                "another worker was lost or does not answer any more "
-                f"({reason.splitlines()[0]}). Start all of them again: the run goes on "
-                "from its last checkpoint."
+                "another worker was lost or no longer answers "
+                f"({reason.splitlines()[0]}). Start all workers again to resume from "
+                "the last checkpoint."
             ) from None
 
 
@@ -225,7 +225,7 @@ class Agreement:
     LAG = 2
 
     def __init__(self, team: Team) -> None:
-        """Stores the team; a single worker agrees at once."""
+        """Stores the team; a single worker agrees immediately."""
         self.team, self.is_to_stop = team, False
         self.asked: collections.deque[tf.Tensor] = collections.deque()
 

@@ -82,8 +82,8 @@ def find_return(
         return prefix
     raise InputError(
         f"--restore_path={path}: --train_path={folder} holds a run that did not start "
-        "from it. Leave --restore_path out to go on with the run, or give another "
-        "--train_path to start one from there."
+        "from it. Leave --restore_path out to resume the run, or give another "
+        "--train_path to start a run from it."
     )
 
 
@@ -117,10 +117,10 @@ def restore_newest(
             stored = checkpoints.list_items(prefix)
             target = " --restore_target=generator"
             if "state" not in stored:
-                what = "was written by another program, whose run cannot go on here"
+                what = "was written by another program, whose run cannot be resumed"
                 target = ""  # It may also hold Adam's moments.
             elif not any(item.endswith("optimizer") for item in stored):
-                what = "holds weights alone, and nothing of a run to go on with"
+                what = "holds only weights, and no state of a run to resume"
             else:
                 what = None
             if what is not None:
@@ -136,11 +136,11 @@ def restore_newest(
         except InputError as error:
             if only is not None:
                 raise
-            warn(f"{error} Trying the one before.")
+            warn(f"{error} Trying the previous checkpoint.")
     if saved:
         raise InputError(
             f"{named}: none of its {len(saved)} checkpoints can be read. "
-            "--restart begins anew and keeps them aside."
+            "--restart starts a new run and keeps them."
         )
     return None
 
@@ -179,8 +179,8 @@ def set_aside(folder: Path | str) -> Path | None:
         return None
     if folder == Path.cwd() or folder in Path.cwd().parents:
         raise InputError(
-            f"--train_path={folder} cannot be kept aside: it is where you are. Give a "
-            "folder of its own."
+            f"--train_path={folder} cannot be renamed: it contains the current folder. "
+            "Give another folder."
         )
     names = (folder.with_name(f"{folder.name}.old{n}") for n in itertools.count(1))
     aside = next(path for path in names if not path.exists())

@@ -18,26 +18,26 @@ class RunSettings(Settings):
     batch_size: int = option(16, "Patches in a training step.")
     input_patch_size: int = option(48, "Side of the LR patches, in LR pixels.")
     scales: tuple[int, ...] | None = option(
-        None, "Scales to train, of which each step draws one; all if not given."
+        None, "Scales to train; each step draws one. If not given, all."
     )
     scale_weights: tuple[int, ...] | None = option(
-        None, "How often each of --scales is drawn, such as 2,2,1."
+        None, "Relative frequency of each of --scales, such as 2,2,1."
     )
     train_path: PathName = option(
-        "./train/", "Folder of all that a run writes.", changes="freely"
+        "./train/", "Folder for all files of the run.", changes="freely"
     )
     restore_path: PathName | None = option(
         None,
-        "Checkpoint that a new run starts from; a folder means its newest. A "
-        "--train_path that holds a run goes on with it instead.",
+        "Checkpoint that a new run starts from, or a folder for its newest. If "
+        "--train_path holds a run, that run is resumed instead.",
         changes="freely",
     )
     seed: int = seed_option()
     validate_truth_path: tuple[PathName, ...] | None = option(
-        None, "HR images to measure the model on meanwhile.", changes="freely"
+        None, "HR images to validate on during training.", changes="freely"
     )
     validate_input_path: tuple[PathName, ...] | None = option(
-        None, "Their LR images; made from HR if not given.", changes="freely"
+        None, "Their LR images; if not given, made from HR.", changes="freely"
     )
 
     def refuse_validating(self, *others: str) -> None:
@@ -51,7 +51,7 @@ class RunSettings(Settings):
         """
         for name in ("validate_input_path", "validate_freq", *others):
             if is_given(name):
-                raise InputError(f"--{name} needs --validate_truth_path, too.")
+                raise InputError(f"--{name} needs --validate_truth_path.")
 
     def make_loader(self, loader_class: Any, scales: Sequence[int]) -> Any:
         """Makes the loader of the training patches.
@@ -79,8 +79,8 @@ class RunSettings(Settings):
         are_fit = all(1 <= weight <= MOST_WEIGHT for weight in weights)
         if len(weights) != len(scales) or not are_fit:
             raise InputError(
-                f"--scale_weights={','.join(map(str, weights))}: expected for each of "
-                f"--scales={','.join(map(str, scales))} a whole number from 1 to "
-                f"{MOST_WEIGHT}."
+                f"--scale_weights={','.join(map(str, weights))}: expected a whole "
+                f"number from 1 to {MOST_WEIGHT} for each of "
+                f"--scales={','.join(map(str, scales))}."
             )
         return weights

@@ -77,8 +77,8 @@ class StopRequest:
         # Of several workers, another may have received the signal.
         asked = self.signal or signal.SIGTERM
         say(
-            f"Stopped by {asked.name} after step {steps}; the same command goes on "
-            "from there."
+            f"Stopped by {asked.name} after step {steps}; the same command "
+            "resumes from there."
         )
         return 128 + asked
 
@@ -95,5 +95,5 @@ class StopRequest:
                 first = first or time.monotonic()
                 if time.monotonic() - first > TOGETHER:
                     name = signal.Signals(received[0]).name
-                    os.write(2, f"Stopped at once by a second {name}.\n".encode())
+                    os.write(2, f"Stopped immediately by a second {name}.\n".encode())
                     os._exit(128 + received[0])

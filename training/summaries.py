@@ -118,7 +118,7 @@ class Writer:
             if not self.is_failing:
                 warn(
                     f"{self.folder}: TensorBoard's files cannot be written "
-                    f"({first_line(error)}); training goes on without them."
+                    f"({first_line(error)}); the training continues without them."
                 )
             self.is_failing = True
 
