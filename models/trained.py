@@ -21,13 +21,13 @@ from training.optimizer import GuardedAdam
 from training.options import POLICIES, StepOptions
 from training.replicas import count_replicas
 from training.schedule import Schedule
-from training.trained import Trained
+from training.trainable import TrainableBase
 from upscaling.tiles import Stage
 
 GENERATOR = "generator"
 
 
-class TrainedModel(Trained, Model):
+class TrainedModel(TrainableBase, Model):
     """A model with a generator, and possibly other networks for its training.
 
     A subclass sets `network_class`, and overrides `loss` if it differs. Its

@@ -18,7 +18,7 @@ from training.options import StepOptions
 from training.replicas import count_replicas, update_each
 from training.schedule import Schedule
 from training.state import make_counter
-from training.trained import Trained
+from training.trainable import TrainableBase
 
 # From a value of the flag to a kind of `training.schedule.Schedule`.
 SCHEDULES = {"constant": "step", "cosine": "cosine"}
@@ -60,7 +60,7 @@ class History(tf.train.experimental.PythonState):
         self.epochs, self.present, self.pictures = json.loads(text)
 
 
-class Trainee(Trained):
+class Trainee(TrainableBase):
     """A predictor in training.
 
     Attributes:
@@ -145,7 +145,7 @@ class Trainee(Trained):
         )
 
     def _differentiate(self, pictures, distributions, weights, loss_scale):
-        """See `Trained.apply_step`; the third result is the new moving averages."""
+        """See `TrainableBase.apply_step`; the third result are the moving averages."""
         predictor, averages = self.predictor, self.predictor.moving_averages
         # The averages are updated after the step, equally on all devices.
         with keras.StatelessScope() as scope, tf.GradientTape() as tape:
@@ -191,7 +191,7 @@ class Trainee(Trained):
         is_finite: tf.Tensor,
         moved: Sequence[tf.Tensor],
     ) -> None:
-        """See `Trained.finish_step`."""
+        """See `TrainableBase.finish_step`."""
         update_each(
             lambda average, value, is_finite: average.assign(
                 tf.where(is_finite, value, average)
@@ -205,7 +205,7 @@ class Trainee(Trained):
         self.loss_sum.assign_add(tf.where(is_finite, values["loss"] * count, 0.0))
 
     def to_tree(self, network: keras.Model) -> tf.train.Checkpoint:
-        """See `Trained.to_tree`; weights are grouped by the names of their layers."""
+        """See `TrainableBase.to_tree`; weights are grouped by their layers' names."""
         layers = {
             layer.name: checkpoints.to_tree(layer.weights)
             for layer in network.layers
@@ -214,7 +214,7 @@ class Trainee(Trained):
         return tf.train.Checkpoint(**layers)
 
     def checkpoint_items(self) -> dict[str, Any]:
-        """See `Trained.checkpoint_items`."""
+        """See `TrainableBase.checkpoint_items`."""
         progress = tf.train.Checkpoint(
             history=self.history, loss_sum=self.loss_sum, loss_count=self.loss_count
         )

@@ -28,7 +28,7 @@ A script with `--model` or `--dataloader` also takes the flags of the chosen mod
 loader. They follow after the scripts. A flag of yes or no is given as `--name` or
 `--noname`.
 
-The column "may change" says whether a run that goes on may have another value: `no`,
+The column "may change" says whether a resumed run may have another value: `no`,
 `said` (yes, and the script says so) or `freely`. Whatever the column says, a run goes
 on with the same images or rows only, known by their names and sizes, wherever they lie;
 and `--restore_path` names what the run was started from, or one of its own checkpoints.

@@ -145,7 +145,7 @@ def read_newest(folder: Path | str) -> Origin | None:
             state = unflatten(weights | rest)
             return Origin(Path(folder), FLAG, state, arguments, step)
         except InputError as error:
-            warn(f"{error} Trying the one before.")
+            warn(f"{error} Trying the previous one.")
     if saved:
         raise InputError(
             f"{FLAG}={folder}: none of its {len(saved)} states can be read; give "
@@ -176,7 +176,7 @@ def read_weights(path: Path | str, flag: str) -> Origin:
         try:
             return _read_one(one, flag)
         except InputError as error:
-            warn(f"{error} Trying the one before.")
+            warn(f"{error} Trying the previous one.")
     return _read_one(last, flag)
 
 

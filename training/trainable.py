@@ -15,7 +15,7 @@ from training.schedule import Schedule
 from training.state import State
 
 
-class Trained:
+class TrainableBase:
     """Networks in training, with most of `training.protocols.Trainable`.
 
     A subclass adds `train_step` and `step_signature`; see `models.base.Model`. It
