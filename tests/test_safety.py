@@ -165,6 +165,7 @@ def test_a_program_that_is_called_a_picture_is_not_run(tmp_path, monkeypatch, na
         "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\nshowpage\n"
     )
     for read in (load_image, load_picture, read_size):
-        with pytest.raises(InputError, match="is not an image that can be read"):
+        with pytest.raises(InputError) as error:
             read(picture)
-    assert not mark.exists()
+        assert not mark.exists()
+        assert "is not an image that can be read" in str(error.value)
