@@ -269,9 +269,8 @@ class Validation:
                 raise _LeftOff
 
         if scale not in self.baselines:
-            means = {}
-            if self.baseline is not None:
-                means = self._average(self.baseline, scale, ask)
+            baseline = self.baseline
+            means = {} if baseline is None else self._average(baseline, scale, ask)
             self.baselines[scale] = means
         pictures: dict[str, list[np.ndarray]] = {"output": [], "truth": []}
 
