@@ -112,8 +112,9 @@ def opened_whole(
     remove_leftovers(path)
     with written_whole(path) as aside, open(aside, "w+b") as file:
         lock(file)
-        yield cast(BinaryIO, _WithoutDescriptor(file))
-        file.flush()
+        # Closed before its file, or else Python 3.13 reports an error when freeing it.
+        with _WithoutDescriptor(file) as hidden:
+            yield cast(BinaryIO, hidden)
         if finish is not None:
             finish(aside)
 

@@ -6,7 +6,7 @@ from absl import flags
 
 from console.choices import load
 from console.errors import InputError, name_some
-from console.files import written_whole
+from console.files import opened_whole, written_whole
 from console.flags import NumbersParser
 from console.progress import to_clock, to_size
 from tests.scripts import ROOT
@@ -24,6 +24,12 @@ def test_a_file_appears_whole(tmp_path):
         assert not path.exists()
     assert [p.name for p in path.parent.iterdir()] == ["a.txt"]
     assert path.read_text() == "all of it"
+
+
+def test_what_libraries_write_to_is_closed_with_its_file(tmp_path):
+    with opened_whole(tmp_path / "a.bin") as file:
+        file.write(b"1")
+    assert file.closed and (tmp_path / "a.bin").read_bytes() == b"1"
 
 
 def test_the_old_file_stays_when_writing_fails(tmp_path):
