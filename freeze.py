@@ -59,7 +59,7 @@ class FreezeSettings(Settings):
         "scale has no sr_input_scale.",
     )
     restore_global_step: int = option(
-        0, "Has no effect; kept for old commands.", least=0
+        0, "Has no effect; kept for old commands.", least=-1
     )
 
 

@@ -64,7 +64,8 @@ class StartSettings(RunSettings):
     )
     global_step: int | None = option(
         None,
-        "Step to start at, for the learning rate and the data.",
+        "Step to start at, for the learning rate and the data; if not given, 0 or the "
+        "step of the resumed run.",
         least=0,
         changes="freely",
     )
@@ -160,7 +161,7 @@ def _train(
         if goes_back is not None:
             aside = run_folder.set_later_aside(folder, model.step, goes_back)
             if aside is not None:
-                say(f"Moved its later checkpoints to {aside}.")
+                say(f"Moved the checkpoints after step {model.step} to {aside}.")
             # So that the next start resumes here and does not go back again.
             saved = map(checkpoints.step_of, checkpoints.list_checkpoints(folder))
             if model.step not in saved:

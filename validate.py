@@ -57,9 +57,9 @@ class MeasureSettings(Settings):
     )
     data_sr_path: PathName | None = option(
         None,
-        "Folder of SR pictures to measure instead of a model, in x2/, x4/, x8/, or all "
-        "of one scale; with the names of the HR images, or these followed by x4, SR or "
-        "both.",
+        "Folder of SR pictures to measure instead of a model, in x2/, x4/, x8/, or "
+        "directly in it if all are of one scale; with the names of the HR images, or "
+        "these followed by x4, SR or both.",
     )
     restore_global_step: int | None = option(
         None,

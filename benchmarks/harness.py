@@ -35,9 +35,7 @@ class BenchmarkSettings(Settings):
         Architecture.shared_blocks,
         "Local residual blocks in the part that all scales share.",
     )
-    cuda_device: str = option(
-        "0", "GPU to measure; -1 for the CPU, which is used without a GPU."
-    )
+    cuda_device: str = option("0", "GPU to measure; -1 or no GPU: the CPU.")
     megapixels: float = option(24.0, "large_picture: millions of pixels.", least=0.0)
     memory_limit: float = option(4.0, "large_picture: see test.py.", least=1.0)
     truth_path: PathName | None = option(

@@ -40,7 +40,11 @@ class Prefetch:
         self.pool = concurrent.futures.ThreadPoolExecutor(workers, "prefetch")
         self.queue: collections.deque[tuple] = collections.deque()
         self.waited = 0.0
-        self._begin(depth)
+        try:
+            self._begin(depth)
+        except BaseException:
+            self.__exit__()
+            raise
 
     def _begin(self, count):
         """Queues the next items, each with its future, or None if it is not light."""
@@ -71,6 +75,8 @@ class Prefetch:
 
     def get(self) -> Any:
         """Returns the next result, or raises the error of `make`."""
+        if not self.queue:
+            raise IndexError("no items are left.")
         _, result = next(self)
         return result()
 

@@ -57,9 +57,9 @@ class TID2013Settings(ScoredSettings):
     image_path: PathName | None = option(None, "Folder of TID2013's distorted images.")
     score_path: PathName | None = option(
         None,
-        f"The scores: {MEANS} or {DEVIATIONS}, the folder of both, or a file with the "
-        "columns name, mean and standard deviation. If not given, both files are "
-        "expected in the folder of the images or in its parent.",
+        f"The scores: either of {MEANS} and {DEVIATIONS}, their folder, or a file "
+        "with the columns name, mean and standard deviation. If not given, both files "
+        "are expected in the folder of the images or in its parent.",
     )
     image_extension: str = option(
         "bmp", "File extension of the images.", choices=("bmp", "png")

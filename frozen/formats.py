@@ -125,8 +125,8 @@ class Format:
         missing = [name for name in cls.needs if not importlib.util.find_spec(name)]
         if missing:
             raise InputError(
-                f"{flag} needs {' and '.join(missing)}, which is not installed: pip "
-                "install -r requirements-export.txt."
+                f"{flag} needs {' and '.join(missing)}: run pip install "
+                "-r requirements-export.txt."
             )
 
 
@@ -199,7 +199,7 @@ def _check_overwritten(target):
     """
     if not target.name:
         raise InputError(
-            f"--output_path={target}: expected a file name, for example model.pb."
+            f"--output_path={target}: expected a name, for example model.pb."
         )
     kind, _ = tell_file_type(target) if target.is_file() else ("", "")
     if kind in KEPT:

@@ -154,8 +154,7 @@ def average(images: Images) -> Values:
     images. All other metrics, including `rmse_rgb`, are means of the images' values. A
     mean leaves out images without a value, such as the NIQE of a flat image.
     """
-    first = next(iter(images.values()))
-    values = {metric: _mean(metric, images) for metric in first}
+    values = {metric: _mean(metric, images) for metric in next(iter(images.values()))}
     values["rmse_y"] = float(pirm_rmse([image["mse_y"] for image in images.values()]))
     return values
 
@@ -185,9 +184,10 @@ class Measured:
         decimals = {"ssim_y": 4}
         texts: list[str] = []
         for name, ours in self.values.items():
-            theirs, digits = self.baseline[name], decimals.get(name, 3)
-            of_whom = "" if texts else f"{BASELINE} "
-            texts.append(f"{name} {ours:.{digits}f} ({of_whom}{theirs:.{digits}f})")
+            digits, of_whom = decimals.get(name, 3), "" if texts else f"{BASELINE} "
+            theirs = self.baseline.get(name)
+            beside = "" if theirs is None else f" ({of_whom}{theirs:.{digits}f})"
+            texts.append(f"{name} {ours:.{digits}f}{beside}")
         return "  ".join(texts)
 
 
@@ -269,8 +269,8 @@ class Validation:
                 raise _LeftOff
 
         if scale not in self.baselines:
-            baseline = self.baseline
-            means = {} if baseline is None else self._average(baseline, scale, ask)
+            base = self.baseline
+            means = {} if base is None else self._average(base, scale, ask)
             self.baselines[scale] = means
         pictures: dict[str, list[np.ndarray]] = {"output": [], "truth": []}
 

@@ -110,7 +110,7 @@ def _train(folder, start, settings, options):
         else:
             changes, before = list_changes(*classes), origin.arguments["run"]
             check_same_run(folder, before, arguments["run"], changes, None)
-            say(f"Going on from step {origin.step} of {folder}.")
+            say(f"Resuming from step {origin.step} of {folder}.")
             step = origin.step
         state = run_files.take_state(state, origin)
         seconds = float(state.pop("seconds", 0.0))

@@ -68,7 +68,7 @@ class FourPassTraining(Training):
     x8_reduction: str = option(
         reduction.ANTIALIAS,
         "How the x8 estimate is halved: as by MATLAB's imresize, or as in the TF1 "
-        "code, which shifts the image by half a pixel.",
+        "code, which shifts the image by half a pixel of the x8 image.",
         choices=tuple(reduction.REDUCTIONS),
     )
     judge_shift: int = option(

@@ -97,5 +97,5 @@ class GeneratorModel(TrainedModel):
             self.take_learned({LEARNED: old})
         say(
             f"The network of {prefix} has no {' and no '.join(names)}: the layers for "
-            "it start untrained, as does everything except the generator."
+            "them start untrained, as does everything except the generator."
         )

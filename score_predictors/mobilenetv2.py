@@ -27,7 +27,7 @@ ALPHA_BOUNDS = (0.05, 4.0)
 _ARRAYS = 260
 # The first and the last convolution.
 _FLOAT32 = ("Conv1", "Conv_1")
-# Channels of the second last convolution for each unit of alpha.
+# Channels of the second-to-last convolution for each unit of alpha.
 _LAST_CHANNELS = 320
 
 

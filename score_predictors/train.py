@@ -79,7 +79,7 @@ class RunSettings(Settings):
     )
     cuda_device: str = option(
         "0",
-        "GPU to train on; -1 for the CPU, which is used without a GPU.",
+        "GPUs to train on, such as 0,1; -1 or no GPU: the CPU.",
         changes="freely",
     )
     seed: int = seed_option()
@@ -178,8 +178,8 @@ def _train(team, run, options, files, device):
     counts = loader.count()
     say(
         f"Training {predictor.name} on {team.describe(device)} with "
-        f"{counts['train']:,} pictures, {counts['validate']:,} to validate; watch it: "
-        f"tensorboard --logdir={files.folder}"
+        f"{counts['train']:,} pictures, {counts['validate']:,} to validate; to watch "
+        f"it: tensorboard --logdir={files.folder}"
     )
     loop = epochs.make_loop(trainee, loader, files, run.epochs, team)
     return loop.run(lambda: write_arguments(files.arguments, arguments))

@@ -145,7 +145,7 @@ class Trainee(TrainableBase):
         )
 
     def _differentiate(self, pictures, distributions, weights, loss_scale):
-        """See `TrainableBase.apply_step`; the third result are the moving averages."""
+        """See `TrainableBase.apply_step`; the third result is the averages."""
         predictor, averages = self.predictor, self.predictor.moving_averages
         # The averages are updated after the step, equally on all devices.
         with keras.StatelessScope() as scope, tf.GradientTape() as tape:

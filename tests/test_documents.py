@@ -5,13 +5,12 @@ import itertools
 import re
 import shlex
 import subprocess
-from unittest import mock
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.io
 
-from console import app
 from imaging.files import load_image, save_image
 from imaging.imresize import make_lr
 from imaging.pictures import Picture
@@ -20,6 +19,7 @@ from metrics.niqe import FEATURES
 from score_predictors import weight_files
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from tests.four_pass import narrow_discriminator
+from tests.parsing import flags_read_only
 from tests.pictures import crop_sample, draw_picture, write_pictures
 from tests.scored_data import write_ava, write_tid2013
 from tests.scripts import (
@@ -118,14 +118,9 @@ def narrow_networks():
 def parse(script, *flags, **options):
     """Starts a script that ends once its flags are read and checked."""
     if "jax" in script:  # Keras runs on one backend in a process.
-        succeed(ROOT / script, *flags, "--only_check_args", **options)
+        succeed("-m", "tests.parsing", script, *flags)
         return
-
-    def read_flags(main):
-        for settings in main.__globals__.get("SETTINGS", ()):
-            settings.from_flags()
-
-    with mock.patch.object(app, "tell", read_flags):
+    with flags_read_only():
         succeed_here(ROOT / script, *flags, **options)
 
 
@@ -138,6 +133,27 @@ def test_the_flags_of_commands_are_read(tmp_path, document, count):
     assert len(commands) == count
     for script, *flags in commands:
         parse(script, *flags, cwd=tmp_path)
+
+
+def test_what_a_command_reads_is_made_before():
+    made = {"DIV2K/train/HR", "DIV2K/valid/HR", "B100", "Set5", "Kodak24/HR", "images"}
+    made |= {"AVA", "TID2013", "BSDS500/train", "NIQE", "pretrained"}
+    for document in DOCUMENTS[1:]:  # Each page goes on with what those before made.
+        for script, *flags in read_commands(document):
+            paths = dict(flag[2:].partition("=")[::2] for flag in flags)
+            target = paths.pop("train_path", "")
+            written = {target, paths.pop("output_path", ""), paths.pop("save_path", "")}
+            if "weight_filename" in paths:
+                written = {f"{target}/{paths['weight_filename']}"}
+            written |= {paths.pop(f"{each}_path", "") for each in ("report", "csv")}
+            written |= {paths.pop("plot_path", ""), paths.pop("report", "")}
+            read = [p for f, p in paths.items() if f.endswith(("_path", "_report"))]
+            for path in map(Path, read):
+                # It is one of these, lies in one, or holds one.
+                known = [e for e in made if path in (Path(e), *Path(e).parents)]
+                known += [each for each in made if path.is_relative_to(each)]
+                assert known, f"{document}: {script} reads {path}"
+            made |= written - {""}
 
 
 @pytest.mark.parametrize(("document", "count"), [(README, 10), (TRAINING, 28)])

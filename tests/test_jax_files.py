@@ -49,7 +49,7 @@ def test_weights_that_do_not_fit_are_refused_with_the_line_of_a_checkpoint(tmp_p
     assert "its model=other does not exist" in line
     archives.write(path, {"generator/a": np.zeros(5)}, {"model": "eusr"})
     line = fail_here("misc/import_weights.py", *flags)
-    assert "does not say of which network its weights are" in line
+    assert "does not name the network of its weights" in line
     path.write_bytes(b"nothing")
     assert "cannot be read as a file like" in fail_here(
         "misc/import_weights.py", *flags
@@ -127,7 +127,7 @@ def test_parts_of_new_scales_begin_as_new(capsys):
     origin = run_files.Origin(Path("a.npz"), "--restore_path", weights, {})
     state = run_files.take_state(fresh, origin)
     assert state["generator"] == {"first_conv/a": 1, "x2_a": 1, "x4_a": 0}
-    assert "a.npz has no x4: its own parts" in capsys.readouterr().out
+    assert "a.npz has no x4: the layers for" in capsys.readouterr().out
     del weights["generator"]["first_conv/a"]
     with pytest.raises(InputError, match="first_conv"):
         run_files.take_state(fresh, origin)

@@ -144,5 +144,5 @@ def test_more_scales_are_trained_from_a_checkpoint_of_fewer(folder):
     start = CheckpointWriter(make_small().checkpoint_items(), folder / "few", 1).save(0)
     flags = ("--eusr_model_scales=2,4,8", f"--restore_path={start}")
     said = train(folder, "more", *flags)
-    assert f"{start} has no x8: the layers for it start untrained" in said
+    assert f"{start} has no x8: the layers for them start untrained" in said
     assert "Resuming from" in train(folder, "more", *flags, "--max_steps=3")

@@ -279,11 +279,11 @@ def test_a_lowest_score_that_nobody_says_is_told_and_not_made_up(road, unknown):
         said, assumed = score_one(road, *weights)
         assert "does not hold the lowest score; 1 is used" in said
         said, given = score_one(road, *weights, "--first_score=0")
-        assert "is taken" not in said
+        assert "is used" not in said
         assert given == pytest.approx(assumed - 1, abs=0.011)
-    assert "does not say" not in succeed_here(*freeze, "--first_score=0")
+    assert "does not hold" not in succeed_here(*freeze, "--first_score=0")
     said, known = score_one(road, f"--model_name={pb}")
-    assert "is taken" not in said and known == given
+    assert "is used" not in said and known == given
 
 
 def test_weights_measured_on_another_data_set_are_pointed_out(road):

@@ -85,7 +85,10 @@ class Road:
             yield
 
     def train(self, name, *more):
-        """Trains a model for a step, and starts it again; returns its folder."""
+        """Trains a model for a step, and asks for it again; returns its folder.
+
+        The second start compares all arguments and then has nothing to do.
+        """
         folder = self.folder / name
         flags = [
             *(f"--model={name}", f"--data_truth_path={self.folder / 'HR'}"),

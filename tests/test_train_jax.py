@@ -213,7 +213,7 @@ def stopped(folder):
 def test_a_run_stops_and_goes_on_without_tensorflow(folder, stopped):
     first, said, step, end = stopped
     assert f"Stopped by SIGTERM after step {step}" in first
-    assert f"Going on from step {step} of" in said
+    assert f"Resuming from step {step} of" in said
     assert f"step {step + 1}/{end}" in said and f"step {step}/{end}" not in said
     pieces = sorted(path.name for path in (folder / "run").glob(f"weights-{end}.*"))
     assert pieces[0] == f"weights-{end}.npz.1of{len(pieces)}" and len(pieces) > 1
@@ -279,7 +279,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_its_step_and_images(folder
 @pytest.mark.parametrize(
     ("flag", "said"),
     [
-        ("--max_steps=5", "--max_steps=5 is no multiple of --steps_per_call=2"),
+        ("--max_steps=5", "--max_steps=5 is not a multiple of --steps_per_call=2"),
         ("--validate_freq=2", "--validate_freq needs --validate_truth_path."),
         (
             "--eusr_learning_rate_decay_steps=5",

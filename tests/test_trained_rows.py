@@ -69,7 +69,7 @@ def test_a_range_that_is_given_is_measured_and_what_was_trained_on_warned_of(run
     weights = runs.folder / "first.h5"
     range_flag = "--ava_validate_range=-6,0"
     said, warned, names = runs.evaluate(f"--restore_path={weights}", range_flag)
-    assert len(names) == 6 and "validated on" not in said
+    assert len(names) == 6 and "validation rows" not in said
     (line,) = warned.splitlines()
     assert f"was trained on 2 of the 6 rows to measure on ({range_flag}); the" in line
 

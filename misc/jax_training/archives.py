@@ -148,7 +148,7 @@ def read(path: Path | str, flag: str) -> tuple[Arrays, dict[str, Any]]:
             stored = {name: archive[name] for name in archive.files}
         arguments = json.loads(str(stored.pop(ARGUMENTS)))
         if not isinstance(arguments, dict):
-            raise ValueError(f"its '{ARGUMENTS}' are no object")
+            raise ValueError(f"'{ARGUMENTS}' is not a JSON object")
         return dict(map(_from_16_bits, stored.items())), arguments
     except MemoryError:
         raise
@@ -197,7 +197,7 @@ def _from_16_bits(item):
     if array.dtype in (np.float16, ml_dtypes.bfloat16):
         array = array.astype(np.float32)
     if array.dtype.kind not in "iuf":
-        raise ValueError(f"{name} is no array of numbers")
+        raise ValueError(f"{name} is not an array of numbers")
     return name, array
 
 
@@ -213,7 +213,7 @@ def read_architecture(
         return Architecture.from_stored(arguments["architecture"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{flag}={path}: does not say of which network its weights are; expected "
+            f"{flag}={path}: does not name the network of its weights; expected "
             f"{_EXPECTED}."
         ) from error
 

@@ -61,7 +61,9 @@ class FourPassEUSR(EUSR):
         super().__init__(architecture, training, options)
         files = list_predictors(training, FILE)
         # A file that is given twice is read once.
-        read = {Path(path).resolve(): (path, flag) for path, flag in files.values()}
+        read: dict[Path, tuple] = {}
+        for path, flag in files.values():
+            read.setdefault(Path(path).resolve(), (path, flag))
         opened = {key: Predictor(*file) for key, file in read.items()}
         self.predictors = {
             role: opened[Path(path).resolve()] for role, (path, _) in files.items()

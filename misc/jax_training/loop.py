@@ -261,7 +261,7 @@ class Loop:
             return
         self._collect(wait)
         if self.validation.is_busy():
-            say(f"No validation at step {self.step}: the last one is still under way.")
+            say(f"No validation at step {self.step}: the last one is still running.")
         elif self.validated != self.step:
             self.validated = self.step
             weights = self.state.get("ema", self.state["generator"])

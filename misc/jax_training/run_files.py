@@ -141,7 +141,7 @@ def read_newest(folder: Path | str) -> Origin | None:
         try:
             (weights, arguments), (rest, _) = (archives.read(p, FLAG) for p in paths)
             if not isinstance(arguments.get("run"), dict) or "seconds" not in rest:
-                raise InputError(f"{FLAG}={folder}: step {step} is of no run.")
+                raise InputError(f"{FLAG}={folder}: step {step} is not of a run.")
             state = unflatten(weights | rest)
             return Origin(Path(folder), FLAG, state, arguments, step)
         except InputError as error:
@@ -216,10 +216,12 @@ def take_state(fresh: State, origin: Origin) -> State:
     if origin.step is None:
         return fresh | _pick_weights(fresh, origin)
     state = dict(origin.state)
+    if "generator" not in state:
+        raise InputError(f"{FLAG}={origin.path}: holds no generator.")
     if "ema" in fresh:
         state.setdefault("ema", state["generator"])
     if "discriminator" in fresh and "discriminator" not in state:
-        say("The discriminator begins anew: the run had none.")
+        say("The discriminator starts untrained: the run had none.")
     _check_fits(origin, {name: state[name] for name in fresh if name in state}, fresh)
     return fresh | state
 
@@ -249,7 +251,7 @@ def _add_scales(fresh, weights, path):
     if not weights or not new:
         return weights
     say(
-        f"The network of {path} has no {' and no '.join(new)}: its own parts for that "
-        "begin as new."
+        f"The network of {path} has no {' and no '.join(new)}: the layers for "
+        "them start untrained."
     )
     return weights | {n: w for n, w in fresh.items() if n.partition("_")[0] in new}

@@ -57,7 +57,7 @@ class LengthSettings(RunLength):
         over = settings.max_steps % settings.steps_per_call
         if over and is_given("max_steps"):
             raise InputError(
-                f"--max_steps={settings.max_steps} is no multiple of "
+                f"--max_steps={settings.max_steps} is not a multiple of "
                 f"--steps_per_call={settings.steps_per_call}."
             )
         return dataclasses.replace(settings, max_steps=settings.max_steps - over)
