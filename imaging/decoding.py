@@ -19,6 +19,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from console.errors import InputError
 from imaging.decoding_16bit import decode_deep, too_deep
 from imaging.dihedral import UPRIGHT, transform
+from imaging.kinds import KINDS
 from imaging.limits import check_size
 
 # `imaging.limits` checks the size in place of Pillow.
@@ -27,12 +28,7 @@ Image.MAX_IMAGE_PIXELS = None
 # Our errors already report damaged files; Pillow's log would repeat them.
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
-# Formats that are accepted, by Pillow's names, under any file name. Pillow runs some of
-# its other formats as programs (PostScript, by Ghostscript).
-FORMATS = (
-    *("PNG", "JPEG", "TIFF", "BMP", "DIB", "WEBP", "GIF", "AVIF", "JPEG2000"),
-    *("ICO", "ICNS", "TGA", "PPM", "PCX", "SGI", "PSD", "QOI"),
-)
+FORMATS = [kind.name for kind in KINDS]
 
 # Warnings of odd metadata and large pictures do not help users. `catch_warnings` is not
 # safe in threads: it may silence all warnings for good.
