@@ -17,10 +17,12 @@ from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import TiffImageFile
 
 from console.errors import InputError
+from console.progress import warn
 from imaging.decoding_16bit import decode_deep, too_deep
 from imaging.dihedral import UPRIGHT, transform
 from imaging.kinds import KINDS
 from imaging.limits import check_size
+from imaging.mending import find_slight_damage, load_damaged, mend_png
 
 # `imaging.limits` checks the size in place of Pillow.
 Image.MAX_IMAGE_PIXELS = None
@@ -61,7 +63,7 @@ def opened(path: Path | str) -> Iterator[Image.Image]:
             # Given a name, Pillow maps some TIFFs into memory and scrambles them if
             # their orientation exchanges rows and columns.
             file = stack.enter_context(open(path, "rb"))
-            image = stack.enter_context(Image.open(file, formats=FORMATS))
+            image = stack.enter_context(_open(file, path))
         except FileNotFoundError:
             raise InputError(f"{path}: {_say_missing(Path(path))}.") from None
         except PermissionError:
@@ -74,6 +76,17 @@ def opened(path: Path | str) -> Iterator[Image.Image]:
             raise _damaged(path, "is not an image that can be read") from None
         check_size(path, *image.size)
         yield image
+
+
+def _open(file, path):
+    """Opens a file with Pillow; without harmless parts of a PNG that are damaged."""
+    try:
+        return Image.open(file, formats=FORMATS)
+    except (SyntaxError, OSError):
+        mended = mend_png(path)
+        if mended is None:
+            raise
+        return Image.open(io.BytesIO(mended), formats=FORMATS)
 
 
 def _say_missing(path):
@@ -120,31 +133,33 @@ def decode(
     Raises:
         InputError: The file is damaged or incomplete, or its format is not supported.
     """
-    _verify(path)
     with damage_told(path):
+        slight_damage = find_slight_damage(path)
         orientation = _read_orientation(image)
         # Read before loading: Pillow then forgets how the file stores its pixels.
         is_16bit, raw_mode = _is_deep(image), _find_raw_mode(image)
         tags = dict(image.tag_v2) if isinstance(image, TiffImageFile) else None
-        image.load()
-        if is_16bit:
+        try:
+            image.load()
+            loaded = image
+            mended = mend_png(path) if slight_damage else None
+        except OSError:
+            loaded = load_damaged(path)
+            slight_damage, mended = [], None
+        # Of a part of 16 bits, OpenCV decodes nothing.
+        if is_16bit and loaded is image:
             colour = image.info.get("transparency")
-            pixels = decode_deep(path, raw_mode, tags, colour)
+            pixels = decode_deep(path, raw_mode, tags, colour, mended)
         else:
-            pixels = _decode_8_bits(image, path)
+            pixels = _decode_8_bits(loaded, path)
         if to_the_end and image.format == "PNG":
-            orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+            orientation = loaded.getexif().get(_EXIF_ORIENTATION, 1)
         # Pillow and OpenCV already turn TIFFs.
         if image.format != "TIFF":
             pixels = transform(pixels, UPRIGHT.get(orientation, UPRIGHT[1]))
+    for damage in slight_damage:
+        warn(f"{path}: {damage}.")
     return np.ascontiguousarray(pixels)
-
-
-def _verify(path):
-    """Checks a PNG's checksums, which decoding ignores; adds 1.5% to its time."""
-    with opened(path) as image, damage_told(path):
-        if image.format == "PNG":
-            image.verify()
 
 
 @contextlib.contextmanager

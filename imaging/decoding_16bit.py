@@ -29,6 +29,7 @@ def decode_deep(
     raw_mode: str,
     tags: Mapping[int, Any] | None = None,
     transparent: int | Sequence[int] | None = None,
+    content: bytes | None = None,
 ) -> np.ndarray:
     """Decodes the pixels of a file.
 
@@ -37,6 +38,7 @@ def decode_deep(
         raw_mode: Pillow's raw mode of the file.
         tags: Values of a TIFF's tags by number; None for a PNG.
         transparent: The grey value or RGB that means transparent; None for none.
+        content: Content to decode in place of a PNG's; None for the file's own.
 
     Returns:
         uint16 (H, W, C): grey, grey and alpha, RGB, or RGB and alpha; alpha is not
@@ -47,7 +49,7 @@ def decode_deep(
     """
     if tags is not None:
         return _decode_tiff(path, raw_mode, tags)
-    pixels = _decode_by_opencv(path, raw_mode)
+    pixels = _decode_by_opencv(path, raw_mode, content)
     if transparent is not None and pixels.shape[-1] in (1, 3):
         differs = pixels != np.asarray(transparent, np.uint16)
         opaque = np.any(differs, axis=-1, keepdims=True)
@@ -97,8 +99,8 @@ def _decode_apart(path, tags):
     return np.ascontiguousarray(transform(pixels, upright))
 
 
-def _decode_by_opencv(path, raw_mode):
-    encoded = np.fromfile(path, np.uint8)
+def _decode_by_opencv(path, raw_mode, content=None):
+    encoded = np.frombuffer(content or Path(path).read_bytes(), np.uint8)
     pixels = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
         raise too_deep(path)
