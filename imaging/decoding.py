@@ -18,7 +18,8 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from console.errors import InputError
 from console.progress import warn
-from imaging.decoding_16bit import decode_deep, too_deep
+from imaging.decoding_16bit import decode_deep, has_unspecified_band, too_deep
+from imaging.depth import decode_scaled, find_most, has_bit_of_alpha
 from imaging.dihedral import UPRIGHT, transform
 from imaging.kinds import KINDS
 from imaging.limits import check_size
@@ -37,7 +38,7 @@ FORMATS = [kind.name for kind in KINDS]
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _EXIF_ORIENTATION = 0x0112
-_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS = 256, 257, 258
+_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_EXTRA = 256, 257, 258, 338
 
 # Conversions of Pillow's modes of 8 bits.
 _MODES = {"1": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA", "RGBX": "RGB"}
@@ -138,6 +139,7 @@ def decode(
         orientation = _read_orientation(image)
         # Read before loading: Pillow then forgets how the file stores its pixels.
         is_16bit, raw_mode = _is_deep(image), _find_raw_mode(image)
+        most = find_most(image, path)
         tags = dict(image.tag_v2) if isinstance(image, TiffImageFile) else None
         try:
             image.load()
@@ -146,20 +148,36 @@ def decode(
         except OSError:
             loaded = load_damaged(path)
             slight_damage, mended = [], None
+        deep = None
         # Of a part of 16 bits, OpenCV decodes nothing.
         if is_16bit and loaded is image:
             colour = image.info.get("transparency")
             pixels = decode_deep(path, raw_mode, tags, colour, mended)
         else:
-            pixels = _decode_8_bits(loaded, path)
+            deep = decode_scaled(path, most) if most > 255 else None
+            pixels = _decode_8_bits(loaded, path) if deep is None else deep
         if to_the_end and image.format == "PNG":
             orientation = loaded.getexif().get(_EXIF_ORIENTATION, 1)
         # Pillow and OpenCV already turn TIFFs.
         if image.format != "TIFF":
             pixels = transform(pixels, UPRIGHT.get(orientation, UPRIGHT[1]))
-    for damage in slight_damage:
-        warn(f"{path}: {damage}.")
+        lost = _find_lost(image, path, tags, reduced=most > 255 and deep is None)
+    for text in (*slight_damage, *lost):
+        warn(f"{path}: {text}.")
     return np.ascontiguousarray(pixels)
+
+
+def _find_lost(image, path, tags, reduced):
+    """Returns what of a picture is not decoded, for messages."""
+    lost = []
+    if reduced:
+        lost.append("has more than 8 bits per channel, which are reduced to 8")
+    bands = len((tags or {}).get(_TIFF_EXTRA, ()))
+    if bands and (bands > 1 or has_unspecified_band(tags)):
+        lost.append("has bands beside its colours without a meaning; they are left out")
+    if image.format == "BMP" and has_bit_of_alpha(path):
+        lost.append("has one bit of transparency, which is left out")
+    return lost
 
 
 @contextlib.contextmanager
