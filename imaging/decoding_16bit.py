@@ -39,7 +39,7 @@ def decode_deep(
         raw_mode: Pillow's raw mode of the file.
         tags: Values of a TIFF's tags by number; None for a PNG.
         transparent: The grey value or RGB that means transparent; None for none.
-        content: Content to decode in place of a PNG's; None for the file's own.
+        content: Content to decode in place of the file's; None for the file's own.
 
     Returns:
         uint16 (H, W, C): grey, grey and alpha, RGB, or RGB and alpha; alpha is not
@@ -49,7 +49,7 @@ def decode_deep(
         InputError: The format of the pixels is not supported.
     """
     if tags is not None:
-        return _decode_tiff(path, raw_mode, tags)
+        return _decode_tiff(path, raw_mode, tags, content)
     pixels = _decode_16_bits(path, raw_mode, content)
     if transparent is not None and pixels.shape[-1] in (1, 3):
         differs = pixels != np.asarray(transparent, np.uint16)
@@ -74,7 +74,7 @@ def too_deep(path: Path | str) -> InputError:
     )
 
 
-def _decode_tiff(path, raw_mode, tags):
+def _decode_tiff(path, raw_mode, tags, content):
     """Decodes by OpenCV, which knows all compressions; applies tags it ignores."""
     photometric = tags.get(_PHOTOMETRIC, _BLACK_IS_ZERO)
     if photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB):
@@ -84,7 +84,7 @@ def _decode_tiff(path, raw_mode, tags):
     if tags.get(_PLANAR) == _APART:
         pixels = _decode_apart(path, tags)
     else:
-        pixels = _decode_16_bits(path, raw_mode)
+        pixels = _decode_16_bits(path, raw_mode, content)
     if pixels.shape[-1] in (2, 4) and has_unspecified_band(tags):
         pixels = np.ascontiguousarray(pixels[..., :-1])
     if photometric == _WHITE_IS_ZERO:
