@@ -153,7 +153,8 @@ def decode(
         # Read before loading: Pillow then forgets how the file stores its pixels.
         is_16bit, raw_mode = _is_deep(image), _find_raw_mode(image)
         most = find_most(image, path)
-        rewritten = image.fp.getvalue() if isinstance(image.fp, io.BytesIO) else None
+        file = getattr(image, "fp", None)
+        rewritten = file.getvalue() if isinstance(file, io.BytesIO) else None
         tags = dict(image.tag_v2) if isinstance(image, TiffImageFile) else None
         try:
             image.load()

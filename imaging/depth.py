@@ -30,7 +30,7 @@ def find_most(image: Image.Image, path: Path | str) -> int:
         A number up to 65535; 255 for formats other than PPM, JPEG 2000 and AVIF.
     """
     if image.format == "PPM":
-        _, _, _, arguments = image.tile[0]
+        _, _, _, arguments = image.tile[0]  # type: ignore[attr-defined]
         if arguments == "I;16B":
             return 65535
         values = [a for a in arguments if isinstance(a, int)]

@@ -81,7 +81,8 @@ def find_slight_damage(path: Path | str) -> list[str]:
     Raises:
         ValueError: The checksum of a chunk that is needed for the pixels is wrong.
     """
-    kind, found = b"", []
+    kind = b""
+    found: list[str] = []
     with open(path, "rb") as file:
         if file.read(8) != PNG_SIGNATURE:
             return found
