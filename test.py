@@ -20,7 +20,7 @@ from console.errors import InputError
 from console.files import identify
 from console.progress import say
 from console.settings import PathName, Settings, is_given, option
-from imaging import limits
+from imaging import limits, mending
 from models import MODELS
 from upscaling import choosing, jobs
 from upscaling.run import Run
@@ -61,17 +61,18 @@ class TestSettings(Settings):
 
 SETTINGS: tuple[Any, ...] = (
     *(TestSettings, opening.CheckpointSettings, Precision, jobs.Output),
-    *(choosing.EnlargingSettings, limits.LimitSettings),
+    *(choosing.EnlargingSettings, limits.LimitSettings, mending.DamageSettings),
 )
 
 
 def main() -> int | None:
     """Upscales every picture."""
-    settings, checkpoint, precision, output, enlarging, most = (
+    settings, checkpoint, precision, output, enlarging, most, damage = (
         each.from_flags() for each in SETTINGS
     )
     devices.choose("0" if settings.use_gpu else "-1", "--use_gpu")
     most.take()
+    damage.take()
     found = jobs.find_jobs(settings.input_path, output)
     _check_flags(settings, checkpoint)
     if settings.model_name is not None:

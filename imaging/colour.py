@@ -1,6 +1,10 @@
-"""The luma on which super-resolution is measured."""
+"""The luma on which super-resolution is measured, and CMYK."""
+
+import contextlib
+import io
 
 import numpy as np
+from PIL import Image, ImageCms
 
 # BT.601 in the studio range, as in MATLAB's rgb2ycbcr.
 _WEIGHTS = np.array([65.481, 128.553, 24.966])
@@ -17,3 +21,17 @@ def to_y(image: np.ndarray) -> np.ndarray:
         float64 (H, W), in [16, 235].
     """
     return _OFFSET + np.asarray(image, np.float64) @ _WEIGHTS / 255.0
+
+
+def cmyk_to_rgb(image: Image.Image) -> Image.Image:
+    """Converts CMYK to RGB, by the image's ICC profile if there is one."""
+    profile = image.info.get("icc_profile")
+    if profile:
+        with contextlib.suppress(ImageCms.PyCMSError, OSError):
+            return ImageCms.profileToProfile(
+                image,
+                ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+                ImageCms.createProfile("sRGB"),
+                outputMode="RGB",
+            )
+    return image.convert("RGB")

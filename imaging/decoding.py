@@ -13,13 +13,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from console.errors import InputError
-from imaging.decoding_16bit import decode_deep, too_deep
+from console.progress import warn
+from imaging.colour import cmyk_to_rgb
+from imaging.decoding_16bit import decode_deep, has_unspecified_band, too_deep
+from imaging.depth import decode_scaled, find_most, has_bit_of_alpha
 from imaging.dihedral import UPRIGHT, transform
+from imaging.kinds import KINDS
 from imaging.limits import check_size
+from imaging.mending import find_slight_damage, load_damaged, mend_png
+from imaging.other_tiff import UNNAMED_BANDS, is_other, is_tiff, rewrite_tiff
 
 # `imaging.limits` checks the size in place of Pillow.
 Image.MAX_IMAGE_PIXELS = None
@@ -27,19 +33,16 @@ Image.MAX_IMAGE_PIXELS = None
 # Our errors already report damaged files; Pillow's log would repeat them.
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
-# Formats that are accepted, by Pillow's names, under any file name. Pillow runs some of
-# its other formats as programs (PostScript, by Ghostscript).
-FORMATS = (
-    *("PNG", "JPEG", "TIFF", "BMP", "DIB", "WEBP", "GIF", "AVIF", "JPEG2000"),
-    *("ICO", "ICNS", "TGA", "PPM", "PCX", "SGI", "PSD", "QOI"),
-)
+FORMATS = [kind.name for kind in KINDS]
 
 # Warnings of odd metadata and large pictures do not help users. `catch_warnings` is not
 # safe in threads: it may silence all warnings for good.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
+# In the information of an image that was rewritten: what was left out, for messages.
+_LEFT_OUT = "left out"
 _EXIF_ORIENTATION = 0x0112
-_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS = 256, 257, 258
+_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_EXTRA = 256, 257, 258, 338
 
 # Conversions of Pillow's modes of 8 bits.
 _MODES = {"1": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA", "RGBX": "RGB"}
@@ -65,19 +68,39 @@ def opened(path: Path | str) -> Iterator[Image.Image]:
             # Given a name, Pillow maps some TIFFs into memory and scrambles them if
             # their orientation exchanges rows and columns.
             file = stack.enter_context(open(path, "rb"))
-            image = stack.enter_context(Image.open(file, formats=FORMATS))
+            image = stack.enter_context(_open(file, path))
         except FileNotFoundError:
             raise InputError(f"{path}: {_say_missing(Path(path))}.") from None
         except PermissionError:
             raise InputError(
                 f"{path}: is not readable; change its permissions or remove it."
             ) from None
-        except MemoryError:
+        except (InputError, MemoryError):
             raise
         except Exception:  # See `damage_told`.
             raise _damaged(path, "is not an image that can be read") from None
         check_size(path, *image.size)
         yield image
+
+
+def _open(file, path):
+    """Opens a file with Pillow; unusual TIFFs and slightly damaged PNGs, rewritten."""
+    left_out: list[str] = []
+    try:
+        image = Image.open(file, formats=FORMATS)
+        if not isinstance(image, TiffImageFile) or not is_other(image, path):
+            return image
+        content, left_out = rewrite_tiff(path)
+    except (SyntaxError, OSError):
+        if is_tiff(path):
+            content, left_out = rewrite_tiff(path)
+        elif (mended := mend_png(path)) is None:
+            raise
+        else:
+            content = mended
+    image = Image.open(io.BytesIO(content), formats=FORMATS)
+    image.info[_LEFT_OUT] = left_out
+    return image
 
 
 def _say_missing(path):
@@ -124,31 +147,52 @@ def decode(
     Raises:
         InputError: The file is damaged or incomplete, or its format is not supported.
     """
-    _verify(path)
     with damage_told(path):
+        slight_damage = find_slight_damage(path)
         orientation = _read_orientation(image)
         # Read before loading: Pillow then forgets how the file stores its pixels.
         is_16bit, raw_mode = _is_deep(image), _find_raw_mode(image)
+        most = find_most(image, path)
+        file = getattr(image, "fp", None)
+        rewritten = file.getvalue() if isinstance(file, io.BytesIO) else None
         tags = dict(image.tag_v2) if isinstance(image, TiffImageFile) else None
-        image.load()
-        if is_16bit:
+        try:
+            image.load()
+            loaded = image
+            content = mend_png(path) if slight_damage else rewritten
+        except OSError:
+            loaded = load_damaged(path)
+            slight_damage, content = [], None
+        deep = None
+        # Of a part of 16 bits, OpenCV decodes nothing.
+        if is_16bit and loaded is image:
             colour = image.info.get("transparency")
-            pixels = decode_deep(path, raw_mode, tags, colour)
+            pixels = decode_deep(path, raw_mode, tags, colour, content)
         else:
-            pixels = _decode_8_bits(image, path)
+            deep = decode_scaled(path, most) if most > 255 else None
+            pixels = _decode_8_bits(loaded, path) if deep is None else deep
         if to_the_end and image.format == "PNG":
-            orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+            orientation = loaded.getexif().get(_EXIF_ORIENTATION, 1)
         # Pillow and OpenCV already turn TIFFs.
         if image.format != "TIFF":
             pixels = transform(pixels, UPRIGHT.get(orientation, UPRIGHT[1]))
+        lost = _find_lost(image, path, tags, reduced=most > 255 and deep is None)
+    for text in (*slight_damage, *lost):
+        warn(f"{path}: {text}.")
     return np.ascontiguousarray(pixels)
 
 
-def _verify(path):
-    """Checks a PNG's checksums, which decoding ignores; adds 1.5% to its time."""
-    with opened(path) as image, damage_told(path):
-        if image.format == "PNG":
-            image.verify()
+def _find_lost(image, path, tags, reduced):
+    """Returns what of a picture is not decoded, for messages."""
+    lost = list(image.info.get(_LEFT_OUT, ()))
+    if reduced:
+        lost.append("has more than 8 bits per channel, which are reduced to 8")
+    bands = len((tags or {}).get(_TIFF_EXTRA, ()))
+    if bands and (bands > 1 or has_unspecified_band(tags)):
+        lost.append(UNNAMED_BANDS)
+    if image.format == "BMP" and has_bit_of_alpha(path):
+        lost.append("has one bit of transparency, which is left out")
+    return lost
 
 
 @contextlib.contextmanager
@@ -205,22 +249,8 @@ def _decode_8_bits(image, path):
         rgba = np.asarray(image.convert("RGBA"))
         return rgba[..., [0, 3]] if mode == "L" else rgba
     if mode == "CMYK":
-        image = _to_srgb(image)
+        image = cmyk_to_rgb(image)
     elif mode != image.mode or mode not in _KEPT:
         image = image.convert(mode if mode in _KEPT else "RGB")
     pixels = np.asarray(image)
     return pixels[..., None] if pixels.ndim == 2 else pixels
-
-
-def _to_srgb(image):
-    """Converts CMYK to RGB, by the file's ICC profile if there is one."""
-    profile = image.info.get("icc_profile")
-    if profile:
-        with contextlib.suppress(ImageCms.PyCMSError, OSError):
-            return ImageCms.profileToProfile(
-                image,
-                ImageCms.ImageCmsProfile(io.BytesIO(profile)),
-                ImageCms.createProfile("sRGB"),
-                outputMode="RGB",
-            )
-    return image.convert("RGB")

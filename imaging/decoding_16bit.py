@@ -15,13 +15,14 @@ from imaging.dihedral import UPRIGHT, transform
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 # RGB order of OpenCV's channels, by the number of channels.
-_CHANNELS = {3: [2, 1, 0], 4: [2, 1, 0, 3]}
+_CHANNELS = {2: [0, 1], 3: [2, 1, 0], 4: [2, 1, 0, 3]}
 _MOST = 65535
 
 # Tags of a TIFF, and their values.
 _PHOTOMETRIC, _ORIENTATION, _PLANAR, _EXTRA = 262, 274, 284, 338
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
-_APART, _MULTIPLIED = 2, 1
+_APART = 2
+_UNSPECIFIED, _MULTIPLIED, _TRANSPARENCY = 0, 1, 2
 
 
 def decode_deep(
@@ -29,6 +30,7 @@ def decode_deep(
     raw_mode: str,
     tags: Mapping[int, Any] | None = None,
     transparent: int | Sequence[int] | None = None,
+    content: bytes | None = None,
 ) -> np.ndarray:
     """Decodes the pixels of a file.
 
@@ -37,6 +39,7 @@ def decode_deep(
         raw_mode: Pillow's raw mode of the file.
         tags: Values of a TIFF's tags by number; None for a PNG.
         transparent: The grey value or RGB that means transparent; None for none.
+        content: Content to decode in place of the file's; None for the file's own.
 
     Returns:
         uint16 (H, W, C): grey, grey and alpha, RGB, or RGB and alpha; alpha is not
@@ -46,13 +49,22 @@ def decode_deep(
         InputError: The format of the pixels is not supported.
     """
     if tags is not None:
-        return _decode_tiff(path, raw_mode, tags)
-    pixels = _decode_by_opencv(path, raw_mode)
+        return _decode_tiff(path, raw_mode, tags, content)
+    pixels = _decode_16_bits(path, raw_mode, content)
     if transparent is not None and pixels.shape[-1] in (1, 3):
         differs = pixels != np.asarray(transparent, np.uint16)
         opaque = np.any(differs, axis=-1, keepdims=True)
         pixels = np.concatenate([pixels, opaque.astype(np.uint16) * _MOST], -1)
     return pixels
+
+
+def has_unspecified_band(tags: Mapping[int, Any]) -> bool:
+    """Whether a TIFF's first band beside its colours has no stated meaning.
+
+    Args:
+        tags: Values of the TIFF's tags by number.
+    """
+    return tags.get(_EXTRA, (_TRANSPARENCY,))[0] == _UNSPECIFIED
 
 
 def too_deep(path: Path | str) -> InputError:
@@ -62,7 +74,7 @@ def too_deep(path: Path | str) -> InputError:
     )
 
 
-def _decode_tiff(path, raw_mode, tags):
+def _decode_tiff(path, raw_mode, tags, content):
     """Decodes by OpenCV, which knows all compressions; applies tags it ignores."""
     photometric = tags.get(_PHOTOMETRIC, _BLACK_IS_ZERO)
     if photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB):
@@ -72,7 +84,9 @@ def _decode_tiff(path, raw_mode, tags):
     if tags.get(_PLANAR) == _APART:
         pixels = _decode_apart(path, tags)
     else:
-        pixels = _decode_by_opencv(path, raw_mode)
+        pixels = _decode_16_bits(path, raw_mode, content)
+    if pixels.shape[-1] in (2, 4) and has_unspecified_band(tags):
+        pixels = np.ascontiguousarray(pixels[..., :-1])
     if photometric == _WHITE_IS_ZERO:
         pixels[..., 0] = _MOST - pixels[..., 0]
     if pixels.shape[-1] in (2, 4) and tags.get(_EXTRA, (0,))[0] == _MULTIPLIED:
@@ -97,15 +111,32 @@ def _decode_apart(path, tags):
     return np.ascontiguousarray(transform(pixels, upright))
 
 
-def _decode_by_opencv(path, raw_mode):
-    encoded = np.fromfile(path, np.uint8)
-    pixels = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
+def _decode_16_bits(path, raw_mode, content=None):
+    pixels = decode_by_opencv(path, content)
     if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
         raise too_deep(path)
     if pixels.dtype == np.uint8:
         pixels = pixels.astype(np.uint16) * 257
-    if pixels.ndim == 2:
-        return pixels[..., None]
-    pixels = pixels[..., _CHANNELS[pixels.shape[-1]]]
     # OpenCV has no grey with alpha.
-    return pixels[..., [0, -1]] if raw_mode.startswith("L") else pixels
+    is_grey = pixels.shape[-1] > 1 and raw_mode.startswith("L")
+    return pixels[..., [0, -1]] if is_grey else pixels
+
+
+def decode_by_opencv(
+    path: Path | str, content: bytes | None = None
+) -> np.ndarray | None:
+    """Decodes a file by OpenCV.
+
+    Args:
+        path: The file.
+        content: Content to decode in place of the file's; None for the file's own.
+
+    Returns:
+        (H, W, C) of the file's dtype: grey, RGB, or RGB and alpha; None if OpenCV
+        cannot decode it.
+    """
+    encoded = np.frombuffer(content or Path(path).read_bytes(), np.uint8)
+    pixels = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.ndim == 3:
+        return None if pixels is None else pixels[..., _CHANNELS[pixels.shape[-1]]]
+    return pixels[..., None]

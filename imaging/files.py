@@ -29,7 +29,7 @@ def read_size(path: Path | str) -> tuple[int, int]:
     """Reads the size of `load_image`'s result from the file's header.
 
     Args:
-        path: The file, with one of `imaging.listing.EXTENSIONS`.
+        path: The file, of one of `imaging.kinds.KINDS`.
 
     Returns:
         Height and width of the upright picture.
@@ -48,7 +48,7 @@ def load_image(path: Path | str) -> np.ndarray:
     and the EXIF orientation is applied.
 
     Args:
-        path: The file, with one of `imaging.listing.EXTENSIONS`.
+        path: The file, of one of `imaging.kinds.KINDS`.
 
     Returns:
         uint8 (H, W, 3), RGB.

@@ -3,11 +3,15 @@
 import collections
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from console.errors import InputError
+from console.progress import say
+from imaging.kinds import RESULT_ENDINGS
 
+# Endings of the images of data sets. Folders of pictures to enlarge or to score may
+# hold any of `imaging.kinds.KINDS`.
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 
@@ -66,6 +70,7 @@ def find_images(
     expected: str = "a folder of images",
     recursive: bool = True,
     is_passed: Callable[[str], bool] | None = None,
+    endings: Collection[str] = EXTENSIONS,
 ) -> Found:
     """Finds the image files and the other contents of a folder.
 
@@ -76,6 +81,7 @@ def find_images(
         recursive: Whether to search the folders inside it, too.
         is_passed: Returns whether to skip a folder inside it, given its path; None
             skips no folder.
+        endings: Endings of the files that count as images, in lower case.
 
     Raises:
         InputError: The folder does not exist or holds no image.
@@ -85,25 +91,28 @@ def find_images(
     if not folder.is_dir():
         state = "is a file" if folder.exists() else "does not exist"
         raise InputError(f"{named}: {state}; expected {expected}.")
-    found = look_into(folder, recursive, is_passed)
+    found = look_into(folder, recursive, is_passed, endings)
     if not found.images:
         rest = found.describe_rest()
         raise InputError(
             f"{named}: no images in this folder{f' (found {rest})' if rest else ''}; "
-            f"expected files that end in {', '.join(EXTENSIONS)}."
+            f"expected files that end in {', '.join(endings)}."
         )
     return found
 
 
 def look_into(
-    folder: Path, recursive: bool, is_passed: Callable[[str], bool] | None = None
+    folder: Path,
+    recursive: bool,
+    is_passed: Callable[[str], bool] | None = None,
+    endings: Collection[str] = EXTENSIONS,
 ) -> Found:
     """Works like `find_images` for an existing folder, which may hold no images."""
     found = Found([], collections.Counter(), [])
     for path in (
         _walk(folder, is_passed, found.folders) if recursive else folder.iterdir()
     ):
-        if _is_image(path):
+        if _is_image(path, endings):
             found.images.append(path)
         elif not path.name.startswith(".") and not path.is_dir():
             found.others[path.suffix.lower()] += 1
@@ -144,21 +153,28 @@ def _walk(folder, is_passed, passed, above=()):
             yield from _walk(entry.path, is_passed, passed, (*above, real))
 
 
-def is_image_name(path: Path) -> bool:
-    """Whether a file's name is that of an image and not hidden."""
-    return not path.name.startswith(".") and path.suffix.lower() in EXTENSIONS
+def is_image_name(path: Path, endings: Collection[str] = EXTENSIONS) -> bool:
+    """Whether a file's name has one of some endings and is not hidden."""
+    return not path.name.startswith(".") and path.suffix.lower() in endings
 
 
-def _is_image(path):
+def _is_image(path, endings):
     """Whether a path is an image file by its name, or a broken link."""
-    if not is_image_name(path):
+    if not is_image_name(path, endings):
         return False
     return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def list_pictures(path: Path | str, flag: str, recursive: bool = False) -> list[Path]:
-    """Lists a single picture, or the pictures of a folder; see `list_images`."""
+    """Lists a single picture, or the pictures of all kinds in a folder.
+
+    Prints a line about other files in the folder. See `list_images`.
+    """
     path = Path(path)
     if path.is_file():
         return [path]
-    return list_images(path, flag, "a picture or a folder of pictures", recursive)
+    expected = "a picture or a folder of pictures"
+    found = find_images(path, flag, expected, recursive, endings=RESULT_ENDINGS)
+    if rest := found.describe_rest():
+        say(f"Left out of {path}: {rest}.")
+    return found.images

@@ -53,7 +53,7 @@ def load_picture(path: Path | str) -> Picture:
     """Loads a picture.
 
     Args:
-        path: The file, with one of `imaging.listing.EXTENSIONS`. If it has several
+        path: The file, of one of `imaging.kinds.KINDS`. If it has several
             pages or frames, this warns and loads the first.
 
     Returns:

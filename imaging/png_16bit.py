@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from imaging.mending import PNG_SIGNATURE, make_chunk
 from imaging.metadata import Metadata
 
 # The colour type by the number of channels.
@@ -32,7 +33,7 @@ def write(file: BinaryIO, pixels: np.ndarray, metadata: Metadata, level: int) ->
     """
     height, width, channels = pixels.shape
     header = (width, height, 16, _COLOUR_TYPES[channels], 0, 0, 0)
-    file.write(b"\x89PNG\r\n\x1a\n")
+    file.write(PNG_SIGNATURE)
     _write_chunk(file, b"IHDR", struct.pack(">IIBBBBB", *header))
     if metadata.icc_profile:
         packed = zlib.compress(metadata.icc_profile)
@@ -69,5 +70,4 @@ def _filter(pixels: np.ndarray) -> Iterator[bytes]:
 def _write_chunk(file, kind, data):
     if kind == b"IDAT" and not data:
         return
-    file.write(struct.pack(">I", len(data)) + kind + data)
-    file.write(struct.pack(">I", zlib.crc32(data, zlib.crc32(kind))))
+    file.write(make_chunk(kind, data))

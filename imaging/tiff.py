@@ -17,13 +17,19 @@ from imaging.metadata import BYTE_TAGS, EXIF_IFDS, TEXT_TAGS, TIFF_HEADER, Metad
 _ENTRY, _LONG = 12, 4
 
 
-def write(file: BinaryIO, pixels: np.ndarray, metadata: Metadata) -> None:
+def write(
+    file: BinaryIO,
+    pixels: np.ndarray,
+    metadata: Metadata,
+    compression: str | None = "zlib",
+) -> None:
     """Writes a picture.
 
     Args:
         file: A file open for binary reading and writing.
         pixels: uint8 or uint16 (H, W, C): grey, grey and alpha, RGB, or RGB and alpha.
         metadata: The picture's metadata.
+        compression: tifffile's name of the compression; None for none.
     """
     channels = pixels.shape[-1]
     if channels == 2 and pixels.dtype == np.uint16:  # Pillow cannot read it.
@@ -41,8 +47,8 @@ def write(file: BinaryIO, pixels: np.ndarray, metadata: Metadata) -> None:
         photometric="rgb" if channels > 2 else "minisblack",
         planarconfig="contig" if channels > 1 else None,
         extrasamples=["unassalpha"] if channels in (2, 4) else None,
-        compression="zlib",
-        predictor=True,
+        compression=compression,
+        predictor=compression is not None,
         iccprofile=metadata.icc_profile,
         resolution=metadata.dpi,
         resolutionunit="INCH" if metadata.dpi else None,

@@ -25,6 +25,13 @@ def fill(folder, *names):
     return folder
 
 
+def touch(folder, *names):
+    folder.mkdir()
+    for name in names:
+        (folder / name).touch()
+    return folder
+
+
 def find(inputs, output, **options):
     jobs = find_jobs(inputs, Output(output, **options))
     return {job.source.name: job.target for job in jobs}
@@ -97,6 +104,30 @@ def test_two_results_of_one_name_are_refused(tmp_path):
     with pytest.raises(InputError, match="would be written to a.bmp"):
         find([one], tmp_path / "out", output_format="bmp")
     assert len(find([one], tmp_path / "out")) == 2
+
+
+def test_pictures_of_all_kinds_are_found_and_other_files_are_counted(tmp_path, capsys):
+    names = ("a.jfif", "b.jpe", "c.MPO", "d.gif", "e.avif", "f.dib", "g.jp2", "h.pgm")
+    folder = touch(tmp_path / "in", *names, "x.svg", "y.svg", "z.heic", ".svg")
+    results = find([folder], tmp_path / "out")
+    assert [path.name for path in results.values()] == [
+        *("a.jpg", "b.jpg", "c.jpg", "d.png", "e.png", "f.bmp", "g.png", "h.png")
+    ]
+    assert capsys.readouterr().out == f"Left out of {folder}: 2 .svg, 1 .heic.\n"
+
+
+def test_results_whose_ending_changes_keep_the_old_one_if_they_share_a_name(tmp_path):
+    names = ("a.png", "a.gif", "a.JPG", "b.gif", "c.ico", "c.tga")
+    folder = touch(tmp_path / "in", *names)
+    results = find([folder], tmp_path / "out", suffix="_x2")
+    assert {source: path.name for source, path in results.items()} == {
+        "a.png": "a_x2.png",
+        "a.gif": "a.gif_x2.png",
+        "a.JPG": "a_x2.JPG",
+        "b.gif": "b_x2.png",
+        "c.ico": "c.ico_x2.png",
+        "c.tga": "c.tga_x2.png",
+    }
 
 
 def test_two_links_to_one_picture_are_two_pictures(tmp_path):

@@ -1,5 +1,6 @@
 """Finds the pictures to enlarge, and names their results."""
 
+import collections
 import dataclasses
 import os
 from collections.abc import Sequence
@@ -11,11 +12,12 @@ from console.errors import InputError, name_some
 from console.files import check_target
 from console.progress import say, warn
 from console.settings import PathName, Settings, option
+from imaging.kinds import RESULT_ENDINGS
 from imaging.listing import list_pictures
 from imaging.saving import FORMATS, JPEG_QUALITY, find_format
 
 SAME = "same"
-# For sources whose format cannot be written.
+# For sources of an unknown ending.
 DEFAULT_ENDING = ".png"
 COMPARISON = ".compare.png"
 
@@ -66,7 +68,7 @@ class Output(Settings):
         if self.output_format != SAME:
             ending = f".{self.output_format}"
         elif ending.lower()[1:] not in FORMATS:
-            ending = DEFAULT_ENDING
+            ending = RESULT_ENDINGS.get(ending.lower(), DEFAULT_ENDING)
         name = f"{relative.stem}{self.suffix}{ending}"
         return Path(self.folder, relative.with_name(name))
 
@@ -194,8 +196,11 @@ def find_jobs(inputs: Sequence[Path | str], output: Output) -> list[Job]:
             f"--input_path={name_some(inputs)}: all pictures lie in "
             f"--output_path={output.folder}; give another folder for the results."
         )
-    _check_targets(list(jobs.values()), output)
-    return list(jobs.values())
+    found = list(jobs.values())
+    if output.output_format == SAME:
+        found = _set_apart(found, output.suffix)
+    _check_targets(found, output)
+    return found
 
 
 def _is_within(source, output, base):
@@ -224,6 +229,20 @@ def _leave_results_out(jobs, named):
         for path, job in jobs.items()
         if path in named or strip(job.source) not in results
     }
+
+
+def _set_apart(jobs, suffix):
+    """Renames results whose new ending makes them share a name: `photo.gif.png`."""
+    counts = collections.Counter(_find_real(job.target) for job in jobs)
+
+    def rename(job):
+        old, new = job.source, job.target
+        if counts[_find_real(new)] == 1 or old.suffix == new.suffix:
+            return job
+        name = f"{old.name}{suffix}{new.suffix}"
+        return dataclasses.replace(job, target=new.with_name(name))
+
+    return list(map(rename, jobs))
 
 
 def _check_targets(jobs, output):

@@ -1,0 +1,202 @@
+"""TIFFs that Pillow and OpenCV do not read: rewritten as ordinary ones, in memory.
+
+tifffile reads them, with imagecodecs for most compressions: ZSTD, LZMA, WebP and others
+at 16 bits, floats, odd depths, CMYK with alpha, and a large page behind a thumbnail.
+"""
+
+import contextlib
+import io
+import logging
+import types
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+from console.errors import InputError
+from imaging import tiff
+from imaging.colour import cmyk_to_rgb
+from imaging.dihedral import UPRIGHT, transform
+from imaging.limits import check_size
+from imaging.metadata import EXIF_IFDS, Metadata, read_exif
+
+# Our errors report damaged files.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+
+_BEGINNINGS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_BITS, _COMPRESSION, _FORMAT = 258, 259, 339
+_ORIENTATION, _RESOLUTION, _FLOAT = 274, 282, 3
+UNNAMED_BANDS = "has bands beside its colours without a meaning; they are left out"
+# Compressions of 16 bits that OpenCV decodes, and one that Pillow does not.
+_KNOWN_DEEP, _WEBP = (1, 5, 8, 32773, 32946), 50001
+# A first page with so many times fewer pixels than another is a thumbnail.
+_THUMBNAIL = 4
+# Beyond the range of 0 to 1, as filters leave them, floats are clipped.
+_OVERSHOOT = 0.1
+
+
+def is_tiff(path: Path | str) -> bool:
+    """Whether a file begins like a TIFF."""
+    with open(path, "rb") as file:
+        return file.read(4) in _BEGINNINGS
+
+
+def is_other(image: Image.Image, path: Path | str) -> bool:
+    """Whether a TIFF that Pillow opens is one that it does not decode.
+
+    Args:
+        image: The image, not loaded.
+        path: Its file.
+    """
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    bits, compression = tags.get(_BITS, (1,)), tags.get(_COMPRESSION, 1)
+    if compression == _WEBP or (16 in bits and compression not in _KNOWN_DEEP):
+        return True
+    if _FLOAT in tags.get(_FORMAT, ()) or 12 in bits:
+        return True
+    if getattr(image, "n_frames", 1) == 1:
+        return False
+    with tifffile.TiffFile(path) as file:
+        return _choose_page(file).index > 0
+
+
+def _choose_page(file):
+    """Returns the first page; the largest if the first is a thumbnail of it."""
+    pages = [file.pages[index].keyframe for index in range(len(file.pages))]
+    sizes = [page.imagewidth * page.imagelength for page in pages]
+    largest = int(np.argmax(sizes))
+    return file.pages[largest if sizes[largest] >= _THUMBNAIL * sizes[0] else 0]
+
+
+def rewrite_tiff(path: Path | str) -> tuple[bytes, list[str]]:
+    """Decodes a TIFF, and encodes it again without compression.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The content of a TIFF of 8 or 16 bits: grey or RGB, with alpha if it had some;
+        upright, with its profile, EXIF and resolution. And what is left out, for
+        messages.
+
+    Raises:
+        InputError: The picture is too large, its pixels are not those of a picture, or
+            imagecodecs is missing.
+    """
+    with tifffile.TiffFile(path) as file:
+        page = _choose_page(file)
+        check_size(path, page.imagewidth, page.imagelength)
+        pixels = _to_bands_last(page, _decode(page, path))
+        pixels = _to_integers(pixels, page.bitspersample, path)
+        profile = page.iccprofile
+        pixels = _to_colours(pixels, page, profile, path)
+        upright = UPRIGHT.get(int(page.tags.valueof(_ORIENTATION, 1)), UPRIGHT[1])
+        dpi, left_out = _read_dpi(page), _find_left_out(page, len(file.pages))
+    is_cmyk = page.photometric == tifffile.PHOTOMETRIC.SEPARATED
+    metadata = Metadata(None if is_cmyk else profile, _read_exif(path), dpi)
+    rewritten = io.BytesIO()
+    pixels = np.ascontiguousarray(transform(pixels, upright))
+    tiff.write(rewritten, pixels, metadata, compression=None)
+    return rewritten.getvalue(), left_out
+
+
+def _read_dpi(page):
+    with contextlib.suppress(ValueError, TypeError, ZeroDivisionError):
+        return page.get_resolution("INCH") if _RESOLUTION in page.tags else None
+
+
+def _find_left_out(page, pages):
+    left_out = [UNNAMED_BANDS] if 0 in page.extrasamples else []
+    if pages > 1:
+        which = "largest" if page.index else "first"
+        left_out.append(f"has {pages} pages or frames; only the {which} is used")
+    return left_out
+
+
+def _decode(page, path):
+    try:
+        return page.asarray()
+    except ValueError as error:
+        if "imagecodecs" not in str(error):
+            raise
+        kind = page.compression.name
+        raise InputError(
+            f"{path}: is a TIFF compressed by {kind}; to read it, install imagecodecs "
+            "(python -m pip install imagecodecs)."
+        ) from None
+
+
+def _to_bands_last(page, pixels):
+    if pixels.ndim == 2:
+        return pixels[..., None]
+    if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
+        return np.moveaxis(pixels, 0, -1)
+    return pixels
+
+
+def _to_integers(pixels, bits, path):
+    """Returns uint8 up to 8 bits, and uint16 otherwise, over their whole range."""
+    if pixels.dtype.kind == "f":
+        low, high = float(pixels.min()), float(pixels.max())
+        if not (low >= -_OVERSHOOT and high <= 1 + _OVERSHOOT):
+            raise InputError(
+                f"{path}: has values from {low:g} to {high:g}, neither 8 nor 16 bits "
+                "per channel; expected floats from 0 to 1."
+            )
+        scaled = np.clip(pixels.astype(np.float32), 0, 1) * np.float32(65535)
+        return np.rint(scaled).astype(np.uint16)
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise InputError(
+            f"{path}: has pixels of {pixels.dtype}, neither 8 nor 16 bits per channel; "
+            "save it as an ordinary PNG."
+        )
+    whole = np.iinfo(pixels.dtype).max
+    if bits in (8, 16):
+        return pixels
+    scaled = pixels.astype(np.float32) * np.float32(whole / (2**bits - 1))
+    return np.rint(scaled).astype(pixels.dtype)
+
+
+def _to_colours(pixels, page, profile, path):
+    """Returns grey or RGB, followed by alpha if there is any."""
+    kinds = tifffile.PHOTOMETRIC
+    counts = {kinds.MINISWHITE: 1, kinds.MINISBLACK: 1, kinds.RGB: 3}
+    counts |= {kinds.SEPARATED: 4}
+    count = counts.get(page.photometric)
+    is_deep_cmyk = count == 4 and pixels.dtype != np.uint8
+    if count is None or is_deep_cmyk or pixels.shape[-1] < count:
+        raise InputError(
+            f"{path}: has {pixels.dtype} colours of the kind {page.photometric.name}; "
+            "save it as RGB."
+        )
+    colours, most = pixels[..., :count], np.iinfo(pixels.dtype).max
+    if count == 4:
+        image = Image.fromarray(np.ascontiguousarray(colours), "CMYK")
+        if profile:
+            image.info["icc_profile"] = profile
+        colours = np.asarray(cmyk_to_rgb(image))
+    elif page.photometric == kinds.MINISWHITE:
+        colours = most - colours
+    meaning = page.extrasamples[0] if page.extrasamples else None
+    if pixels.shape[-1] == count or not meaning:
+        return colours
+    alpha = pixels[..., count : count + 1]
+    if meaning == tifffile.EXTRASAMPLE.ASSOCALPHA:
+        plain = colours * (most / np.maximum(alpha, 1).astype(np.float32))
+        colours = np.minimum(np.rint(plain), most).astype(pixels.dtype)
+    return np.concatenate([colours, alpha], -1)
+
+
+def _read_exif(path):
+    """Reads the EXIF of a file that Pillow may not open; None for none."""
+
+    def load():
+        exif = Image.Exif()
+        with open(path, "rb") as file:
+            exif.load_from_fp(file)
+            for ifd in EXIF_IFDS:  # While the file is open.
+                exif.get_ifd(ifd)
+        return exif
+
+    return read_exif(types.SimpleNamespace(getexif=load))  # type: ignore[arg-type]
