@@ -94,8 +94,8 @@ def main() -> int | None:
         options = StepOptions(precision=precision.precision)
         model, _ = checkpoint.open(MODEL.name, options)
         devices.warn_if_slow(precision.precision)
-    enlarger = enlarging.make_enlarger(model)
-    run = Run(waiting, results, enlarger, enlarging.make_tiler())
+    enlargers = enlarging.make_enlargers(model)
+    run = Run(waiting, results, enlargers, enlarging.make_tiler())
     run.take()
     return run.tell() or status
 

@@ -244,7 +244,7 @@ def test_a_suffix_is_no_path(tmp_path):
 @pytest.mark.parametrize(
     ("flag", "said"),
     [
-        ("--scale=1", "--scale=1: expected a number above 1"),
+        ("--scale=0.5", "--scale=0.5: expected a number of at least 1"),
         ("--scale=20", "--scale=20: the model supports x2 and x3 and x4 and x6"),
         ("--tile_size=small", "expected a whole number of at least 1, or auto"),
         ("--memory_limit=0.1", "expected a finite number of at least 1"),
