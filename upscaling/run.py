@@ -6,7 +6,7 @@ import functools
 from collections.abc import Sequence
 
 from console.errors import InputError
-from console.progress import Progress, say, warn
+from console.progress import Progress, say, to_line, warn
 from imaging.files import read_size, save_image, to_rgb
 from imaging.pictures import load_picture
 from imaging.saving import check_fits, save_picture
@@ -72,7 +72,7 @@ class Run:
         say("Left out, for the reasons above:")
         for job in self.waiting:
             if job in self.left_out:
-                say(f"  {job.source}")
+                say(to_line(f"  {job.source}"))
         return 1
 
     def _take_one(self, job, wait, writer, progress):
@@ -99,7 +99,7 @@ class Run:
             finish = functools.partial(self.results.add, job)
             save_picture(job.target, result, output.jpeg_quality, finish)
             height, width = picture.size
-            say(f"{job.source} ({width}x{height}) -> {job.target}")
+            say(to_line(f"{job.source} ({width}x{height}) -> {job.target}"))
 
     @contextlib.contextmanager
     def _or_left_out(self, job):
