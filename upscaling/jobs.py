@@ -4,7 +4,6 @@ import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
 
 from console import made
 from console.errors import InputError, name_some
@@ -24,7 +23,11 @@ COMPARISON = ".compare.png"
 class Output(Settings):
     """The folder and the format of results; subfolders match those of the pictures."""
 
-    folder: PathName | Path = option("SR", "Folder to write to.", flag="output_path")
+    path: PathName | Path = option(
+        "SR",
+        "Folder to write to; for one picture also a file, for example large.png.",
+        flag="output_path",
+    )
     output_format: str = option(
         SAME,
         "Format of the results; same keeps each picture's own.",
@@ -48,27 +51,49 @@ class Output(Settings):
         "and the result, where the last two differ most.",
     )
 
-    @classmethod
-    def from_flags(cls, **others: Any) -> Self:
-        """See `Settings.from_flags`."""
-        output = super().from_flags(**others)
-        return dataclasses.replace(output, folder=Path(output.folder))
+    @property
+    def file(self) -> Path | None:
+        """The file of the only result; None if the path is that of a folder."""
+        path = Path(self.path)
+        is_folder = str(self.path).endswith(("/", os.sep)) or path.is_dir()
+        return path if path.suffix.lower()[1:] in FORMATS and not is_folder else None
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the results."""
+        return Path(self.path) if self.file is None else self.file.parent
 
     def check(self) -> None:
         """See `Settings.check`."""
-        check_target(self.folder, "--output_path", is_folder=True)
+        check_target(self.path, "--output_path", is_folder=self.file is None)
+        if self.file is not None:
+            self._check_file(self.file)
         if Path(f"a{self.suffix}").name != f"a{self.suffix}":
             raise InputError(f"--suffix={self.suffix}: expected a part of a file name.")
 
+    def _check_file(self, file):
+        """Refuses flags that have no effect on a named file."""
+        is_other = self.output_format != SAME and (
+            FORMATS[self.output_format] is not find_format(file)
+        )
+        for flag, is_given in (("output_format", is_other), ("suffix", self.suffix)):
+            if is_given:
+                raise InputError(
+                    f"--output_path={file} names a file; leave --{flag} out, or give "
+                    "a folder."
+                )
+
     def name(self, relative: Path) -> Path:
         """Returns a result's file, given the picture's path below its folder."""
+        if self.file is not None:
+            return self.file
         ending = relative.suffix
         if self.output_format != SAME:
             ending = f".{self.output_format}"
         elif ending.lower()[1:] not in FORMATS:
             ending = DEFAULT_ENDING
         name = f"{relative.stem}{self.suffix}{ending}"
-        return Path(self.folder, relative.with_name(name))
+        return Path(self.path, relative.with_name(name))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +129,7 @@ class Results:
             way: How results are made now: the weights and the flags.
         """
         self.output, self.way = output, way
-        self.made = made.Made(Path(output.folder))
+        self.made = made.Made(output.folder)
         self.kept: list[Job] = []
 
     def find_waiting(self, jobs: list[Job]) -> list[Job]:
@@ -184,7 +209,8 @@ def find_jobs(inputs: Sequence[Path | str], output: Output) -> list[Job]:
     for path in map(Path, inputs):
         base = path.parent if path.is_file() else path
         for source in list_pictures(path, "--input_path", recursive=True):
-            if not _is_within(source, output.folder, base):
+            is_result = output.file is None and _is_within(source, output.folder, base)
+            if not is_result:
                 job = Job(source, output.name(source.relative_to(base)))
                 jobs.setdefault(os.path.abspath(source), job)
     if output.suffix:
@@ -192,7 +218,12 @@ def find_jobs(inputs: Sequence[Path | str], output: Output) -> list[Job]:
     if not jobs:
         raise InputError(
             f"--input_path={name_some(inputs)}: all pictures lie in "
-            f"--output_path={output.folder}; give another folder for the results."
+            f"--output_path={output.path}; give another folder for the results."
+        )
+    if output.file is not None and len(jobs) > 1:
+        raise InputError(
+            f"--output_path={output.path} names a file, but there are {len(jobs)} "
+            "pictures; give a folder."
         )
     _check_targets(list(jobs.values()), output)
     return list(jobs.values())
@@ -234,20 +265,21 @@ def _check_targets(jobs, output):
             real = _find_real(path)
             if real in sources:
                 raise InputError(
-                    f"--output_path={output.folder}: would overwrite the input picture "
+                    f"--output_path={output.path}: would overwrite the input picture "
                     f"{path}; give another folder, or a --suffix."
                 )
             files.setdefault(real, []).append(path.name)
-        if not output.suffix and _find_real(job.target.parent) == _find_real(
+        are_told_apart = output.suffix or output.file is not None
+        if not are_told_apart and _find_real(job.target.parent) == _find_real(
             job.source.parent
         ):
             raise InputError(
-                f"--output_path={output.folder}: holds the input picture {job.source}; "
+                f"--output_path={output.path}: holds the input picture {job.source}; "
                 "give another folder, or a --suffix that marks the results."
             )
     twice = [names[0] for names in files.values() if len(names) > 1]
     if twice:
         raise InputError(
-            f"--output_path={output.folder}: several pictures would be written to "
+            f"--output_path={output.path}: several pictures would be written to "
             f"{name_some(sorted(twice))}; rename or separate them."
         )
