@@ -17,6 +17,7 @@ from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import TiffImageFile
 
 from console.errors import InputError
+from console.file_types import tell_foreign
 from imaging.decoding_16bit import decode_deep, too_deep
 from imaging.dihedral import UPRIGHT, transform
 from imaging.limits import check_size
@@ -75,6 +76,9 @@ def opened(path: Path | str) -> Iterator[Image.Image]:
         except MemoryError:
             raise
         except Exception:  # See `damage_told`.
+            foreign = tell_foreign(path)
+            if foreign:
+                raise InputError(f"{path}: {foreign}.") from None
             raise _damaged(path, "is not an image that can be read") from None
         check_size(path, *image.size)
         yield image
