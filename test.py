@@ -23,6 +23,7 @@ from console.settings import PathName, Settings, is_given, option
 from imaging import limits
 from models import MODELS
 from upscaling import choosing, jobs
+from upscaling.results import Results
 from upscaling.run import Run
 
 with quiet.imports():
@@ -83,7 +84,7 @@ def main() -> int | None:
         prefix = checkpoint.restore_path
         weights = MODEL.name if prefix is None else checkpoints.identify(prefix)
         way = enlarging.tell_way(weights, precision, checkpoint)
-    results = jobs.Results(output, way)
+    results = Results(output, way)
     waiting = results.find_waiting(found)
     status = 1 if results.kept else None
     if not waiting:

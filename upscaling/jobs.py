@@ -1,14 +1,15 @@
 """Finds the pictures to enlarge, and names their results."""
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from console import made
+from PIL import ImageColor
+
 from console.errors import InputError, name_some
 from console.files import check_target
-from console.progress import say, warn
 from console.settings import PathName, Settings, option
 from imaging.listing import list_pictures
 from imaging.saving import FORMATS, JPEG_QUALITY, find_format
@@ -39,6 +40,11 @@ class Output(Settings):
         "1 to 100.",
         most=100,
     )
+    background: str | None = option(
+        None,
+        "Colour behind transparent pictures in formats without transparency (JPEG), "
+        "for example white or #ffcc00; otherwise such pictures are left out.",
+    )
     suffix: str = option(
         "", "Suffix of the results' names, for example _x4: photo_x4.jpg."
     )
@@ -68,8 +74,26 @@ class Output(Settings):
         check_target(self.path, "--output_path", is_folder=self.file is None)
         if self.file is not None:
             self._check_file(self.file)
+        self.find_background()
         if Path(f"a{self.suffix}").name != f"a{self.suffix}":
             raise InputError(f"--suffix={self.suffix}: expected a part of a file name.")
+
+    def find_background(self) -> tuple[int, int, int] | None:
+        """Returns RGB of the background, 0 to 255; None for none.
+
+        Raises:
+            InputError: It is not a colour.
+        """
+        if self.background is None:
+            return None
+        with contextlib.suppress(ValueError):
+            colour = ImageColor.getrgb(self.background)
+            if len(colour) == 3:
+                return colour
+        raise InputError(
+            f"--background={self.background}: expected a colour, for example white or "
+            "#ffcc00."
+        )
 
     def _check_file(self, file):
         """Refuses flags that have no effect on a named file."""
@@ -113,82 +137,10 @@ class Job:
         """The file that shows crops of the picture and its result."""
         return self.target.with_name(f"{self.target.name}{COMPARISON}")
 
-
-class Results:
-    """Keeps track of existing results and how they were made.
-
-    Attributes:
-        kept: Jobs whose existing result was made in another way.
-    """
-
-    def __init__(self, output: Output, way: str):
-        """Reads the records of earlier runs.
-
-        Args:
-            output: The output settings.
-            way: How results are made now: the weights and the flags.
-        """
-        self.output, self.way = output, way
-        self.made = made.Made(output.folder)
-        self.kept: list[Job] = []
-
-    def find_waiting(self, jobs: list[Job]) -> list[Job]:
-        """Finds the jobs to be done, and reports the others.
-
-        Args:
-            jobs: All jobs.
-
-        Returns:
-            The jobs without a result, or all jobs if results are overwritten. Empty if
-            some results were made in another way, so that a folder does not mix both.
-        """
-        by_state: dict[str, list[Job]] = {}
-        for job in jobs:
-            state = self.made.look(job.source, job.target, self._tell_maker(job))
-            lacks_comparison = self.output.compare and not job.comparison.is_file()
-            if state == made.FINISHED and lacks_comparison:
-                state = made.MISSING
-            by_state.setdefault(state, []).append(job)
-        if self.output.overwrite:
-            return jobs
-        finished = by_state.pop(made.FINISHED, [])
-        waiting = by_state.pop(made.MISSING, [])
-        if finished:
-            say(
-                f"Kept {len(finished)} of {len(jobs)} results of an earlier run; "
-                "--overwrite replaces them."
-            )
-        is_mixed = made.OTHERWISE in by_state
-        self.kept = [job for some in by_state.values() for job in some]
-        if self.kept:
-            left = len(self.kept) + is_mixed * len(waiting)
-            reasons = (self._tell(state, *some) for state, some in by_state.items())
-            warn(
-                f"not made: {left} of {len(jobs)} results. Already there: "
-                f"{'; and '.join(reasons)}. --overwrite replaces them, another "
-                "--output_path or --suffix keeps both."
-            )
-        return [] if is_mixed else waiting
-
-    def add(self, job: Job, written: Path) -> None:
-        """Records how a result was made; see `console.made.Made.add`."""
-        self.made.add(job.target, self._tell_maker(job), written)
-
-    def _tell_maker(self, job):
-        quality = f" --jpeg_quality={self.output.jpeg_quality}"
-        return f"{self.way}{quality * find_format(job.target).has_quality}"
-
-    def _tell(self, state, job, *others):
-        """Explains why results in one state do not count as done."""
-        more = f" (and {len(others)} more)" * bool(others)
-        return {
-            made.UNKNOWN: f"{job.target}{more}, made by an unknown program",
-            made.OTHERWISE: (
-                f"{job.target}{more}, made by {self.made.tell_maker(job.target)} "
-                f"instead of {self._tell_maker(job)}"
-            ),
-            made.CHANGED: f"{job.target}{more}, made before {job.source} changed",
-        }[state]
+    @property
+    def fallback(self) -> Path:
+        """The file of a result that is too large for the target's format."""
+        return self.target.with_name(f"{self.target.name}{DEFAULT_ENDING}")
 
 
 def find_jobs(inputs: Sequence[Path | str], output: Output) -> list[Job]:

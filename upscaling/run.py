@@ -9,11 +9,12 @@ from console.errors import InputError
 from console.progress import Progress, say, to_line, warn
 from imaging.files import read_size, save_image, to_rgb
 from imaging.pictures import load_picture
-from imaging.saving import check_fits, save_picture
+from imaging.saving import check_fits, find_format, save_picture
 from reports.comparing import draw_comparison
 from upscaling.choosing import Enlargers, Tiler
-from upscaling.jobs import Job, Results
+from upscaling.jobs import Job
 from upscaling.pipeline import overlapped
+from upscaling.results import Results
 
 # Errors of the system that concern one picture only.
 _ITS_OWN_FAULTS = (
@@ -77,29 +78,30 @@ class Run:
 
     def _take_one(self, job, wait, writer, progress):
         picture = wait()
-        if job.target.is_dir():
-            raise InputError(f"{job.target}: is a folder; move it away.")
         enlarger = self.enlargers.choose(picture.size)
-        check_fits(
-            job.target, enlarger.find_size(picture.size), picture.has_transparency()
-        )
+        size = enlarger.find_size(picture.size)
+        target = self.results.choose_target(job, size)
+        has_alpha = picture.has_transparency()
+        background = self.results.output.find_background()
+        check_fits(target, size, has_alpha and background is None, job.source)
         tiling = self.tiler.tile(enlarger, picture, job.source)
         result = enlarger.enlarge(picture, tiling, progress.advance)
-        save = functools.partial(self._save, job, picture, result, enlarger.scale)
-        writer.put(save, self._is_light(job))
+        is_flat = has_alpha and not find_format(target).has_alpha
 
-    def _save(self, job, picture, result, scale):
-        """Writes a result and reports it."""
-        with self._or_left_out(job):
-            output = self.results.output
-            if output.compare:
-                # Before the result: once it exists, the picture counts as done.
-                lr, sr = to_rgb(picture.pixels), to_rgb(result.pixels)
-                save_image(job.comparison, draw_comparison(lr, sr, scale))
-            finish = functools.partial(self.results.add, job)
-            save_picture(job.target, result, output.jpeg_quality, finish)
-            height, width = picture.size
-            say(to_line(f"{job.source} ({width}x{height}) -> {job.target}"))
+        def save():
+            with self._or_left_out(job):
+                if self.results.output.compare:
+                    # Before the result: once it exists, the picture counts as done.
+                    lr, sr = to_rgb(picture.pixels), to_rgb(result.pixels)
+                    drawn = draw_comparison(lr, sr, enlarger.scale)
+                    save_image(job.comparison, drawn)
+                flat = result.flatten(background) if is_flat else result
+                finish = functools.partial(self.results.add, target, is_flat)
+                save_picture(target, flat, self.results.output.jpeg_quality, finish)
+                height, width = picture.size
+                say(to_line(f"{job.source} ({width}x{height}) -> {target}"))
+
+        writer.put(save, self._is_light(job))
 
     @contextlib.contextmanager
     def _or_left_out(self, job):
