@@ -57,6 +57,11 @@ class TestSettings(Settings):
         "A picture, or a folder that is searched at all depths; may be given several "
         "times. Positional arguments are input paths, too.",
     )
+    skip_larger_than: int | None = option(
+        None,
+        "Skip pictures with a longer side of more pixels than this; they count as "
+        "done, not as mistakes.",
+    )
     use_gpu: bool = option(False, "Whether to run on the GPU.")
 
 
@@ -74,6 +79,7 @@ def main() -> int | None:
     devices.choose("0" if settings.use_gpu else "-1", "--use_gpu")
     most.take()
     found = jobs.find_jobs(settings.input_path, output)
+    found = jobs.skip_large(found, settings.skip_larger_than)
     _check_flags(settings, checkpoint)
     if settings.model_name is not None:
         graphs.check_file(settings.model_name, "--model_name")

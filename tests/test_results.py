@@ -1,5 +1,6 @@
-"""Results that their format cannot hold: a background, or another format."""
+"""Results: backgrounds, formats that cannot hold them, times, and skipped pictures."""
 
+import os
 import re
 
 import numpy as np
@@ -91,3 +92,31 @@ def test_what_is_too_large_for_its_format_becomes_a_png(tmp_path):
     done = start()
     assert done.returncode == 1 and "long.webp.png: exists; --overwrite" in done.stderr
     assert start("--overwrite").returncode == 0
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "tif", "bmp"])
+def test_a_result_may_keep_the_time_of_its_picture(tmp_path, ending):
+    source, target = tmp_path / f"a.{ending}", tmp_path / "SR" / f"a.{ending}"
+    Image.fromarray(draw()).save(source)
+    os.utime(source, (1_000_000_000, 1_100_000_000))
+    upscale(source, tmp_path / "SR", "--keep_times")
+    assert target.stat().st_mtime == 1_100_000_000
+    assert "Kept 1 of 1 results" in upscale(source, tmp_path / "SR")
+    upscale(source, tmp_path / "SR", "--overwrite")
+    assert target.stat().st_mtime > 1_700_000_000
+
+
+def test_large_pictures_may_be_skipped(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, size in (("wide", (4, 41)), ("tall", (41, 4)), ("small", (40, 40))):
+        Image.fromarray(draw_picture(*size)).save(folder / f"{name}.png")
+    (folder / "broken.png").write_text("no picture")
+    flags = folder, tmp_path / "SR", "--skip_larger_than=40"
+    done = upscale(*flags, command=run_here)
+    assert "Skipped 2 of 4 pictures, with a side of more than 40" in done.stdout
+    assert "Upscaled 1 of 2 pictures" in done.stdout
+    assert done.returncode == 1 and "broken.png: is not an image" in done.stderr
+    (folder / "broken.png").unlink()
+    said = upscale(folder, tmp_path / "none", "--skip_larger_than=39")
+    assert "Skipped 3 of 3 pictures" in said and "Upscaled" not in said

@@ -10,7 +10,9 @@ from PIL import ImageColor
 
 from console.errors import InputError, name_some
 from console.files import check_target
+from console.progress import say
 from console.settings import PathName, Settings, option
+from imaging.files import read_size
 from imaging.listing import list_pictures
 from imaging.saving import FORMATS, JPEG_QUALITY, find_format
 
@@ -47,6 +49,9 @@ class Output(Settings):
     )
     suffix: str = option(
         "", "Suffix of the results' names, for example _x4: photo_x4.jpg."
+    )
+    keep_times: bool = option(
+        False, "Give each new result the time of its picture's last change."
     )
     overwrite: bool = option(
         False, "Replace existing results; otherwise they are kept."
@@ -179,6 +184,30 @@ def find_jobs(inputs: Sequence[Path | str], output: Output) -> list[Job]:
         )
     _check_targets(list(jobs.values()), output)
     return list(jobs.values())
+
+
+def skip_large(jobs: list[Job], most: int | None) -> list[Job]:
+    """Leaves out pictures with a longer side than `most` pixels, and says how many.
+
+    Args:
+        jobs: The jobs. Those of pictures that cannot be read stay, to be reported.
+        most: Pixels; None for any number.
+    """
+
+    def is_large(job):
+        with contextlib.suppress(InputError):
+            return max(read_size(job.source)) > most
+        return False
+
+    if most is None:
+        return jobs
+    kept = [job for job in jobs if not is_large(job)]
+    if len(kept) < len(jobs):
+        say(
+            f"Skipped {len(jobs) - len(kept)} of {len(jobs)} pictures, with a side of "
+            f"more than {most} pixels."
+        )
+    return kept
 
 
 def _is_within(source, output, base):

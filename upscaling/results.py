@@ -1,5 +1,6 @@
 """Keeps track of results: which exist, how they were made, and which are to be made."""
 
+import os
 from pathlib import Path
 
 from console import made
@@ -90,14 +91,19 @@ class Results:
             raise InputError(f"{target}: is a folder; move it away.")
         return target
 
-    def add(self, target: Path, is_flat: bool, written: Path) -> None:
-        """Records how a result was made; see `console.made.Made.add`.
+    def add(self, job: Job, target: Path, is_flat: bool, written: Path) -> None:
+        """Finishes a result: sets its time, and records how it was made.
 
         Args:
+            job: The job.
             target: The result's file.
             is_flat: Whether the picture's transparency was replaced by the background.
             written: See `console.made.Made.add`.
         """
+        if self.output.keep_times:
+            # Before the record, which holds the time.
+            stat = job.source.stat()
+            os.utime(written, ns=(stat.st_atime_ns, stat.st_mtime_ns))
         self.made.add(target, self._tell_maker(target, is_flat), written)
 
     def _look(self, job):

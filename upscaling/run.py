@@ -96,7 +96,7 @@ class Run:
                     drawn = draw_comparison(lr, sr, enlarger.scale)
                     save_image(job.comparison, drawn)
                 flat = result.flatten(background) if is_flat else result
-                finish = functools.partial(self.results.add, target, is_flat)
+                finish = functools.partial(self.results.add, job, target, is_flat)
                 save_picture(target, flat, self.results.output.jpeg_quality, finish)
                 height, width = picture.size
                 say(to_line(f"{job.source} ({width}x{height}) -> {target}"))
