@@ -23,6 +23,7 @@ from console.settings import PathName, Settings, is_given, option
 from imaging import limits, mending
 from models import MODELS
 from upscaling import choosing, jobs
+from upscaling.results import Results
 from upscaling.run import Run
 
 with quiet.imports():
@@ -56,6 +57,11 @@ class TestSettings(Settings):
         "A picture, or a folder that is searched at all depths; may be given several "
         "times. Positional arguments are input paths, too.",
     )
+    skip_larger_than: int | None = option(
+        None,
+        "Skip pictures with a longer side of more pixels than this; they count as "
+        "done, not as mistakes.",
+    )
     use_gpu: bool = option(False, "Whether to run on the GPU.")
 
 
@@ -74,6 +80,7 @@ def main() -> int | None:
     most.take()
     damage.take()
     found = jobs.find_jobs(settings.input_path, output)
+    found = jobs.skip_large(found, settings.skip_larger_than)
     _check_flags(settings, checkpoint)
     if settings.model_name is not None:
         graphs.check_file(settings.model_name, "--model_name")
@@ -84,7 +91,7 @@ def main() -> int | None:
         prefix = checkpoint.restore_path
         weights = MODEL.name if prefix is None else checkpoints.identify(prefix)
         way = enlarging.tell_way(weights, precision, checkpoint)
-    results = jobs.Results(output, way)
+    results = Results(output, way)
     waiting = results.find_waiting(found)
     status = 1 if results.kept else None
     if not waiting:
@@ -95,8 +102,8 @@ def main() -> int | None:
         options = StepOptions(precision=precision.precision)
         model, _ = checkpoint.open(MODEL.name, options)
         devices.warn_if_slow(precision.precision)
-    enlarger = enlarging.make_enlarger(model)
-    run = Run(waiting, results, enlarger, enlarging.make_tiler())
+    enlargers = enlarging.make_enlargers(model)
+    run = Run(waiting, results, enlargers, enlarging.make_tiler())
     run.take()
     return run.tell() or status
 

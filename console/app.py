@@ -12,6 +12,7 @@ from absl import app, flags, logging
 from console import quiet
 from console.choices import Choice, make_parser
 from console.errors import InputError
+from console.progress import to_line
 from console.settings import Settings
 
 # As in `console.choices`: the choices are the script's own flags.
@@ -54,7 +55,7 @@ def run(
         try:
             rest = parse(argv)
         except InputError as error:
-            sys.exit(f"Error: {error}")
+            sys.exit(to_line(f"Error: {error}"))
         except BrokenPipeError:  # While the help is printed.
             _end_without_reader()
         # absl's default is INFO, at which libraries print messages.
@@ -98,7 +99,7 @@ def tell(main: Callable[[], int | None]) -> int | None:
     try:
         return main()
     except InputError as error:
-        sys.exit(f"Error: {error}")
+        sys.exit(to_line(f"Error: {error}"))
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         sys.exit(quiet.INTERRUPTED)
@@ -112,7 +113,7 @@ def tell(main: Callable[[], int | None]) -> int | None:
         elif error.filename is None:
             raise
         where = f"{error.filename}: " if error.filename else ""
-        sys.exit(f"Error: {where}{error.strerror}.")
+        sys.exit(to_line(f"Error: {where}{error.strerror}."))
 
 
 def _end_without_reader() -> NoReturn:

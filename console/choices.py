@@ -24,6 +24,8 @@ from console.settings import Settings
 # `--helpshort` shows them there.
 flags.disclaim_key_flags()
 
+_BYTE_ORDER_MARK = "\ufeff"
+
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
@@ -118,6 +120,7 @@ def make_parser(
     """
 
     def parse(argv):
+        argv = _expand(argv)
         first, defaults = flags.FlagValues(), {}
         for choice in choices:
             choice.define(first)
@@ -138,11 +141,40 @@ def make_parser(
             flags.FLAGS.set_default(name, defaults[name])
         try:
             return flags.FLAGS(argv)
+        except SystemExit:  # absl's help ends with 1; asking for it is no mistake.
+            sys.stdout.flush()
+            sys.exit(0)
         # absl raises a bare ValueError for `--noname=value`.
         except (flags.Error, ValueError) as error:
             raise InputError(_explain(error)) from None
 
     return parse
+
+
+def _expand(argv):
+    """Puts the lines of flag files in their place, and --helpshort in that of -h.
+
+    absl would do the first, but takes the mark with which some editors of Windows begin
+    a file for a part of the first line.
+    """
+    try:
+        words = flags.FLAGS.read_flags_from_files(argv[1:])
+    except UnicodeDecodeError:
+        raise InputError("--flagfile: the file is not text in UTF-8.") from None
+    except flags.Error as error:
+        raise InputError(_explain(error)) from None
+    words = [
+        word.removeprefix(_BYTE_ORDER_MARK) for word in words if not _is_note(word)
+    ]
+    end = words.index("--") if "--" in words else len(words)
+    shown = ["--helpshort" if word == "-h" else word for word in words[:end]]
+    return [argv[0], *shown, *words[end:]]
+
+
+def _is_note(word):
+    """Whether a word is an empty first line or a comment behind the mark."""
+    first, mark, rest = word.partition(_BYTE_ORDER_MARK)
+    return bool(mark) and not first and (not rest or rest.startswith(("#", "//")))
 
 
 def _declare(settings, is_shown=lambda _: True):

@@ -11,6 +11,7 @@ INDEX, PART = (
     "a data file of a TensorFlow checkpoint",
 )
 PNG, JPEG = "a picture (PNG)", "a picture (JPEG)"
+EMPTY = "an empty file"
 # Types of files that must not be overwritten unless the user asks for it.
 KEPT = {HDF5, INDEX, PART, PNG, JPEG}
 
@@ -19,7 +20,11 @@ _CHECKPOINT = "--restore_path accepts it, without .index"
 _GRAPH = "test.py accepts it as --model_name, or predict.py if it is a predictor"
 _EXPORT = "it is for other programs; freeze.py writes a .pb file by default"
 _PICTURE = "--input_path accepts it"
+_CONVERT = "convert it to PNG, for example with ImageMagick or GIMP"
+_DEVELOP = "develop it to TIFF or JPEG, for example with darktable"
+_DRAW = "export it as PNG, for example with Inkscape"
 
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 # Signatures: offset, bytes, type of the file, and advice.
 _BEGINNINGS = (
     (0, b"\x89HDF\r\n\x1a\n", HDF5, _WEIGHTS),
@@ -27,7 +32,33 @@ _BEGINNINGS = (
     (4, b"TFL3", "a TensorFlow Lite file", _EXPORT),
     (0, b"\x89PNG", PNG, _PICTURE),
     (0, b"\xff\xd8\xff", JPEG, _PICTURE),
+    # Pictures of other programs, and what is named like a picture by mistake.
+    *((4, b"ftyp" + brand, "a HEIC picture", _CONVERT) for brand in _HEIC),
+    (4, b"ftypavi", "an AVIF picture", _CONVERT),
+    (4, b"ftypcrx", "a raw photograph (CR3)", _DEVELOP),
+    (4, b"ftyp", "a video (MP4)", "extract its frames, for example with ffmpeg"),
+    (0, b"\xff\x0a", "a JPEG XL picture", _CONVERT),
+    (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture", _CONVERT),
+    (0, b"II\xbc\x01", "a JPEG XR picture", _CONVERT),
+    (0, b"DDS ", "a DDS texture", _CONVERT),
+    (0, b"#?", "a Radiance HDR picture", _CONVERT),
+    (0, b"\x76\x2f\x31\x01", "an OpenEXR picture", _CONVERT),
+    *((0, head, "a PFM picture", _CONVERT) for head in (b"PF\n", b"Pf\n")),
+    (0, b"gimp xcf", "a GIMP picture (XCF)", "export it as PNG from GIMP"),
+    (0, b"SIMPLE  =", "a FITS picture", _CONVERT),
+    (128, b"DICM", "a DICOM picture", _CONVERT),
+    (0, b"FUJIFILMCCD-RAW", "a raw photograph (RAF)", _DEVELOP),
+    (0, b"IIRO", "a raw photograph (ORF)", _DEVELOP),
+    (0, b"IIU\0", "a raw photograph (RW2)", _DEVELOP),
+    (0, b"%PDF", "a PDF document", _DRAW),
+    (0, b"%!PS", "a PostScript document", _DRAW),
+    (0, b"<svg", "an SVG drawing", _DRAW),
+    *((0, head, "a web page", "download it anew") for head in (b"<!doc", b"<html")),
+    (0, b"\x1f\x8b", "a gzip archive", "unpack it"),
+    (0, b"version https://git-lfs", "a Git LFS pointer", "git lfs pull downloads it"),
 )
+# Bytes that are read of the beginning.
+_READ = 512
 
 
 def tell_file_type(path: Path | str) -> tuple[str, str]:
@@ -48,22 +79,23 @@ def tell_file_type(path: Path | str) -> tuple[str, str]:
         advice = _CHECKPOINT.partition(",")[0]
         return ("a TensorFlow checkpoint", advice) if is_prefix else ("", "")
     with open(path, "rb") as file:
-        first = file.read(16)
+        first = file.read(_READ)
         file.seek(max(0, path.stat().st_size - len(TABLE_END)))
         last = file.read()
     if last == TABLE_END:
         return INDEX, _CHECKPOINT
     if ".data-" in path.name:
         return PART, "its .index file must be in the same folder"
+    text = _find_markup(first)
     for start, bytes_there, kind, advice in _BEGINNINGS:
-        if first[start:].startswith(bytes_there):
+        if (text or first)[start:].startswith(bytes_there):
             return kind, advice
     if path.suffix == ".onnx":
         return "an ONNX file", _EXPORT
     if path.suffix == ".pb" and first[:1] == b"\n":
         return GRAPH, _GRAPH
     if not first:
-        return "an empty file", ""
+        return EMPTY, ""
     return "", ""
 
 
@@ -83,3 +115,29 @@ def tell_misfit(path: Path | str, otherwise: str, expected: str | None = None) -
     if not kind or kind == expected:
         return otherwise
     return "; ".join(filter(None, (f"is {kind}", advice)))
+
+
+def tell_foreign(path: Path | str) -> str:
+    """Describes a file that is not a picture, or a picture of an unsupported kind.
+
+    Args:
+        path: A file that could not be read as a picture.
+
+    Returns:
+        For example `"is a PDF document; export it as PNG, for example with Inkscape"`;
+        empty if the file is damaged, empty or unknown.
+    """
+    kind, advice = tell_file_type(path)
+    if kind in ("", PNG, JPEG, EMPTY):
+        return ""
+    return "; ".join(filter(None, (f"is {kind}", advice)))
+
+
+def _find_markup(first):
+    """Returns the first element of HTML or SVG in lower case; empty for other files."""
+    text = first.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if not text.startswith(b"<"):
+        return b""
+    if text.startswith((b"<?xml", b"<!--", b"<!doctype svg")):
+        return text[max(text.find(b"<svg"), 0) :]
+    return text

@@ -9,6 +9,12 @@ from tqdm import tqdm
 
 SECONDS_BETWEEN_LINES = 15.0
 
+# Names of files may hold characters that control a terminal; each becomes its escape
+# sequence in Python.
+_CONTROLS = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160))}
+# Some messages of several lines are tables.
+_LAYOUT = {ord("\n"): "\n", ord("\t"): "\t"}
+
 T = TypeVar("T")
 
 
@@ -42,11 +48,17 @@ def say(text: str) -> None:
 
 def warn(text: str) -> None:
     """Prints a warning to the standard error, above the progress bar if any."""
-    tqdm.write(_to_printable(f"Warning: {text}", sys.stderr), file=sys.stderr)
+    tqdm.write(_to_printable(to_line(f"Warning: {text}"), sys.stderr), file=sys.stderr)
+
+
+def to_line(text: str) -> str:
+    """Escapes control characters, line breaks too, as names of files may have."""
+    return text.translate(_CONTROLS)
 
 
 def _to_printable(text, stream):
-    """Escapes characters that a stream cannot encode, as names of files may have."""
+    """Escapes control characters, and characters that a stream cannot encode."""
+    text = text.translate(_CONTROLS | _LAYOUT)
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 

@@ -63,13 +63,25 @@ def find_format(path: Path | str) -> Format:
     return FORMATS[Path(path).suffix.lower()[1:]]
 
 
-def check_fits(path: Path | str, size: tuple[int, int], has_alpha: bool) -> None:
+def fits(path: Path | str, size: tuple[int, int]) -> bool:
+    """Whether a file's format can hold a picture of (height, width)."""
+    most = find_format(path).most
+    return most is None or max(size) <= most
+
+
+def check_fits(
+    path: Path | str,
+    size: tuple[int, int],
+    has_alpha: bool,
+    source: Path | str | None = None,
+) -> None:
     """Checks that a file's format can hold a picture.
 
     Args:
         path: The file to be written.
         size: (height, width).
         has_alpha: Whether the picture has transparency.
+        source: The picture's file, which messages name; None for `path`.
 
     Raises:
         InputError: The format cannot hold the picture.
@@ -78,13 +90,13 @@ def check_fits(path: Path | str, size: tuple[int, int], has_alpha: bool) -> None
     height, width = size
     if has_alpha and not kind.has_alpha:
         raise InputError(
-            f"{path}: has transparency, which {kind.name} does not support; use "
-            "--output_format=png."
+            f"{source or path}: has transparency, which {kind.name} does not support; "
+            "use --background=white or --output_format=png."
         )
-    if kind.most is not None and max(size) > kind.most:
+    if not fits(path, size):
         raise InputError(
-            f"{path}: would have {width}x{height} pixels, but {kind.name} supports at "
-            f"most {kind.most} a side; use --output_format=png."
+            f"{source or path}: would have {width}x{height} pixels, but {kind.name} "
+            f"supports at most {kind.most} a side; use --output_format=png."
         )
 
 

@@ -28,7 +28,7 @@ def draw_comparison(
         lr: uint8 (H, W, 3), the input.
         sr: uint8 (H', W', 3), the result, where H' and W' are about H and W times
             `scale`.
-        scale: Upscaling factor, any number of at least 1.
+        scale: Upscaling factor, any positive number.
         side: Side of the crops, in pixels of `sr`; less if `sr` is smaller.
         count: Largest number of regions.
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from console.flags import FloatParser, NumbersParser
 from tests.scripts import ROOT, fail_here, run, run_here
@@ -165,3 +166,34 @@ def test_a_help_of_which_only_the_head_is_read_ends_quietly():
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help", "--helpshort", "--helpfull"])
+def test_who_asks_for_help_has_made_no_mistake(flag):
+    done = run_here("test.py", flag)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "  --output_path:" in done.stdout
+
+
+@pytest.mark.parametrize("first", ["", "# a comment\n", "\n"])
+def test_a_file_of_flags_may_begin_with_a_mark(tmp_path, first):
+    path = tmp_path / "flags.txt"
+    path.write_text(f"{first}--scale=0.5\n", encoding="utf-8-sig")
+    line = fail_here("test.py", f"--flagfile={path}")
+    assert "--scale=0.5: expected a number of at least 1" in line
+    path.write_text("--scale=0.5\n", encoding="utf-16")
+    assert "not text in UTF-8" in fail_here("test.py", f"--flagfile={path}")
+    assert "Unable to open" in fail_here("test.py", "--flagfile=none.txt")
+
+
+def test_names_do_not_control_the_terminal(tmp_path):
+    red = "\x1b[31m\nred"
+    (tmp_path / f"{red}.png").write_bytes(b"no picture")
+    Image.new("RGB", (9, 9)).save(tmp_path / f"good{red}.png")
+    flags = "--model=bicubic", f"--output_path={tmp_path / 'out'}"
+    done = run_here("test.py", *flags, f"--input_path={tmp_path}")
+    assert "\x1b" not in done.stdout + done.stderr
+    escaped = r"\x1b[31m\nred.png"
+    assert f"good{escaped} (9x9) -> " in done.stdout
+    assert f"/{escaped}: is not an image" in done.stderr
+    assert r"gone\x1b: does not exist" in fail_here("test.py", "gone\x1b", *flags)

@@ -267,6 +267,34 @@ def test_what_is_no_image_is_said_to_be_none(tmp_path, content):
             read(path)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\0\0\0\x18ftypheic", "is a HEIC picture; convert it to PNG"),
+        (b"\0\0\0\x18ftypisom", "is a video (MP4); extract its frames"),
+        (b"\xff\x0a\xfa", "is a JPEG XL picture; convert"),
+        (b"#?RADIANCE\n", "is a Radiance HDR picture; convert"),
+        (b"\0" * 128 + b"DICM", "is a DICOM picture; convert"),
+        (b"%PDF-1.4\n", "is a PDF document; export"),
+        (b"<?xml version='1.0'?>\n<!-- x -->\n<svg/>", "is an SVG drawing; export"),
+        (b"\xef\xbb\xbf\n<!DOCTYPE html><html>", "is a web page; download it anew"),
+        (b"<HTML>", "is a web page"),
+        (b"\x1f\x8b\x08", "is a gzip archive; unpack it"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (b"PK\x03\x04", "is a zip archive"),
+        (b"\x89PNG\r\n\x1a\n", "is not an image that can be read (8 bytes)"),
+        (b"\xff\xd8\xff\xe0", "is not an image that can be read (4 bytes)"),
+        (b"<a>", "is not an image that can be read"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_by_what_it_is(tmp_path, content, said):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as error:
+        load_image(path)
+    assert said in str(error.value)
+
+
 def test_half_rounds_up_and_the_range_is_kept():
     values = np.array([-3.0, 0.49, 0.5, 1.5, 254.5, 300.0])
     assert to_uint8(values).tolist() == [0, 0, 1, 2, 255, 255]

@@ -275,7 +275,7 @@ def test_a_suffix_is_no_path(tmp_path):
 @pytest.mark.parametrize(
     ("flag", "said"),
     [
-        ("--scale=1", "--scale=1: expected a number above 1"),
+        ("--scale=0.5", "--scale=0.5: expected a number of at least 1"),
         ("--scale=20", "--scale=20: the model supports x2 and x3 and x4 and x6"),
         ("--tile_size=small", "expected a whole number of at least 1, or auto"),
         ("--memory_limit=0.1", "expected a finite number of at least 1"),
@@ -409,3 +409,29 @@ def test_turned_ways_are_averaged_and_narrow_tiles_taken(tmp_path):
 
     assert differ("plain", "tiles") <= 1 and differ("mean", "mean_in_tiles") <= 1
     assert differ("plain", "narrow") > 1 and differ("plain", "mean") > 1
+
+
+def test_a_single_result_may_be_named(tmp_path):
+    source = fill(tmp_path, "a.png") / "a.png"
+    flags = "test.py", "--model=bicubic", "--scale=2", f"--input_path={source}"
+    target = f"--output_path={tmp_path / 'large.JPG'}"
+    assert f"a.png (12x9) -> {tmp_path / 'large.JPG'}" in succeed_here(*flags, target)
+    with Image.open(tmp_path / "large.JPG") as image:
+        assert (image.format, image.size) == ("JPEG", (24, 18))
+    assert "Kept 1 of 1 results" in succeed_here(*flags, target)
+    line = fail_here(*flags, f"--output_path={source}", "--overwrite")
+    assert "would overwrite the input picture" in line
+    for flag in ("--suffix=_x2", "--output_format=png"):
+        line = fail_here(*flags, target, flag)
+        assert f"names a file; leave {flag.partition('=')[0]} out" in line
+    succeed_here(*flags, target, "--output_format=jpeg")
+    fill(tmp_path, "in/b.png")
+    line = fail_here(*flags, target, tmp_path / "in")
+    assert "names a file, but there are 2 pictures; give a folder" in line
+
+
+def test_a_folder_may_be_named_like_a_picture(tmp_path):
+    folder = fill(tmp_path / "in", "a.png")
+    assert find([folder], f"{tmp_path}/b.png/") == {"a.png": tmp_path / "b.png/a.png"}
+    (tmp_path / "b.png").mkdir()
+    assert find([folder], tmp_path / "b.png") == {"a.png": tmp_path / "b.png/a.png"}

@@ -228,29 +228,6 @@ def test_a_better_quality_takes_a_larger_file(tmp_path):
     )
 
 
-@pytest.mark.parametrize(
-    ("size", "flags", "reason"),
-    [
-        (
-            None,
-            ["--output_format=jpg"],
-            "has transparency, which JPEG does not support",
-        ),
-        ((3, 2100), ["--output_format=webp"], "supports at most 16383 a side"),
-    ],
-)
-def test_what_a_format_cannot_hold_is_left_out_with_a_line(
-    tmp_path, size, flags, reason
-):
-    pixels = draw(4) if size is None else draw_picture(*size)
-    Image.fromarray(pixels).save(tmp_path / "a.png")
-    Image.fromarray(draw()).save(tmp_path / "b.png")
-    done = upscale(tmp_path, tmp_path / "SR", *flags, command=run_here, scale=8)
-    assert done.returncode == 1 and reason in done.stderr
-    assert "--output_format=png" in done.stderr and done.stderr.count("\n") == 1
-    assert [path.stem for path in (tmp_path / "SR").glob("[!.]*")] == ["b"]
-
-
 def test_a_damaged_profile_or_exif_loses_no_picture(tmp_path):
     Image.fromarray(draw()).save(tmp_path / "a.jpg", icc_profile=b"x" * 300)
     Image.fromarray(draw()).save(tmp_path / "b.jpg", exif=b"Exif\0\0II*\0\xff\xff")

@@ -168,4 +168,4 @@ def test_a_program_that_is_called_a_picture_is_not_run(tmp_path, monkeypatch, na
         with pytest.raises(InputError) as error:
             read(picture)
         assert not mark.exists()
-        assert "is not an image that can be read" in str(error.value)
+        assert "is a PostScript document; export it as PNG" in str(error.value)

@@ -1,9 +1,10 @@
 """Chooses a model's stages and the tiles for pictures from the flags."""
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from console.errors import InputError
 from console.progress import say, to_size, warn
@@ -12,7 +13,8 @@ from imaging.pictures import Picture
 from upscaling import passes
 from upscaling.budget import Budget
 from upscaling.enlarging import Enlarger
-from upscaling.tiles import Stage, Tiling, find_scale
+from upscaling.sizes import SizeSettings
+from upscaling.tiles import Stage, Tiling
 
 AUTO = "auto"
 GIGABYTE = 1e9
@@ -32,14 +34,9 @@ class UpscalingModel(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class EnlargingSettings(Settings):
+class EnlargingSettings(SizeSettings):
     """Settings for enlarging pictures."""
 
-    scale: float = option(
-        4,
-        "Upscaling factor, any number above 1. A model without this scale enlarges by "
-        "its next larger scale, and the result is resized.",
-    )
     all_passes: bool = option(
         False,
         "Average the three passes by which 4PP-EUSR upscales by 4; needs a model with "
@@ -72,19 +69,6 @@ class EnlargingSettings(Settings):
         least=1.0,
     )
 
-    def check(self) -> None:
-        """See `Settings.check`."""
-        if self.scale <= 1:
-            raise InputError(
-                f"--scale={self._whole_scale}: expected a number above 1, for example "
-                "2 or 3.5."
-            )
-
-    @property
-    def _whole_scale(self) -> float:
-        """The scale; a Python int if it is whole."""
-        return int(self.scale) if self.scale == int(self.scale) else self.scale
-
     def tell_way(self, weights: str, *others: Settings) -> str:
         """Describes in one line how results are made, to compare them between runs.
 
@@ -93,23 +77,23 @@ class EnlargingSettings(Settings):
             *others: Other settings that change a result.
 
         Returns:
-            The weights, --scale, and each other flag that is not at its default.
+            The weights, the size, and each other flag that is not at its default.
         """
         # With full margins, results do not depend on the size of tiles.
         is_exact = self.tile_overlap == AUTO
         left_out = {
-            "scale",
             "restore_path",
+            *SizeSettings.options(),
             *(("tile_size", "memory_limit") if is_exact else ()),
         }
         changed: dict[str, str] = {}
         for settings in (self, *others):
             changed |= settings.list_changed()
         told = [changed[name] for name in sorted(set(changed) - left_out)]
-        return " ".join([weights, f"--scale={self.scale:.15g}", *told])
+        return " ".join([weights, self.tell_size(), *told])
 
-    def make_enlarger(self, model: UpscalingModel) -> Enlarger:
-        """Makes an `Enlarger` with these settings.
+    def make_enlargers(self, model: UpscalingModel) -> "Enlargers":
+        """Makes `Enlargers` with these settings.
 
         Args:
             model: The model, for example a `frozen.upscaler.Upscaler`.
@@ -117,30 +101,30 @@ class EnlargingSettings(Settings):
         Raises:
             InputError: The model does not support the scale.
         """
-        scale = self._whole_scale
         wrappers = [passes.make_ensemble] if self.self_ensemble else []
         if self.all_passes:
             make, stages = _find_passes(model)
-            wrappers, factor = [*wrappers, make], passes.SCALE
-        else:
-            asked = _choose_scale(model, scale)
-            stages = model.stages(asked)
-            factor = find_scale(stages)
-            if asked != factor:
+            enlargers = _make_single(self, stages, [*wrappers, make])
+        elif self._selects_pass(model):
+            whole = dataclasses.replace(self, scale=passes.SCALE)
+            enlargers = _make_single(whole, model.stages(int(self.scale)), wrappers)
+            if self.scale != passes.SCALE:
                 say(
-                    f"--scale={scale} selects a pass of 4PP-EUSR, which enlarges by "
-                    f"{factor}."
+                    f"{self.tell_size()} selects a pass of 4PP-EUSR, which enlarges by "
+                    f"{passes.SCALE}."
                 )
-                scale = factor
-        if scale > factor:
-            raise InputError(
-                f"--scale={scale}: the model enlarges by {factor} at most."
-            )
-        if scale < factor:
-            say(f"--scale={scale}: pictures are enlarged by {factor}, then resized.")
-        return Enlarger(
-            lambda tiling: _arrange(wrappers, stages, tiling), factor, scale
-        )
+        else:
+            factors, find_stages = model.find_scales(), functools.cache(model.stages)
+            limit = _tell_scales(model, factors)
+            enlargers = Enlargers(self, factors, limit, find_stages, wrappers)
+        if self.is_factor():
+            enlargers.check_factor()
+        return enlargers
+
+    def _selects_pass(self, model):
+        """Whether --scale is the number of a pass instead of a factor."""
+        is_number = self.is_factor() and self.scale in passes.SCALES
+        return is_number and model.has_passes()
 
     def make_tiler(self) -> "Tiler":
         """Makes a `Tiler` from these settings and the free memory."""
@@ -149,17 +133,69 @@ class EnlargingSettings(Settings):
         return Tiler(size, overlap, Budget(self.memory_limit * GIGABYTE))
 
 
-def _choose_scale(model, scale):
-    """Returns the model's smallest scale that is large enough."""
-    if model.has_passes() and scale in passes.SCALES:
-        return scale
-    does = model.find_scales()
-    enough = [each for each in does if each >= scale]
-    if not enough:
-        named = " and ".join(f"x{each}" for each in does) or "no known scale"
-        what = "was trained at" if getattr(model, "learned_scales", ()) else "supports"
-        raise InputError(f"--scale={scale}: the model {what} {named}.")
-    return min(enough)
+@dataclasses.dataclass(frozen=True)
+class Enlargers:
+    """Makes the `Enlarger` of each picture, by the picture's size.
+
+    Attributes:
+        sizes: The size of results.
+        factors: Factors by which the network enlarges.
+        limit: Names the factors in a message: `"supports x2 and x4"`.
+        find_stages: From one of the factors to the stages.
+        wrappers: Averages of the stages; see `_arrange`.
+    """
+
+    sizes: SizeSettings
+    factors: Sequence[int]
+    limit: str
+    find_stages: Callable[[int], Any]
+    wrappers: Sequence[Callable[..., list[Stage]]]
+
+    def choose(self, size: tuple[int, int]) -> Enlarger:
+        """Makes the `Enlarger` of a picture of (height, width).
+
+        Raises:
+            InputError: No factor of the network is large enough.
+        """
+        scale = self.sizes.find_scale(size)
+        enough = [factor for factor in self.factors if factor >= scale]
+        if not enough:
+            by = "" if self.sizes.is_factor() else f"enlarges it by {scale:.4g}, but "
+            raise InputError(f"{self.sizes.tell_size()}: {by}the model {self.limit}.")
+        stages = self.find_stages(min(enough))
+        return Enlarger(
+            lambda tiling: _arrange(self.wrappers, stages, tiling), min(enough), scale
+        )
+
+    def check_factor(self) -> None:
+        """Checks the factor of all pictures, and says if results are resized."""
+        any_size = (1, 1)
+        enlarger = self.choose(any_size)
+        if enlarger.scale < enlarger.factor:
+            say(
+                f"{self.sizes.tell_size()}: pictures are enlarged by "
+                f"{enlarger.factor}, then resized."
+            )
+
+    def describe(self) -> str:
+        """Names the factor or the size of results, after "Upscaled 3 pictures"."""
+        told = self.sizes.tell_size()
+        if self.sizes.is_factor():
+            return told.replace("--scale=", "by ")
+        return f"to {told}"
+
+
+def _make_single(sizes, stages, wrappers):
+    """Makes the `Enlargers` of stages that enlarge as the passes of 4PP-EUSR do."""
+    limit = f"enlarges by {passes.SCALE} at most"
+    return Enlargers(sizes, [passes.SCALE], limit, lambda _: stages, wrappers)
+
+
+def _tell_scales(model, scales):
+    """Names the scales of a model in a message."""
+    named = " and ".join(f"x{each}" for each in scales) or "no known scale"
+    what = "was trained at" if getattr(model, "learned_scales", ()) else "supports"
+    return f"{what} {named}"
 
 
 def _find_passes(model):

@@ -1,17 +1,19 @@
 """Finds the pictures to enlarge, and names their results."""
 
 import collections
+import contextlib
 import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
 
-from console import made
+from PIL import ImageColor
+
 from console.errors import InputError, name_some
 from console.files import check_target
-from console.progress import say, warn
+from console.progress import say
 from console.settings import PathName, Settings, option
+from imaging.files import read_size
 from imaging.kinds import RESULT_ENDINGS
 from imaging.listing import list_pictures
 from imaging.saving import FORMATS, JPEG_QUALITY, find_format
@@ -26,7 +28,11 @@ COMPARISON = ".compare.png"
 class Output(Settings):
     """The folder and the format of results; subfolders match those of the pictures."""
 
-    folder: PathName | Path = option("SR", "Folder to write to.", flag="output_path")
+    path: PathName | Path = option(
+        "SR",
+        "Folder to write to; for one picture also a file, for example large.png.",
+        flag="output_path",
+    )
     output_format: str = option(
         SAME,
         "Format of the results; same keeps each picture's own.",
@@ -38,8 +44,16 @@ class Output(Settings):
         "1 to 100.",
         most=100,
     )
+    background: str | None = option(
+        None,
+        "Colour behind transparent pictures in formats without transparency (JPEG), "
+        "for example white or #ffcc00; otherwise such pictures are left out.",
+    )
     suffix: str = option(
         "", "Suffix of the results' names, for example _x4: photo_x4.jpg."
+    )
+    keep_times: bool = option(
+        False, "Give each new result the time of its picture's last change."
     )
     overwrite: bool = option(
         False, "Replace existing results; otherwise they are kept."
@@ -50,27 +64,67 @@ class Output(Settings):
         "and the result, where the last two differ most.",
     )
 
-    @classmethod
-    def from_flags(cls, **others: Any) -> Self:
-        """See `Settings.from_flags`."""
-        output = super().from_flags(**others)
-        return dataclasses.replace(output, folder=Path(output.folder))
+    @property
+    def file(self) -> Path | None:
+        """The file of the only result; None if the path is that of a folder."""
+        path = Path(self.path)
+        is_folder = str(self.path).endswith(("/", os.sep)) or path.is_dir()
+        return path if path.suffix.lower()[1:] in FORMATS and not is_folder else None
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the results."""
+        return Path(self.path) if self.file is None else self.file.parent
 
     def check(self) -> None:
         """See `Settings.check`."""
-        check_target(self.folder, "--output_path", is_folder=True)
+        check_target(self.path, "--output_path", is_folder=self.file is None)
+        if self.file is not None:
+            self._check_file(self.file)
+        self.find_background()
         if Path(f"a{self.suffix}").name != f"a{self.suffix}":
             raise InputError(f"--suffix={self.suffix}: expected a part of a file name.")
 
+    def find_background(self) -> tuple[int, int, int] | None:
+        """Returns RGB of the background, 0 to 255; None for none.
+
+        Raises:
+            InputError: It is not a colour.
+        """
+        if self.background is None:
+            return None
+        with contextlib.suppress(ValueError):
+            colour = ImageColor.getrgb(self.background)
+            if len(colour) == 3:
+                return colour
+        raise InputError(
+            f"--background={self.background}: expected a colour, for example white or "
+            "#ffcc00."
+        )
+
+    def _check_file(self, file):
+        """Refuses flags that have no effect on a named file."""
+        is_other = self.output_format != SAME and (
+            FORMATS[self.output_format] is not find_format(file)
+        )
+        for flag, is_given in (("output_format", is_other), ("suffix", self.suffix)):
+            if is_given:
+                raise InputError(
+                    f"--output_path={file} names a file; leave --{flag} out, or give "
+                    "a folder."
+                )
+
     def name(self, relative: Path) -> Path:
         """Returns a result's file, given the picture's path below its folder."""
+        if self.file is not None:
+            return self.file
         ending = relative.suffix
         if self.output_format != SAME:
             ending = f".{self.output_format}"
         elif ending.lower()[1:] not in FORMATS:
             ending = RESULT_ENDINGS.get(ending.lower(), DEFAULT_ENDING)
         name = f"{relative.stem}{self.suffix}{ending}"
-        return Path(self.folder, relative.with_name(name))
+        return Path(self.path, relative.with_name(name))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,82 +144,10 @@ class Job:
         """The file that shows crops of the picture and its result."""
         return self.target.with_name(f"{self.target.name}{COMPARISON}")
 
-
-class Results:
-    """Keeps track of existing results and how they were made.
-
-    Attributes:
-        kept: Jobs whose existing result was made in another way.
-    """
-
-    def __init__(self, output: Output, way: str):
-        """Reads the records of earlier runs.
-
-        Args:
-            output: The output settings.
-            way: How results are made now: the weights and the flags.
-        """
-        self.output, self.way = output, way
-        self.made = made.Made(Path(output.folder))
-        self.kept: list[Job] = []
-
-    def find_waiting(self, jobs: list[Job]) -> list[Job]:
-        """Finds the jobs to be done, and reports the others.
-
-        Args:
-            jobs: All jobs.
-
-        Returns:
-            The jobs without a result, or all jobs if results are overwritten. Empty if
-            some results were made in another way, so that a folder does not mix both.
-        """
-        by_state: dict[str, list[Job]] = {}
-        for job in jobs:
-            state = self.made.look(job.source, job.target, self._tell_maker(job))
-            lacks_comparison = self.output.compare and not job.comparison.is_file()
-            if state == made.FINISHED and lacks_comparison:
-                state = made.MISSING
-            by_state.setdefault(state, []).append(job)
-        if self.output.overwrite:
-            return jobs
-        finished = by_state.pop(made.FINISHED, [])
-        waiting = by_state.pop(made.MISSING, [])
-        if finished:
-            say(
-                f"Kept {len(finished)} of {len(jobs)} results of an earlier run; "
-                "--overwrite replaces them."
-            )
-        is_mixed = made.OTHERWISE in by_state
-        self.kept = [job for some in by_state.values() for job in some]
-        if self.kept:
-            left = len(self.kept) + is_mixed * len(waiting)
-            reasons = (self._tell(state, *some) for state, some in by_state.items())
-            warn(
-                f"not made: {left} of {len(jobs)} results. Already there: "
-                f"{'; and '.join(reasons)}. --overwrite replaces them, another "
-                "--output_path or --suffix keeps both."
-            )
-        return [] if is_mixed else waiting
-
-    def add(self, job: Job, written: Path) -> None:
-        """Records how a result was made; see `console.made.Made.add`."""
-        self.made.add(job.target, self._tell_maker(job), written)
-
-    def _tell_maker(self, job):
-        quality = f" --jpeg_quality={self.output.jpeg_quality}"
-        return f"{self.way}{quality * find_format(job.target).has_quality}"
-
-    def _tell(self, state, job, *others):
-        """Explains why results in one state do not count as done."""
-        more = f" (and {len(others)} more)" * bool(others)
-        return {
-            made.UNKNOWN: f"{job.target}{more}, made by an unknown program",
-            made.OTHERWISE: (
-                f"{job.target}{more}, made by {self.made.tell_maker(job.target)} "
-                f"instead of {self._tell_maker(job)}"
-            ),
-            made.CHANGED: f"{job.target}{more}, made before {job.source} changed",
-        }[state]
+    @property
+    def fallback(self) -> Path:
+        """The file of a result that is too large for the target's format."""
+        return self.target.with_name(f"{self.target.name}{DEFAULT_ENDING}")
 
 
 def find_jobs(inputs: Sequence[Path | str], output: Output) -> list[Job]:
@@ -186,7 +168,8 @@ def find_jobs(inputs: Sequence[Path | str], output: Output) -> list[Job]:
     for path in map(Path, inputs):
         base = path.parent if path.is_file() else path
         for source in list_pictures(path, "--input_path", recursive=True):
-            if not _is_within(source, output.folder, base):
+            is_result = output.file is None and _is_within(source, output.folder, base)
+            if not is_result:
                 job = Job(source, output.name(source.relative_to(base)))
                 jobs.setdefault(os.path.abspath(source), job)
     if output.suffix:
@@ -194,13 +177,42 @@ def find_jobs(inputs: Sequence[Path | str], output: Output) -> list[Job]:
     if not jobs:
         raise InputError(
             f"--input_path={name_some(inputs)}: all pictures lie in "
-            f"--output_path={output.folder}; give another folder for the results."
+            f"--output_path={output.path}; give another folder for the results."
+        )
+    if output.file is not None and len(jobs) > 1:
+        raise InputError(
+            f"--output_path={output.path} names a file, but there are {len(jobs)} "
+            "pictures; give a folder."
         )
     found = list(jobs.values())
     if output.output_format == SAME:
         found = _set_apart(found, output.suffix)
     _check_targets(found, output)
     return found
+
+
+def skip_large(jobs: list[Job], most: int | None) -> list[Job]:
+    """Leaves out pictures with a longer side than `most` pixels, and says how many.
+
+    Args:
+        jobs: The jobs. Those of pictures that cannot be read stay, to be reported.
+        most: Pixels; None for any number.
+    """
+
+    def is_large(job):
+        with contextlib.suppress(InputError):
+            return max(read_size(job.source)) > most
+        return False
+
+    if most is None:
+        return jobs
+    kept = [job for job in jobs if not is_large(job)]
+    if len(kept) < len(jobs):
+        say(
+            f"Skipped {len(jobs) - len(kept)} of {len(jobs)} pictures, with a side of "
+            f"more than {most} pixels."
+        )
+    return kept
 
 
 def _is_within(source, output, base):
@@ -253,20 +265,21 @@ def _check_targets(jobs, output):
             real = _find_real(path)
             if real in sources:
                 raise InputError(
-                    f"--output_path={output.folder}: would overwrite the input picture "
+                    f"--output_path={output.path}: would overwrite the input picture "
                     f"{path}; give another folder, or a --suffix."
                 )
             files.setdefault(real, []).append(path.name)
-        if not output.suffix and _find_real(job.target.parent) == _find_real(
+        are_told_apart = output.suffix or output.file is not None
+        if not are_told_apart and _find_real(job.target.parent) == _find_real(
             job.source.parent
         ):
             raise InputError(
-                f"--output_path={output.folder}: holds the input picture {job.source}; "
+                f"--output_path={output.path}: holds the input picture {job.source}; "
                 "give another folder, or a --suffix that marks the results."
             )
     twice = [names[0] for names in files.values() if len(names) > 1]
     if twice:
         raise InputError(
-            f"--output_path={output.folder}: several pictures would be written to "
+            f"--output_path={output.path}: several pictures would be written to "
             f"{name_some(sorted(twice))}; rename or separate them."
         )

@@ -6,15 +6,15 @@ import functools
 from collections.abc import Sequence
 
 from console.errors import InputError
-from console.progress import Progress, say, warn
+from console.progress import Progress, say, to_line, warn
 from imaging.files import read_size, save_image, to_rgb
 from imaging.pictures import load_picture
-from imaging.saving import check_fits, save_picture
+from imaging.saving import check_fits, find_format, save_picture
 from reports.comparing import draw_comparison
-from upscaling.choosing import Tiler
-from upscaling.enlarging import Enlarger
-from upscaling.jobs import Job, Results
+from upscaling.choosing import Enlargers, Tiler
+from upscaling.jobs import Job
 from upscaling.pipeline import overlapped
+from upscaling.results import Results
 
 # Errors of the system that concern one picture only.
 _ITS_OWN_FAULTS = (
@@ -30,7 +30,7 @@ class Run:
         self,
         waiting: Sequence[Job],
         results: Results,
-        enlarger: Enlarger,
+        enlargers: Enlargers,
         tiler: Tiler,
     ):
         """Takes the jobs and the objects that do them.
@@ -38,25 +38,26 @@ class Run:
         Args:
             waiting: The jobs to be done.
             results: Records the results.
-            enlarger: Enlarges the pictures.
+            enlargers: Enlarge the pictures.
             tiler: Chooses the tiles.
         """
         self.waiting, self.results = waiting, results
-        self.enlarger, self.tiler = enlarger, tiler
-        self.sizes = {job: _find_size(job) for job in waiting}
+        self.enlargers, self.tiler = enlargers, tiler
+        self.pixels = {job: self._count_pixels(job) for job in waiting}
         self.left_out: set[Job] = set()
 
     def take(self) -> None:
         """Reads, enlarges and writes all pictures; leaves out those that fail."""
-        pixels = sum(map(self.enlarger.count_pixels, self.sizes.values()))
         with (
-            Progress(pixels, "Upscaling", "pixel", in_millions=True) as progress,
+            Progress(
+                sum(self.pixels.values()), "Upscaling", "pixel", in_millions=True
+            ) as progress,
             overlapped(
                 lambda job: load_picture(job.source), self.waiting, self._is_light
             ) as (reader, writer),
         ):
             for job, wait in reader:
-                end = progress.done + self.enlarger.count_pixels(self.sizes[job])
+                end = progress.done + self.pixels[job]
                 with self._or_left_out(job):
                     self._take_one(job, wait, writer, progress)
                 progress.advance(end - progress.done)
@@ -66,41 +67,41 @@ class Run:
         """Reports the results, and returns the exit status; None for success."""
         done = len(self.waiting) - len(self.left_out)
         of_all = f"{done} of {len(self.waiting)} pictures"
-        say(f"Upscaled {of_all} by {self.enlarger.scale}.")
+        say(f"Upscaled {of_all} {self.enlargers.describe()}.")
         if not self.left_out:
             return None
         say("Left out, for the reasons above:")
         for job in self.waiting:
             if job in self.left_out:
-                say(f"  {job.source}")
+                say(to_line(f"  {job.source}"))
         return 1
 
     def _take_one(self, job, wait, writer, progress):
         picture = wait()
-        if job.target.is_dir():
-            raise InputError(f"{job.target}: is a folder; move it away.")
-        check_fits(
-            job.target,
-            self.enlarger.find_size(picture.size),
-            picture.has_transparency(),
-        )
-        tiling = self.tiler.tile(self.enlarger, picture, job.source)
-        result = self.enlarger.enlarge(picture, tiling, progress.advance)
-        save = functools.partial(self._save, job, picture, result)
-        writer.put(save, self._is_light(job))
+        enlarger = self.enlargers.choose(picture.size)
+        size = enlarger.find_size(picture.size)
+        target = self.results.choose_target(job, size)
+        has_alpha = picture.has_transparency()
+        background = self.results.output.find_background()
+        check_fits(target, size, has_alpha and background is None, job.source)
+        tiling = self.tiler.tile(enlarger, picture, job.source)
+        result = enlarger.enlarge(picture, tiling, progress.advance)
+        is_flat = has_alpha and not find_format(target).has_alpha
 
-    def _save(self, job, picture, result):
-        """Writes a result and reports it."""
-        with self._or_left_out(job):
-            output = self.results.output
-            if output.compare:
-                # Before the result: once it exists, the picture counts as done.
-                lr, sr = to_rgb(picture.pixels), to_rgb(result.pixels)
-                save_image(job.comparison, draw_comparison(lr, sr, self.enlarger.scale))
-            finish = functools.partial(self.results.add, job)
-            save_picture(job.target, result, output.jpeg_quality, finish)
-            height, width = picture.size
-            say(f"{job.source} ({width}x{height}) -> {job.target}")
+        def save():
+            with self._or_left_out(job):
+                if self.results.output.compare:
+                    # Before the result: once it exists, the picture counts as done.
+                    lr, sr = to_rgb(picture.pixels), to_rgb(result.pixels)
+                    drawn = draw_comparison(lr, sr, enlarger.scale)
+                    save_image(job.comparison, drawn)
+                flat = result.flatten(background) if is_flat else result
+                finish = functools.partial(self.results.add, job, target, is_flat)
+                save_picture(target, flat, self.results.output.jpeg_quality, finish)
+                height, width = picture.size
+                say(to_line(f"{job.source} ({width}x{height}) -> {target}"))
+
+        writer.put(save, self._is_light(job))
 
     @contextlib.contextmanager
     def _or_left_out(self, job):
@@ -113,19 +114,18 @@ class Run:
             warn(f"left out: {_describe(error, job)}")
             self.left_out.add(job)
 
+    def _count_pixels(self, job):
+        """Counts the network's output pixels by the file's header; 0 if it is bad."""
+        try:
+            size = read_size(job.source)
+            return self.enlargers.choose(size).count_pixels(size)
+        except InputError:
+            return 0
+
     def _is_light(self, job):
         """Whether a picture and its result may be in memory beside another's."""
         # 8 bytes per pixel: RGBA of 16 bits, or of 8 bits with a copy.
-        held = 8 * self.enlarger.count_pixels(self.sizes[job])
-        return self.tiler.budget.is_light(held)
-
-
-def _find_size(job):
-    """Returns (height, width) in the file's header; zeros if it cannot be read."""
-    try:
-        return read_size(job.source)
-    except InputError:
-        return (0, 0)
+        return self.tiler.budget.is_light(8 * self.pixels[job])
 
 
 def _describe(error, job):
