@@ -41,7 +41,7 @@ class Picture:
         """Whether any pixel is not opaque."""
         if self.alpha is None:
             return False
-        return self.alpha.min() < np.iinfo(self.alpha.dtype).max
+        return bool(self.alpha.min() < np.iinfo(self.alpha.dtype).max)
 
     def flatten(self, colour: tuple[int, int, int]) -> "Picture":
         """Puts a transparent picture on a background.

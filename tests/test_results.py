@@ -94,6 +94,19 @@ def test_what_is_too_large_for_its_format_becomes_a_png(tmp_path):
     assert start("--overwrite").returncode == 0
 
 
+def test_no_other_result_makes_room_for_what_is_too_large(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    Image.fromarray(draw_picture(3, 2100)).save(folder / "a.webp")
+    Image.fromarray(draw()).save(folder / "a.webp.png")
+    flags = folder, tmp_path / "SR", "--overwrite"
+    done = upscale(*flags, command=run_here, scale=8)
+    assert done.returncode == 1 and "Upscaled 1 of 2" in done.stdout
+    assert "a.webp.png: is that of another picture" in done.stderr
+    with Image.open(tmp_path / "SR" / "a.webp.png") as image:
+        assert image.width != 16800
+
+
 @pytest.mark.parametrize("ending", ["jpg", "png", "tif", "bmp"])
 def test_a_result_may_keep_the_time_of_its_picture(tmp_path, ending):
     source, target = tmp_path / f"a.{ending}", tmp_path / "SR" / f"a.{ending}"

@@ -27,6 +27,8 @@ class Results:
         self.output, self.way = output, way
         self.made = made.Made(output.folder)
         self.kept: list[Job] = []
+        self._taken: set[Path] = set()
+        self._own_fallbacks: set[Path] = set()
 
     def find_waiting(self, jobs: list[Job]) -> list[Job]:
         """Finds the jobs to be done, and reports the others.
@@ -38,6 +40,7 @@ class Results:
             The jobs without a result, or all jobs if results are overwritten. Empty if
             some results were made in another way, so that a folder does not mix both.
         """
+        self._taken = {path for job in jobs for path in (job.source, job.target)}
         by_state: dict[str, list[Job]] = {}
         for job in jobs:
             state = self._look(job)
@@ -79,14 +82,12 @@ class Results:
         target = job.target
         if not fits(target, size):
             target = job.fallback
+            self._check_free(target)
             height, width = size
             warn(
                 f"{job.source}: {width}x{height} pixels are too many for "
                 f"{find_format(job.target).name}; the result becomes {target}."
             )
-            is_ours = self.made.tell_maker(target) == self._tell_maker(target)
-            if target.exists() and not (is_ours or self.output.overwrite):
-                raise InputError(f"{target}: exists; --overwrite replaces it.")
         if target.is_dir():
             raise InputError(f"{target}: is a folder; move it away.")
         return target
@@ -106,6 +107,16 @@ class Results:
             os.utime(written, ns=(stat.st_atime_ns, stat.st_mtime_ns))
         self.made.add(target, self._tell_maker(target, is_flat), written)
 
+    def _check_free(self, fallback):
+        """Refuses a fallback that would overwrite another file."""
+        if fallback in self._taken:
+            raise InputError(
+                f"{fallback}: is that of another picture; rename one of them."
+            )
+        is_mine = self.output.overwrite or fallback in self._own_fallbacks
+        if fallback.exists() and not is_mine:
+            raise InputError(f"{fallback}: exists; --overwrite replaces it.")
+
     def _look(self, job):
         """Returns the state of a job's result; see `console.made.Made.look`."""
         target = job.target
@@ -114,6 +125,7 @@ class Results:
             maker = self._tell_maker(job.fallback)
             state = self.made.look(job.source, job.fallback, maker)
             if state == made.FINISHED:
+                self._own_fallbacks.add(job.fallback)
                 return state
         state = self.made.look(job.source, target, self._tell_maker(target))
         if state == made.OTHERWISE and self.output.background is not None:
