@@ -113,13 +113,12 @@ class Finished:
     lines: list[tuple[float, str]]
 
 
-def run_script(script: str, *arguments: str, status: int = 0, **flags: Any) -> Finished:
+def run_script(script: str, *arguments: str, **flags: Any) -> Finished:
     """Runs a script of this repository in a separate process.
 
     Args:
         script: Path of the script from the repository's root.
         *arguments: Arguments of the command line.
-        status: Expected exit status.
         **flags: Further flags; None leaves a flag out.
 
     Raises:
@@ -138,6 +137,6 @@ def run_script(script: str, *arguments: str, status: int = 0, **flags: Any) -> F
         process.returncode = os.waitstatus_to_exitcode(ended)
         errors.seek(0)
         said = errors.read().strip()
-    if process.returncode != status:
+    if process.returncode:
         raise InputError(f"{script} ended with {process.returncode}: {said}")
     return Finished(time.perf_counter() - start, usage.ru_maxrss * 1024, lines)
