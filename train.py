@@ -64,8 +64,7 @@ class StartSettings(RunSettings):
     )
     global_step: int | None = option(
         None,
-        "Step to start at, for the learning rate and the data; if not given, 0 or the "
-        "step of the resumed run.",
+        "First step of rate and data; default: the resumed one, or 0.",
         least=0,
         changes="freely",
     )

@@ -441,7 +441,7 @@ def mistakes(road, folder):
         "too large a batch": (
             train,
             [f"{truth}{hr}", *to, "--batch_size=100000000"],
-            "GB of memory are free; reduce both",
+            "should fit.",
         ),
         "weights of another size": (
             train,
