@@ -64,7 +64,7 @@ class StartSettings(RunSettings):
     )
     global_step: int | None = option(
         None,
-        "First step of rate and data; default: the resumed one, or 0.",
+        "First step, for rate and data; default: the resumed one or 0.",
         least=0,
         changes="freely",
     )
