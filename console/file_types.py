@@ -99,37 +99,21 @@ def tell_file_type(path: Path | str) -> tuple[str, str]:
     return "", ""
 
 
-def tell_misfit(path: Path | str, otherwise: str, expected: str | None = None) -> str:
+def tell_misfit(path: Path | str, otherwise: str, *expected: str) -> str:
     """Returns a message about a file of a wrong type.
 
     Args:
         path: See `tell_file_type`.
         otherwise: Message if the type is unknown.
-        expected: Type that the file should have; such a file is damaged, and
+        *expected: Types that the file may have; such a file is damaged, and
             `otherwise` is returned.
 
     Returns:
         For example `"is a picture (PNG); --input_path accepts it"`.
     """
     kind, advice = tell_file_type(path)
-    if not kind or kind == expected:
+    if not kind or kind in expected:
         return otherwise
-    return "; ".join(filter(None, (f"is {kind}", advice)))
-
-
-def tell_foreign(path: Path | str) -> str:
-    """Describes a file that is not a picture, or a picture of an unsupported kind.
-
-    Args:
-        path: A file that could not be read as a picture.
-
-    Returns:
-        For example `"is a PDF document; export it as PNG, for example with Inkscape"`;
-        empty if the file is damaged, empty or unknown.
-    """
-    kind, advice = tell_file_type(path)
-    if kind in ("", PNG, JPEG, EMPTY):
-        return ""
     return "; ".join(filter(None, (f"is {kind}", advice)))
 
 
