@@ -11,9 +11,10 @@ INDEX, PART = (
     "a data file of a TensorFlow checkpoint",
 )
 PNG, JPEG = "a picture (PNG)", "a picture (JPEG)"
+AVIF = "a picture (AVIF)"
 EMPTY = "an empty file"
 # Types of files that must not be overwritten unless the user asks for it.
-KEPT = {HDF5, INDEX, PART, PNG, JPEG}
+KEPT = {HDF5, INDEX, PART, PNG, JPEG, AVIF}
 
 _WEIGHTS = "the scripts in score_predictors/ accept it as --restore_path"
 _CHECKPOINT = "--restore_path accepts it, without .index"
@@ -34,7 +35,7 @@ _BEGINNINGS = (
     (0, b"\xff\xd8\xff", JPEG, _PICTURE),
     # Pictures of other programs, and what is named like a picture by mistake.
     *((4, b"ftyp" + brand, "a HEIC picture", _CONVERT) for brand in _HEIC),
-    (4, b"ftypavi", "an AVIF picture", _CONVERT),
+    (4, b"ftypavi", AVIF, _PICTURE),
     (4, b"ftypcrx", "a raw photograph (CR3)", _DEVELOP),
     (4, b"ftyp", "a video (MP4)", "extract its frames, for example with ffmpeg"),
     (0, b"\xff\x0a", "a JPEG XL picture", _CONVERT),
@@ -53,7 +54,7 @@ _BEGINNINGS = (
     (0, b"%PDF", "a PDF document", _DRAW),
     (0, b"%!PS", "a PostScript document", _DRAW),
     (0, b"<svg", "an SVG drawing", _DRAW),
-    *((0, head, "a web page", "download it anew") for head in (b"<!doc", b"<html")),
+    *((0, head, "a web page", "download it again") for head in (b"<!doc", b"<html")),
     (0, b"\x1f\x8b", "a gzip archive", "unpack it"),
     (0, b"version https://git-lfs", "a Git LFS pointer", "git lfs pull downloads it"),
 )

@@ -17,7 +17,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from console.errors import InputError
-from console.file_types import EMPTY, JPEG, PNG, tell_misfit
+from console.file_types import AVIF, EMPTY, JPEG, PNG, tell_misfit
 from console.progress import warn
 from imaging.colour import cmyk_to_rgb
 from imaging.decoding_16bit import decode_deep, has_unspecified_band, too_deep
@@ -79,7 +79,7 @@ def opened(path: Path | str) -> Iterator[Image.Image]:
         except (InputError, MemoryError):
             raise
         except Exception:  # See `damage_told`.
-            foreign = tell_misfit(path, "", PNG, JPEG, EMPTY)
+            foreign = tell_misfit(path, "", PNG, JPEG, AVIF, EMPTY)
             if foreign:
                 raise InputError(f"{path}: {foreign}.") from None
             raise _damaged(path, "is not an image that can be read") from None
