@@ -3,12 +3,15 @@
     input_1          float32 (N, H, W, 3), RGB in [-1, 1], any height and width
     output_scores    float32 (N, 10), summing to 1
     output_features  float32 (N, 1280)
+    output_map_0...  float32 (N, h, w, C): features before they are averaged, at
+                     several depths of the network
     first_score      int32: the lowest of the ten scores, if it is known
 
 Files of the TF1 code have the first three nodes. They load too; some of them take
 pictures of a single size only.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from console.errors import InputError
 from frozen import graphs
 
 INPUT, SCORES, FEATURES = "input_1", "output_scores", "output_features"
+MAP, MOST_MAPS = "output_map_{}", 10
 FIRST_SCORE = "first_score"
 COUNT = 10
 
@@ -31,22 +35,25 @@ def make_graph_def(
     """Freezes a predictor.
 
     Args:
-        network: A function from float32 (N, H, W, 3) in [-1, 1] to scores and features.
+        network: A function from float32 (N, H, W, 3) in [-1, 1] to scores, features
+            and maps of features, if it has any.
         first_score: The lowest of the ten scores; None if it is not known.
 
     Returns:
         The graph.
     """
+    names = [SCORES, FEATURES]
 
     def function(pictures):
-        scores, features = network(pictures)
-        return (
-            tf.identity(scores, name=SCORES),
-            tf.identity(features, name=FEATURES),
-        )
+        outputs = network(pictures)
+        names[2:] = [MAP.format(index) for index in range(len(outputs) - 2)]
+        return [
+            tf.identity(output, name=name)
+            for output, name in zip(outputs, names, strict=True)
+        ]
 
     signature = [tf.TensorSpec((None, None, None, 3), tf.float32, name=INPUT)]
-    graph_def = graphs.to_graph_def(function, signature, [SCORES, FEATURES])
+    graph_def = graphs.to_graph_def(function, signature, names)
     if first_score is not None:
         graphs.add_constant(graph_def, FIRST_SCORE, first_score)
     return graph_def
@@ -75,6 +82,7 @@ class FrozenPredictor:
         flag: The flag that gave the path, for messages.
         first_score: The lowest of the ten scores; None if the file does not hold it.
         side: The only height and width of pictures that it takes; None for any.
+        maps: Names of the outputs with maps of features; empty in older files.
     """
 
     def __init__(self, path: Path | str, flag: str = "--model_name") -> None:
@@ -92,6 +100,12 @@ class FrozenPredictor:
         self.function = graphs.to_function(
             graph_def, [INPUT], [SCORES, FEATURES], f"{flag}={path}"
         )
+        self.maps: Sequence[str] = [
+            name
+            for name in map(MAP.format, range(MOST_MAPS))
+            if graphs.has(graph_def, name)
+        ]
+        self.graph_def = graph_def
         self.first_score = graphs.read_constant(
             graph_def, FIRST_SCORE, f"{flag}={path}"
         )
@@ -157,8 +171,28 @@ class FrozenPredictor:
             features: float32 (N, 1280).
         """
         distributions, features = self(to_input(images))
-        scale = tf.range(1, COUNT + 1, dtype=tf.float32)
-        return tf.linalg.matvec(distributions, scale), features
+        return _average(distributions), features
+
+    def describe(
+        self, images: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+        """Predicts as `mean_scores` does, and also returns the maps of features.
+
+        Returns:
+            scores: float32 (N,), in [1, 10].
+            features: float32 (N, 1280).
+            maps: For each depth, float32 (N, h, w, C).
+        """
+        distributions, features, *maps = self.function_with_maps(to_input(images))
+        return _average(distributions), features, maps
+
+    @functools.cached_property
+    def function_with_maps(self) -> tf.types.experimental.ConcreteFunction:
+        """`function` with further outputs; most uses need no maps in memory."""
+        outputs = [SCORES, FEATURES, *self.maps]
+        return graphs.to_function(
+            self.graph_def, [INPUT], outputs, f"{self.flag}={self.path}"
+        )
 
     def to_people(self, scores: Any, default_first_score: int) -> Any:
         """Converts mean scores to the scale of the data set.
@@ -173,6 +207,12 @@ class FrozenPredictor:
         """
         known = self.first_score is not None
         return scores - 1 + (self.first_score if known else default_first_score)
+
+
+def _average(distributions):
+    """Returns the mean score on the scale 1 to 10, float32 (N,)."""
+    scale = tf.range(1, COUNT + 1, dtype=tf.float32)
+    return tf.linalg.matvec(distributions, scale)
 
 
 def open_predictors(

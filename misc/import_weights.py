@@ -25,8 +25,7 @@ from console.settings import PathName, Settings, option
 
 with quiet.imports():
     from misc.jax_training import archives, run_files
-    from models import MODELS, exporting, opening
-    from models.discriminator import Discriminator
+    from models import MODELS, discriminators, exporting, opening
     from models.generator import Generator
     from training import checkpoints, devices
     from training.arguments import LEARNED
@@ -132,7 +131,9 @@ def _make_layers(origin):
     make = {
         "generator": lambda: Generator.from_architecture(architecture),
         "ema": lambda: Generator.from_architecture(architecture),
-        "discriminator": Discriminator,
+        "discriminator": lambda: discriminators.make_stored(
+            {n: array.shape for n, array in origin.state["discriminator"].items()}
+        ),
     }
     layers = {item: make[item]() for item in run_files.ITEMS if item in origin.state}
     if "generator" not in layers:

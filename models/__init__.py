@@ -12,3 +12,9 @@ MODELS = {
     "bicubic": "models.bicubic:Bicubic",
     "eusr": "models.eusr:EUSR",
 }
+
+# Discriminators of 4PP-EUSR: functions of `FourPassTraining` and a Keras dtype policy.
+DISCRIMINATORS = {
+    "paper": "models.discriminator:Discriminator",
+    "unet": "models.unet:UNetDiscriminator",
+}

@@ -9,11 +9,10 @@ import keras
 
 from models.layers import make_conv
 
-# Channels and stride of each 3x3 convolution.
-CONVOLUTIONS = tuple(
-    (features, stride) for features in (32, 64, 128, 256, 512) for stride in (1, 2)
-)
-HIDDEN = 1024
+# Channels of each 3x3 convolution, as a multiple of the first one's, and its stride.
+CONVOLUTIONS = tuple((width, stride) for width in (1, 2, 4, 8, 16) for stride in (1, 2))
+# Those of the dense layer.
+HIDDEN = 32
 SLOPE = 0.2
 
 
@@ -26,24 +25,34 @@ class Discriminator(keras.layers.Layer):
     Args:
         body_dtype: Keras dtype policy of all layers except the first convolution and
             the last dense layer, which stay in float32.
+        features: Channels of the first convolution; the paper's are 32.
+
+    Attributes:
+        first_name: Name of the first convolution.
+        default_features: The paper's features.
     """
 
-    def __init__(self, body_dtype: str = "float32") -> None:
+    first_name = "conv1"
+    default_features = 32
+
+    def __init__(
+        self, body_dtype: str = "float32", features: int = default_features
+    ) -> None:
         """Makes all layers and their weights."""
         super().__init__(dtype="float32", name="discriminator")
         self.convs = [
             make_conv(
-                features,
+                width * features,
                 3,
                 strides=stride,
-                activation=_leaky_relu,
+                activation=leaky_relu,
                 dtype=body_dtype if index else "float32",
                 name=f"conv{index + 1}",
             )
-            for index, (features, stride) in enumerate(CONVOLUTIONS)
+            for index, (width, stride) in enumerate(CONVOLUTIONS)
         ]
         self.hidden = keras.layers.Dense(
-            HIDDEN, activation=_leaky_relu, dtype=body_dtype, name="hidden"
+            HIDDEN * features, activation=leaky_relu, dtype=body_dtype, name="hidden"
         )
         self.last = keras.layers.Dense(1, dtype="float32", name="last")
         self.build()
@@ -51,11 +60,21 @@ class Discriminator(keras.layers.Layer):
     def build(self, input_shape: tuple | None = None) -> None:
         """Makes the weights; they do not depend on the input."""
         channels = 3
-        for conv, (features, _) in zip(self.convs, CONVOLUTIONS, strict=True):
-            conv.build((None, None, None, channels))
-            channels = features
-        self.hidden.build((None, None, None, channels))
-        self.last.build((None, None, None, HIDDEN))
+        for layer in (*self.convs, self.hidden, self.last):
+            layer.build((None, None, None, channels))
+            channels = layer.bias.shape[0]
+
+    @staticmethod
+    def count_values(features: int = default_features) -> float:
+        """Counts the values per pixel of an image that are kept for the gradient.
+
+        These are the outputs of the convolutions and of their activations.
+        """
+        values, shrunk = 0.0, 1
+        for width, stride in CONVOLUTIONS:
+            shrunk *= stride**2
+            values += 2 * width * features / shrunk
+        return values
 
     def call(self, images: keras.KerasTensor) -> keras.KerasTensor:
         """Classifies images.
@@ -72,7 +91,8 @@ class Discriminator(keras.layers.Layer):
         return self.last(self.hidden(images))
 
 
-def _leaky_relu(x):
+def leaky_relu(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Computes max(x, 0.2 x)."""
     # `keras.ops.leaky_relu` makes TensorFlow print an error about fusing it with the
     # convolution before it.
     return keras.ops.maximum(x, SLOPE * x)

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from console.errors import InputError
@@ -24,7 +25,7 @@ from console.files import check_target
 from console.progress import to_size
 from console.settings import is_given
 from frozen.formats import Format
-from models import tf1_names
+from models import discriminators, tf1_names
 from models.base import Model
 from models.discriminator import Discriminator
 from models.generator_settings import Training
@@ -164,7 +165,13 @@ def _collect(model, prefix, use_ema):
     layers = dict(tf1_names.of_generator(model.generator))
     stored = checkpoints.list_items(prefix)
     if "discriminator" in stored:
-        return layers | tf1_names.of_discriminator(read_discriminator(prefix)), []
+        discriminator = read_discriminator(prefix)
+        if not isinstance(discriminator, Discriminator):
+            raise InputError(
+                f"{prefix}: the TensorFlow 1 code has the paper's discriminator only. "
+                "Write the weights without it first: freeze.py --format=weights."
+            )
+        return layers | tf1_names.of_discriminator(discriminator), []
     is_averaged = "ema" in stored and use_ema
     if "generator_optimizer" not in stored or is_averaged:
         return layers, []
@@ -176,9 +183,16 @@ def _collect(model, prefix, use_ema):
     return layers, [optimizer]
 
 
-def read_discriminator(prefix: Path | str) -> Discriminator:
+def read_discriminator(prefix: Path | str) -> keras.Layer:
     """Reads the discriminator of a checkpoint."""
-    discriminator = Discriminator()
+    shapes = checkpoints.open_reader(prefix).get_variable_to_shape_map()
+    discriminator = discriminators.make_stored(
+        {
+            name.partition("/.")[0].removeprefix("discriminator/"): shape
+            for name, shape in shapes.items()
+            if name.startswith("discriminator/")
+        }
+    )
     tree = checkpoints.to_tree(discriminator.weights)
     checkpoints.restore(prefix, {"discriminator": tree})
     return discriminator

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from console.choices import load
 from console.errors import InputError
 from console.machine import free_memory
 from console.progress import to_size
 from metrics.scores import ROLES
-from models.discriminator import CONVOLUTIONS
+from models import DISCRIMINATORS, discriminators
 from models.four_pass_settings import SCALE, FourPassTraining
 from models.generator import START_BLOCKS
 from models.generator_settings import Architecture, factorise
@@ -130,7 +131,7 @@ def count_four_pass(
     estimates = len(training.passes)
     judged = estimates * _PREDICTOR * _count_predictors(training)
     if training.weight_lg:
-        judged += (estimates + 1) * _count_discriminator(precision)
+        judged += (estimates + 1) * _count_discriminator(training, precision)
     return kept + SCALE**2 * judged
 
 
@@ -142,16 +143,15 @@ def _count_predictors(training):
             for role in ROLES
             if any(getattr(training, f"weight_l{role[0]}{what}") for what in "sr")
         }
+        | ({training.content_path} if training.weight_lc else set())
     )
 
 
-def _count_discriminator(precision):
+def _count_discriminator(training, precision):
     """Counts the bytes that it keeps per pixel of an image."""
-    values, shrunk = 0, 1
-    for features, stride in CONVOLUTIONS:
-        shrunk *= stride**2
-        values += 2 * features / shrunk
-    return int(values * _SIZES[precision])
+    made = load(DISCRIMINATORS, training.discriminator, discriminators.FLAG)
+    features = training.discriminator_features or made.default_features
+    return int(made.count_values(features) * _SIZES[precision])
 
 
 def check_memory(

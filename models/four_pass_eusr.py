@@ -28,6 +28,7 @@ from models.four_pass_settings import (
     SCALE,
     FourPassTraining,
     check_learned,
+    check_maps,
     check_passes,
     check_side,
     list_predictors,
@@ -44,7 +45,7 @@ class FourPassEUSR(GeneratorModel):
     """See the module's docstring.
 
     Attributes:
-        discriminator: `models.discriminator.Discriminator`; None without training.
+        discriminator: Of `models.DISCRIMINATORS`; None without training.
         monitor: `models.monitor.DiscriminatorMonitor`; None without training.
         predictors: From `aesthetic` and `subjective` to a
             `frozen.predictor.FrozenPredictor`, if a loss needs it.
@@ -84,8 +85,10 @@ class FourPassEUSR(GeneratorModel):
             return
         check_passes(training.passes, architecture.model_scales)
         self.predictors = open_predictors(list_predictors(training))
+        check_maps(training, self.predictors)
         self.variables = self._list_variables()
-        self.discriminator = Discriminator(POLICIES[self.options.precision])
+        policy = POLICIES[self.options.precision]
+        self.discriminator = training.make_discriminator(policy)
         self.networks["discriminator"] = self.discriminator
         self.add_optimizer("discriminator", training.learning_rate_discriminator)
         self.monitor = DiscriminatorMonitor()
@@ -235,7 +238,7 @@ class FourPassEUSR(GeneratorModel):
     def tf1_layers(self) -> dict[str, dict[str, keras.layers.Layer]]:
         """See `GeneratorModel.tf1_layers`."""
         layers = super().tf1_layers()
-        if self.discriminator is not None:
+        if isinstance(self.discriminator, Discriminator):
             layers["discriminator"] = tf1_names.of_discriminator(self.discriminator)
         return layers
 

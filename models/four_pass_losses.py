@@ -12,7 +12,6 @@ import keras
 import tensorflow as tf
 
 from frozen.predictor import FrozenPredictor
-from models.discriminator import Discriminator
 from models.four_pass_settings import FourPassTraining
 from models.four_pass_values import discriminate, list_roles, predict, repeat
 
@@ -61,7 +60,7 @@ class Shift:
 
 def differentiate_losses(
     training: FourPassTraining,
-    discriminator: Discriminator | None,
+    discriminator: keras.Layer | None,
     predictors: dict[str, FrozenPredictor],
     sr: tf.Tensor,
     hr: tf.Tensor,
@@ -100,7 +99,9 @@ def differentiate_losses(
     if training.weight_lg:
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(seen_sr)
-            found = discriminate(discriminator, seen_sr, seen_hr)
+            found = discriminate(
+                discriminator, seen_sr, seen_hr, training.adversarial_loss
+            )
             losses.append(training.weight_lg * found["adversarial"])
             scaled = losses[-1] * factor
             scaled_other = found["discriminator"] * factor

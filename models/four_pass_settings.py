@@ -1,18 +1,24 @@
 """Training settings of 4PP-EUSR, and the score predictors that they name."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from console.errors import InputError
 from console.settings import PathName, is_given, option
 from metrics.scores import ROLES
-from models import reduction
+from models import DISCRIMINATORS, discriminators, reduction
 from models.generator_settings import FLAG_PREFIX, Training
 
 SCALE = 4
 PASSES = (2, 4, 8)
+
+# The role of the network of --eusr_content_path, beside `ROLES`.
+CONTENT = "content"
+# Kinds of representation and of adversarial losses.
+POOLED, SPATIAL = "pooled", "spatial"
+STANDARD, RELATIVISTIC = "standard", "relativistic"
 
 FROZEN = "a .pb file of score_predictors/freeze.py or of the TF1 code"
 
@@ -24,11 +30,13 @@ class Predictor(Protocol):
         side: Side of the only pictures that it takes; None for any size.
         path: Path of the file.
         flag: Flag that gave the path.
+        maps: Names of its outputs with maps of features.
     """
 
     side: int | None
     path: Path | str
     flag: str
+    maps: Sequence[str]
 
 
 def _weight(default, loss):
@@ -39,6 +47,13 @@ def _weight(default, loss):
 def predictor_option(data: str, file: str = FROZEN) -> Any:
     """Makes the field for the file of a predictor."""
     return option(None, f"The predictor trained on {data}, {file}.")
+
+
+def content_option(file: str = "a .pb file of score_predictors/freeze.py") -> Any:
+    """Makes the field for the file of the network of `weight_lc`."""
+    said = f"The network of --eusr_weight_lc, {file}: such as a predictor of which "
+    said += "only the last layer was trained, so that its features are ImageNet's."
+    return option(None, said, is_shown=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +75,45 @@ class FourPassTraining(Training):
     weight_lsr: float = _weight(0.1, "loss of the subjective predictor's features")
     aesthetic_nima_path: PathName | None = predictor_option("AVA")
     subjective_nima_path: PathName | None = predictor_option("TID2013")
+    weight_lc: float = option(
+        0.0,
+        "Weight of the distance of a third network's features (--eusr_content_path); "
+        "not in the paper.",
+        least=0.0,
+    )
+    content_path: PathName | None = content_option()
+    representation: str = option(
+        POOLED,
+        "What the losses of the predictors' features compare: their averages over a "
+        "patch, as in the paper, or the features of each place at four depths "
+        "(spatial), divided by their norm.",
+        choices=(POOLED, SPATIAL),
+    )
+    discriminator: str = option(
+        "paper",
+        "The discriminator: that of the paper, or Real-ESRGAN's U-Net, which judges "
+        "each pixel (unet).",
+        choices=tuple(DISCRIMINATORS),
+        changes="no",
+    )
+    discriminator_features: int | None = option(
+        None,
+        "Channels of the discriminator's first convolution; by default, 32 for the "
+        "paper's and 64 for the U-Net.",
+        most=512,
+        changes="no",
+    )
+    discriminator_warmup_steps: int = option(
+        0,
+        "Steps at the start in which the discriminator alone is trained.",
+        least=0,
+    )
+    adversarial_loss: str = option(
+        STANDARD,
+        "Whether the discriminator tells real from generated as in the paper, or which "
+        "of two is more real than the other's average (relativistic, as ESRGAN).",
+        choices=(STANDARD, RELATIVISTIC),
+    )
     passes: tuple[int, ...] = option(
         PASSES,
         "Estimates to train: 2 (twice by x2), 4 (by x4), 8 (by x8, then halved).",
@@ -79,6 +133,16 @@ class FourPassTraining(Training):
         least=0,
         most=31,
     )
+
+    @property
+    def held_steps(self) -> int:
+        """See `Training.held_steps`."""
+        return self.discriminator_warmup_steps
+
+    def make_discriminator(self, body_dtype: str) -> Any:
+        """Makes the discriminator, a Keras layer of this dtype policy."""
+        name, features = self.discriminator, self.discriminator_features
+        return discriminators.make(name, body_dtype, features)
 
     @classmethod
     def from_flags(cls, **others: Any) -> Self:
@@ -170,7 +234,34 @@ def list_predictors(
                 f"train without it: {zeros}."
             )
         files[name] = path, flag
+    if training.weight_lc:
+        flag = f"--{FLAG_PREFIX}content_path"
+        if training.content_path is None:
+            raise InputError(f"--{FLAG_PREFIX}weight_lc needs {flag}: {file}.")
+        files[CONTENT] = training.content_path, flag
     return files
+
+
+def check_maps(training: FourPassTraining, predictors: Mapping[str, Predictor]) -> None:
+    """Refuses files without the maps of features that a loss compares.
+
+    Args:
+        training: Training settings.
+        predictors: From a key of `list_predictors` to its predictor.
+
+    Raises:
+        InputError: A file has no maps.
+    """
+    for role, predictor in predictors.items():
+        of_role = getattr(training, f"weight_l{role[0]}r", 0.0)
+        is_spatial = training.representation == SPATIAL and of_role
+        if (role == CONTENT or is_spatial) and not predictor.maps:
+            why = "weight_lc" if role == CONTENT else f"representation={SPATIAL}"
+            raise InputError(
+                f"{predictor.flag}={predictor.path}: has no maps of features, which "
+                f"--{FLAG_PREFIX}{why} compares. Write it again with "
+                "score_predictors/freeze.py, from its .h5 file."
+            )
 
 
 def check_side(predictor: Predictor, lr_patch_size: int) -> None:

@@ -11,8 +11,13 @@ from keras import ops
 
 from metrics.scores import ROLES
 from models import reduction
-from models.four_pass_settings import FourPassTraining
-from models.losses import cross_entropy, mean_squared_error, score_loss
+from models.four_pass_settings import CONTENT, RELATIVISTIC, SPATIAL, FourPassTraining
+from models.losses import (
+    cross_entropy,
+    feature_distance,
+    mean_squared_error,
+    score_loss,
+)
 
 
 def estimate(
@@ -42,16 +47,29 @@ def discriminate(
     discriminator: Callable[[keras.KerasTensor], keras.KerasTensor],
     sr: keras.KerasTensor,
     hr: keras.KerasTensor,
+    kind: str,
 ) -> dict[str, keras.KerasTensor]:
-    """Computes the discriminator's losses and accuracy, float32 scalars by name."""
+    """Computes the discriminator's losses and accuracy, float32 scalars by name.
+
+    Args:
+        discriminator: The discriminator.
+        sr: float32 (K * N, H, W, 3), K estimates in sequence.
+        hr: float32 (N, H, W, 3).
+        kind: `FourPassTraining.adversarial_loss`.
+    """
     # Two batches: the truth needs no gradient beyond the discriminator's.
     fake, real = discriminator(sr), discriminator(hr)
+    adversarial = 0.0
+    if kind == RELATIVISTIC:
+        fake, real = fake - ops.mean(real), real - ops.mean(fake)
+        adversarial = cross_entropy(real, is_real=False)
+    adversarial += cross_entropy(fake, is_real=True)
     fake_loss = cross_entropy(fake, is_real=False)
     real_loss = cross_entropy(real, is_real=True)
     real_share = ops.mean(ops.cast(real > 0, "float32"))
     fake_share = ops.mean(ops.cast(fake <= 0, "float32"))
     return {
-        "adversarial": cross_entropy(fake, is_real=True),
+        "adversarial": adversarial,
         "discriminator": fake_loss + real_loss,
         "discriminator/fake": fake_loss,
         "discriminator/real": real_loss,
@@ -88,17 +106,30 @@ def predict(
         weighted: The losses times their weights.
     """
     # A separate run: the truth needs no gradient.
-    hr_scores, hr_features = predictor.mean_scores(hr)
-    scores, features = predictor.mean_scores(sr)
+    hr_scores, hr_features, hr_maps = predictor.describe(hr)
+    scores, features, maps = predictor.describe(sr)
+    hr_scores, hr_features = repeat(hr_scores, training), repeat(hr_features, training)
+    hr_maps = [repeat(one, training) for one in hr_maps]
+
+    def compare_features():
+        if training.representation == SPATIAL:
+            return feature_distance(maps, hr_maps)
+        return mean_squared_error(features, hr_features)
+
+    compared: dict[str, Callable[[], keras.KerasTensor]] = {
+        "s": lambda: score_loss(scores, hr_scores),
+        "r": compare_features,
+    }
     values, weighted = {}, []
     for role in roles:
-        for name, letter, measure, ours, theirs in (
-            ("score", "s", score_loss, scores, hr_scores),
-            ("representation", "r", mean_squared_error, features, hr_features),
-        ):
+        if role == CONTENT:
+            values["content"] = feature_distance(maps, hr_maps)
+            weighted.append(training.weight_lc * values["content"])
+            continue
+        for name, letter in (("score", "s"), ("representation", "r")):
             weight = getattr(training, f"weight_l{role[0]}{letter}")
             if weight:
-                loss = measure(ours, repeat(theirs, training))
+                loss = compared[letter]()
                 values[f"{role}_{name}"] = loss
                 weighted.append(weight * loss)
         for whose, some in (("sr", scores), ("hr", hr_scores)):

@@ -114,6 +114,11 @@ class Training(Settings):
         choices=("step", "cosine"),
     )
 
+    @property
+    def held_steps(self) -> int:
+        """Steps at the start in which the generator is not trained."""
+        return 0
+
     def warn_of_zero(self, max_steps: int) -> None:
         """Warns if the learning rate is zero before the last step."""
         steps = self.learning_rate_decay_steps

@@ -3,6 +3,8 @@
 Kim and Lee, CVPR Workshops 2018; Choi, Kim, Cheon and Lee, Neurocomputing 2019.
 """
 
+from collections.abc import Sequence
+
 import keras
 
 # Accepted share of the truth's distance from the best score.
@@ -43,3 +45,32 @@ def mean_squared_error(
 ) -> keras.KerasTensor:
     """Computes the mean of (sr - hr)^2 over all elements, a float32 scalar."""
     return keras.ops.mean(keras.ops.square(sr_features - hr_features))
+
+
+def feature_distance(
+    sr_maps: Sequence[keras.KerasTensor], hr_maps: Sequence[keras.KerasTensor]
+) -> keras.KerasTensor:
+    """Computes how far features are apart, place by place.
+
+    As LPIPS without its learned weights (Zhang et al., CVPR 2018): at each place the
+    features are divided by their Euclidean norm; the squared differences are summed
+    over channels, averaged over places and images, and summed over depths.
+
+    Args:
+        sr_maps: For each depth, float32 (N, H, W, C).
+        hr_maps: Those of the truth.
+
+    Returns:
+        float32 scalar, from 0 to 4 times the number of depths.
+    """
+    total = 0.0
+    for ours, theirs in zip(sr_maps, hr_maps, strict=True):
+        square = keras.ops.square(_to_unit(ours) - _to_unit(theirs))
+        total += keras.ops.mean(keras.ops.sum(square, axis=-1))
+    return total
+
+
+def _to_unit(features):
+    square = keras.ops.sum(keras.ops.square(features), axis=-1, keepdims=True)
+    # Its gradient is finite at zero, unlike that of a norm.
+    return features * keras.ops.rsqrt(square + 1e-8)

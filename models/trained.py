@@ -183,12 +183,17 @@ class TrainedModel(TrainableBase, Model):
             learning_rate: Learning rate at step 0.
         """
         variables = self.networks[item].trainable_variables
+        held_steps = self.training.held_steps if item == GENERATOR else 0
         self.optimizers[item] = self.make_optimizer(
-            self.training, learning_rate, variables
+            self.training, learning_rate, variables, held_steps
         )
 
     def make_optimizer(
-        self, training: Training, learning_rate: float, variables: list[keras.Variable]
+        self,
+        training: Training,
+        learning_rate: float,
+        variables: list[keras.Variable],
+        held_steps: int = 0,
     ) -> GuardedAdam:
         """Makes Adam with the models' epsilon and learning rate schedule.
 
@@ -196,9 +201,10 @@ class TrainedModel(TrainableBase, Model):
             training: Settings of the schedule.
             learning_rate: Learning rate at step 0.
             variables: Variables to train.
+            held_steps: Steps at the start with a learning rate of 0.
         """
         warmup_steps = self.options.learning_rate_warmup_steps
-        schedule = Schedule.of(training, learning_rate, warmup_steps)
+        schedule = Schedule.of(training, learning_rate, warmup_steps, held_steps)
         return self.make_adam(schedule, variables, epsilon=1e-8)
 
     def parts(self, scale: int) -> list[Stage]:

@@ -1,6 +1,7 @@
 """The base class of score predictors; a subclass makes the backbone."""
 
 import dataclasses
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +38,8 @@ class Predictor:
         head: The layer from the features to the scores.
         trains_head_only: Whether only the head is trained.
         dropout: Share of the features that a training step drops.
+        maps: Names of layers of `backbone` at several depths, whose outputs
+            (N, h, w, C) losses of 4PP-EUSR may compare place by place.
     """
 
     name: str = ""
@@ -44,6 +47,7 @@ class Predictor:
     settings_classes: tuple[type[Settings], ...] = ()
     trains_head_only = False
     dropout = 0.0
+    maps: Sequence[str] = ()
 
     def __init__(self, settings: Any, precision: str = "float32") -> None:
         """Makes the network, with random weights.
@@ -59,6 +63,12 @@ class Predictor:
         )
         features = self.backbone.output
         self.network = keras.Model(self.backbone.input, [self.head(features), features])
+
+    @functools.cached_property
+    def network_with_maps(self) -> keras.Model:
+        """`network` with further outputs: the features of the layers of `maps`."""
+        maps = [self.backbone.get_layer(name).output for name in self.maps]
+        return keras.Model(self.backbone.input, self.network.outputs + maps)
 
     def make_backbone(self, dtype: str) -> keras.Model:
         """Makes the network from a picture to its features.
@@ -96,12 +106,15 @@ class Predictor:
         return cls(dataclasses.replace(settings, **known), precision)
 
     @classmethod
-    def from_file(cls, path: Path | str, flag: str) -> tuple[Self, dict[str, Any]]:
+    def from_file(
+        cls, path: Path | str, flag: str, precision: str = "float32"
+    ) -> tuple[Self, dict[str, Any]]:
         """Makes the predictor of an `.h5` file, with its weights.
 
         Args:
             path: The file.
             flag: The flag that gave the file, for messages.
+            precision: See `__init__`.
 
         Returns:
             The predictor and the file's attributes.
@@ -110,7 +123,7 @@ class Predictor:
             InputError: There is no such file, or it does not fit.
         """
         with WeightFile(path, flag) as file:
-            predictor = cls(cls.read_settings(file))
+            predictor = cls(cls.read_settings(file), precision)
             predictor.load(file)
             attributes = dict(file.attributes)
             first_score = file.read_number("first_score", *_FIRST_SCORE_BOUNDS)

@@ -68,7 +68,7 @@ def main() -> None:
     file_format, target = export.find()
     path, first_score = settings.restore_path, settings.first_score
     model, attributes = MODEL.load().from_file(path, "--restore_path")
-    network = functools.partial(model.network, training=False)
+    network = functools.partial(model.network_with_maps, training=False)
     if first_score is None:
         first_score = attributes.get("first_score")
     exported = formats.Network(
@@ -126,7 +126,8 @@ def compare(
     for side in SIDES:
         draw = np.random.default_rng(side)
         pictures = draw.uniform(-1, 1, (2, side, side, 3)).astype(np.float32)
-        pairs = zip(network(pictures), predict(pictures), strict=True)
+        scores, features, *_ = network(pictures)
+        pairs = zip((scores, features), predict(pictures), strict=True)
         differences.append(
             [np.abs(np.asarray(a) - np.asarray(b)).max() for a, b in pairs]
         )

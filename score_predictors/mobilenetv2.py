@@ -71,6 +71,8 @@ class MobileNetV2(Predictor):
 
     name = "mobilenetv2"
     settings_classes = (Settings,)
+    # Each before a stride and before the activation.
+    maps = tuple(f"block_{index}_expand_BN" for index in (1, 3, 6, 13))
 
     def __init__(self, settings: Settings, precision: str = "float32") -> None:
         """See `Predictor`; chooses the momentum of batch normalisation if not given."""

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from frozen import graphs
 from frozen.predictor import make_graph_def
-from models import discriminator
+from models.discriminator import Discriminator
 from models.four_pass_eusr import FourPassEUSR
 from models.four_pass_settings import FourPassTraining
 from models.generator_settings import Architecture
@@ -32,7 +32,14 @@ LOSSES = {
 
 
 def write_predictor(
-    path, seed=0, side=None, first_score=1, scores=10, shape=None, has_grid=False
+    path,
+    seed=0,
+    side=None,
+    first_score=1,
+    scores=10,
+    shape=None,
+    has_grid=False,
+    has_maps=False,
 ):
     """Freezes a predictor of one convolution, with 6 features; returns its path.
 
@@ -50,7 +57,8 @@ def write_predictor(
             pictures = tf.ensure_shape(pictures, shape)
         x = tf.nn.relu(tf.nn.conv2d(pictures, kernel, 2, "SAME"))
         features = tf.reduce_mean(x, axis=(1, 2))
-        return tf.nn.softmax(features @ matrix), x if has_grid else features
+        outputs = [tf.nn.softmax(features @ matrix), x if has_grid else features]
+        return [*outputs, x, x[:, ::2, ::2]] if has_maps else outputs
 
     graph_def = make_graph_def(network, first_score)
     if shape is not None:
@@ -75,8 +83,7 @@ def narrow_discriminator():
     A step moves all of the 5 million weights of the whole one, and a checkpoint holds
     them three times.
     """
-    convolutions = tuple((8, stride) for _, stride in discriminator.CONVOLUTIONS)
-    return mock.patch.multiple(discriminator, CONVOLUTIONS=convolutions, HIDDEN=8)
+    return mock.patch.object(Discriminator, "default_features", 1)
 
 
 def make_four_pass(options=None, is_narrow=True, **training):

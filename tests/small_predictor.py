@@ -5,6 +5,7 @@ last layer that can be trained alone. Scripts started by `tests.scripts` know it
 `--model=one_layer`.
 """
 
+import contextlib
 import dataclasses
 from unittest import mock
 
@@ -13,6 +14,7 @@ import keras
 from console.settings import Settings, option
 from score_predictors.base import Predictor
 from score_predictors.layers import FusedBatchNormalization
+from score_predictors.mobilenetv2 import MobileNetV2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,13 +47,18 @@ class OneLayer(Predictor):
         return keras.Model(picture, x)
 
 
+@contextlib.contextmanager
 def narrow_mobilenetv2():
     """Lets MobileNetV2 have one convolution as long as this is entered.
 
     For what goes through the scripts with the flags of MobileNetV2, where these and
     not the network are what a test is about.
     """
-    return mock.patch("score_predictors.mobilenetv2._make_base", _make_base)
+    with (
+        mock.patch("score_predictors.mobilenetv2._make_base", _make_base),
+        mock.patch.object(MobileNetV2, "maps", ("bn_Conv1",)),
+    ):
+        yield
 
 
 def _make_base(alpha, momentum, policy):

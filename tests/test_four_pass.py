@@ -162,7 +162,7 @@ def test_one_file_as_both_predictors_is_run_once(paths, batch):
     assert aesthetic is subjective
     step = tf.function(lambda lr, hr: model.train_step(lr, hr, 4), autograph=False)
     graph = step.get_concrete_function(*batch).graph
-    name = aesthetic.function.name.decode()
+    name = aesthetic.function_with_maps.name.decode()
     calls = [op for op in graph.get_operations() if op.type.endswith("PartitionedCall")]
     called = [op for op in calls if op.get_attr("f").name.startswith(name)]
     assert 1 <= len(called) <= 2  # Of truth and of estimates.

@@ -31,6 +31,7 @@ KERAS_ONLY = {
     "models/layers.py": set(),
     "models/generator.py": {"functools", "models", "upscaling"},
     "models/discriminator.py": {"models"},
+    "models/unet.py": {"models", "numpy"},
     "models/reduction.py": {"imaging", "numpy"},
     "models/four_pass_values.py": {"collections", "metrics", "models", "typing"},
 }

@@ -19,6 +19,7 @@ class Schedule:
             zero.
         kind: `step` or `cosine`.
         warmup_steps: Steps of a linear warmup, multiplied with the schedule.
+        held_steps: Steps at the start with a rate of 0; the warmup follows.
     """
 
     start: float
@@ -26,15 +27,23 @@ class Schedule:
     decay_steps: int = 200_000
     kind: str = "step"
     warmup_steps: int = 0
+    held_steps: int = 0
 
     @classmethod
-    def of(cls, training: Any, learning_rate: float, warmup_steps: int) -> Self:
+    def of(
+        cls,
+        training: Any,
+        learning_rate: float,
+        warmup_steps: int,
+        held_steps: int = 0,
+    ) -> Self:
         """Makes the schedule of a network.
 
         Args:
             training: Settings with the fields of `models.generator_settings.Training`.
             learning_rate: Learning rate of the network at step 0.
             warmup_steps: See the class.
+            held_steps: See the class.
         """
         return cls(
             learning_rate,
@@ -42,6 +51,7 @@ class Schedule:
             training.learning_rate_decay_steps,
             training.learning_rate_schedule,
             warmup_steps,
+            held_steps,
         )
 
     def at(
@@ -63,7 +73,8 @@ class Schedule:
             fall = 0.5 * (1.0 + ops.cos(math.pi * ops.minimum(share, 1.0)))
         else:
             fall = self.decay ** ops.floor(share)
-        rise = 1.0
-        if self.warmup_steps:
-            rise = ops.minimum((step + 1.0) / self.warmup_steps, 1.0)
-        return self.start * fall * rise
+        rate = self.start * fall
+        if self.warmup_steps or self.held_steps:
+            rise = (step + 1.0 - self.held_steps) / max(self.warmup_steps, 1)
+            rate *= ops.clip(rise, 0.0, 1.0)
+        return rate

@@ -16,12 +16,12 @@ import keras
 from console.settings import PathName
 from misc.jax_training.eusr import EUSR, ValuesAndGradients
 from misc.jax_training.network import Network
-from models.discriminator import Discriminator
 from models.footprint import count_four_pass
 from models.four_pass_settings import (
     SCALE,
     FourPassTraining,
     check_passes,
+    content_option,
     list_predictors,
     predictor_option,
 )
@@ -39,6 +39,7 @@ class Training(FourPassTraining):
 
     aesthetic_nima_path: PathName | None = predictor_option("AVA", FILE)
     subjective_nima_path: PathName | None = predictor_option("TID2013", FILE)
+    content_path: PathName | None = content_option(FILE)
 
 
 class FourPassEUSR(EUSR):
@@ -61,15 +62,18 @@ class FourPassEUSR(EUSR):
         super().__init__(architecture, training, options)
         files = list_predictors(training, FILE)
         # A file that is given twice is read once.
-        read: dict[Path, tuple] = {}
+        read: dict[Path, tuple[str, str]] = {}
         for path, flag in files.values():
             read.setdefault(Path(path).resolve(), (path, flag))
-        opened = {key: Predictor(*file) for key, file in read.items()}
+        opened = {
+            key: Predictor(*file, options.precision) for key, file in read.items()
+        }
         self.predictors = {
             role: opened[Path(path).resolve()] for role, (path, _) in files.items()
         }
         if training.weight_lg:
-            self.discriminator = Network(Discriminator(POLICIES[options.precision]))
+            policy = POLICIES[options.precision]
+            self.discriminator = Network(training.make_discriminator(policy))
             self.networks["discriminator"] = self.discriminator
             self.rates["discriminator"] = training.learning_rate_discriminator
 
@@ -95,7 +99,7 @@ class FourPassEUSR(EUSR):
 
         def measure_judge(moving):
             judge = functools.partial(self.discriminator, judging | moving)
-            found = discriminate(judge, *seen)
+            found = discriminate(judge, *seen, training.adversarial_loss)
             return found["discriminator"], found
 
         passes, judging = training.passes, state.get("discriminator")
@@ -129,7 +133,8 @@ class FourPassEUSR(EUSR):
             total += training.weight_lr * values["reconstruction"]
         sr, hr = (_shift(step, training.judge_shift, images) for images in (sr, hr))
         if training.weight_lg:
-            found = discriminate(functools.partial(self.discriminator, judge), sr, hr)
+            discriminator = functools.partial(self.discriminator, judge)
+            found = discriminate(discriminator, sr, hr, training.adversarial_loss)
             values["adversarial"] = found["adversarial"]
             total += training.weight_lg * values["adversarial"]
         for predictor, roles in list_roles(self.predictors):
@@ -153,21 +158,29 @@ def _shift(step, most, images):
 class Predictor:
     """A score predictor with fixed weights; see `frozen.predictor.FrozenPredictor`."""
 
-    def __init__(self, path: Path | str, flag: str) -> None:
+    def __init__(self, path: Path | str, flag: str, precision: str) -> None:
         """Reads the file.
+
+        Args:
+            path: The `.h5` file.
+            flag: The flag that gave the path, for messages.
+            precision: See `training.options.BasicOptions`.
 
         Raises:
             InputError: The file is missing, damaged, or not a predictor.
         """
-        predictor, attributes = MobileNetV2.from_file(path, flag)
-        self.network = predictor.network
+        predictor, attributes = MobileNetV2.from_file(path, flag, precision)
+        self.network = predictor.network_with_maps
         self.first_score = attributes.get("first_score")
 
-    def mean_scores(self, images: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """See `FrozenPredictor.mean_scores`."""
-        distributions, features = self.network(images / 127.5 - 1.0, training=False)
+    def describe(
+        self, images: jax.Array
+    ) -> tuple[jax.Array, jax.Array, list[jax.Array]]:
+        """See `FrozenPredictor.describe`."""
+        distributions, *others = self.network(images / 127.5 - 1.0, training=False)
+        features, *maps = (one.astype(jnp.float32) for one in others)
         count = distributions.shape[-1]
-        return distributions @ jnp.arange(1.0, 1.0 + count), features
+        return distributions @ jnp.arange(1.0, 1.0 + count), features, maps
 
     def to_people(self, scores: jax.Array, default_first_score: int) -> jax.Array:
         """See `FrozenPredictor.to_people`."""

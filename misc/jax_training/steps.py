@@ -61,7 +61,10 @@ class Stepper:
         self.model, self.options, self.steps = model, model.options, steps
         self.schedules = {
             item: Schedule.of(
-                model.training, rate, self.options.learning_rate_warmup_steps
+                model.training,
+                rate,
+                self.options.learning_rate_warmup_steps,
+                model.training.held_steps if item == "generator" else 0,
             )
             for item, rate in model.rates.items()
         }
