@@ -30,7 +30,7 @@ with quiet.imports():
     from frozen import graphs
     from frozen.upscaler import Upscaler
     from models import opening
-    from training import checkpoints, devices
+    from training import devices
     from training.options import Precision, StepOptions
 
 MODEL = Choice(
@@ -88,8 +88,7 @@ def main() -> int | None:
         way = enlarging.tell_way(identify(path.name, [path]))
     else:
         checkpoint = checkpoint.find(MODEL.name)
-        prefix = checkpoint.restore_path
-        weights = MODEL.name if prefix is None else checkpoints.identify(prefix)
+        weights = checkpoint.identify() or MODEL.name
         way = enlarging.tell_way(weights, precision, checkpoint)
     results = Results(output, way)
     waiting = results.find_waiting(found)
@@ -119,7 +118,7 @@ def _check_flags(
                 "--model_name (a .pb file) cannot be used with --restore_path or "
                 "--model; leave one out."
             )
-        for name in ("precision", "restore_target", "use_ema"):
+        for name in ("precision", *opening.CheckpointSettings.options()):
             if is_given(name):
                 raise InputError(
                     f"--{name} is for checkpoints (--restore_path); a .pb file "

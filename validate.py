@@ -43,7 +43,7 @@ DECIMALS = {"ssim_y": 4}
 # Flags that apply to a model only.
 MODEL_FLAGS = (
     *("model", "restore_path", "restore_target", "restore_global_step"),
-    *("use_ema", "precision", "save_path"),
+    *("use_ema", "naturalness", "exact_path", "precision", "save_path"),
 )
 
 
@@ -87,7 +87,8 @@ def main() -> None:
     """Measures, prints a table, writes report and images."""
     settings, checkpoint, options, files, metrics = (s.from_flags() for s in SETTINGS)
     devices.choose(settings.cuda_device, f"--cuda_device={settings.cuda_device}")
-    model, step, path = open_measured(settings, checkpoint, options.precision)
+    model, step, opened = open_measured(settings, checkpoint, options.precision)
+    path = opened.restore_path
     devices.warn_if_slow(options.precision)
     scales = opening.choose_scales(model, settings.scales, model.default_scales, path)
     if settings.restore_global_step is not None:
@@ -109,6 +110,7 @@ def main() -> None:
     has_network = settings.data_sr_path is None
     precision = options.precision if has_network else None
     report |= {"restore_path": path, "precision": precision}
+    report |= {"naturalness": opened.naturalness, "exact_path": opened.exact_path}
     report |= {"data_sr_path": settings.data_sr_path}
     report |= {"data_truth_path": loader.settings.truth_path}
     report |= {"data_input_path": loader.settings.input_path}
@@ -125,7 +127,7 @@ def main() -> None:
 
 def open_measured(
     settings: MeasureSettings, checkpoint: opening.CheckpointSettings, precision: str
-) -> tuple[Model | SRPictures, int | None, str | None]:
+) -> tuple[Model | SRPictures, int | None, opening.CheckpointSettings]:
     """Opens the model or the pictures to measure.
 
     Args:
@@ -134,8 +136,8 @@ def open_measured(
         precision: Precision of the model.
 
     Returns:
-        The model or the pictures; the step of its checkpoint; and the checkpoint. The
-        last two are None without a checkpoint.
+        The model or the pictures; the step of its checkpoint, None without a
+        checkpoint; and the settings with the prefix of the checkpoint.
 
     Raises:
         InputError: It cannot be opened, or flags of a model were given with pictures.
@@ -143,7 +145,7 @@ def open_measured(
     if settings.data_sr_path is None:
         found = checkpoint.find(MODEL.name)
         options = StepOptions(precision=precision)
-        return *found.open(MODEL.name, options), found.restore_path
+        return *found.open(MODEL.name, options), found
     given = [f"--{name}" for name in MODEL_FLAGS if is_given(name)]
     if given:
         raise InputError(
@@ -152,7 +154,7 @@ def open_measured(
         )
     input_path = to_list(DATALOADER.load().from_flags().settings.input_path) or None
     pictures = SRPictures(settings.data_sr_path, settings.scales, input_path)
-    return pictures, None, None
+    return pictures, None, checkpoint
 
 
 def _check_save_path(save_path: Path | str, loader: PairedLoader) -> None:

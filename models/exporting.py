@@ -74,12 +74,13 @@ class CheckpointFormat(Format):
             Short description of the written checkpoint.
 
         Raises:
-            InputError: The target is the checkpoint to read, or the format does not
+            InputError: The target is a checkpoint to read, or the format does not
                 support the model.
         """
         if checkpoint.restore_path is None:
             raise InputError(f"--model={model.name} has no checkpoint to write.")
-        if target.resolve() == Path(checkpoint.restore_path).resolve():
+        sources = filter(None, (checkpoint.restore_path, checkpoint.exact_path))
+        if target.resolve() in [Path(source).resolve() for source in sources]:
             raise InputError(
                 f"--output_path={target} is the checkpoint to read, which would be "
                 "overwritten; give another path."
@@ -119,7 +120,7 @@ class TF1Checkpoint(CheckpointFormat):
         """See `CheckpointFormat.write_checkpoint`."""
         prefix = checkpoint.restore_path
         _check_has_names(model, prefix)
-        layers, optimizers = _collect(model, prefix, checkpoint.use_ema)
+        layers, optimizers = _collect(model, checkpoint)
         if not model.generator.is_as_published():
             # Adam's moments belong to the weights before the conversion.
             published = model.generator.make_as_published()
@@ -151,17 +152,17 @@ def _check_has_names(model, prefix):
         )
 
 
-def _collect(model, prefix, use_ema):
+def _collect(model, checkpoint):
     """Collects the layers and optimizers that the TF1 code also has.
 
     Args:
         model: Model of the checkpoint.
-        prefix: Prefix of the checkpoint.
-        use_ema: Whether the model has the averaged weights, if there are any.
+        checkpoint: Settings of the checkpoint.
 
     Returns:
         Layers and optimizers; see `models.tf1_names.write`.
     """
+    prefix = checkpoint.restore_path
     layers = dict(tf1_names.of_generator(model.generator))
     stored = checkpoints.list_items(prefix)
     if "discriminator" in stored:
@@ -172,8 +173,10 @@ def _collect(model, prefix, use_ema):
                 "Write the weights without it first: freeze.py --format=weights."
             )
         return layers | tf1_names.of_discriminator(discriminator), []
-    is_averaged = "ema" in stored and use_ema
-    if "generator_optimizer" not in stored or is_averaged:
+    is_averaged = "ema" in stored and checkpoint.use_ema
+    is_mixed = checkpoint.naturalness is not None
+    # Adam's moments belong to the weights in training.
+    if "generator_optimizer" not in stored or is_averaged or is_mixed:
         return layers, []
     optimizer = model.make_optimizer(
         Training(), 0.0, model.generator.trainable_variables

@@ -13,13 +13,15 @@ from console.progress import say
 from console.settings import PathName, Settings, option
 from frozen.formats import FrozenFile
 from frozen.upscaler import Upscaler
-from models import MODELS, shipped
+from models import MODELS, mixing, shipped
 from models.base import Model
 from training import checkpoints
 from training.options import StepOptions, check_heeded
 
 # The model if neither flag nor checkpoint names it.
 DEFAULT = "eusr"
+# The model whose weights in pretrained/ are mixed with others by default.
+EXACT = "eusr"
 
 
 class ScaledModel(app.ScalingModel, Protocol):
@@ -47,6 +49,28 @@ class CheckpointSettings(Settings):
         "Use the running average of the weights, if the checkpoint has one.",
         changes="freely",
     )
+    naturalness: float | None = option(
+        None,
+        "Share of the checkpoint's weights, from 0 to 1, in a mixture with the weights "
+        "of --exact_path: 0 for the exact pictures of an EUSR, 1 for the crisp "
+        "pictures of a 4PP-EUSR that was trained from it, 0.7 for pictures between. "
+        "If not given, nothing is mixed.",
+        least=0.0,
+        most=1.0,
+    )
+    exact_path: PathName | None = option(
+        None,
+        "Checkpoint to mix with by --naturalness, or a folder for its newest: the EUSR "
+        "that the checkpoint was trained from; if not given, the EUSR in pretrained/.",
+    )
+
+    def check(self) -> None:
+        """See `Settings.check`."""
+        if self.exact_path is not None and self.naturalness is None:
+            raise InputError(
+                f"--exact_path={self.exact_path} needs --naturalness, the share of the "
+                "other weights, for example 0.7."
+            )
 
     def find(self, name: str | None) -> "CheckpointSettings":
         """Finds the checkpoint.
@@ -55,26 +79,49 @@ class CheckpointSettings(Settings):
             name: Name of the model; None for the default.
 
         Returns:
-            Settings with the prefix of the checkpoint; by default, of the weights in
+            Settings with the prefixes of the checkpoints; by default, of the weights in
             pretrained/. Without a checkpoint for a model that needs none.
 
         Raises:
-            InputError: The checkpoint does not exist.
+            InputError: A checkpoint does not exist, or there are no weights to mix.
         """
         path: str | None = self.restore_path
         if path is None:
             name = name or DEFAULT
             if not load(MODELS, name, "--model").needs_checkpoint:
+                if self.naturalness is not None:
+                    raise InputError(
+                        f"--naturalness={self.naturalness:g}: --model={name} has no "
+                        "weights. Leave it out."
+                    )
                 return self
             path = shipped.find(name)
             say(f"Using the pretrained weights: {path}.")
         # Chosen once: a training may write a newer checkpoint to the folder.
-        return dataclasses.replace(self, restore_path=PathName(checkpoints.find(path)))
+        found = dataclasses.replace(self, restore_path=PathName(checkpoints.find(path)))
+        if self.naturalness is None:
+            return found
+        exact = self.exact_path or shipped.find(EXACT, "--exact_path")
+        prefix = checkpoints.find(exact, "--exact_path")
+        return dataclasses.replace(found, exact_path=PathName(prefix))
+
+    def identify(self) -> str | None:
+        """Names the weights that `find` found, and a digest of their files.
+
+        Returns:
+            The names of one or two checkpoints; None without a checkpoint.
+        """
+        paths = [path for path in (self.restore_path, self.exact_path) if path]
+        return " ".join(map(checkpoints.identify, paths)) or None
 
     def open(
         self, name: str | None, options: StepOptions | None = None
     ) -> tuple[Model, int | None]:
-        """Opens the checkpoint that `find` returned; see `open_model`.
+        """Opens the checkpoint that `find` returned, and mixes its weights.
+
+        Args:
+            name: See `open_model`.
+            options: See `open_model`.
 
         Returns:
             The model, and the step of its checkpoint; None without a checkpoint.
@@ -83,6 +130,11 @@ class CheckpointSettings(Settings):
         opened = open_model(path, name, self.restore_target, options, self.use_ema)
         model = cast(Model, opened)  # `find` refuses .pb files.
         check_heeded(model, options)
+        if self.naturalness is not None:
+            exact = open_model(self.exact_path, None, None, options, self.use_ema)
+            mixing.mix(
+                model, cast(Model, exact), self.naturalness, path, self.exact_path
+            )
         return model, None if path is None else checkpoints.read_step(path)
 
 

@@ -8,11 +8,12 @@ from training import checkpoints
 FOLDER = Path(__file__).resolve().parents[1] / "pretrained"
 
 
-def find(name: str) -> str:
+def find(name: str, flag: str = "--restore_path") -> str:
     """Finds the weights of a model.
 
     Args:
         name: Name of the model in the registry.
+        flag: Flag that names other weights, for the message.
 
     Returns:
         Prefix of the checkpoint; relative, and so shorter in messages, if it is below
@@ -25,8 +26,8 @@ def find(name: str) -> str:
     if not found:
         raise InputError(
             f"--model={name} needs trained weights, and none are in {FOLDER / name}. "
-            "Give --restore_path=CHECKPOINT, for example train/model.ckpt-1000 or the "
-            "folder train/."
+            f"Give {flag}=CHECKPOINT, for example train/model.ckpt-1000 or the folder "
+            "train/."
         )
     prefix = found[-1]
     here = Path.cwd()

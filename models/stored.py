@@ -71,16 +71,30 @@ def check_same(
     Raises:
         InputError: They differ; the message names the flags that fit.
     """
-    misfits = []
-    for flag, field in settings.options().items():
-        theirs, ours = getattr(settings, field.name), getattr(wanted, field.name)
-        if theirs != ours and field.name not in but:
-            misfits.append(f"--{flag}={_to_flag(theirs)} (not {_to_flag(ours)})")
+    misfits = list_misfits(settings, wanted, but)
     if misfits:
         raise InputError(
             f"{prefix} holds another network than the network to train: "
             f"{', '.join(misfits)}. Give these flags, or another checkpoint."
         )
+
+
+def list_misfits(
+    settings: Settings, wanted: Settings, but: Sequence[str] = ()
+) -> list[str]:
+    """Lists the flags in which two networks differ, with both values.
+
+    Args:
+        settings: See `check_same`.
+        wanted: See `check_same`.
+        but: See `check_same`.
+    """
+    misfits = []
+    for flag, field in settings.options().items():
+        theirs, ours = getattr(settings, field.name), getattr(wanted, field.name)
+        if theirs != ours and field.name not in but:
+            misfits.append(f"--{flag}={_to_flag(theirs)} (not {_to_flag(ours)})")
+    return misfits
 
 
 def _to_flag(value):

@@ -121,6 +121,7 @@ def _list_facts(report):
         facts = {
             "model": report["model"],
             "checkpoint": report["restore_path"] or "none",
+            **_list_mixture(report),
             **({} if step is None else {"training step": f"{step:,}"}),
             "precision": report["precision"],
         }
@@ -130,6 +131,14 @@ def _list_facts(report):
         "dropped at each border": f"{report['shave_size']} pixels",
         "measured": time.strftime("%Y-%m-%d %H:%M %z"),
     }
+
+
+def _list_mixture(report):
+    """Lists what the weights were mixed with; see `validate.py --naturalness`."""
+    if report["naturalness"] is None:
+        return {}
+    share = f"{report['naturalness']:g}"
+    return {"naturalness": share, "mixed with": report["exact_path"]}
 
 
 def _collect_scale(report, scale, data_set, exhibits):

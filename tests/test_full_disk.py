@@ -157,6 +157,7 @@ result = {"average": images["image 0"], "images": images}
 report = {"model": "eusr", "step": 1, "shave_size": 4, "restore_path": None}
 report |= {"precision": "float32", "data_truth_path": "HR", "images": 500}
 report |= {"data_input_path": None, "data_sr_path": None}
+report |= {"naturalness": None, "exact_path": None}
 report |= {"scales": {"4": {**result, "bicubic": result}}}
 known = made.Made(disk)
 

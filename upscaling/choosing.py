@@ -82,7 +82,7 @@ class EnlargingSettings(SizeSettings):
         # With full margins, results do not depend on the size of tiles.
         is_exact = self.tile_overlap == AUTO
         left_out = {
-            "restore_path",
+            *("restore_path", "exact_path"),
             *SizeSettings.options(),
             *(("tile_size", "memory_limit") if is_exact else ()),
         }
