@@ -25,8 +25,9 @@ from models import BASELINES, MODELS
 with quiet.imports():
     import keras
 
-    from metrics.measuring import BASELINE, SHAVE_SIZE, Validation
+    from metrics.measuring import BASELINE, SHAVE_SIZE
     from metrics.no_reference import ValidationSettings
+    from metrics.validation import Validation
     from models import opening
     from models.base import Model
     from models.footprint import check_memory

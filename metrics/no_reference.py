@@ -10,9 +10,9 @@ from console.progress import warn
 from console.settings import PathName, Settings, option
 from frozen.predictor import FrozenPredictor, open_predictors
 from imaging.crops import centre_patch
-from metrics.measuring import BEST_METRICS
 from metrics.niqe import NIQE
 from metrics.scores import ROLES
+from metrics.validation import BEST_METRICS
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,8 +10,9 @@ import tensorflow as tf
 from console.errors import InputError
 from dataloaders.paired import PairedLoader
 from dataloaders.paired_settings import PairedSettings
-from metrics.measuring import SHAVE_SIZE, Validation, average, measure_scale
+from metrics.measuring import SHAVE_SIZE, average, measure_scale
 from metrics.niqe import NIQE
+from metrics.validation import Validation
 from models import opening
 from models.bicubic import Bicubic
 from tests.pictures import write_pictures
