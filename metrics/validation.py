@@ -16,7 +16,7 @@ from metrics.measuring import (
 )
 
 # Metrics that can choose the best checkpoint: 1 where greater is better, -1 where less.
-BEST_METRICS = {"psnr_y": 1, "niqe": -1}
+BEST_METRICS = {"psnr_y": 1, "niqe": -1, "grid": -1}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,9 +84,10 @@ class Validation:
         images = self.loader.describe()
         if self.best_metric == "psnr_y":
             return images
+        by = f"{images}, by {self.best_metric}"
         # Values by two models of natural pictures cannot be compared.
-        digest = self.no_reference[self.best_metric].digest  # type: ignore[attr-defined]
-        return f"{images}, by {self.best_metric} ({digest})"
+        digest = getattr(self.no_reference[self.best_metric], "digest", None)
+        return by if digest is None else f"{by} ({digest})"
 
     def rank(self, measured: dict[int, Measured]) -> float:
         """Ranks the model by the mean of the best metric over all scales.
