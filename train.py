@@ -25,8 +25,9 @@ from models import BASELINES, MODELS
 with quiet.imports():
     import keras
 
-    from metrics.measuring import BASELINE, SHAVE_SIZE, Validation
-    from metrics.no_reference import ValidationSettings
+    from metrics.measuring import BASELINE, SHAVE_SIZE
+    from metrics.no_reference import NEEDED, ValidationSettings
+    from metrics.validation import Validation
     from models import opening
     from models.base import Model
     from models.footprint import check_memory
@@ -209,24 +210,16 @@ def _make_validation(
         settings: Settings of the validation.
     """
     if start.validate_truth_path is None:
-        start.refuse_validating("niqe_model_path", "best_metric")
+        start.refuse_validating("niqe_model_path", "measure_grid", "best_metric")
         return None
     no_reference = settings.make()
-    if settings.best_metric not in (*Validation.METRICS, *no_reference):
-        raise InputError(
-            f"--best_metric={settings.best_metric} needs --niqe_model_path."
-        )
+    best = settings.best_metric
+    if best not in (*Validation.METRICS, *no_reference):
+        raise InputError(f"--best_metric={best} needs {NEEDED[best]}.")
     paths = start.validate_truth_path, start.validate_input_path
     loader = trained.validating(*paths, SHAVE_SIZE, with_niqe="niqe" in no_reference)
     baseline: Any = opening.open_model(None, BASELINE)
-    return Validation(
-        model,
-        baseline,
-        loader,
-        SHAVE_SIZE,
-        no_reference,
-        settings.best_metric,
-    )
+    return Validation(model, baseline, loader, SHAVE_SIZE, no_reference, best)
 
 
 def _restore(

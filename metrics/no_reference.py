@@ -1,4 +1,4 @@
-"""No-reference metrics, which need no ground truth: NIQE and score predictors."""
+"""No-reference metrics, which need no ground truth: NIQE, the grid, predictors."""
 
 import dataclasses
 from collections.abc import Callable
@@ -10,9 +10,13 @@ from console.progress import warn
 from console.settings import PathName, Settings, option
 from frozen.predictor import FrozenPredictor, open_predictors
 from imaging.crops import centre_patch
-from metrics.measuring import BEST_METRICS
+from metrics.grid import grid
 from metrics.niqe import NIQE
 from metrics.scores import ROLES
+from metrics.validation import BEST_METRICS
+
+# From a no-reference metric of `BEST_METRICS` to the flag that it needs.
+NEEDED = {"niqe": "--niqe_model_path", "grid": "--measure_grid"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +29,11 @@ class NoReferenceSettings(Settings):
         None,
         "Model of natural pictures for NIQE, which is then measured: the authors' "
         "modelparameters.mat, or an .npz file with the same arrays.",
+    )
+    measure_grid: bool = option(
+        False,
+        "Measure the regular grid of 2 or 4 pixels that training against a "
+        "discriminator may cause: about 1 for photographs, higher with a grid.",
     )
 
     def predictors(self) -> dict[str, tuple[PathName, str]]:
@@ -44,6 +53,8 @@ class NoReferenceSettings(Settings):
         metrics: dict[str, Callable[..., float]] = {}
         if self.niqe_model_path is not None:
             metrics["niqe"] = NIQE.from_file(self.niqe_model_path)
+        if self.measure_grid:
+            metrics["grid"] = grid
         for role, predictor in open_predictors(self.predictors()).items():
             metrics[role] = MeanScore(predictor, role)
         return metrics
@@ -57,7 +68,8 @@ class ValidationSettings(NoReferenceSettings):
 
     best_metric: str = option(
         "psnr_y",
-        "Metric that selects the best checkpoint; niqe needs --niqe_model_path.",
+        "Metric that selects the best checkpoint; niqe needs --niqe_model_path, grid "
+        "--measure_grid.",
         choices=tuple(BEST_METRICS),
     )
 

@@ -27,6 +27,13 @@ const COLUMNS = [
       "Distance of the picture's statistics from the statistics of natural photographs. It does not use the truth, so a sharp picture that differs from the truth can have a good value.",
   },
   {
+    metric: "grid",
+    sign: -1,
+    decimals: 3,
+    meaning:
+      "Height of the peaks in the picture's spectrum at periods of 2 and 4 pixels: a regular grid, which networks that are trained against a discriminator may draw. About 1 for photographs. It does not use the truth.",
+  },
+  {
     metric: "aesthetic",
     sign: 1,
     decimals: 3,

@@ -7,6 +7,6 @@ quiet.set_up()
 with quiet.descriptor_caught():
     import scipy.io  # noqa: F401
 
-    import metrics.measuring  # noqa: F401
+    import metrics.validation  # noqa: F401
     import models.eusr  # noqa: F401
     import training.loop  # noqa: F401

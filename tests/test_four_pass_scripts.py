@@ -77,6 +77,7 @@ def trained(road):
         "train.py",
         *four_pass_flags(road, validate_truth_path=road / "valid", validate_freq=1),
         *(f"--niqe_model_path={road / 'niqe.npz'}", "--best_metric=niqe"),
+        "--measure_grid",
     )
 
 
@@ -106,6 +107,7 @@ def test_tensorboard_shows_losses_scores_rates_and_estimates(road, trained):
         *("discriminator/fake", "discriminator/real", "discriminator/accuracy"),
         *("discriminator/gradient_norm", "discriminator/learning_rate"),
         *("learning_rate", "validation/psnr_y", "validation/niqe"),
+        "validation/grid",
         *("estimate_x2", "estimate_x4", "estimate_x8", "input", "truth"),
     } <= tags
 
@@ -113,7 +115,7 @@ def test_tensorboard_shows_losses_scores_rates_and_estimates(road, trained):
 def test_the_best_by_niqe_is_the_least(trained):
     lines = [line for line in trained.splitlines() if line.startswith("validated")]
     values = [float(line.split("niqe ")[1].split()[0]) for line in lines]
-    assert len(values) == 2
+    assert len(values) == 2 and all("  grid " in line for line in lines)
     assert trained.count("Best so far") == (2 if values[1] < values[0] else 1)
 
 
@@ -224,7 +226,9 @@ def test_the_batch_is_by_default_that_of_the_models_paper(model, batch_size):
         ({"restore_target": None}, [], "--restore_target=generator restores only"),
         ({}, ["--best_metric=niqe"], "--best_metric needs --validate_truth_path"),
         ({"validate_freq": 5}, [], "--validate_freq needs --validate_truth_path"),
+        ({}, ["--measure_grid"], "--measure_grid needs --validate_truth_path"),
         ({"best_metric": "niqe"}, [], "--best_metric=niqe needs --niqe_model_path"),
+        ({"best_metric": "grid"}, [], "--best_metric=grid needs --measure_grid"),
     ],
 )
 def test_a_mistake_gets_one_line(road, monkeypatch, changes, more, said):

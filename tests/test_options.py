@@ -10,8 +10,10 @@ import tensorflow as tf
 from console.errors import InputError
 from dataloaders.paired import PairedLoader
 from dataloaders.paired_settings import PairedSettings
-from metrics.measuring import SHAVE_SIZE, Validation, average, measure_scale
+from metrics.grid import grid
+from metrics.measuring import SHAVE_SIZE, average, measure_scale
 from metrics.niqe import NIQE
+from metrics.validation import Validation
 from models import opening
 from models.bicubic import Bicubic
 from tests.pictures import write_pictures
@@ -165,6 +167,16 @@ def test_an_image_without_a_value_is_named_and_left_out_of_the_mean(loader, caps
     assert measured[2].values["niqe"] == 3.0
     assert validation.rank(measured) == -3.0
     assert "niqe is undefined for 0; its mean omits" in capsys.readouterr().err
+
+
+def test_the_best_by_a_metric_without_a_model_is_known_by_its_name(loader):
+    validation = Validation(
+        *(make_small(), Bicubic(), loader, SHAVE_SIZE, {"grid": grid}, "grid")
+    )
+    assert validation.describe() == f"{loader.describe()}, by grid"
+    measured = validation()
+    values = [one.values["grid"] for one in measured.values()]
+    assert validation.rank(measured) == -np.mean(values) < 0
 
 
 def test_the_best_by_niqe_is_of_one_model_of_natural_pictures(loader):

@@ -43,7 +43,7 @@ def test_saved_pictures_have_the_values_that_they_were_saved_with(tmp_path):
     scipy.io.savemat(tmp_path / "niqe.mat", niqe)
     command = (
         *("validate.py", f"--data_truth_path={truth}", "--scales=2,4"),
-        f"--niqe_model_path={tmp_path / 'niqe.mat'}",
+        *(f"--niqe_model_path={tmp_path / 'niqe.mat'}", "--measure_grid"),
     )
     saved = tmp_path / "Saved"
     reports = []
@@ -55,14 +55,18 @@ def test_saved_pictures_have_the_values_that_they_were_saved_with(tmp_path):
         )
         reports.append(json.loads(paths["json"].read_text()))
     assert reports[0]["scales"] == reports[1]["scales"]
-    assert set(reports[1]["scales"]["4"]["average"]) >= {"psnr_y", "ssim_y", "niqe"}
+    assert set(reports[1]["scales"]["4"]["average"]) >= {"psnr_y", "niqe", "grid"}
+    assert "niqe  bicubic        grid  bicubic\n" in said
     assert "Saved x4" in said and "weights" not in said
     assert reports[1]["model"] == "Saved"
     assert reports[1]["data_sr_path"] == str(saved)
     assert reports[1]["step"] is reports[1]["precision"] is None
     with open(paths["csv"], encoding="utf-8-sig", newline="") as text:
-        assert {row["model"] for row in csv.DictReader(text)} == {"Saved", "bicubic"}
+        rows = list(csv.DictReader(text))
+    assert {row["model"] for row in rows} == {"Saved", "bicubic"}
+    assert all(float(row["grid"]) > 0 for row in rows)
     page = Reader(paths["html"].read_bytes()).data
+    assert all("grid" in values for values in page["scales"][0]["averages"])
     assert page["title"] == "Saved x2, x4 on HR"
     facts = dict(page["facts"])
     assert facts["pictures"] == str(saved) and "checkpoint" not in facts

@@ -11,7 +11,8 @@ import numpy as np
 
 from dataloaders.paired import PairedLoader
 from imaging.files import to_uint8
-from metrics import measuring
+from metrics import validation
+from metrics.measuring import SHAVE_SIZE
 from misc.jax_training.network import Network, Weights
 from models.generator import Generator
 from models.generator_settings import Architecture
@@ -64,9 +65,7 @@ class Validation:
         """Takes the settings of the generator and the images; does not measure yet."""
         self.is_beside = jax.default_backend() != "cpu"
         self.upscaler = Upscaler(architecture)
-        self.measure = measuring.Validation(
-            self.upscaler, None, loader, measuring.SHAVE_SIZE
-        )
+        self.measure = validation.Validation(self.upscaler, None, loader, SHAVE_SIZE)
         self.future: concurrent.futures.Future | None = None
 
     def begin(
