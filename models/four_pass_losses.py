@@ -13,7 +13,13 @@ import tensorflow as tf
 
 from frozen.predictor import FrozenPredictor
 from models.four_pass_settings import FourPassTraining
-from models.four_pass_values import discriminate, list_roles, predict, repeat
+from models.four_pass_values import (
+    discriminate,
+    list_pixel_losses,
+    list_roles,
+    predict,
+    repeat,
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -86,13 +92,11 @@ def differentiate_losses(
             loss has no weight.
     """
     values, losses, gradients, of_discriminator = {}, [], [], None
-    if training.weight_lr:
+    for name, weight, measure in list_pixel_losses(training):
         with tf.GradientTape() as tape:
             tape.watch(sr)
-            truth = repeat(hr, training)
-            errors = keras.losses.mean_absolute_error(truth, sr)
-            values["reconstruction"] = tf.reduce_mean(errors)
-            losses.append(training.weight_lr * values["reconstruction"])
+            values[name] = measure(sr, repeat(hr, training))
+            losses.append(weight * values[name])
             scaled = losses[-1] * factor
         gradients.append(tape.gradient(scaled, sr))
     seen_sr, seen_hr = shift.there(sr), shift.there(hr)

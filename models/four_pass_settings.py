@@ -81,6 +81,12 @@ class FourPassTraining(Training):
         "not in the paper.",
         least=0.0,
     )
+    weight_grid: float = option(
+        0.0,
+        "Weight of the loss of regular grids of 2 or 4 pixels in the error; not in the "
+        "paper.",
+        least=0.0,
+    )
     content_path: PathName | None = content_option()
     representation: str = option(
         POOLED,

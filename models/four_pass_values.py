@@ -15,6 +15,7 @@ from models.four_pass_settings import CONTENT, RELATIVISTIC, SPATIAL, FourPassTr
 from models.losses import (
     cross_entropy,
     feature_distance,
+    grid_loss,
     mean_squared_error,
     score_loss,
 )
@@ -41,6 +42,26 @@ def estimate(
     if last == 2:
         return generator(sr, scale=last)
     return reduction.halve(sr, x8_reduction) if last == 8 else sr
+
+
+def list_pixel_losses(
+    training: FourPassTraining,
+) -> Iterator[tuple[str, float, Callable[..., keras.KerasTensor]]]:
+    """Yields the losses of the pixels alone that have a weight.
+
+    Yields:
+        Name, weight, and function of estimates and truth, both float32 (N, H, W, 3).
+    """
+    for name, weight, measure in (
+        ("reconstruction", training.weight_lr, _mean_absolute_error),
+        ("grid_loss", training.weight_grid, grid_loss),
+    ):
+        if weight:
+            yield name, weight, measure
+
+
+def _mean_absolute_error(sr, hr):
+    return ops.mean(keras.losses.mean_absolute_error(hr, sr))
 
 
 def discriminate(

@@ -6,6 +6,12 @@ Kim and Lee, CVPR Workshops 2018; Choi, Kim, Cheon and Lee, Neurocomputing 2019.
 from collections.abc import Sequence
 
 import keras
+from keras import ops
+
+# Period of the grid, in pixels: the scale. It covers a grid of two pixels, too.
+PERIOD = 4
+# Side of the area over which a grid is averaged, in periods.
+AREA = 8
 
 # Accepted share of the truth's distance from the best score.
 SCORE_TARGET = 0.8
@@ -21,7 +27,7 @@ def cross_entropy(logits: keras.KerasTensor, is_real: bool) -> keras.KerasTensor
     Returns:
         float32 scalar: Mean sigmoid cross-entropy.
     """
-    return keras.ops.mean(keras.ops.softplus(-logits if is_real else logits))
+    return ops.mean(ops.softplus(-logits if is_real else logits))
 
 
 def score_loss(
@@ -37,14 +43,14 @@ def score_loss(
         float32 scalar.
     """
     short = (10.0 - sr_scores) - SCORE_TARGET * (10.0 - hr_scores)
-    return keras.ops.mean(keras.ops.relu(short))
+    return ops.mean(ops.relu(short))
 
 
 def mean_squared_error(
     sr_features: keras.KerasTensor, hr_features: keras.KerasTensor
 ) -> keras.KerasTensor:
     """Computes the mean of (sr - hr)^2 over all elements, a float32 scalar."""
-    return keras.ops.mean(keras.ops.square(sr_features - hr_features))
+    return ops.mean(ops.square(sr_features - hr_features))
 
 
 def feature_distance(
@@ -65,12 +71,54 @@ def feature_distance(
     """
     total = 0.0
     for ours, theirs in zip(sr_maps, hr_maps, strict=True):
-        square = keras.ops.square(_to_unit(ours) - _to_unit(theirs))
-        total += keras.ops.mean(keras.ops.sum(square, axis=-1))
+        square = ops.square(_to_unit(ours) - _to_unit(theirs))
+        total += ops.mean(ops.sum(square, axis=-1))
     return total
 
 
+def grid_loss(sr: keras.KerasTensor, hr: keras.KerasTensor) -> keras.KerasTensor:
+    """Computes how strong a regular grid is in the error of estimates.
+
+    For each of the 16 positions of a pixel in a cell of 4 x 4, the error is averaged
+    over an area. What differs between these means is a grid, or texture that happens
+    not to average out: the differences are shrunk by the share that texture alone is
+    expected to have (James and Stein), so that texture without a grid costs nothing.
+
+    Args:
+        sr: float32 (N, H, W, 3), in [0, 255]; H and W are multiples of `PERIOD`.
+        hr: float32 (N, H, W, 3), the truth.
+
+    Returns:
+        float32 scalar: Mean absolute value of the grid.
+    """
+    height, width = sr.shape[1] // PERIOD, sr.shape[2] // PERIOD
+    cells = ops.reshape(sr - hr, (-1, height, PERIOD, width, PERIOD, 3))
+    areas = _make_areas(height), _make_areas(width)
+
+    def average(values):
+        return ops.einsum("ih,jw,nhawbc->nijabc", *areas, values)
+
+    def average_positions(values):
+        return ops.mean(values, axis=(3, 4), keepdims=True)
+
+    means = average(cells)
+    grid = means - average_positions(means)
+    count = min(AREA, height) * min(AREA, width)
+    spread = average_positions(average(ops.square(cells)) - ops.square(means))
+    strength = average_positions(ops.square(grid))
+    chance = ops.stop_gradient(spread / count / (strength + 1e-6))
+    return ops.mean(ops.abs(grid) * ops.relu(1.0 - chance))
+
+
+def _make_areas(count):
+    """Makes the matrix that averages `count` cells over areas that overlap by half."""
+    side = min(AREA, count)
+    starts = range(0, count - side + 1, max(side // 2, 1))
+    rows = [[float(s <= i < s + side) / side for i in range(count)] for s in starts]
+    return ops.convert_to_tensor(rows, "float32")
+
+
 def _to_unit(features):
-    square = keras.ops.sum(keras.ops.square(features), axis=-1, keepdims=True)
+    square = ops.sum(ops.square(features), axis=-1, keepdims=True)
     # Its gradient is finite at zero, unlike that of a norm.
-    return features * keras.ops.rsqrt(square + 1e-8)
+    return features * ops.rsqrt(square + 1e-8)

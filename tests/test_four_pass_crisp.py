@@ -149,6 +149,30 @@ def test_the_distance_of_known_features():
     assert float(losses.feature_distance(ours, theirs)) == pytest.approx(1, abs=1e-4)
 
 
+def grid_of(error):
+    hr = tf.random.stateless_uniform((1, 48, 48, 3), (0, 0), 0, 255)
+    return float(losses.grid_loss(hr + tf.cast(error, tf.float32), hr))
+
+
+def test_a_grid_is_found_and_texture_is_not():
+    dots, columns = np.zeros((2, 1, 48, 48, 3))
+    dots[:, ::4, ::4], columns[:, :, 1::2] = 4, 4
+    # Fifteen sixteenths of 4 at one of 16 positions, a sixteenth at the others.
+    assert grid_of(dots) == pytest.approx(4 * 30 / 256, rel=1e-3)
+    assert grid_of(columns) == pytest.approx(2, rel=1e-3)
+    noise = np.random.default_rng(0).normal(0, 10, dots.shape)
+    ramp = np.linspace(0, 99, 48)[:, None] + np.zeros_like(dots)
+    blocks = np.kron(noise[:, ::8, ::8], np.ones((1, 8, 8, 1)))
+    assert grid_of(noise) < 0.2 and grid_of(blocks) < 0.2 and grid_of(0 * ramp) == 0
+    assert grid_of(noise + dots) > 3 * grid_of(noise)
+
+
+def test_a_step_lowers_the_grid(batch):
+    model = make_four_pass(learning_rate=1e-3, **weigh_only("grid"))
+    found = [take_step(model, batch)["grid_loss"] for _ in range(4)]
+    assert found[0] > 0 and min(found[1:]) < found[0]
+
+
 def test_features_are_compared_where_they_are(with_maps, batch):
     model = make_four_pass(
         representation=SPATIAL,

@@ -11,7 +11,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import keras
 
 from console.settings import PathName
 from misc.jax_training.eusr import EUSR, ValuesAndGradients
@@ -25,7 +24,14 @@ from models.four_pass_settings import (
     list_predictors,
     predictor_option,
 )
-from models.four_pass_values import discriminate, estimate, list_roles, predict, repeat
+from models.four_pass_values import (
+    discriminate,
+    estimate,
+    list_pixel_losses,
+    list_roles,
+    predict,
+    repeat,
+)
 from models.generator_settings import Architecture
 from score_predictors.mobilenetv2 import MobileNetV2
 from training.options import POLICIES, BasicOptions
@@ -127,10 +133,9 @@ class FourPassEUSR(EUSR):
         """
         training, total = self.training, 0.0
         values: dict[str, Any] = {}
-        if training.weight_lr:
-            errors = keras.losses.mean_absolute_error(repeat(hr, training), sr)
-            values["reconstruction"] = errors.mean()
-            total += training.weight_lr * values["reconstruction"]
+        for name, weight, compare in list_pixel_losses(training):
+            values[name] = compare(sr, repeat(hr, training))
+            total += weight * values[name]
         sr, hr = (_shift(step, training.judge_shift, images) for images in (sr, hr))
         if training.weight_lg:
             discriminator = functools.partial(self.discriminator, judge)
