@@ -55,8 +55,9 @@ class FreezeSettings(Settings):
 
     scales: tuple[int, ...] | None = option(
         None,
-        "Scales to keep; default: all that the model was trained at. A file of one "
-        "scale has no sr_input_scale.",
+        "Scales to keep; default: all that the model was trained at. A .pb file of one "
+        "scale has no sr_input_scale; --format=weights keeps the network whole, for "
+        "use at these scales.",
     )
     restore_global_step: int = option(
         0, "Has no effect; kept for old commands.", least=-1
@@ -95,13 +96,18 @@ def main() -> None:
     devices.choose("-1")
     file_format, target = export.find()
     is_checkpoint = issubclass(file_format, exporting.CheckpointFormat)
-    if is_checkpoint and settings.scales is not None:
+    if file_format is exporting.TF1Checkpoint and settings.scales is not None:
         raise InputError(
             f"--format={export.format} keeps the whole network; leave out --scales."
         )
     checkpoint = checkpoint.find(MODEL.name)
     model, _ = checkpoint.open(MODEL.name)
     if is_checkpoint:
+        if settings.scales is not None:
+            path = checkpoint.restore_path
+            exporting.limit(
+                model, opening.choose_scales(model, settings.scales, None, path)
+            )
         what = file_format.export(model, checkpoint, target)
         say(f"Wrote {target} ({what}); it was read back and is identical.")
         return

@@ -83,11 +83,14 @@ def test_what_a_run_starts_from_counts_and_what_nobody_knows_counts_as_all(folde
     train(folder, "on", start, "--scales=2", "--max_steps=3")
     assert read_learned(folder / "on") == [2, 4]
     target = folder / "out" / "model.ckpt-3"
-    succeed_here(
-        *("freeze.py", "--format=weights", f"--restore_path={folder / 'on'}"),
-        f"--output_path={target}",
-    )
+    export = ("freeze.py", "--format=weights", f"--restore_path={folder / 'on'}")
+    succeed_here(*export, f"--output_path={target}")
     assert read_learned(target) == [2, 4]
+    # For some of its scales only.
+    succeed_here(*export, f"--output_path={folder / 'of4' / target.name}", "--scales=4")
+    assert read_learned(folder / "of4") == [4]
+    line = fail_here(*export, f"--output_path={target}", "--scales=8")
+    assert "--scales=8" in line and read_learned(target) == [2, 4]
     prefix = CheckpointWriter(
         make_small().checkpoint_items(), folder / "unknown", 1
     ).save(0)
