@@ -27,7 +27,6 @@ from console.settings import is_given
 from frozen.formats import Format
 from models import discriminators, tf1_names
 from models.base import Model
-from models.discriminator import Discriminator
 from models.generator_settings import Training
 from models.opening import CheckpointSettings
 from training import checkpoints
@@ -179,7 +178,7 @@ def _collect(model, checkpoint):
     stored = checkpoints.list_items(prefix)
     if "discriminator" in stored:
         discriminator = read_discriminator(prefix)
-        if not isinstance(discriminator, Discriminator):
+        if not tf1_names.has_discriminator(discriminator):
             raise InputError(
                 f"{prefix}: the TensorFlow 1 code has the paper's discriminator only. "
                 "Write the weights without it first: freeze.py --format=weights."

@@ -19,19 +19,17 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from console.errors import InputError
 from frozen.predictor import open_predictors
 from models import four_pass_values, tf1_names
-from models.discriminator import Discriminator
 from models.footprint import count_four_pass
 from models.four_pass_losses import Shift, differentiate_losses
+from models.four_pass_predictors import check_maps, check_side, list_predictors
 from models.four_pass_settings import (
     SCALE,
     FourPassTraining,
     check_learned,
-    check_maps,
     check_passes,
-    check_side,
-    list_predictors,
 )
 from models.generator_model import GeneratorModel
 from models.generator_settings import Architecture
@@ -96,6 +94,11 @@ class FourPassEUSR(GeneratorModel):
     def check_run(self, max_steps: int, lr_patch_size: int) -> None:
         """See `Model.check_run`."""
         super().check_run(max_steps, lr_patch_size)
+        if self.training.held_steps >= max_steps:
+            raise InputError(
+                f"--eusr_discriminator_warmup_steps={self.training.held_steps}: with "
+                f"--max_steps={max_steps} nothing else would be trained; give less."
+            )
         for predictor in self.predictors.values():
             check_side(predictor, lr_patch_size)
 
@@ -238,7 +241,7 @@ class FourPassEUSR(GeneratorModel):
     def tf1_layers(self) -> dict[str, dict[str, keras.layers.Layer]]:
         """See `GeneratorModel.tf1_layers`."""
         layers = super().tf1_layers()
-        if isinstance(self.discriminator, Discriminator):
+        if tf1_names.has_discriminator(self.discriminator):
             layers["discriminator"] = tf1_names.of_discriminator(self.discriminator)
         return layers
 

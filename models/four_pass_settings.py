@@ -1,13 +1,12 @@
 """Training settings of 4PP-EUSR, and the score predictors that they name."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from console.errors import InputError
 from console.settings import PathName, is_given, option
-from metrics.scores import ROLES
 from models import DISCRIMINATORS, discriminators, reduction
 from models.generator_settings import FLAG_PREFIX, Training
 
@@ -21,22 +20,6 @@ POOLED, SPATIAL = "pooled", "spatial"
 STANDARD, RELATIVISTIC = "standard", "relativistic"
 
 FROZEN = "a .pb file of score_predictors/freeze.py or of the TF1 code"
-
-
-class Predictor(Protocol):
-    """The file of a score predictor: `frozen.predictor.FrozenPredictor`.
-
-    Attributes:
-        side: Side of the only pictures that it takes; None for any size.
-        path: Path of the file.
-        flag: Flag that gave the path.
-        maps: Names of its outputs with maps of features.
-    """
-
-    side: int | None
-    path: Path | str
-    flag: str
-    maps: Sequence[str]
 
 
 def _weight(default, loss):
@@ -111,7 +94,8 @@ class FourPassTraining(Training):
     )
     discriminator_warmup_steps: int = option(
         0,
-        "Steps at the start in which the discriminator alone is trained.",
+        "Steps at the start in which the discriminator alone is trained. The schedule "
+        "and Adam's moments of the generator count them.",
         least=0,
     )
     adversarial_loss: str = option(
@@ -139,6 +123,28 @@ class FourPassTraining(Training):
         least=0,
         most=31,
     )
+
+    def check(self) -> None:
+        """See `Settings.check`: refuses what no loss would use."""
+        of_features = self.weight_lar or self.weight_lsr
+        for name, is_set, needed, is_used in (
+            (
+                "discriminator_warmup_steps",
+                self.held_steps,
+                "weight_lg",
+                self.weight_lg,
+            ),
+            ("content_path", self.content_path, "weight_lc", self.weight_lc),
+            (
+                *("representation", self.representation == SPATIAL),
+                *("weight_lar or --eusr_weight_lsr", of_features),
+            ),
+        ):
+            if is_set and not is_used:
+                raise InputError(
+                    f"--{FLAG_PREFIX}{name} has no effect without "
+                    f"--{FLAG_PREFIX}{needed}, which is 0; leave it out."
+                )
 
     @property
     def held_steps(self) -> int:
@@ -203,93 +209,4 @@ def check_passes(passes: Sequence[int], scales: Sequence[int]) -> None:
             f"--eusr_model_scales={','.join(map(str, scales))} has no path for "
             f"{' and '.join(f'x{scale}' for scale in missing)}, which "
             f"--eusr_passes={given} and upscaling by {SCALE} need."
-        )
-
-
-def list_predictors(
-    training: FourPassTraining, file: str = FROZEN
-) -> dict[str, tuple[str, str]]:
-    """Lists the predictors that losses with a nonzero weight need.
-
-    Args:
-        training: Training settings.
-        file: Description of the file format, for messages.
-
-    Returns:
-        dict: From one of `ROLES` to a path and the flag that gave it.
-
-    Raises:
-        InputError: A needed file is not given, or all weights are zero.
-    """
-    fields = [f for f in dataclasses.fields(training) if f.name.startswith("weight_")]
-    if not any(getattr(training, field.name) for field in fields):
-        names = ", ".join(f"--{FLAG_PREFIX}{field.name}" for field in fields)
-        raise InputError(f"all weights are 0 ({names}); nothing would be trained.")
-    files = {}
-    for name, (data, _) in ROLES.items():
-        letter = name[0]
-        weights = [f"weight_l{letter}s", f"weight_l{letter}r"]
-        if not any(getattr(training, weight) for weight in weights):
-            continue
-        path, flag = getattr(training, f"{name}_nima_path"), f"{name}_nima_path"
-        flag = f"--{FLAG_PREFIX}{flag}"
-        if path is None:
-            zeros = " ".join(f"--{FLAG_PREFIX}{weight}=0" for weight in weights)
-            raise InputError(
-                f"{flag} must be given: the predictor trained on {data}, {file}. To "
-                f"train without it: {zeros}."
-            )
-        files[name] = path, flag
-    if training.weight_lc:
-        flag = f"--{FLAG_PREFIX}content_path"
-        if training.content_path is None:
-            raise InputError(f"--{FLAG_PREFIX}weight_lc needs {flag}: {file}.")
-        files[CONTENT] = training.content_path, flag
-    return files
-
-
-def check_maps(training: FourPassTraining, predictors: Mapping[str, Predictor]) -> None:
-    """Refuses files without the maps of features that a loss compares.
-
-    Args:
-        training: Training settings.
-        predictors: From a key of `list_predictors` to its predictor.
-
-    Raises:
-        InputError: A file has no maps.
-    """
-    for role, predictor in predictors.items():
-        of_role = getattr(training, f"weight_l{role[0]}r", 0.0)
-        is_spatial = training.representation == SPATIAL and of_role
-        if (role == CONTENT or is_spatial) and not predictor.maps:
-            why = "weight_lc" if role == CONTENT else f"representation={SPATIAL}"
-            raise InputError(
-                f"{predictor.flag}={predictor.path}: has no maps of features, which "
-                f"--{FLAG_PREFIX}{why} compares. Write it again with "
-                "score_predictors/freeze.py, from its .h5 file."
-            )
-
-
-def check_side(predictor: Predictor, lr_patch_size: int) -> None:
-    """Refuses a predictor that does not accept the size of the training patches.
-
-    Args:
-        predictor: Predictor to check.
-        lr_patch_size: Side of the LR patches.
-
-    Raises:
-        InputError: It does not; the message names the --input_patch_size that fits.
-    """
-    side, source = predictor.side, f"{predictor.flag}={predictor.path}"
-    if side is not None and side % SCALE:
-        raise InputError(
-            f"{source} accepts only {side}x{side} pixels, which is not a multiple of "
-            f"{SCALE}; give another file."
-        )
-    made = lr_patch_size * SCALE
-    if side not in (None, made):
-        raise InputError(
-            f"{source} accepts only {side}x{side} pixels, and "
-            f"--input_patch_size={lr_patch_size} makes {made}x{made}; give "
-            f"--input_patch_size={side // SCALE}."
         )

@@ -76,7 +76,9 @@ def discriminate(
         discriminator: The discriminator.
         sr: float32 (K * N, H, W, 3), K estimates in sequence.
         hr: float32 (N, H, W, 3).
-        kind: `FourPassTraining.adversarial_loss`.
+        kind: `FourPassTraining.adversarial_loss`. A relativistic loss is the sum of
+            two cross-entropies, so it is twice as large as a standard one. Its
+            averages are those of a replica's part of the batch in TensorFlow.
     """
     # Two batches: the truth needs no gradient beyond the discriminator's.
     fake, real = discriminator(sr), discriminator(hr)
@@ -116,7 +118,7 @@ def predict(
     Args:
         training: Weights of the losses.
         predictor: `frozen.predictor.FrozenPredictor`, or an object with the same
-            `mean_scores` and `to_people`.
+            `describe` and `to_people`.
         roles: Some of `metrics.scores.ROLES`.
         sr: float32 (K * N, H, W, 3), K estimates in sequence.
         hr: float32 (N, H, W, 3).

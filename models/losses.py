@@ -82,7 +82,8 @@ def grid_loss(sr: keras.KerasTensor, hr: keras.KerasTensor) -> keras.KerasTensor
     For each of the 16 positions of a pixel in a cell of 4 x 4, the error is averaged
     over an area. What differs between these means is a grid, or texture that happens
     not to average out: the differences are shrunk by the share that texture alone is
-    expected to have (James and Stein), so that texture without a grid costs nothing.
+    expected to have (James and Stein), so that texture without a grid costs hardly
+    anything.
 
     Args:
         sr: float32 (N, H, W, 3), in [0, 255]; H and W are multiples of `PERIOD`.
@@ -113,7 +114,7 @@ def grid_loss(sr: keras.KerasTensor, hr: keras.KerasTensor) -> keras.KerasTensor
 def _make_areas(count):
     """Makes the matrix that averages `count` cells over areas that overlap by half."""
     side = min(AREA, count)
-    starts = range(0, count - side + 1, max(side // 2, 1))
+    starts = sorted({*range(0, count - side, max(side // 2, 1)), count - side})
     rows = [[float(s <= i < s + side) / side for i in range(count)] for s in starts]
     return ops.convert_to_tensor(rows, "float32")
 

@@ -117,6 +117,14 @@ def _count_blocks(shapes, scope):
     return (sum(name.endswith("/kernel") for name in names) - 1) // 2
 
 
+def has_discriminator(discriminator: keras.Layer | None) -> bool:
+    """Whether the TF1 code has this discriminator: the paper's, of its width."""
+    return (
+        isinstance(discriminator, Discriminator)
+        and discriminator.convs[0].filters == Discriminator.default_features
+    )
+
+
 def of_discriminator(discriminator: Discriminator) -> dict[str, keras.layers.Layer]:
     """Pairs each layer of the discriminator with its name in the TF1 code.
 

@@ -27,7 +27,7 @@ class SpectralConvolution(Convolution):
 
     The norm is that of the kernel as a matrix (inputs x outputs). Each call finds it
     anew by the power method from a fixed vector, so that there is no state to store
-    and to keep equal on all devices; after few iterations it is a few percent low.
+    and to keep equal on all devices; after few iterations it is somewhat low.
     """
 
     def spectral_norm(self) -> keras.KerasTensor:

@@ -126,7 +126,7 @@ def parse(script, *flags, **options):
 
 @pytest.mark.parametrize(
     ("document", "count"),
-    zip(PARSED_PAGES, (4, 7, 8), strict=True),
+    zip(PARSED_PAGES, (4, 7, 12), strict=True),
 )
 def test_the_flags_of_commands_are_read(tmp_path, document, count):
     commands = read_commands(document)
@@ -137,7 +137,7 @@ def test_the_flags_of_commands_are_read(tmp_path, document, count):
 
 def test_what_a_command_reads_is_made_before():
     made = {"DIV2K/train/HR", "DIV2K/valid/HR", "B100", "Set5", "Kodak24/HR", "images"}
-    made |= {"AVA", "TID2013", "BSDS500/train", "NIQE", "pretrained"}
+    made |= {"AVA", "TID2013", "BSDS500/train", "NIQE", "pretrained", "photos", "few"}
     for document in DOCUMENTS[1:]:  # Each page goes on with what those before made.
         for script, *flags in read_commands(document):
             paths = dict(flag[2:].partition("=")[::2] for flag in flags)

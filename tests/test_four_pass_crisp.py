@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 
 from console.errors import InputError
-from models import discriminators, exporting, losses
+from models import discriminators, exporting, losses, tf1_names
 from models.discriminator import Discriminator
-from models.four_pass_settings import RELATIVISTIC, SPATIAL
+from models.four_pass_settings import RELATIVISTIC, SPATIAL, FourPassTraining
 from models.unet import SpectralConvolution, UNetDiscriminator
 from tests.four_pass import (
     make_four_pass,
@@ -210,6 +210,38 @@ def test_a_file_without_maps_is_refused(tmp_path):
             make_four_pass(**options)
     with pytest.raises(InputError, match="--eusr_weight_lc needs --eusr_content_path"):
         make_four_pass(**weigh_only("lc"))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"discriminator_warmup_steps": 5, "weight_lg": 0.0},
+            "--eusr_discriminator_warmup_steps has no effect without --eusr_weight_lg",
+        ),
+        ({"content_path": "a.pb"}, "--eusr_content_path has no effect without"),
+        (
+            {"representation": SPATIAL, "weight_lar": 0.0, "weight_lsr": 0.0},
+            "--eusr_representation has no effect without --eusr_weight_lar or",
+        ),
+    ],
+)
+def test_what_no_loss_would_use_is_refused(options, said):
+    with pytest.raises(InputError, match=said):
+        FourPassTraining(**options).check()
+
+
+def test_a_warmup_that_would_never_end_is_refused():
+    model = make_four_pass(discriminator_warmup_steps=5, **weigh_only("lr", "lg"))
+    with pytest.raises(InputError, match="with --max_steps=5 nothing else"):
+        model.check_run(5, 8)
+    model.check_run(6, 8)
+
+
+def test_the_tf1_code_has_the_papers_discriminator_only():
+    has = tf1_names.has_discriminator
+    assert has(Discriminator()) and not has(Discriminator(features=2))
+    assert not has(UNetDiscriminator(features=2)) and not has(None)
 
 
 def test_the_registry_is_listed():

@@ -133,6 +133,14 @@ def test_a_picture_is_enlarged_where_no_weights_are_named(
     np.testing.assert_array_equal(*pictures)
 
 
+def test_the_two_can_be_mixed(drawn, tmp_path):
+    flags = (f"--input_path={drawn / 'HR'}", f"--output_path={tmp_path}", "--scale=2")
+    said = succeed_here("test.py", "--model=4pp_eusr", "--naturalness=0.5", *flags)
+    assert "Mixing 50% of pretrained/4pp_eusr/model.ckpt-" in said
+    assert "with 50% of pretrained/eusr/model.ckpt-" in said
+    assert load_image(tmp_path / "shapes.png").shape == (384, 384, 3)
+
+
 def test_a_frozen_file_that_was_not_named_is_pointed_out(drawn, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model.pb").touch()

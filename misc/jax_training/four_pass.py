@@ -16,12 +16,12 @@ from console.settings import PathName
 from misc.jax_training.eusr import EUSR, ValuesAndGradients
 from misc.jax_training.network import Network
 from models.footprint import count_four_pass
+from models.four_pass_predictors import list_predictors
 from models.four_pass_settings import (
     SCALE,
     FourPassTraining,
     check_passes,
     content_option,
-    list_predictors,
     predictor_option,
 )
 from models.four_pass_values import (
