@@ -190,7 +190,6 @@ def test_the_report_tells_the_mixture(folder, tmp_path):
         (("--model=bicubic", CRISP[1]), "--model=bicubic has no weights"),
         (("--model_name=model.pb", CRISP[1]), "--naturalness is for checkpoints"),
         ((*CRISP, "--exact_path=model.pb"), "--exact_path=model.pb: not found"),
-        (CRISP, "were trained apart, and networks between them make noise"),
         (("--naturalness=1.5",), "--naturalness=1.5"),
     ],
 )
