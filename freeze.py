@@ -32,6 +32,7 @@ with quiet.imports():
     from models import exporting, opening
     from models.base import Model
     from training import devices
+    from training.arguments import LEARNED
     from upscaling.tiles import upscale_image
 
 MODEL = Choice(
@@ -105,9 +106,8 @@ def main() -> None:
     if is_checkpoint:
         if settings.scales is not None:
             path = checkpoint.restore_path
-            exporting.limit(
-                model, opening.choose_scales(model, settings.scales, None, path)
-            )
+            scales = opening.choose_scales(model, settings.scales, None, path)
+            model.take_learned({LEARNED: sorted(scales)})
         what = file_format.export(model, checkpoint, target)
         say(f"Wrote {target} ({what}); it was read back and is identical.")
         return

@@ -122,7 +122,7 @@ def predict(model: FourPassEUSR, images: tf.Tensor) -> tf.Tensor:
     for predictor in model.predictors.values():
         with tf.GradientTape() as tape:
             tape.watch(images)
-            scores, features = predictor.mean_scores(images)
+            scores, features, _ = predictor.describe(images)
             total = tf.reduce_sum(scores) + tf.reduce_sum(features**2)
         gradients.append(tape.gradient(total, images))
     return tf.linalg.global_norm(gradients)

@@ -13,7 +13,7 @@ discriminator.
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,6 @@ from models.base import Model
 from models.generator_settings import Training
 from models.opening import CheckpointSettings
 from training import checkpoints
-from training.arguments import LEARNED
 from training.checkpoint_writer import writing
 
 FORMATS = {
@@ -108,17 +107,6 @@ class Weights(CheckpointFormat):
         write_items(model.checkpoint_items(), target)
         size = sum(Path(f"{target}{part}").stat().st_size for part in PARTS)
         return f"{to_size(size)}, step {step}"
-
-
-def limit(model: Model, scales: Sequence[int]) -> None:
-    """Lets a model be used at some of its scales only, also by who opens its weights.
-
-    Args:
-        model: Model of a checkpoint.
-        scales: Scales that it was trained at.
-    """
-    model.learned_scales = sorted(scales)
-    model.state.arguments.values[LEARNED] = model.learned_scales
 
 
 class TF1Checkpoint(CheckpointFormat):

@@ -134,25 +134,27 @@ def predict(
     hr_scores, hr_features = repeat(hr_scores, training), repeat(hr_features, training)
     hr_maps = [repeat(one, training) for one in hr_maps]
 
+    def compare_scores():
+        return score_loss(scores, hr_scores)
+
     def compare_features():
         if training.representation == SPATIAL:
             return feature_distance(maps, hr_maps)
         return mean_squared_error(features, hr_features)
 
-    compared: dict[str, Callable[[], keras.KerasTensor]] = {
-        "s": lambda: score_loss(scores, hr_scores),
-        "r": compare_features,
-    }
     values, weighted = {}, []
     for role in roles:
         if role == CONTENT:
             values["content"] = feature_distance(maps, hr_maps)
             weighted.append(training.weight_lc * values["content"])
             continue
-        for name, letter in (("score", "s"), ("representation", "r")):
+        for name, letter, compare in (
+            ("score", "s", compare_scores),
+            ("representation", "r", compare_features),
+        ):
             weight = getattr(training, f"weight_l{role[0]}{letter}")
             if weight:
-                loss = compared[letter]()
+                loss = compare()
                 values[f"{role}_{name}"] = loss
                 weighted.append(weight * loss)
         for whose, some in (("sr", scores), ("hr", hr_scores)):

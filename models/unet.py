@@ -50,8 +50,8 @@ class SpectralConvolution(Convolution):
             x: Input.
             norm: Result of `spectral_norm`, computed in float32 by the caller.
         """
-        x = self.convolution_op(x, self.kernel)
-        return self.activation(x / ops.cast(norm, x.dtype))
+        kernel = self.kernel / ops.cast(norm, x.dtype)
+        return self.activation(self.convolution_op(x, kernel))
 
 
 class UNetDiscriminator(keras.layers.Layer):
