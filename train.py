@@ -26,7 +26,7 @@ with quiet.imports():
     import keras
 
     from metrics.measuring import BASELINE, SHAVE_SIZE
-    from metrics.no_reference import NEEDED, ValidationSettings
+    from metrics.optional import NEEDED, ValidationMetrics
     from metrics.validation import Validation
     from models import opening
     from models.base import Model
@@ -78,7 +78,7 @@ SETTINGS: tuple[Any, ...] = (
     StartSettings,
     LoopSettings,
     StepOptions,
-    ValidationSettings,
+    ValidationMetrics,
 )
 
 
@@ -103,7 +103,7 @@ def _train(
     start: StartSettings,
     settings: LoopSettings,
     options: StepOptions,
-    validating: ValidationSettings,
+    validating: ValidationMetrics,
 ) -> int | None:
     """Trains with a team of devices.
 
@@ -199,7 +199,7 @@ def _make_validation(
     model: Model,
     trained: PairedLoader,
     start: StartSettings,
-    settings: ValidationSettings,
+    settings: ValidationMetrics,
 ) -> Validation | None:
     """Makes the validation; None without --validate_truth_path.
 
@@ -210,16 +210,16 @@ def _make_validation(
         settings: Settings of the validation.
     """
     if start.validate_truth_path is None:
-        start.refuse_validating("niqe_model_path", "measure_grid", "best_metric")
+        start.refuse_validating(*(f.name for f in dataclasses.fields(settings)))
         return None
-    no_reference = settings.make()
+    more = settings.make()
     best = settings.best_metric
-    if best not in (*Validation.METRICS, *no_reference):
+    if best not in (*Validation.METRICS, *more):
         raise InputError(f"--best_metric={best} needs {NEEDED[best]}.")
     paths = start.validate_truth_path, start.validate_input_path
-    loader = trained.validating(*paths, SHAVE_SIZE, with_niqe="niqe" in no_reference)
+    loader = trained.validating(*paths, SHAVE_SIZE, more)
     baseline: Any = opening.open_model(None, BASELINE)
-    return Validation(model, baseline, loader, SHAVE_SIZE, no_reference, best)
+    return Validation(model, baseline, loader, SHAVE_SIZE, more, best)
 
 
 def _restore(

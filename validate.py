@@ -8,7 +8,7 @@ none. `--data_sr_path=SR` measures existing pictures of any program.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,13 @@ from dataloaders import PAIRED
 from dataloaders.paired import PairedLoader
 from dataloaders.sr_pictures import SRPictures
 from imaging.files import save_image
-from metrics.measuring import BASELINE, SHAVE_SIZE, average, measure_scale
+from metrics.measuring import BASELINE, SHAVE_SIZE, Metrics, average, measure_scale
 from models import MODELS
 from reports import outputs
 from reports.gallery import Gallery
 
 with quiet.imports():
-    from metrics.no_reference import PredictorSettings
+    from metrics.optional import PictureMetrics
     from models import opening
     from models.base import Model
     from models.opening import open_model
@@ -79,7 +79,7 @@ class MeasureSettings(Settings):
 
 SETTINGS: tuple[Any, ...] = (
     *(MeasureSettings, opening.CheckpointSettings, Precision, outputs.Outputs),
-    PredictorSettings,
+    PictureMetrics,
 )
 
 
@@ -94,8 +94,8 @@ def main() -> None:
     if settings.restore_global_step is not None:
         step = settings.restore_global_step
     loader = DATALOADER.load().from_flags(scales=scales)
-    no_reference = metrics.make()
-    loader.check_measurable(settings.shave_size, with_niqe="niqe" in no_reference)
+    more = metrics.make()
+    loader.check_measurable(settings.shave_size, more)
     if isinstance(model, SRPictures):
         model.find(loader.images, scales)
     if settings.save_path is not None:
@@ -118,10 +118,10 @@ def main() -> None:
     for scale in scales:
         measured = measure(
             *(model, loader, scale, settings.shave_size, settings.save_path),
-            *(no_reference, gallery),
+            *(more, gallery),
         )
         report["scales"][str(scale)] = measured
-        print_table(model.name, scale, measured, (*COLUMNS, *no_reference))
+        print_table(model.name, scale, measured, (*COLUMNS, *more))
     files.write(report, gallery)
 
 
@@ -181,7 +181,7 @@ def measure(
     scale: int,
     shave_size: int,
     save_path: Path | str | None = None,
-    no_reference: dict[str, Callable] | None = None,
+    more: Metrics | None = None,
     gallery: Gallery | None = None,
 ) -> dict[str, Any]:
     """Measures a model and bicubic at one scale; saves the model's images.
@@ -192,8 +192,7 @@ def measure(
         scale: Upscaling factor.
         shave_size: HR pixels dropped at each border.
         save_path: Folder for the images; None to save none.
-        no_reference: Result of `metrics.no_reference.NoReferenceSettings.make`; None
-            for none.
+        more: Further metrics, of `metrics.optional.OptionalMetrics.make`.
         gallery: Gallery of the report; None for none.
 
     Returns:
@@ -212,7 +211,7 @@ def measure(
             named = dict(reversed(named.items()))
             gallery.offer(scale, name, values[0]["psnr_y"], named, hr)
 
-    results = measure_scale(models, loader, scale, shave_size, keep, no_reference)
+    results = measure_scale(models, loader, scale, shave_size, keep, more)
     ours, theirs = results[0], results[-1]
     return {
         "average": average(ours),

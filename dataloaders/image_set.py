@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Self
 
@@ -55,7 +56,7 @@ class ImageSet:
         truth_path: Paths,
         input_path: Paths | None,
         shave_size: int,
-        with_niqe: bool = False,
+        metrics: Collection[str] = (),
     ) -> Self:
         """Makes a loader of the whole pictures for validation during training.
 
@@ -63,14 +64,14 @@ class ImageSet:
             truth_path: Value of --validate_truth_path.
             input_path: Value of --validate_input_path.
             shave_size: See `check_whole`.
-            with_niqe: See `check_whole`.
+            metrics: See `check_whole`.
 
         Raises:
             InputError: A picture cannot be read or measured.
         """
         of_whole = {"of": "--validate", "lr_patch_size": None, "batch_size": None}
         loader = type(self)(self.settings.at(truth_path, input_path, **of_whole))
-        loader.check_whole(shave_size, with_niqe)
+        loader.check_whole(shave_size, metrics)
         where = name_some(to_list(truth_path))
         say(f"Validating on {len(loader.images)} images of {where}.")
         warn_of_common(loader.images, self.images)
@@ -91,17 +92,17 @@ class ImageSet:
         how = "made from HR" if self.sources[0].makes_lr else "from files"
         return f"{len(known)} images, LR {how}, {digest}"
 
-    def check_whole(self, shave_size: int, with_niqe: bool = False) -> None:
+    def check_whole(self, shave_size: int, metrics: Collection[str] = ()) -> None:
         """Checks that all pictures can be read and measured.
 
         Args:
             shave_size: HR pixels that are dropped at each border.
-            with_niqe: Whether NIQE is measured, too.
+            metrics: Names of further metrics.
 
         Raises:
             InputError: A picture cannot be read or measured.
         """
-        self.check_measurable(shave_size, with_niqe)
+        self.check_measurable(shave_size, metrics)
         by_folder: dict[Path, set[Path]] = {}
         for pair in self.images:
             for path in (pair.hr_path, *pair.lr_paths.values()):
@@ -132,19 +133,19 @@ class ImageSet:
         paths = name_some(to_list(self.settings.truth_path))
         return f"{self.settings.of}_truth_path={paths}"
 
-    def check_measurable(self, shave_size: int, with_niqe: bool = False) -> None:
+    def check_measurable(self, shave_size: int, metrics: Collection[str] = ()) -> None:
         """Checks that all pictures are large enough to be measured.
 
         Args:
             shave_size: HR pixels that are dropped at each border.
-            with_niqe: Whether NIQE is measured, too.
+            metrics: Names of further metrics.
 
         Raises:
             InputError: A picture is too small at one of the scales.
         """
         self._look()
         flag = f"{self.settings.of}_truth_path"
-        check_measurable(self.images, self.scales, shave_size, flag, with_niqe)
+        check_measurable(self.images, self.scales, shave_size, flag, metrics)
 
     def pairs(self, scale: int) -> WholePairs:
         """Returns the whole pictures of one scale, decoded one at a time.

@@ -2,7 +2,7 @@
 
 import dataclasses
 import filecmp
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from dataloaders.sources import Source
 from imaging.files import load_image, read_size
 from imaging.imresize import make_lr
 from metrics.full_reference import WINDOW
+from metrics.grid import LEAST_SIDE
 from metrics.niqe import BLOCK, is_large_enough
 
 
@@ -184,7 +185,7 @@ def check_measurable(
     scales: Sequence[int],
     shave_size: int,
     flag: str,
-    with_niqe: bool = False,
+    metrics: Collection[str] = (),
 ) -> None:
     """Checks that all pictures are large enough to be measured.
 
@@ -193,12 +194,14 @@ def check_measurable(
         scales: Scales at which they are measured.
         shave_size: HR pixels that are dropped at each border.
         flag: Flag of the HR images' folder, for the message.
-        with_niqe: Whether NIQE is measured, too.
+        metrics: Names of further metrics; NIQE and the grid need larger pictures.
 
     Raises:
         InputError: A picture is too small.
     """
-    needed = f"at least {2 * shave_size + WINDOW} pixels a side"
+    least = max(WINDOW, LEAST_SIDE if "grid" in metrics else 0)
+    needed = f"at least {2 * shave_size + least} pixels a side"
+    with_niqe = "niqe" in metrics
     if with_niqe:
         needed = f"two blocks of {BLOCK}x{BLOCK} for NIQE and {needed}"
     small: dict[Path, int] = {}
@@ -206,7 +209,7 @@ def check_measurable(
         for scale in scales:
             both = zip(pair.lr_sizes[scale], pair.hr_size, strict=True)
             size = [min(lr * scale, hr) - 2 * shave_size for lr, hr in both]
-            if min(size) < WINDOW or (with_niqe and not is_large_enough(size)):
+            if min(size) < least or (with_niqe and not is_large_enough(size)):
                 small.setdefault(pair.hr_path, scale)
     if small:
         path, scale = next(iter(small.items()))

@@ -18,6 +18,7 @@ PERIODS = (2, 4)
 
 # Longest and shortest window in pixels; the shorter ones are for small pictures.
 WINDOW, LEAST_WINDOW = 128, 32
+LEAST_SIDE = LEAST_WINDOW + 1
 
 # Bins near a peak that show the power without a grid. The bins right beside the peak
 # belong to it, because the window widens it.

@@ -15,8 +15,12 @@ BASELINE = "bicubic"
 # Default number of HR pixels dropped at each border.
 SHAVE_SIZE = 4
 
-# Metrics of one image.
-METRICS: dict[str, Callable[..., float]] = {
+# From a column's name to a function `measure(sr, hr, shave=)` of two pictures, uint8
+# (H, W, 3), and the pixels to drop at each border.
+Metrics = Mapping[str, Callable[..., float]]
+
+# Metrics that are always measured.
+METRICS: Metrics = {
     "psnr_rgb": psnr_rgb,
     "rmse_rgb": rmse_rgb,
     "psnr_y": psnr_y,
@@ -24,8 +28,6 @@ METRICS: dict[str, Callable[..., float]] = {
     "mse_y": mse_y,
 }
 
-# From a column's name to a function `measure(image, shave=)`.
-NoReference = Mapping[str, Callable[..., float]]
 Values = dict[str, float]  # From a metric's name.
 Images = dict[str, Values]  # From an image's name.
 # Called with a name, the outputs of all models, the ground truth and all values.
@@ -61,7 +63,7 @@ def measure_scale(
     scale: int,
     shave_size: int,
     after_image: AfterImage | None = None,
-    no_reference: NoReference | None = None,
+    more: Metrics | None = None,
 ) -> list[Images]:
     """Measures every image at one scale.
 
@@ -72,8 +74,7 @@ def measure_scale(
         shave_size: HR pixels dropped at each border.
         after_image: Called after each image with its name, the outputs of all models,
             its ground truth (uint8 (H, W, 3) each), and the values of all models.
-        no_reference: Further metrics, made by
-            `metrics.no_reference.NoReferenceSettings.make`.
+        more: Further metrics, of `metrics.optional.OptionalMetrics.make`.
 
     Returns:
         For each model, a dict from an image's name to its values.
@@ -84,9 +85,7 @@ def measure_scale(
         outputs = []
         for model, images in zip(models, results, strict=True):
             outputs.append(model.make_sr(name, lr, scale))
-            images[name] = measure_image(
-                outputs[-1], hr, name, shave_size, no_reference
-            )
+            images[name] = measure_image(outputs[-1], hr, name, shave_size, more)
         if after_image is not None:
             after_image(name, outputs, hr, [images[name] for images in results])
     _warn_of_missing(results)
@@ -110,7 +109,7 @@ def measure_image(
     hr: np.ndarray,
     name: str,
     shave_size: int,
-    no_reference: NoReference | None = None,
+    more: Metrics | None = None,
 ) -> Values:
     """Measures one image.
 
@@ -120,7 +119,7 @@ def measure_image(
             is the HR side divided by the scale, rounded down or up.
         name: Name of the image, for messages.
         shave_size: HR pixels dropped at each border.
-        no_reference: Metrics that need no ground truth; see `measure_scale`.
+        more: Further metrics; see `measure_scale`.
 
     Returns:
         A dict from a metric's name to its value.
@@ -133,10 +132,8 @@ def measure_image(
     try:
         values = {
             metric: float(measure(sr, hr, shave=shave_size))
-            for metric, measure in METRICS.items()
+            for metric, measure in {**METRICS, **(more or {})}.items()
         }
-        for column, measure in (no_reference or {}).items():
-            values[column] = measure(sr, shave=shave_size)
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
     values["rmse_y"] = values["mse_y"] ** 0.5

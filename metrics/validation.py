@@ -1,6 +1,7 @@
 """Measures a model repeatedly during training and compares it with bicubic."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -8,15 +9,16 @@ import numpy as np
 from metrics.measuring import (
     BASELINE,
     Measurable,
-    NoReference,
+    Metrics,
     PairLoader,
     Values,
     average,
     measure_scale,
 )
+from reports.sheet import cut, draw_sheet, find_places
 
 # Metrics that can choose the best checkpoint: 1 where greater is better, -1 where less.
-BEST_METRICS = {"psnr_y": 1, "niqe": -1, "grid": -1}
+BEST_METRICS = {"psnr_y": 1, "niqe": -1, "grid": -1, "distance": -1}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,12 +28,13 @@ class Measured:
     Attributes:
         values: From each metric's name to the model's mean.
         baseline: The same for bicubic; empty if it was not measured.
-        pictures: From `output` and `truth` to a few pictures, uint8 (H, W, 3).
+        sheet: Fixed crops of bicubic, if measured, of the model and of the truth, uint8
+            (H, W, 3).
     """
 
     values: Values
     baseline: Values
-    pictures: dict[str, list[np.ndarray]]
+    sheet: np.ndarray
 
     def describe(self) -> str:
         """Formats the values of the model and of bicubic for the log."""
@@ -53,7 +56,6 @@ class Validation:
     """Measures a model repeatedly during training, on the same images."""
 
     METRICS = ("psnr_y", "ssim_y")
-    PICTURES, SIDE = 3, 256
 
     def __init__(
         self,
@@ -61,7 +63,7 @@ class Validation:
         baseline: Measurable | None,
         loader: PairLoader,
         shave_size: int,
-        no_reference: NoReference | None = None,
+        more: Metrics | None = None,
         best_metric: str = "psnr_y",
     ) -> None:
         """Takes the model, the baseline and the images.
@@ -71,13 +73,14 @@ class Validation:
             baseline: The model to compare with; measured once. None for none.
             loader: The loader of the images.
             shave_size: HR pixels dropped at each border.
-            no_reference: Further metrics; see `measure_scale`.
+            more: Further metrics; see `measure_scale`.
             best_metric: Chooses the best checkpoint; one of `BEST_METRICS`.
         """
-        self.no_reference, self.best_metric = no_reference or {}, best_metric
+        self.more, self.best_metric = more or {}, best_metric
         self.model, self.baseline = model, baseline
         self.loader, self.shave_size = loader, shave_size
-        self.baselines: dict[int, Values] = {}
+        # Values and crops of each scale.
+        self.baselines: dict[int, tuple[Values, list[np.ndarray]]] = {}
 
     def describe(self) -> str:
         """Identifies the images and the best metric, independent of their location."""
@@ -86,7 +89,7 @@ class Validation:
             return images
         by = f"{images}, by {self.best_metric}"
         # Values by two models of natural pictures cannot be compared.
-        digest = getattr(self.no_reference[self.best_metric], "digest", None)
+        digest = getattr(self.more[self.best_metric], "digest", None)
         return by if digest is None else f"{by} ({digest})"
 
     def rank(self, measured: dict[int, Measured]) -> float:
@@ -119,37 +122,37 @@ class Validation:
             return None
 
     def _measure(self, scale, is_to_stop):
-        def ask(*_):
-            if is_to_stop():
-                raise _LeftOff
-
         if scale not in self.baselines:
-            base = self.baseline
-            means = {} if base is None else self._average(base, scale, ask)
-            self.baselines[scale] = means
-        pictures: dict[str, list[np.ndarray]] = {"output": [], "truth": []}
+            base, truths = self.baseline, []
+            self.baselines[scale] = {}, []
+            if base is not None:
+                self.baselines[scale] = self._look(base, scale, is_to_stop, truths)
+        baseline, theirs = self.baselines[scale]
+        truths = []
+        values, ours = self._look(self.model, scale, is_to_stop, truths)
+        versions = (theirs, ours, truths) if theirs else (ours, truths)
+        return Measured(values, baseline, draw_sheet(list(zip(*versions, strict=True))))
+
+    def _look(self, model, scale, is_to_stop, truths):
+        """Returns a model's means and crops at one scale; fills the crops of truth."""
+        crops: list[np.ndarray] = []
+        seen = itertools.count()
+        pairs = len(self.loader.pairs(scale))
 
         def keep(_, outputs, hr, __):
-            ask()
-            if len(pictures["truth"]) < self.PICTURES:
-                (sr,) = outputs
-                pictures["output"].append(self._crop(sr, hr))
-                pictures["truth"].append(self._crop(hr, sr))
+            if is_to_stop():
+                raise _LeftOff
+            size = np.minimum(outputs[0].shape[:2], hr.shape[:2])
+            for place in find_places(next(seen), pairs, size):
+                crops.append(cut(outputs[0], place))
+                truths.append(cut(hr, place))
 
-        values = self._average(self.model, scale, keep)
-        return Measured(values, self.baselines[scale], pictures)
+        return self._average(model, scale, keep), crops
 
     def _average(self, model, scale, after_image):
         """Returns the mean of each metric of a model at one scale."""
         (images,) = measure_scale(
-            [model], self.loader, scale, self.shave_size, after_image, self.no_reference
+            [model], self.loader, scale, self.shave_size, after_image, self.more
         )
         means = average(images)
-        return {metric: means[metric] for metric in (*self.METRICS, *self.no_reference)}
-
-    def _crop(self, image, other):
-        """Crops the middle of the area common to both images, at most SIDE x SIDE."""
-        size = np.minimum(image.shape[:2], other.shape[:2])
-        top, left = np.maximum(size - self.SIDE, 0) // 2
-        bottom, right = np.minimum([top + self.SIDE, left + self.SIDE], size)
-        return image[top:bottom, left:right]
+        return {metric: means[metric] for metric in (*self.METRICS, *self.more)}

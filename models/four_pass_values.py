@@ -9,12 +9,12 @@ from typing import Any
 import keras
 from keras import ops
 
+from metrics.feature_distance import feature_distance
 from metrics.scores import ROLES
 from models import reduction
 from models.four_pass_settings import CONTENT, RELATIVISTIC, SPATIAL, FourPassTraining
 from models.losses import (
     cross_entropy,
-    feature_distance,
     grid_loss,
     mean_squared_error,
     score_loss,

@@ -3,8 +3,6 @@
 Kim and Lee, CVPR Workshops 2018; Choi, Kim, Cheon and Lee, Neurocomputing 2019.
 """
 
-from collections.abc import Sequence
-
 import keras
 from keras import ops
 
@@ -53,29 +51,6 @@ def mean_squared_error(
     return ops.mean(ops.square(sr_features - hr_features))
 
 
-def feature_distance(
-    sr_maps: Sequence[keras.KerasTensor], hr_maps: Sequence[keras.KerasTensor]
-) -> keras.KerasTensor:
-    """Computes how far features are apart, place by place.
-
-    As LPIPS without its learned weights (Zhang et al., CVPR 2018): at each place the
-    features are divided by their Euclidean norm; the squared differences are summed
-    over channels, averaged over places and images, and summed over depths.
-
-    Args:
-        sr_maps: For each depth, float32 (N, H, W, C).
-        hr_maps: Those of the truth.
-
-    Returns:
-        float32 scalar, from 0 to 4 times the number of depths.
-    """
-    total = 0.0
-    for ours, theirs in zip(sr_maps, hr_maps, strict=True):
-        square = ops.square(_to_unit(ours) - _to_unit(theirs))
-        total += ops.mean(ops.sum(square, axis=-1))
-    return total
-
-
 def grid_loss(sr: keras.KerasTensor, hr: keras.KerasTensor) -> keras.KerasTensor:
     """Computes how strong a regular grid is in the error of estimates.
 
@@ -117,9 +92,3 @@ def _make_areas(count):
     starts = sorted({*range(0, count - side, max(side // 2, 1)), count - side})
     rows = [[float(s <= i < s + side) / side for i in range(count)] for s in starts]
     return ops.convert_to_tensor(rows, "float32")
-
-
-def _to_unit(features):
-    square = ops.sum(ops.square(features), axis=-1, keepdims=True)
-    # Its gradient is finite at zero, unlike that of a norm.
-    return features * ops.rsqrt(square + 1e-8)

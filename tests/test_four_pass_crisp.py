@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from console.errors import InputError
+from metrics.feature_distance import feature_distance
 from models import discriminators, exporting, losses, tf1_names
 from models.discriminator import Discriminator
 from models.four_pass_settings import RELATIVISTIC, SPATIAL, FourPassTraining
@@ -142,13 +143,6 @@ def test_a_held_rate_rises_after_it_was_held():
 # Features place by place.
 
 
-def test_the_distance_of_known_features():
-    ours = [tf.constant([[[[3.0, 4.0]]]]), tf.constant([[[[0.0, 2.0]], [[1.0, 0.0]]]])]
-    theirs = [tf.constant([[[[6.0, 8.0]]]]), tf.constant([[[[2.0, 0.0]], [[9.0, 0]]]])]
-    # The same direction: 0. At a right angle: 2, at one of two places.
-    assert float(losses.feature_distance(ours, theirs)) == pytest.approx(1, abs=1e-4)
-
-
 def grid_of(error):
     hr = tf.random.stateless_uniform((1, 48, 48, 3), (0, 0), 0, 255)
     return float(losses.grid_loss(hr + tf.cast(error, tf.float32), hr))
@@ -185,7 +179,7 @@ def test_features_are_compared_where_they_are(with_maps, batch):
     assert predictor is model.predictors["content"]
     *_, truth = predictor.describe(hr)
     by_hand = [
-        losses.feature_distance(predictor.describe(model.estimate(lr, s))[2], truth)
+        feature_distance(predictor.describe(model.estimate(lr, s))[2], truth)
         for s in (2, 4, 8)
     ]
     before = read(model.variables)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from metrics.grid import grid
-from metrics.no_reference import PredictorSettings
+from metrics.optional import PictureMetrics
 
 
 def draw_noise(height=160, width=200, seed=0, deviation=4.0):
@@ -86,5 +86,7 @@ def test_shaving_is_cutting():
 
 
 def test_it_is_measured_only_if_asked():
-    assert PredictorSettings().make() == {}
-    assert PredictorSettings(measure_grid=True).make() == {"grid": grid}
+    assert PictureMetrics().make() == {}
+    (measure,) = PictureMetrics(measure_grid=True).make().values()
+    sr, hr = add_lines(draw_noise(), 2, 1), draw_noise()
+    assert measure(sr, hr, shave=4) == grid(sr, shave=4) > 2

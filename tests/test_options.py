@@ -13,6 +13,7 @@ from dataloaders.paired_settings import PairedSettings
 from metrics.grid import grid
 from metrics.measuring import SHAVE_SIZE, average, measure_scale
 from metrics.niqe import NIQE
+from metrics.optional import WithoutTruth
 from metrics.validation import Validation
 from models import opening
 from models.bicubic import Bicubic
@@ -151,14 +152,18 @@ def test_validation_measures_what_validate_would(loader):
         for metric in ("psnr_y", "ssim_y"):
             assert one.values[metric] == average(both[0])[metric]
             assert one.baseline[metric] == average(both[1])[metric]
-        assert [p.shape for p in one.pictures["output"]] == [
-            p.shape for p in one.pictures["truth"]
-        ]
+        # Bicubic, output and truth of twelve places; the first of the first image.
+        height, width = one.sheet.shape[:2]
+        assert (height, width) == (6 * 132 + 4, 2 * (3 * 132 + 4) + 4)
+        crop = model.make_sr("", next(iter(loader.pairs(scale)))[1], scale)
+        np.testing.assert_array_equal(
+            one.sheet[4 : 4 + 48, 4 + 132 : 4 + 132 + 60], crop[:48, :60]
+        )
 
 
 def test_an_image_without_a_value_is_named_and_left_out_of_the_mean(loader, capsys):
-    def judge(image, shave):
-        return float("nan") if image.shape[1] == 60 else 3.0
+    def judge(sr, hr, shave):
+        return float("nan") if hr.shape[1] == 60 else 3.0
 
     validation = Validation(
         *(make_small(), Bicubic(), loader, SHAVE_SIZE, {"niqe": judge}, "niqe")
@@ -171,7 +176,8 @@ def test_an_image_without_a_value_is_named_and_left_out_of_the_mean(loader, caps
 
 def test_the_best_by_a_metric_without_a_model_is_known_by_its_name(loader):
     validation = Validation(
-        *(make_small(), Bicubic(), loader, SHAVE_SIZE, {"grid": grid}, "grid")
+        *(make_small(), Bicubic(), loader, SHAVE_SIZE),
+        *({"grid": WithoutTruth(grid)}, "grid"),
     )
     assert validation.describe() == f"{loader.describe()}, by grid"
     measured = validation()
@@ -181,7 +187,7 @@ def test_the_best_by_a_metric_without_a_model_is_known_by_its_name(loader):
 
 def test_the_best_by_niqe_is_of_one_model_of_natural_pictures(loader):
     def describe(mean, best_metric="niqe"):
-        judges = {"niqe": NIQE(np.full(36, mean), np.eye(36))}
+        judges = {"niqe": WithoutTruth(NIQE(np.full(36, mean), np.eye(36)))}
         more = (SHAVE_SIZE, judges, best_metric)
         return Validation(make_small(), Bicubic(), loader, *more).describe()
 
@@ -190,7 +196,7 @@ def test_the_best_by_niqe_is_of_one_model_of_natural_pictures(loader):
 
 
 class FakeMeasured:
-    baseline, pictures = {"psnr_y": 1.0}, {"output": [np.zeros((4, 4, 3), "u1")]}
+    baseline, sheet = {"psnr_y": 1.0}, np.zeros((4, 4, 3), "u1")
 
     def __init__(self, psnr):
         self.values = {"psnr_y": psnr}

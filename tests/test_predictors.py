@@ -5,7 +5,7 @@ import pytest
 
 from console.errors import InputError
 from frozen.predictor import FrozenPredictor
-from metrics.no_reference import MeanScore
+from metrics.optional import MeanScore
 from tests.four_pass import write_predictor
 
 

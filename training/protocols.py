@@ -63,12 +63,12 @@ class Measured(Protocol):
     Attributes:
         values: Mean of each metric.
         baseline: Mean of each metric for bicubic.
-        pictures: From a tag to a list of uint8 (H, W, 3).
+        sheet: Crops to compare, uint8 (H, W, 3).
     """
 
     values: dict[str, float]
     baseline: dict[str, float]
-    pictures: dict[str, list[np.ndarray]]
+    sheet: np.ndarray
 
     def describe(self) -> str:
         """Returns the values as text."""

@@ -11,6 +11,7 @@ from tensorflow.core.util import event_pb2
 from console import quiet
 from console.errors import first_line
 from console.progress import warn
+from imaging.files import save_image
 from training.protocols import Measured
 
 PICTURES = 3
@@ -53,7 +54,7 @@ class Summaries:
         self._write(step, scale, scalars, pictures)
 
     def write_validation(self, step: int, scale: int, measured: Measured) -> None:
-        """Writes the result of a validation at one scale.
+        """Writes the result of a validation at one scale, and `sheet-STEP.png`.
 
         Args:
             step: Steps done.
@@ -63,12 +64,12 @@ class Summaries:
         scalars = {f"validation/{tag}": x for tag, x in measured.values.items()}
         for tag, value in measured.baseline.items():
             scalars[f"validation/{tag}_bicubic"] = value
-        pictures = {
-            f"validation/{tag}/{index}": picture[None]
-            for tag, several in measured.pictures.items()
-            for index, picture in enumerate(several)
-        }
-        self._write(step, scale, scalars, pictures)
+        self._write(step, scale, scalars, {"validation/sheet": measured.sheet[None]})
+        path = self.folder / f"x{scale}" / f"sheet-{step}.png"
+        try:
+            save_image(path, measured.sheet)
+        except OSError as error:
+            warn(f"{path}: cannot be written ({error.strerror}).")
 
     def _write(self, step, scale, scalars, pictures):
         if scale not in self.writers:

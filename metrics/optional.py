@@ -1,4 +1,4 @@
-"""No-reference metrics, which need no ground truth: NIQE, the grid, predictors."""
+"""Metrics that are measured on request: NIQE, the grid, and those of predictors."""
 
 import dataclasses
 from collections.abc import Callable
@@ -10,18 +10,26 @@ from console.progress import warn
 from console.settings import PathName, Settings, option
 from frozen.predictor import FrozenPredictor, open_predictors
 from imaging.crops import centre_patch
+from metrics.feature_distance import FeatureDistance
 from metrics.grid import grid
+from metrics.measuring import Metrics
 from metrics.niqe import NIQE
 from metrics.scores import ROLES
 from metrics.validation import BEST_METRICS
 
-# From a no-reference metric of `BEST_METRICS` to the flag that it needs.
-NEEDED = {"niqe": "--niqe_model_path", "grid": "--measure_grid"}
+DISTANCE = "distance"
+
+# From an optional metric of `BEST_METRICS` to the flag that it needs.
+NEEDED = {
+    "niqe": "--niqe_model_path",
+    "grid": "--measure_grid",
+    "distance": "--distance_model",
+}
 
 
 @dataclasses.dataclass(frozen=True)
-class NoReferenceSettings(Settings):
-    """The no-reference metrics to measure."""
+class OptionalMetrics(Settings):
+    """The optional metrics to measure."""
 
     changes = "freely"
 
@@ -35,33 +43,42 @@ class NoReferenceSettings(Settings):
         "Measure the regular grid of 2 or 4 pixels that training against a "
         "discriminator may cause: about 1 for photographs, higher with a grid.",
     )
+    distance_model: PathName | None = option(
+        None,
+        "Frozen predictor by whose features the distance from the ground truth is "
+        "measured, as LPIPS does; not one that the model was trained with.",
+    )
 
     def predictors(self) -> dict[str, tuple[PathName, str]]:
         """From a role to the file of its predictor and the flag that gave it."""
-        return {}
+        path = self.distance_model
+        return {} if path is None else {DISTANCE: (path, f"--{DISTANCE}_model")}
 
-    def make(self) -> dict[str, Callable[..., float]]:
+    def make(self) -> Metrics:
         """Makes the metrics.
 
         Returns:
-            A dict from a column's name to a function `measure(image, shave=)` of a
-            picture, uint8 (H, W, 3), and the pixels to drop at each border.
+            A dict from a column's name to its function.
 
         Raises:
             InputError: A file is missing or of another kind.
         """
         metrics: dict[str, Callable[..., float]] = {}
         if self.niqe_model_path is not None:
-            metrics["niqe"] = NIQE.from_file(self.niqe_model_path)
+            metrics["niqe"] = WithoutTruth(NIQE.from_file(self.niqe_model_path))
         if self.measure_grid:
-            metrics["grid"] = grid
+            metrics["grid"] = WithoutTruth(grid)
         for role, predictor in open_predictors(self.predictors()).items():
-            metrics[role] = MeanScore(predictor, role)
+            metrics[role] = (
+                FeatureDistance(predictor)
+                if role == DISTANCE
+                else WithoutTruth(MeanScore(predictor, role))
+            )
         return metrics
 
 
 @dataclasses.dataclass(frozen=True)
-class ValidationSettings(NoReferenceSettings):
+class ValidationMetrics(OptionalMetrics):
     """The metrics that are measured during training."""
 
     shown = ()
@@ -69,13 +86,13 @@ class ValidationSettings(NoReferenceSettings):
     best_metric: str = option(
         "psnr_y",
         "Metric that selects the best checkpoint; niqe needs --niqe_model_path, grid "
-        "--measure_grid.",
+        "--measure_grid, distance --distance_model.",
         choices=tuple(BEST_METRICS),
     )
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictorSettings(NoReferenceSettings):
+class PictureMetrics(OptionalMetrics):
     """The metrics that are measured on finished pictures."""
 
     aesthetic_model: PathName | None = option(
@@ -86,13 +103,29 @@ class PredictorSettings(NoReferenceSettings):
     )
 
     def predictors(self) -> dict[str, tuple[PathName, str]]:
-        """See `NoReferenceSettings.predictors`."""
+        """See `OptionalMetrics.predictors`."""
         files = {role: getattr(self, f"{role}_model") for role in ROLES}
-        return {
+        return super().predictors() | {
             role: (path, f"--{role}_model")
             for role, path in files.items()
             if path is not None
         }
+
+
+class WithoutTruth:
+    """A no-reference metric among those that compare with the truth.
+
+    Attributes:
+        digest: That of the metric's data; None without data.
+    """
+
+    def __init__(self, measure: Callable[..., float]) -> None:
+        """Takes a function `measure(image, shave=)`."""
+        self.measure, self.digest = measure, getattr(measure, "digest", None)
+
+    def __call__(self, sr: np.ndarray, hr: np.ndarray, shave: int = 0) -> float:
+        """Measures `sr` alone."""
+        return self.measure(sr, shave=shave)
 
 
 class MeanScore:
