@@ -15,6 +15,7 @@ from absl import app, flags
 from tensorflow.python.framework import config
 
 from score_predictors import PREDICTORS
+from upscaling import budget
 
 ROOT = Path(__file__).resolve().parents[1]
 # A line of `score_predictors.PREDICTORS` that the scripts that tests start have, too.
@@ -23,6 +24,7 @@ WITH_ONE_LAYER = f"""
 import runpy, sys
 sys.path.insert(0, {str(ROOT)!r})
 from score_predictors import PREDICTORS
+from upscaling import budget
 PREDICTORS.update({ONE_LAYER})
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
@@ -81,6 +83,8 @@ def run_here(script, *arguments, cwd=ROOT):
         mock.patch.object(sys, "argv", argv),
         mock.patch.object(sys, "path", [str((ROOT / script).parent), *sys.path]),
         mock.patch.dict(PREDICTORS, ONE_LAYER),
+        # As a new process has it: this one keeps what earlier tests have made.
+        mock.patch.object(budget, "used_memory", lambda: 10**9),
         contextlib.chdir(cwd),
         flags_of_its_own(),
         contextlib.redirect_stdout(said),

@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.plugin_event_accumulator import (
 )
 from tensorboard.util.tensor_util import make_ndarray
 
+from frozen.predictor import FrozenPredictor
 from misc.jax_training import archives, log, run_files
 from models.four_pass_eusr import FourPassEUSR
 from models.four_pass_settings import FourPassTraining
@@ -25,6 +26,7 @@ from score_predictors.mobilenetv2 import MobileNetV2, Settings
 from tests.four_pass import SMALL
 from tests.pictures import write_pictures
 from tests.scripts import ROOT, succeed_here
+from tests.small_predictor import narrow_mobilenetv2
 from training import checkpoints
 from training.arguments import LEARNED
 from training.checkpoint_writer import CheckpointWriter
@@ -33,7 +35,10 @@ pytest.importorskip("jax", reason="JAX is missing")
 pytest.importorskip("optax", reason="optax, of requirements-jax.txt, is missing")
 
 # Compiles faster, to slower code.
-QUICK = "--xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true"
+QUICK = (
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+    "--xla_cpu_parallel_codegen_split_count=1"
+)
 
 SMALL_FLAGS = ("--eusr_conv_features=4", "--eusr_shared_blocks=1")
 
@@ -45,11 +50,35 @@ sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
+# As `tests.small_predictor.narrow_mobilenetv2`: all of it takes a minute to compile.
+NARROW = """
+import os
+os.environ["KERAS_BACKEND"] = "jax"
+from tests.small_predictor import narrow_mobilenetv2
+narrow = narrow_mobilenetv2()
+narrow.__enter__()
+"""
 
-def start_jax(*arguments, more_flags=""):
+# Writes what a predictor says of pictures.
+DESCRIBE = """
+import os, sys
+os.environ["KERAS_BACKEND"] = "jax"
+sys.modules["tensorflow"] = None
+import jax
+import numpy as np
+from misc.jax_training.four_pass import Predictor
+weights, pictures, output = sys.argv[1:]
+describe = jax.jit(Predictor(weights, "--a", "float32").describe)
+scores, features, maps = describe(np.load(pictures))
+np.savez(output, scores, features, *maps)
+"""
+
+
+def start_jax(*arguments, more_flags="", before=""):
     """Starts `misc/train_jax.py` as a process of its own, without TensorFlow."""
+    program = before + WITHOUT_TENSORFLOW
     return subprocess.Popen(
-        [sys.executable, "-c", WITHOUT_TENSORFLOW, ROOT / "misc" / "train_jax.py"]
+        [sys.executable, "-c", program, ROOT / "misc" / "train_jax.py"]
         + [str(argument) for argument in arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -101,8 +130,8 @@ def make_predictor(path):
     noise = draw.uniform(-1, 1, (8, 32, 32, 3)).astype(np.float32)
     predictor.network(noise, training=True)
     # As large as those of a trained one.
-    last = predictor.network.get_layer("Conv_1_bn").gamma
-    last.assign(last * 0.1)
+    scaled = [la for la in predictor.network.layers if hasattr(la, "moving_variance")]
+    scaled[-1].gamma.assign(scaled[-1].gamma * 0.1)
     predictor.head.kernel.assign(draw.normal(0, 0.05, predictor.head.kernel.shape))
     weight_files.save(path, predictor.network, {"alpha": 0.35, "first_score": 0})
     frozen = path.with_suffix(".pb")
@@ -151,6 +180,8 @@ def test_steps_are_those_of_train_py(folder, name):
     whole, kinds, training = ["--restore_target=generator"], [], {}
     if name == "4pp_eusr":
         whole, kinds = [], ["aesthetic", "subjective"]
+        training = {"discriminator_features": 1}
+        flags["eusr_discriminator_features"] = 1
     elif name == "crisp":
         whole, kinds = [], ["subjective"]
         training = {"discriminator": "unet", "discriminator_features": 4}
@@ -158,14 +189,16 @@ def test_steps_are_those_of_train_py(folder, name):
     prefix, archive = start_weights(folder, **training)
     ours, theirs = dict(flags), dict(flags)
     if kinds:
-        weights, frozen = make_predictor(folder / "predictor.h5")
+        with narrow_mobilenetv2():
+            weights, frozen = make_predictor(folder / "predictor.h5")
         for kind in kinds:
             theirs[f"eusr_{kind}_nima_path"] = frozen
             ours[f"eusr_{kind}_nima_path"] = weights
     there, here = f"{name}_tensorflow", f"{name}_jax"
     theirs = flags_of(folder, there, **theirs, summary_freq=1, restore_path=prefix)
     succeed_here("train.py", *theirs, *whole)
-    said = train_jax(*flags_of(folder, here, **ours, restore_path=archive))
+    ours = flags_of(folder, here, **ours, restore_path=archive)
+    said = train_jax(*ours, before=NARROW if kinds else "")
     rows = log.read(folder / here, flags["max_steps"])
     drawn = [row["scale"] for row in rows]
     assert drawn == ([4] * flags["max_steps"] if kinds else [8, 4, 2, 2, 4]), said
@@ -203,6 +236,22 @@ def test_steps_are_those_of_train_py(folder, name):
         np.testing.assert_allclose(array, expected, atol=1e-4, err_msg=key)
         moved += key in start and not np.array_equal(array, start[key])
     assert moved > 20 and any(key.startswith("ema/") for key in arrays)
+
+
+def test_a_predictor_says_what_its_frozen_file_says(tmp_path):
+    weights, frozen = make_predictor(tmp_path / "predictor.h5")
+    pictures = np.random.default_rng(3).uniform(0, 255, (2, 32, 32, 3)).astype("f4")
+    np.save(tmp_path / "pictures.npy", pictures)
+    command = [sys.executable, "-c", DESCRIBE, weights, tmp_path / "pictures.npy"]
+    environment = {**os.environ, "XLA_FLAGS": QUICK}
+    command += [tmp_path / "said.npz"]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    said = list(np.load(tmp_path / "said.npz").values())
+    scores, features, maps = FrozenPredictor(frozen).describe(tf.constant(pictures))
+    assert len(said) == 2 + len(maps) > 4
+    for ours, theirs in zip(said, (scores, features, *maps), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
+    assert abs(said[0][0] - said[0][1]) > 1e-3
 
 
 @pytest.fixture(scope="module")
