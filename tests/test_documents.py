@@ -18,6 +18,7 @@ from imaging.saving import save_picture
 from metrics.niqe import FEATURES
 from score_predictors import weight_files
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
+from tests import forked
 from tests.four_pass import narrow_discriminator
 from tests.parsing import flags_read_only
 from tests.pictures import crop_sample, draw_picture, write_pictures
@@ -109,6 +110,11 @@ README, TRAINING = "README.md", "TRAINING.md"
 DOCUMENTS = (README, TRAINING, *PARSED_PAGES)
 
 
+def start(script, *flags, cwd):
+    """Starts a script in a process of its own."""
+    return forked.run([script, *flags], cwd=cwd)
+
+
 @pytest.fixture
 def narrow_networks():
     with narrow_mobilenetv2(), narrow_discriminator():
@@ -181,7 +187,7 @@ def test_the_commands_of_a_document_run_in_their_order(
         if any(flag.startswith("--format=") for flag in flags):
             parse(script, *flags, cwd=tmp_path)
             continue
-        command = run if script in alone else run_here
+        command = start if script in alone else run_here
         succeed(ROOT / script, *flags, *smaller, cwd=tmp_path, command=command)
         alone.discard(script)
     assert not alone

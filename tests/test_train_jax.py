@@ -34,11 +34,7 @@ from training.checkpoint_writer import CheckpointWriter
 pytest.importorskip("jax", reason="JAX is missing")
 pytest.importorskip("optax", reason="optax, of requirements-jax.txt, is missing")
 
-# Compiles faster, to slower code.
-QUICK = (
-    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
-    "--xla_cpu_parallel_codegen_split_count=1"
-)
+QUICK = os.environ["XLA_FLAGS"]
 
 SMALL_FLAGS = ("--eusr_conv_features=4", "--eusr_shared_blocks=1")
 
