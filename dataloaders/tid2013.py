@@ -105,11 +105,11 @@ class TID2013(ScoredLoader):
                 deviation=deviation,
                 group=name_distortion(name),
             )
-            for name, mean, deviation in self._read_scores()
+            for name, mean, deviation in self.read_scores()
         ]
 
-    def _read_scores(self):
-        """Reads (name, mean, deviation) of each row."""
+    def read_scores(self) -> list[tuple[str, float, float]]:
+        """Reads the image's name, mean score and deviation of each row."""
         path = self._find_scores()
         given = self.settings.score_path is not None and path == Path(
             self.settings.score_path

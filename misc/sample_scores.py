@@ -1,35 +1,45 @@
-"""Makes a small data set in TID2013's layout from photographs, scores included.
+"""Makes a data set in TID2013's layout from photographs.
 
     python misc/sample_scores.py --input_path=photographs --output_path=scored
+    python misc/sample_scores.py --input_path=Kodak24/HR --output_path=tid2013_like \
+        --mos_path=mos_with_names.txt
 
-Each photograph gets five distortions at five levels: Gaussian noise, blur, JPEG, local
-blocks and a loss of contrast, with their numbers in TID2013. The scores are made up:
-they fall with the level. The data set serves to try out the training of score
-predictors, which learn to recognise these distortions. Rows are sorted by photograph,
-so that a range of rows is a set of photographs.
+Each photograph gets distortions of TID2013 at five levels (`misc.distortions`). By
+default these are five types, with scores that are made up and fall with the level. With
+TID2013's file of scores they are all types but one, and have the scores that people
+gave to TID2013's own images; the photographs must be those that TID2013's reference
+images were cut from, Kodak's. With --restore_path the scores are those of a trained
+predictor, which teaches a smaller one. Rows are sorted by photograph, so that a range
+of rows is a set of photographs.
 """
 
 import dataclasses
-import io
 import json
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import cv2
 import numpy as np
-from PIL import Image
 
-from console import app
+from console import app, quiet
 from console.errors import InputError
 from console.files import check_target, written_whole
 from console.progress import say, track
 from console.settings import PathName, Settings, option
-from imaging.files import load_image, save_image, to_uint8
+from dataloaders import tid2013
+from imaging.files import load_image, save_image
 from imaging.imresize import imresize
 from imaging.listing import list_images
+from misc import distortions
+from misc.distortions import DISTORTIONS, Distortion
+
+with quiet.imports():
+    from metrics.scores import mean_score, score_deviation
+    from score_predictors.opening import PredictorSettings
+    from score_predictors.predicting import make_predict
 
 # Height and width of TID2013's images; larger photographs are reduced and cropped.
 SIZE = (384, 512)
@@ -38,59 +48,36 @@ SIZE = (384, 512)
 MEANS = (7.0, 5.75, 4.5, 3.25, 2.0)
 DEVIATION = 0.6
 
-# Side of the blocks that are replaced.
-BLOCK = 16
+
+def fill_blocks(image, share, draw, side=16):
+    """Fills a share of all blocks, at least one, with random colours."""
+    rows, columns = (max(1, length // side) for length in image.shape[:2])
+    chosen = draw.permutation(rows * columns)[: max(1, round(share * rows * columns))]
+    made = image.copy()
+    for top, left in side * np.stack(np.divmod(chosen, columns), -1):
+        made[top : top + side, left : left + side] = draw.integers(0, 256, 3)
+    return made
 
 
-def add_noise(
-    image: np.ndarray, deviation: float, draw: np.random.Generator
-) -> np.ndarray:
-    """Adds Gaussian noise with a standard deviation in grey levels."""
-    return to_uint8(image + draw.normal(0, deviation, image.shape))
+# Five types without a search, each level worse than the one before. Training on them
+# takes minutes.
+FEW: dict[int, Distortion] = {
+    1: Distortion(distortions.add_noise, (4, 9, 16, 27, 45)),
+    8: Distortion(distortions.blur, (0.8, 1.3, 2.0, 3.2, 5.0)),
+    10: Distortion(distortions.compress, (41, 73, 89, 96, 99)),
+    15: Distortion(fill_blocks, (0.02, 0.05, 0.1, 0.2, 0.35)),
+    17: Distortion(distortions.change_contrast, (0.75, 0.55, 0.4, 0.27, 0.16)),
+}
 
-
-def blur(image: np.ndarray, sigma: float, draw: np.random.Generator) -> np.ndarray:
-    """Blurs with a Gaussian of `sigma` pixels."""
-    return cv2.GaussianBlur(image, (0, 0), sigma)
-
-
-def compress(image: np.ndarray, quality: int, draw: np.random.Generator) -> np.ndarray:
-    """Compresses as JPEG of a quality."""
-    stored = io.BytesIO()
-    Image.fromarray(image).save(stored, "JPEG", quality=quality)
-    return np.asarray(Image.open(stored).convert("RGB"))
-
-
-def put_blocks(
-    image: np.ndarray, share: float, draw: np.random.Generator
-) -> np.ndarray:
-    """Fills a share of all blocks of 16 x 16 pixels with random colours.
-
-    At least one block is filled, so that small pictures are distorted, too.
-    """
-    rows, columns = (max(1, length // BLOCK) for length in image.shape[:2])
-    count = max(1, round(share * rows * columns))
-    chosen = draw.permutation(rows * columns)[:count]
-    image = image.copy()
-    for top, left in BLOCK * np.stack(np.divmod(chosen, columns), -1):
-        image[top : top + BLOCK, left : left + BLOCK] = draw.integers(0, 256, 3)
-    return image
-
-
-def lose_contrast(
-    image: np.ndarray, share: float, draw: np.random.Generator
-) -> np.ndarray:
-    """Reduces the contrast to a share."""
-    return to_uint8(127.5 + share * (image - 127.5))
-
-
-# From a number of TID2013 to a name, a function, and its argument at each level.
-DISTORTIONS: dict[int, tuple[str, Callable[..., np.ndarray], tuple]] = {
-    1: ("Gaussian noise", add_noise, (4, 9, 16, 27, 45)),
-    8: ("Gaussian blur", blur, (0.8, 1.3, 2.0, 3.2, 5.0)),
-    10: ("JPEG", compress, (60, 28, 12, 5, 2)),
-    15: ("local blocks", put_blocks, (0.02, 0.05, 0.1, 0.2, 0.35)),
-    17: ("contrast change", lose_contrast, (0.75, 0.55, 0.4, 0.27, 0.16)),
+# Top and left of TID2013's reference images in Kodak's photographs, as far as known.
+# The others are cut from the middle.
+PLACES = {
+    1: (126, 104),
+    3: (44, 73),
+    4: (206, 0),
+    6: (43, 66),
+    8: (4, 71),
+    19: (255, 0),
 }
 
 
@@ -103,11 +90,29 @@ class SampleSettings(Settings):
     image_extension: str = option(
         "bmp", "Format of the images.", choices=("bmp", "png")
     )
-    seed: int = option(0, "Seed of the noise and the blocks.", least=0)
+    seed: int = option(0, "Seed of the distortions.", least=0)
+    mos_path: PathName | None = option(
+        None,
+        f"TID2013's {tid2013.MEANS}, with {tid2013.DEVIATIONS} beside it: people's "
+        "scores, for photographs with Kodak's numbers in their names.",
+    )
+    restore_path: PathName | None = option(
+        None, "Weights of a predictor (.h5) that scores the images, for a smaller one."
+    )
+
+    def check(self) -> None:
+        """See `Settings.check`: the scores have one source."""
+        if self.mos_path and self.restore_path:
+            raise InputError("found both --mos_path and --restore_path; give only one.")
+
+
+# From the stem of a name, the rank of the level and the image to a mean score and its
+# standard deviation.
+Score = Callable[[str, int, np.ndarray], tuple[float, float]]
 
 
 def main() -> None:
-    """Writes images, scores and the levels of the distortions."""
+    """Writes images, scores and the strengths of the distortions."""
     settings = SampleSettings.from_flags()
     folder = Path(settings.output_path)
     check_target(folder, "--output_path", is_folder=True)
@@ -117,13 +122,33 @@ def main() -> None:
             f"--input_path={settings.input_path}: has {len(sources)} photographs; "
             "expected at most 99, because names of TID2013 have two digits."
         )
+    score: Score = make_up
+    references = dict(enumerate(sources, 1))
+    types = FEW
+    if settings.mos_path is not None:
+        people = read_people(settings.mos_path)
+        score = lambda stem, *_: people[stem]  # noqa: E731
+        references, types = find_references(sources, people), DISTORTIONS
+    elif settings.restore_path is not None:
+        score, types = make_judge(settings.restore_path), DISTORTIONS
     rows = []
-    for reference, source in enumerate(track(sources, len(sources), "Distorting"), 1):
-        rows += write_distorted(fit(load_image(source)), reference, folder, settings)
-    strengths = {name: list(levels) for name, _, levels in DISTORTIONS.values()}
+    strengths: dict[str, dict[str, list[float]]] = {}
+    for reference, source in track(references.items(), len(sources), "Distorting"):
+        image = load_image(source)
+        image = fit(image) if settings.mos_path is None else cut(image, reference)
+        for number, distortion in types.items():
+            made = strengths.setdefault(tid2013.DISTORTIONS[number], {})
+            for level, rank in enumerate(distortion.ranks, 1):
+                stem = f"i{reference:02d}_{number:02d}_{level}"
+                seed = (settings.seed, reference, number, level)
+                distorted, strength = distortion.apply(image, level, seed)
+                name = f"{stem}.{settings.image_extension}"
+                save_image(folder / "distorted_images" / name, distorted)
+                rows.append((name, *score(stem, rank, distorted)))
+                made.setdefault(source.name, []).append(strength)
     for name, lines in {
-        "mos_with_names.txt": [f"{mean:.5f} {name}" for name, mean in rows],
-        "mos_std.txt": [f"{DEVIATION:.5f}"] * len(rows),
+        tid2013.MEANS: [f"{mean:.5f} {name}" for name, mean, _ in rows],
+        tid2013.DEVIATIONS: [f"{deviation:.5f}" for *_, deviation in rows],
         "distortions.json": [json.dumps(strengths, indent=2)],
     }.items():
         with written_whole(folder / name) as aside:
@@ -139,29 +164,66 @@ def main() -> None:
     say(text)
 
 
-def write_distorted(
-    image: np.ndarray, reference: int, folder: Path, settings: SampleSettings
-) -> list[tuple[str, float]]:
-    """Writes all distorted images of one photograph.
+def make_up(stem: str, rank: int, image: np.ndarray) -> tuple[float, float]:
+    """Makes up a mean score and its deviation from the rank of a level."""
+    return MEANS[rank], DEVIATION
 
-    Args:
-        image: uint8 (H, W, 3).
-        reference: Number of the photograph.
-        folder: Folder of the data set.
-        settings: The settings.
 
-    Returns:
-        (name, mean score) of each image.
+def read_people(path: PathName) -> dict[str, tuple[float, float]]:
+    """Reads people's mean scores and their deviations, by the stem of a name.
+
+    Raises:
+        InputError: A file is missing or of another form.
     """
-    rows = []
-    for number, (_, distort, levels) in DISTORTIONS.items():
-        for level, (strength, mean) in enumerate(zip(levels, MEANS, strict=True), 1):
-            draw = np.random.default_rng((settings.seed, reference, number, level))
-            name = f"i{reference:02d}_{number:02d}_{level}.{settings.image_extension}"
-            distorted = distort(image, strength, draw)
-            save_image(folder / "distorted_images" / name, distorted)
-            rows.append((name, mean))
-    return rows
+    rows = tid2013.TID2013(tid2013.TID2013Settings(score_path=path)).read_scores()
+    return {Path(name).stem.lower(): values for name, *values in rows}  # type: ignore[misc]
+
+
+def make_judge(path: PathName) -> Score:
+    """Makes a function that scores whole images by a predictor.
+
+    Raises:
+        InputError: The file is missing or damaged.
+    """
+    predict = make_predict(
+        PredictorSettings(restore_path=path).open("mobilenetv2").network
+    )
+
+    def score(stem, rank, image):
+        distribution = np.asarray(predict(image[None]))
+        return float(mean_score(distribution, 0)[0]), float(
+            score_deviation(distribution)[0]
+        )
+
+    return score
+
+
+def find_references(
+    sources: Sequence[Path], people: Mapping[str, tuple[float, float]]
+) -> dict[int, Path]:
+    """Finds TID2013's number of each photograph in its name, such as kodim04.png.
+
+    Raises:
+        InputError: A name has none, or one without scores.
+    """
+    references = {}
+    for source in sources:
+        digits = re.findall(r"\d+", source.stem)
+        reference = int(digits[-1]) if digits else 0
+        if f"i{reference:02d}_01_1" not in people or reference in references:
+            raise InputError(
+                f"--input_path: {source}: expected a name with the number of one of "
+                "TID2013's reference images, such as Kodak's kodim04.png or 04.png."
+            )
+        references[reference] = source
+    return references
+
+
+def cut(image: np.ndarray, reference: int) -> np.ndarray:
+    """Cuts TID2013's reference image, uint8 (384, 512, 3), from a photograph."""
+    middle = [max(0, n - m) // 2 for n, m in zip(image.shape, SIZE, strict=False)]
+    top, left = PLACES.get(reference, middle)
+    return image[top : top + SIZE[0], left : left + SIZE[1]]
 
 
 def fit(image: np.ndarray) -> np.ndarray:
