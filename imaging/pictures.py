@@ -97,7 +97,7 @@ def load_picture(path: Path | str) -> Picture:
         alpha = None
         if pixels.shape[-1] in (2, 4):
             pixels, alpha = pixels[..., :-1], np.ascontiguousarray(pixels[..., -1:])
-            pixels = _fill_hidden(pixels, alpha)
+            pixels = fill_hidden(pixels, alpha)
         metadata = read_metadata(image, pixels.shape[-1], exif)
     return Picture(pixels, alpha, metadata, is_lossless)
 
@@ -117,8 +117,16 @@ def _is_lossless(image, path):
     return False
 
 
-def _fill_hidden(pixels, alpha):
-    """Gives transparent pixels the colour of the nearest visible pixel."""
+def fill_hidden(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Gives transparent pixels the colour of the nearest visible pixel.
+
+    Args:
+        pixels: (H, W, C).
+        alpha: (H, W, 1), 0 for transparent.
+
+    Returns:
+        (H, W, C), C-contiguous.
+    """
     is_hidden = alpha[..., 0] == 0
     if not is_hidden.any() or is_hidden.all():
         return np.ascontiguousarray(pixels)
