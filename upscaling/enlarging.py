@@ -9,7 +9,13 @@ from scipy import ndimage
 
 from imaging.files import to_8_bits
 from imaging.imresize import imresize_part
-from imaging.pictures import Picture, fill_hidden, make_finish, to_input
+from imaging.pictures import (
+    Picture,
+    fill_hidden,
+    make_finish,
+    split_alpha,
+    to_input,
+)
 from upscaling.cutting import find_margins
 from upscaling.tiles import Stage, Tiling, upscale_image
 
@@ -82,12 +88,14 @@ class Enlarger:
                 computed since the last call.
 
         Returns:
-            A picture with the same channels, dtype and metadata.
+            A picture with the same channels, dtype and metadata. The frames behind the
+            first of an animation are enlarged when they are read.
 
         Raises:
             InputError: The model's output is not finite.
             MemoryError: The memory does not suffice for the smallest tiles.
         """
+        animation = self._enlarge_later(picture.animation, tiling, advance)
         stages, tiling = self.arrange(tiling or Tiling())
         alpha, pixels = picture.alpha, picture.pixels
         is_varied = alpha is not None and alpha.min() < alpha.max()
@@ -105,7 +113,19 @@ class Enlarger:
         pixels = self._take(pixels, stages, tiling, tell)
         if alpha is not None and not is_varied:
             alpha = np.full((*pixels.shape[:2], 1), alpha.flat[0])
-        return dataclasses.replace(picture, pixels=pixels, alpha=alpha)
+        return dataclasses.replace(
+            picture, pixels=pixels, alpha=alpha, animation=animation
+        )
+
+    def _enlarge_later(self, animation, tiling, advance):
+        """Returns an animation whose frames are enlarged when they are read."""
+
+        def read():
+            for frame in animation.read():
+                picture = Picture(*split_alpha(frame))
+                yield self.enlarge(picture, tiling, advance).joined
+
+        return animation and dataclasses.replace(animation, read=read)
 
     def _take(self, pixels, stages, tiling, advance):
         """Enlarges grey or RGB, uint8 or uint16 (H, W, C)."""
