@@ -203,10 +203,11 @@ def _write_png(file, images, animation, options):
         seconds = min(delay.numerator, 65535), delay.denominator
         place = (right - left, bottom - top, left, top)
         encoded.seek(0)
+        signature, is_drawn = encoded.read(8), False
         if before is None:
-            file.write(encoded.read(8))
-        is_drawn = False
-        for kind, data in read_chunks(encoded, skip=8 * (before is not None)):
+            file.write(signature)
+        for header, data, _ in read_chunks(encoded):
+            kind = header[4:]
             if kind == b"IDAT" and not is_drawn:
                 is_drawn = True
                 if before is None:
@@ -235,16 +236,13 @@ def _find_change(before, pixels):
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def read_chunks(file: BinaryIO, skip: int = 0) -> Iterator[tuple[bytes, bytes]]:
-    """Yields the kind and the data of a PNG's chunks, up to the end of the picture.
+def read_chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Yields header, data and checksum of a PNG's chunks, to the end of the picture.
 
     Args:
-        file: The file.
-        skip: Bytes to read before, such as those of the signature.
+        file: The file, behind the signature. Nothing behind the picture is read.
     """
-    file.read(skip)
-    kind = b""
-    while kind != b"IEND" and len(header := file.read(8)) == 8:
-        length, kind = struct.unpack(">I4s", header)
-        yield kind, file.read(length)
-        file.read(4)
+    header = b""
+    while header[4:] != b"IEND" and (header := file.read(8)):
+        length = int.from_bytes(header[:4])
+        yield header, file.read(length), file.read(4)

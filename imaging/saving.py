@@ -175,10 +175,10 @@ def _write_with_pillow(file, pixels, picture, kind, quality):
         "GIF": {},
     }[kind.name]
     options = {name: value for name, value in options.items() if value is not None}
-    if kind is GIF or picture.animation is not None:
-        later = picture.animation.read() if picture.animation else ()
-        frames = itertools.chain([pixels], later)
-        animations.write(file, kind.name, frames, picture.animation, options)
+    moving = picture.animation if kind.name in animations.ANIMATED else None
+    if moving is not None or kind is GIF:
+        frames = itertools.chain([pixels], moving.read() if moving else ())
+        animations.write(file, kind.name, frames, moving, options)
         return
     # Pillow ignores options that a format does not support, such as EXIF in a BMP.
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(

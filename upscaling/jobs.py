@@ -20,6 +20,8 @@ from imaging.listing import list_pictures
 from imaging.saving import FORMATS, JPEG_QUALITY, find_format
 
 SAME = "same"
+# A path that stands for the standard input or output.
+STANDARD = "-"
 # For sources of an unknown ending.
 DEFAULT_ENDING = ".png"
 COMPARISON = ".compare.png"
@@ -31,7 +33,8 @@ class Output(Settings):
 
     path: PathName | Path = option(
         "SR",
-        "Folder to write to; for one picture also a file, for example large.png.",
+        "Folder to write to; for one picture also a file, for example large.png; - "
+        "for the standard output, with --input_path=-.",
         flag="output_path",
     )
     output_format: str = option(
@@ -79,7 +82,8 @@ class Output(Settings):
 
     def check(self) -> None:
         """See `Settings.check`."""
-        check_target(self.path, "--output_path", is_folder=self.file is None)
+        if str(self.path) != STANDARD:
+            check_target(self.path, "--output_path", is_folder=self.file is None)
         if self.file is not None:
             self._check_file(self.file)
         self.find_background()
