@@ -7,6 +7,7 @@ video from ffmpeg.
 import contextlib
 import functools
 import itertools
+import os
 import re
 import shutil
 import sys
@@ -69,13 +70,13 @@ def are_given(inputs: Sequence[Path | str], output: Output) -> bool:
 @contextlib.contextmanager
 def opened() -> Iterator[Standard]:
     """Yields the standard input and output; messages go to the standard error."""
-    standard = Standard(sys.stdin.buffer, sys.stdout.buffer)
     for name, file in (("input", sys.stdin), ("output", sys.stdout)):
-        if file.isatty():
+        if file is None or file.isatty():
             raise InputError(
-                f"--{name}_path=-: the standard {name} is a terminal; connect it with "
-                "a file by < or >, or with a program by |."
+                f"--{name}_path=-: the standard {name} is closed or a terminal; "
+                "connect it with a file by < or >, or with a program by |."
             )
+    standard = Standard(sys.stdin.buffer, sys.stdout.buffer)
     with contextlib.redirect_stdout(sys.stderr):
         yield standard
 
@@ -158,7 +159,8 @@ def _named(folder):
     try:
         yield
     except InputError as error:
-        raise InputError(str(error).replace(f"{folder}/", "standard input, ")) from None
+        told = str(error).replace(f"{folder}{os.sep}", "standard input, ")
+        raise InputError(told) from None
 
 
 def split(file: BinaryIO) -> Iterator[bytes]:
