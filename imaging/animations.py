@@ -16,13 +16,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import cv2
 import numpy as np
 from PIL import Image
 
 from console.errors import InputError
 from imaging.decoding import damage_told, opened
 from imaging.dihedral import UPRIGHT, transform
-from imaging.mending import make_chunk
+from imaging.mending import PNG_SIGNATURE, make_chunk
 
 # Pillow's names of the formats that have animations.
 ANIMATED = ("GIF", "PNG", "WEBP")
@@ -138,18 +139,18 @@ def write(
     elif name == "PNG":
         _write_png(file, images, animation, options)
     else:
-        times = np.cumsum([0, *animation.durations])
+        sequence, plays = _Sequence(images, len(animation.durations)), animation.plays
+        unit = 10 if name == "GIF" else 1
+        times = np.cumsum([0, *animation.durations]) / unit
+        options = {**options, "duration": (np.diff(np.rint(times)) * unit).tolist()}
         if name == "GIF":
-            options = {"optimize": False, "disposal": 0}
-            times = np.round(times / 10) * 10
-        if name == "WEBP" or animation.plays != 1:
-            repeats = animation.plays - (name == "GIF")
-            options = {**options, "loop": max(repeats, 0)}
-        sequence = _Sequence(images, len(animation.durations))
-        if name == "GIF" and "transparency" in sequence.info:
-            options["disposal"] = 2
-        durations = np.diff(np.round(times)).astype(int).tolist()
-        sequence.save(file, format=name, save_all=True, duration=durations, **options)
+            options |= {"optimize": False, "loop": max(plays - 1, 0)}
+            options["disposal"] = 2 if "transparency" in sequence.info else 0
+            if plays == 1:
+                del options["loop"]
+        else:
+            options["loop"] = plays
+        sequence.save(file, format=name, save_all=True, **options)
 
 
 def _reduce_colours(image):
@@ -196,44 +197,34 @@ def _write_png(file, images, animation, options):
     numbers, before = itertools.count(), None
     for image, duration in zip(images, animation.durations, strict=True):
         pixels = np.asarray(image)
-        left, top, right, bottom = box = _find_change(before, pixels)
+        left, top, width, height = 0, 0, image.width, image.height
+        if before is not None:
+            is_changed = (before != pixels).any(-1).astype(np.uint8)
+            left, top, width, height = cv2.boundingRect(is_changed)
+            width, height = max(width, 1), max(height, 1)
         encoded = io.BytesIO()
-        image.crop(box).save(encoded, format="PNG", **options)
-        delay = Fraction(duration / 1000).limit_denominator(1000)
-        seconds = min(delay.numerator, 65535), delay.denominator
-        place = (right - left, bottom - top, left, top)
-        encoded.seek(0)
-        signature, is_drawn = encoded.read(8), False
+        box = image.crop((left, top, left + width, top + height))
+        box.save(encoded, format="PNG", **options)
+        encoded.seek(len(PNG_SIGNATURE))
+        chunks = [(header[4:], data) for header, data, _ in read_chunks(encoded)]
         if before is None:
-            file.write(signature)
-        for header, data, _ in read_chunks(encoded):
-            kind = header[4:]
-            if kind == b"IDAT" and not is_drawn:
-                is_drawn = True
-                if before is None:
-                    count = len(animation.durations)
-                    control = struct.pack(">II", count, animation.plays)
-                    file.write(make_chunk(b"acTL", control))
-                control = struct.pack(">5I2H2B", next(numbers), *place, *seconds, 0, 0)
-                file.write(make_chunk(b"fcTL", control))
-            if kind == b"IDAT" and before is not None:
-                kind, data = b"fdAT", struct.pack(">I", next(numbers)) + data
-            if kind == b"fdAT" or (before is None and kind != b"IEND"):
-                file.write(make_chunk(kind, data))
+            file.write(PNG_SIGNATURE)
+            for chunk in itertools.takewhile(lambda each: each[0] != b"IDAT", chunks):
+                file.write(make_chunk(*chunk))
+            control = struct.pack(">II", len(animation.durations), animation.plays)
+            file.write(make_chunk(b"acTL", control))
+        delay = Fraction(duration / 1000).limit_denominator(1000)
+        control = (next(numbers), width, height, left, top)
+        control += (min(delay.numerator, 65535), delay.denominator, 0, 0)
+        file.write(make_chunk(b"fcTL", struct.pack(">5I2H2B", *control)))
+        for data in (data for kind, data in chunks if kind == b"IDAT"):
+            if before is None:
+                file.write(make_chunk(b"IDAT", data))
+            else:
+                number = struct.pack(">I", next(numbers))
+                file.write(make_chunk(b"fdAT", number + data))
         before = pixels
     file.write(make_chunk(b"IEND", b""))
-
-
-def _find_change(before, pixels):
-    """Returns left, top, right and bottom of the pixels that changed; at least one."""
-    height, width = pixels.shape[:2]
-    if before is None:
-        return 0, 0, width, height
-    is_changed = (before != pixels).reshape(height, width, -1).any(-1)
-    rows, columns = (np.flatnonzero(is_changed.any(axis)) for axis in (1, 0))
-    if not rows.size:
-        return 0, 0, 1, 1
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def read_chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes, bytes]]:

@@ -134,12 +134,13 @@ def test_frames_are_read_and_written_one_by_one(tmp_path, monkeypatch):
             events.append("read")
             yield frame
 
-    def find_change(*images):
-        events.append("write")
-        return find(*images)
+    def make_chunk(kind, data):
+        if kind == b"fcTL":
+            events.append("write")
+        return make(kind, data)
 
-    find = animations._find_change
-    monkeypatch.setattr(animations, "_find_change", find_change)
+    make = animations.make_chunk
+    monkeypatch.setattr(animations, "make_chunk", make_chunk)
     animation = dataclasses.replace(picture.animation, read=read_later)
     picture = dataclasses.replace(picture, animation=animation)
     save_picture(tmp_path / "b.png", picture)

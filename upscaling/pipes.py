@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from console.errors import InputError
 from console.progress import say
@@ -40,13 +40,6 @@ _LONGEST_HEADER = 4096
 _NEXT_JPEG = b"\xff\xd9\xff\xd8\xff"
 
 
-class Standard(NamedTuple):
-    """The standard input and output, both of bytes."""
-
-    input: BinaryIO
-    output: BinaryIO
-
-
 def are_given(inputs: Sequence[Path | str], output: Output) -> bool:
     """Whether pictures come and go by the standard input and output.
 
@@ -68,7 +61,7 @@ def are_given(inputs: Sequence[Path | str], output: Output) -> bool:
 
 
 @contextlib.contextmanager
-def opened() -> Iterator[Standard]:
+def opened() -> Iterator[tuple[BinaryIO, BinaryIO]]:
     """Yields the standard input and output; messages go to the standard error."""
     for name, file in (("input", sys.stdin), ("output", sys.stdout)):
         if file is None or file.isatty():
@@ -76,16 +69,21 @@ def opened() -> Iterator[Standard]:
                 f"--{name}_path=-: the standard {name} is closed or a terminal; "
                 "connect it with a file by < or >, or with a program by |."
             )
-    standard = Standard(sys.stdin.buffer, sys.stdout.buffer)
+    files = sys.stdin.buffer, sys.stdout.buffer
     with contextlib.redirect_stdout(sys.stderr):
-        yield standard
+        yield files
 
 
-def run(standard: Standard, output: Output, enlargers: Enlargers, tiler: Tiler) -> None:
+def run(
+    files: tuple[BinaryIO, BinaryIO],
+    output: Output,
+    enlargers: Enlargers,
+    tiler: Tiler,
+) -> None:
     """Enlarges all pictures, in order.
 
     Args:
-        standard: As `opened` yields it.
+        files: The standard input and output, as `opened` yields them.
         output: The output settings.
         enlargers: Enlarge the pictures.
         tiler: Chooses the tiles.
@@ -100,7 +98,7 @@ def run(standard: Standard, output: Output, enlargers: Enlargers, tiler: Tiler) 
         contextlib.closing(Writer()) as writer,
     ):
         # Pictures are read in their turn: who sends them may wait for each result.
-        for data in split(standard.input):
+        for data in split(files[0]):
             number += 1
             source = Path(name, f"picture {number}")
             source.write_bytes(data)
@@ -111,7 +109,7 @@ def run(standard: Standard, output: Output, enlargers: Enlargers, tiler: Tiler) 
             picture = fit_frames(target, load_picture(source), source)
             result = _enlarge(picture, source, target, output, enlargers, tiler)
             write = functools.partial(
-                _write, result, source, target, output.jpeg_quality, standard.output
+                _write, result, source, target, output.jpeg_quality, files[1]
             )
             # The later frames of an animation are enlarged while it is written.
             writer.put(write, picture.animation is None)
