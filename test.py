@@ -4,6 +4,7 @@ r"""Upscales pictures.
     python test.py --model=4pp_eusr --input_path=photo.jpg --output_path=SR --scale=4
     python test.py --model_name=model.pb --input_path=LR --output_path=SR --scale=4
     python test.py --restore_path=train --output_path=large --scale=2.5 holiday/*.jpg
+    python test.py --input_path=- --output_path=- --scale=2 < small.png > large.png
 
 Takes pictures and folders of pictures of any type and size, and writes the same type.
 The weights are those in pretrained/ (EUSR's, or --model's), a frozen file's or a
@@ -22,7 +23,7 @@ from console.progress import say
 from console.settings import PathName, Settings, is_given, option
 from imaging import limits, mending
 from models import MODELS
-from upscaling import choosing, jobs
+from upscaling import choosing, jobs, pipes
 from upscaling.results import Results
 from upscaling.run import Run
 
@@ -55,7 +56,8 @@ class TestSettings(Settings):
     input_path: tuple[PathName, ...] = option(
         ("LR",),
         "A picture, or a folder that is searched at all depths; may be given several "
-        "times. Positional arguments are input paths, too.",
+        "times. Positional arguments are input paths, too. - is the standard input: a "
+        "picture, or several PNG or PPM behind one another, as of a video.",
     )
     skip_larger_than: int | None = option(
         None,
@@ -79,6 +81,15 @@ def main() -> int | None:
     devices.choose("0" if settings.use_gpu else "-1", "--use_gpu")
     most.take()
     damage.take()
+    if pipes.are_given(settings.input_path, output):
+        with pipes.opened() as standard:
+            _check_flags(settings, checkpoint)
+            if settings.model_name is None:
+                checkpoint = checkpoint.find(MODEL.name)
+            model = _open_model(settings, checkpoint, precision)
+            enlargers = enlarging.make_enlargers(model)
+            pipes.run(standard, output, enlargers, enlarging.make_tiler())
+            return None
     found = jobs.find_jobs(settings.input_path, output)
     found = jobs.skip_large(found, settings.skip_larger_than)
     _check_flags(settings, checkpoint)
@@ -95,16 +106,20 @@ def main() -> int | None:
     status = 1 if results.kept else None
     if not waiting:
         return status
-    if settings.model_name is not None:
-        model = Upscaler(settings.model_name)
-    else:
-        options = StepOptions(precision=precision.precision)
-        model, _ = checkpoint.open(MODEL.name, options)
-        devices.warn_if_slow(precision.precision)
+    model = _open_model(settings, checkpoint, precision)
     enlargers = enlarging.make_enlargers(model)
     run = Run(waiting, results, enlargers, enlarging.make_tiler())
     run.take()
     return run.tell() or status
+
+
+def _open_model(settings, checkpoint, precision):
+    """Opens the frozen file or the checkpoint."""
+    if settings.model_name is not None:
+        return Upscaler(settings.model_name)
+    model, _ = checkpoint.open(MODEL.name, StepOptions(precision=precision.precision))
+    devices.warn_if_slow(precision.precision)
+    return model
 
 
 def _check_flags(

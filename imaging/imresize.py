@@ -61,6 +61,8 @@ def imresize_part(
     size: Sequence[int],
     rows: tuple[int, int],
     columns: tuple[int, int],
+    *,
+    wraps: bool = False,
 ) -> np.ndarray:
     """Computes a part of `imresize`'s output.
 
@@ -73,6 +75,8 @@ def imresize_part(
         size: (H', W') of the whole output.
         rows: (start, end) of the output's rows.
         columns: (start, end) of the output's columns.
+        wraps: Whether the image goes on behind its border from the opposite border,
+            in place of being mirrored.
 
     Returns:
         (rows, columns) or (rows, columns, C) of the image's dtype.
@@ -80,7 +84,7 @@ def imresize_part(
     image = np.asarray(image)
     scales = np.broadcast_to(scale, 2)
     parts = [
-        _cut_weights(_make_weights(length, new_length, float(each), True), *part)
+        _cut_weights(_make_weights(length, new_length, float(each), True, wraps), *part)
         for length, new_length, each, part in zip(
             image.shape, size, scales, (rows, columns), strict=False
         )
@@ -161,7 +165,7 @@ def cubic(x: np.ndarray) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=64)
-def _make_weights(length, new_length, scale, antialiasing):
+def _make_weights(length, new_length, scale, antialiasing, wraps=False):
     """Makes the weights of one pass as sparse matrices (new_length, length).
 
     Returns:
@@ -176,8 +180,9 @@ def _make_weights(length, new_length, scale, antialiasing):
     taps = first[:, None] + np.arange(math.ceil(width) + 2)
     weights = shrink * cubic(shrink * (centres[:, None] - taps))
     weights /= weights.sum(axis=1, keepdims=True)
-    mirrored = np.concatenate([np.arange(length), np.arange(length)[::-1]])
-    columns = mirrored[(taps.astype(np.int64) - 1) % (2 * length)]
+    behind = np.arange(length) if wraps else np.arange(length)[::-1]
+    around = np.concatenate([np.arange(length), behind])
+    columns = around[(taps.astype(np.int64) - 1) % (2 * length)]
     rows = np.broadcast_to(np.arange(new_length)[:, None], columns.shape)
     kept = weights != 0
     matrix = sparse.csr_matrix(

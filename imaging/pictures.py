@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from console.errors import InputError
 from console.progress import warn
+from imaging.animations import ANIMATED, Animation, load_animation
 from imaging.decoding import damage_told, decode, opened
 from imaging.files import to_integers
 from imaging.metadata import Metadata, read_exif, read_metadata
@@ -30,12 +31,14 @@ class Picture:
         alpha: The same dtype, (H, W, 1), 0 for transparent; None for none.
         metadata: The picture's metadata.
         is_lossless: Whether the file's compression is lossless, as far as is known.
+        animation: The frames behind this one; None for a still.
     """
 
     pixels: np.ndarray
     alpha: np.ndarray | None = None
     metadata: Metadata = Metadata()
     is_lossless: bool = True
+    animation: Animation | None = None
 
     def has_transparency(self) -> bool:
         """Whether any pixel is not opaque."""
@@ -68,6 +71,13 @@ class Picture:
         return dataclasses.replace(self, pixels=output, alpha=None, metadata=metadata)
 
     @property
+    def joined(self) -> np.ndarray:
+        """(H, W, C): the colours, and the alpha if there is one."""
+        if self.alpha is None:
+            return self.pixels
+        return np.concatenate([self.pixels, self.alpha], axis=-1)
+
+    @property
     def size(self) -> tuple[int, int]:
         """(height, width)."""
         return self.pixels.shape[:2]
@@ -77,8 +87,8 @@ def load_picture(path: Path | str) -> Picture:
     """Loads a picture.
 
     Args:
-        path: The file, of one of `imaging.kinds.KINDS`. If it has several
-            pages or frames, this warns and loads the first.
+        path: The file, of one of `imaging.kinds.KINDS`. Of several pages, this warns
+            and loads the first.
 
     Returns:
         The picture. Transparent pixels have the colours of the nearest visible pixels,
@@ -90,16 +100,31 @@ def load_picture(path: Path | str) -> Picture:
     with opened(path) as image, damage_told(path):
         is_lossless = _is_lossless(image, path)
         pages = getattr(image, "n_frames", 1)
-        if pages > 1 and image.format not in _WITH_PREVIEWS:
+        if pages > 1 and image.format not in (*_WITH_PREVIEWS, *ANIMATED):
             warn(f"{path} has {pages} pages or frames; only the first is used.")
         exif = read_exif(image) if image.format == "TIFF" else None
         pixels = decode(image, path, to_the_end=True)
-        alpha = None
-        if pixels.shape[-1] in (2, 4):
-            pixels, alpha = pixels[..., :-1], np.ascontiguousarray(pixels[..., -1:])
-            pixels = _fill_hidden(pixels, alpha)
+        animation = None
+        if image.format in ANIMATED and pages > 1 and (found := load_animation(path)):
+            pixels, animation = found
+        pixels, alpha = split_alpha(pixels)
         metadata = read_metadata(image, pixels.shape[-1], exif)
-    return Picture(pixels, alpha, metadata, is_lossless)
+    return Picture(pixels, alpha, metadata, is_lossless, animation)
+
+
+def split_alpha(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Separates colours and alpha, and gives hidden pixels the nearest visible colour.
+
+    Args:
+        pixels: (H, W, C): grey or RGB, with or without alpha.
+
+    Returns:
+        (H, W, 1) or (H, W, 3), and (H, W, 1) or None.
+    """
+    if pixels.shape[-1] not in (2, 4):
+        return pixels, None
+    alpha = np.ascontiguousarray(pixels[..., -1:])
+    return fill_hidden(pixels[..., :-1], alpha), alpha
 
 
 def _is_lossless(image, path):
@@ -113,12 +138,21 @@ def _is_lossless(image, path):
             name, length = header[:4], int.from_bytes(header[4:], "little")
             if name in (b"VP8L", b"VP8 "):
                 return name == b"VP8L"
-            file.seek(length + length % 2, 1)
+            # The chunk of an animation's frame contains that of the pixels.
+            file.seek(16 if name == b"ANMF" else length + length % 2, 1)
     return False
 
 
-def _fill_hidden(pixels, alpha):
-    """Gives transparent pixels the colour of the nearest visible pixel."""
+def fill_hidden(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Gives transparent pixels the colour of the nearest visible pixel.
+
+    Args:
+        pixels: (H, W, C).
+        alpha: (H, W, 1), 0 for transparent.
+
+    Returns:
+        (H, W, C), C-contiguous.
+    """
     is_hidden = alpha[..., 0] == 0
     if not is_hidden.any() or is_hidden.all():
         return np.ascontiguousarray(pixels)

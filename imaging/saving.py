@@ -1,6 +1,7 @@
 """Writes pictures in the format of their file's ending."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from PIL import Image
 
 from console.errors import InputError
 from console.files import opened_whole
-from imaging import png_16bit, tiff
+from console.progress import warn
+from imaging import animations, png_16bit, tiff
 from imaging.files import PNG_COMPRESSION, to_8_bits
 from imaging.pictures import Picture
 
@@ -44,6 +46,8 @@ PNG = Format("PNG", has_alpha=True, is_16bit=True)
 JPEG = Format("JPEG", has_alpha=False, is_16bit=False, most=65_500, has_quality=True)
 TIFF = Format("TIFF", has_alpha=True, is_16bit=True)
 BMP = Format("BMP", has_alpha=True, is_16bit=False)
+# Of one bit; a half transparent pixel becomes opaque.
+GIF = Format("GIF", has_alpha=True, is_16bit=False, most=65_535)
 # By the ending of a file's name, without the dot.
 FORMATS = {
     "png": PNG,
@@ -55,6 +59,7 @@ FORMATS = {
     "tif": TIFF,
     "tiff": TIFF,
     "bmp": BMP,
+    "gif": GIF,
 }
 
 
@@ -100,6 +105,22 @@ def check_fits(
         )
 
 
+def fit_frames(path: Path | str, picture: Picture, source: Path | str) -> Picture:
+    """Takes the first frame of an animation, with a warning, if a format has but one.
+
+    Args:
+        path: The file to be written.
+        picture: The picture.
+        source: The picture's file, for the warning.
+    """
+    name = find_format(path).name
+    if picture.animation is None or name in animations.ANIMATED:
+        return picture
+    frames = len(picture.animation.durations)
+    warn(f"{source} has {frames} frames; {name} holds one, so only the first is used.")
+    return dataclasses.replace(picture, animation=None)
+
+
 def save_picture(
     path: Path | str,
     picture: Picture,
@@ -121,9 +142,7 @@ def save_picture(
     path, kind = Path(path), find_format(path)
     check_fits(path, picture.size, picture.has_transparency())
     picture.metadata.tell_size(*picture.size)
-    pixels = picture.pixels
-    if picture.alpha is not None and kind.has_alpha:
-        pixels = np.concatenate([pixels, picture.alpha], axis=-1)
+    pixels = picture.joined if kind.has_alpha else picture.pixels
     is_16bit = pixels.dtype == np.uint16
     if is_16bit and not kind.is_16bit:
         pixels, is_16bit = to_8_bits(pixels), False
@@ -153,8 +172,14 @@ def _write_with_pillow(file, pixels, picture, kind, quality):
         },
         "WEBP": {"quality": quality, "lossless": picture.is_lossless},
         "BMP": {},
+        "GIF": {},
     }[kind.name]
     options = {name: value for name, value in options.items() if value is not None}
+    moving = picture.animation if kind.name in animations.ANIMATED else None
+    if moving is not None or kind is GIF:
+        frames = itertools.chain([pixels], moving.read() if moving else ())
+        animations.write(file, kind.name, frames, moving, options)
+        return
     # Pillow ignores options that a format does not support, such as EXIF in a BMP.
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(
         file, format=kind.name, **options

@@ -63,24 +63,32 @@ def fail(script, *arguments, command=run, **options):
     return lines[0]
 
 
-def run_here(script, *arguments, cwd=ROOT):
+def run_here(script, *arguments, cwd=ROOT, data=None):
     """Runs a script in this process, where TensorFlow need not be imported again.
 
     That saves seconds a start; a script is run by itself, too, wherever it is not
     the script's own start that a test is about. With a GPU it always is, for which
     devices a process uses cannot be chosen twice.
 
+    Args:
+        script: See `run`.
+        *arguments: See `run`.
+        cwd: See `run`.
+        data: Bytes of the standard input; the standard output is bytes then, too.
+
     Returns:
         The finished process, as `run` does.
     """
-    if tf.config.list_physical_devices("GPU"):
+    if data is None and tf.config.list_physical_devices("GPU"):
         return run("-c", WITH_ONE_LAYER, ROOT / script, *arguments, cwd=cwd)
     argv = [str(ROOT / script), *map(str, arguments)]
-    said, complained = io.StringIO(), io.StringIO()
+    said, complained = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO()
+    given = io.TextIOWrapper(io.BytesIO(data or b""))
     status = 0
     terminate = signal.getsignal(signal.SIGTERM)
     with (
         mock.patch.object(sys, "argv", argv),
+        mock.patch.object(sys, "stdin", given),
         mock.patch.object(sys, "path", [str((ROOT / script).parent), *sys.path]),
         mock.patch.dict(PREDICTORS, ONE_LAYER),
         # As a new process has it: this one keeps what earlier tests have made.
@@ -105,8 +113,10 @@ def run_here(script, *arguments, cwd=ROOT):
             tf.config.optimizer.set_experimental_options(
                 {"arithmetic_optimization": True}
             )
-    texts = said.getvalue(), complained.getvalue()
-    return subprocess.CompletedProcess(argv, status, *texts)
+    said.flush()
+    written = said.buffer.getvalue()
+    output = written.decode() if data is None else written
+    return subprocess.CompletedProcess(argv, status, output, complained.getvalue())
 
 
 def succeed_here(script, *arguments, **options):

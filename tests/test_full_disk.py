@@ -130,7 +130,7 @@ def test_a_picture_of_no_kind_is_cut_off_by_a_full_disk(tmp_path):
     done = on_disk("size=8k", disk, [sys.executable, "-c", PICTURES, str(disk)])
     assert done.stderr == ""
     *told, left_behind = done.stdout.splitlines()
-    assert len(told) == 11 and left_behind == "[]"
+    assert len(told) == 12 and left_behind == "[]"
     for line in told:
         assert "no space left on the disk; free some and run again" in line
 

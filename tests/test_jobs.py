@@ -279,7 +279,7 @@ def test_a_suffix_is_no_path(tmp_path):
         ("--scale=20", "--scale=20: the model supports x2 and x3 and x4 and x6"),
         ("--tile_size=small", "expected a whole number of at least 1, or auto"),
         ("--memory_limit=0.1", "expected a finite number of at least 1"),
-        ("--output_format=gif", "--output_format=gif: "),
+        ("--output_format=psd", "--output_format=psd: "),
     ],
 )
 def test_a_mistake_gets_a_line(tmp_path, flag, said):

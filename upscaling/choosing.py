@@ -47,6 +47,11 @@ class EnlargingSettings(SizeSettings):
         "Average the results for the eight flips and rotations of the picture: "
         "slightly higher PSNR, eight times the time.",
     )
+    seamless: bool = option(
+        False,
+        "The pictures are textures that repeat: each border continues at the opposite "
+        "border, and the results repeat without seams, too.",
+    )
     tile_size: int | str = option(
         AUTO,
         "Side of the tiles that large pictures are cut into, in pixels; auto chooses "
@@ -138,14 +143,14 @@ class Enlargers:
     """Makes the `Enlarger` of each picture, by the picture's size.
 
     Attributes:
-        sizes: The size of results.
+        sizes: The size of results, and whether they are seamless.
         factors: Factors by which the network enlarges.
         limit: Names the factors in a message: `"supports x2 and x4"`.
         find_stages: From one of the factors to the stages.
         wrappers: Averages of the stages; see `_arrange`.
     """
 
-    sizes: SizeSettings
+    sizes: EnlargingSettings
     factors: Sequence[int]
     limit: str
     find_stages: Callable[[int], Any]
@@ -164,7 +169,10 @@ class Enlargers:
             raise InputError(f"{self.sizes.tell_size()}: {by}the model {self.limit}.")
         stages = self.find_stages(min(enough))
         return Enlarger(
-            lambda tiling: _arrange(self.wrappers, stages, tiling), min(enough), scale
+            lambda tiling: _arrange(self.wrappers, stages, tiling),
+            min(enough),
+            scale,
+            self.sizes.seamless,
         )
 
     def check_factor(self) -> None:

@@ -13,12 +13,15 @@ from console.errors import InputError, name_some
 from console.files import check_target
 from console.progress import say
 from console.settings import PathName, Settings, option
+from imaging.animations import is_animated
 from imaging.files import read_size
 from imaging.kinds import RESULT_ENDINGS
 from imaging.listing import list_pictures
 from imaging.saving import FORMATS, JPEG_QUALITY, find_format
 
 SAME = "same"
+# A path that stands for the standard input or output.
+STANDARD = "-"
 # For sources of an unknown ending.
 DEFAULT_ENDING = ".png"
 COMPARISON = ".compare.png"
@@ -30,7 +33,8 @@ class Output(Settings):
 
     path: PathName | Path = option(
         "SR",
-        "Folder to write to; for one picture also a file, for example large.png.",
+        "Folder to write to; for one picture also a file, for example large.png; - "
+        "for the standard output, with --input_path=-.",
         flag="output_path",
     )
     output_format: str = option(
@@ -78,7 +82,8 @@ class Output(Settings):
 
     def check(self) -> None:
         """See `Settings.check`."""
-        check_target(self.path, "--output_path", is_folder=self.file is None)
+        if str(self.path) != STANDARD:
+            check_target(self.path, "--output_path", is_folder=self.file is None)
         if self.file is not None:
             self._check_file(self.file)
         self.find_background()
@@ -114,14 +119,17 @@ class Output(Settings):
                     "a folder."
                 )
 
-    def name(self, relative: Path) -> Path:
-        """Returns a result's file, given the picture's path below its folder."""
+    def name(self, source: Path, base: Path) -> Path:
+        """Returns the file of a picture's result, given a folder above the picture."""
         if self.file is not None:
             return self.file
+        relative = source.relative_to(base)
         ending = relative.suffix
         if self.output_format != SAME:
             ending = f".{self.output_format}"
-        elif ending.lower()[1:] not in FORMATS:
+        elif ending.lower()[1:] not in FORMATS or (
+            ending.lower() == ".gif" and not is_animated(source)
+        ):
             ending = RESULT_ENDINGS.get(ending.lower(), DEFAULT_ENDING)
         name = f"{relative.stem}{self.suffix}{ending}"
         return Path(self.path, relative.with_name(name))
@@ -170,7 +178,7 @@ def find_jobs(inputs: Sequence[Path | str], output: Output) -> list[Job]:
         for source in list_pictures(path, "--input_path", recursive=True):
             is_result = output.file is None and _is_within(source, output.folder, base)
             if not is_result:
-                job = Job(source, output.name(source.relative_to(base)))
+                job = Job(source, output.name(source, base))
                 jobs.setdefault(os.path.abspath(source), job)
     if output.suffix:
         jobs = _leave_results_out(jobs, named=set(map(os.path.abspath, inputs)))

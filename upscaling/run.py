@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from console.errors import InputError
 from console.progress import Progress, say, to_line, warn
+from imaging.animations import ANIMATED, count_frames
 from imaging.files import read_size, save_image, to_rgb
 from imaging.pictures import load_picture
-from imaging.saving import check_fits, find_format, save_picture
+from imaging.saving import check_fits, find_format, fit_frames, save_picture
 from reports.comparing import draw_comparison
 from upscaling.choosing import Enlargers, Tiler
 from upscaling.jobs import Job
@@ -81,6 +82,7 @@ class Run:
         enlarger = self.enlargers.choose(picture.size)
         size = enlarger.find_size(picture.size)
         target = self.results.choose_target(job, size)
+        picture = fit_frames(target, picture, job.source)
         has_alpha = picture.has_transparency()
         background = self.results.output.find_background()
         check_fits(target, size, has_alpha and background is None, job.source)
@@ -101,7 +103,8 @@ class Run:
                 height, width = picture.size
                 say(to_line(f"{job.source} ({width}x{height}) -> {target}"))
 
-        writer.put(save, self._is_light(job))
+        # The later frames of an animation are enlarged while it is written.
+        writer.put(save, picture.animation is None and self._is_light(job))
 
     @contextlib.contextmanager
     def _or_left_out(self, job):
@@ -118,7 +121,9 @@ class Run:
         """Counts the network's output pixels by the file's header; 0 if it is bad."""
         try:
             size = read_size(job.source)
-            return self.enlargers.choose(size).count_pixels(size)
+            is_animated = find_format(job.target).name in ANIMATED
+            frames = count_frames(job.source) if is_animated else 1
+            return frames * self.enlargers.choose(size).count_pixels(size)
         except InputError:
             return 0
 

@@ -95,6 +95,7 @@ def upscale_image(
     prepare: Callable[[Any], Any] = np.float32,
     finish: Callable[[np.ndarray], np.ndarray] | None = None,
     advance: Callable[[float], None] | None = None,
+    margin: int = 0,
 ) -> np.ndarray:
     """Runs all stages over a picture.
 
@@ -107,15 +108,17 @@ def upscale_image(
             clipped, to the tile that is kept; None changes nothing.
         advance: Called with the work done since the last call, in pixels of the result;
             may be a fraction.
+        margin: Pixels at each side of the picture that are seen but not enlarged.
 
     Returns:
-        (H * scale, W * scale, ...), with the channels and the dtype of `finish`.
+        (H * scale, W * scale, ...), with the channels and the dtype of `finish`; H and
+        W do not count the margin.
 
     Raises:
         MemoryError: The memory does not suffice for the smallest tiles.
     """
     run = _Run(stages, image.shape[:2], tiling or Tiling(), advance or (lambda _: None))
-    return run.take(image, prepare, finish or (lambda tile: tile))
+    return run.take(image, prepare, finish or (lambda tile: tile), margin)
 
 
 def upscale_array(stages: Sequence[Stage], image: np.ndarray) -> np.ndarray:
@@ -146,17 +149,18 @@ class _Run:
     def __init__(self, stages, size, tiling, advance):
         self.stages, self.advance = stages, advance
         self.shares = _share_work(stages)
-        self.size = [length * find_scale(stages) for length in size]
         self.margins = find_margins(stages, tiling.overlap)
         self.sides = choose_sides(
             stages, self.margins, size, tiling.memory, tiling.size
         )
         self.output = None
 
-    def take(self, image, prepare, finish):
+    def take(self, image, prepare, finish, margin):
         """Runs all stages; see `upscale_image`."""
         self.prepare, self.finish = prepare, finish
-        self._cover(0, image, [(0, length) for length in image.shape[:2]], (0, 0))
+        wanted = [(margin, length - margin) for length in image.shape[:2]]
+        self.size = [(b - a) * find_scale(self.stages) for a, b in wanted]
+        self._cover(0, image, wanted, (0, 0))
         return self.output
 
     def _cover(self, level, x, wanted, place):

@@ -1,0 +1,189 @@
+"""Enlarges pictures from the standard input to the standard output.
+
+The input may be several PNG or PPM pictures behind one another, such as the frames of a
+video from ffmpeg.
+"""
+
+import contextlib
+import functools
+import itertools
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from console.errors import InputError
+from console.progress import say
+from console.settings import is_given
+from imaging.animations import read_chunks
+from imaging.decoding import opened as opened_picture
+from imaging.kinds import KINDS
+from imaging.limits import check_size
+from imaging.mending import PNG_SIGNATURE
+from imaging.pictures import load_picture
+from imaging.saving import check_fits, find_format, fit_frames, save_picture
+from upscaling.choosing import Enlargers, Tiler
+from upscaling.jobs import STANDARD, Output
+from upscaling.pipeline import Writer
+
+# Flags about files, which a pipe does not have.
+_OF_FILES = ("suffix", "keep_times", "overwrite", "compare", "skip_larger_than")
+_ENDINGS = {kind.name: kind.endings[0] for kind in KINDS}
+# The header of a binary PPM or PGM: width, height and the largest sample.
+_PPM = re.compile(rb"(P[56])" + rb"(?:\s|#[^\n]*\n)+(\d+)" * 3 + rb"\s")
+_LONGEST_HEADER = 4096
+# The end of a JPEG, and the beginning of another.
+_NEXT_JPEG = b"\xff\xd9\xff\xd8\xff"
+
+
+def are_given(inputs: Sequence[Path | str], output: Output) -> bool:
+    """Whether pictures come and go by the standard input and output.
+
+    Raises:
+        InputError: Only one of both is given, or another path or a flag besides.
+    """
+    has_input = STANDARD in map(str, inputs)
+    if not has_input and str(output.path) != STANDARD:
+        return False
+    if len(inputs) != 1 or not has_input or str(output.path) != STANDARD:
+        raise InputError(
+            "--input_path=- and --output_path=- are given together and alone; < and > "
+            "of the shell read and write files."
+        )
+    for flag in _OF_FILES:
+        if is_given(flag):
+            raise InputError(f"--{flag} is for files, not for pipes; leave it out.")
+    return True
+
+
+@contextlib.contextmanager
+def opened() -> Iterator[tuple[BinaryIO, BinaryIO]]:
+    """Yields the standard input and output; messages go to the standard error."""
+    for name, file in (("input", sys.stdin), ("output", sys.stdout)):
+        if file is None or file.isatty():
+            raise InputError(
+                f"--{name}_path=-: the standard {name} is closed or a terminal; "
+                "connect it with a file by < or >, or with a program by |."
+            )
+    files = sys.stdin.buffer, sys.stdout.buffer
+    with contextlib.redirect_stdout(sys.stderr):
+        yield files
+
+
+def run(
+    files: tuple[BinaryIO, BinaryIO],
+    output: Output,
+    enlargers: Enlargers,
+    tiler: Tiler,
+) -> None:
+    """Enlarges all pictures, in order.
+
+    Args:
+        files: The standard input and output, as `opened` yields them.
+        output: The output settings.
+        enlargers: Enlarge the pictures.
+        tiler: Chooses the tiles.
+
+    Raises:
+        InputError: A picture is damaged, or does not fit its format.
+    """
+    number = 0
+    with (
+        tempfile.TemporaryDirectory() as name,
+        _named(Path(name)),
+        contextlib.closing(Writer()) as writer,
+    ):
+        # Pictures are read in their turn: who sends them may wait for each result.
+        for data in split(files[0]):
+            number += 1
+            source = Path(name, f"picture {number}")
+            source.write_bytes(data)
+            source = source.rename(source.with_suffix(_find_ending(source, data)))
+            target = source.with_name(
+                f"large {output.name(source, source.parent).name}"
+            )
+            picture = fit_frames(target, load_picture(source), source)
+            result = _enlarge(picture, source, target, output, enlargers, tiler)
+            write = functools.partial(
+                _write, result, source, target, output.jpeg_quality, files[1]
+            )
+            # The later frames of an animation are enlarged while it is written.
+            writer.put(write, picture.animation is None)
+        writer.wait()
+    if not number:
+        raise InputError("the standard input is empty; expected a picture.")
+    say(f"Upscaled {number} of {number} pictures {enlargers.describe()}.")
+
+
+def _enlarge(picture, source, target, output, enlargers, tiler):
+    """Enlarges a picture as its result's format needs it."""
+    enlarger, background = enlargers.choose(picture.size), output.find_background()
+    has_alpha = picture.has_transparency()
+    size = enlarger.find_size(picture.size)
+    check_fits(target, size, has_alpha and background is None, source)
+    tiling = tiler.tile(enlarger, picture, source)
+    result = enlarger.enlarge(picture, tiling)
+    is_flat = has_alpha and not find_format(target).has_alpha
+    return result.flatten(background) if is_flat else result
+
+
+def _write(result, source, target, quality, file):
+    save_picture(target, result, quality)
+    with open(target, "rb") as written:
+        shutil.copyfileobj(written, file)
+    file.flush()
+    for path in (source, target):
+        path.unlink()
+
+
+def _find_ending(path, data):
+    """Returns the ending of a file of this format."""
+    with opened_picture(path) as image:
+        if image.format == "JPEG" and _NEXT_JPEG in data:
+            raise InputError(
+                f"{path}: several JPEG are behind one another; send PNG or PPM "
+                "(ffmpeg: -c:v png)."
+            )
+        return _ENDINGS.get(image.format, ".jpg")  # An MPO is a JPEG.
+
+
+@contextlib.contextmanager
+def _named(folder):
+    """Names pictures in errors without the folder, which is gone by then."""
+    try:
+        yield
+    except InputError as error:
+        told = str(error).replace(f"{folder}{os.sep}", "standard input, ")
+        raise InputError(told) from None
+
+
+def split(file: BinaryIO) -> Iterator[bytes]:
+    """Yields the pictures of a stream: several PNG or binary PPM, or one of any kind.
+
+    Args:
+        file: The stream. Of each picture, nothing behind it is read.
+    """
+    while head := file.read(len(PNG_SIGNATURE)):
+        if head == PNG_SIGNATURE:
+            parts = itertools.chain.from_iterable(read_chunks(file))
+            yield b"".join([head, *parts])
+        elif head[:2] in (b"P5", b"P6"):
+            while not (found := _PPM.fullmatch(head)) and len(head) < _LONGEST_HEADER:
+                if not (byte := file.read(1)):
+                    break
+                head += byte
+            yield head + (file.read(_count_bytes(found)) if found else b"")
+        else:
+            yield head + file.read()
+
+
+def _count_bytes(header):
+    """Counts the bytes of a PPM's samples."""
+    width, height, most = (int(number) for number in header.groups()[1:])
+    check_size("standard input", width, height)
+    channels = 3 if header[1] == b"P6" else 1
+    return width * height * channels * (2 if most > 255 else 1)
