@@ -17,7 +17,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from console.errors import InputError
-from console.file_types import AVIF, EMPTY, JPEG, PNG, tell_misfit
+from console.file_types import AVIF, EMPTY, HEIC, JPEG, JPEG_XL, PNG, tell_misfit
 from console.progress import warn
 from imaging.colour import cmyk_to_rgb
 from imaging.decoding_16bit import decode_deep, has_unspecified_band, too_deep
@@ -27,6 +27,7 @@ from imaging.kinds import KINDS
 from imaging.limits import check_size
 from imaging.mending import find_slight_damage, load_damaged, mend_png
 from imaging.other_tiff import UNNAMED_BANDS, is_other, is_tiff, rewrite_tiff
+from imaging.plugins import JXL, open_plugin
 
 # `imaging.limits` checks the size in place of Pillow.
 Image.MAX_IMAGE_PIXELS = None
@@ -40,6 +41,8 @@ FORMATS = [kind.name for kind in KINDS]
 # safe in threads: it may silence all warnings for good.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
+# Files that are damaged if they cannot be opened.
+_READ = PNG, JPEG, AVIF, HEIC, JPEG_XL
 # In the information of an image that was rewritten: what was left out, for messages.
 _LEFT_OUT = "left out"
 _EXIF_ORIENTATION = 0x0112
@@ -79,7 +82,7 @@ def opened(path: Path | str) -> Iterator[Image.Image]:
         except (InputError, MemoryError):
             raise
         except Exception:  # See `damage_told`.
-            foreign = tell_misfit(path, "", PNG, JPEG, AVIF, EMPTY)
+            foreign = tell_misfit(path, "", *_READ, EMPTY)
             if foreign:
                 raise InputError(f"{path}: {foreign}.") from None
             raise _damaged(path, "is not an image that can be read") from None
@@ -98,6 +101,8 @@ def _open(file, path):
     except (SyntaxError, OSError):
         if is_tiff(path):
             content, left_out = rewrite_tiff(path)
+        elif image := open_plugin(file, path):
+            return image
         elif (mended := mend_png(path)) is None:
             raise
         else:
@@ -173,7 +178,7 @@ def decode(
             colour = image.info.get("transparency")
             pixels = decode_deep(path, raw_mode, tags, colour, content)
         else:
-            deep = decode_scaled(path, most) if most > 255 else None
+            deep = decode_scaled(path, most, image.format) if most > 255 else None
             pixels = _decode_8_bits(loaded, path) if deep is None else deep
         if to_the_end and image.format == "PNG":
             orientation = loaded.getexif().get(_EXIF_ORIENTATION, 1)
@@ -223,6 +228,8 @@ def _read_orientation(image):
     """Reads the EXIF orientation, 1 to 8, from the header before the pixels."""
     # Without EXIF in the header, `getexif` would decode the whole PNG.
     if image.format == "PNG" and "exif" not in image.info:
+        return 1
+    if image.format == JXL:  # Its decoder turns the pixels, whatever the EXIF says.
         return 1
     orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
     return orientation if orientation in UPRIGHT else 1

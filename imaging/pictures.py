@@ -105,7 +105,7 @@ def load_picture(path: Path | str) -> Picture:
 def _is_lossless(image, path):
     """Whether a file's compression is lossless."""
     if image.format != "WEBP":
-        return image.format not in ("JPEG", "MPO")
+        return image.format not in ("JPEG", "MPO", "AVIF", "HEIF", "JXL")
     with open(path, "rb") as file:
         file.seek(12)
         # Each chunk begins with its name and size; the name of the pixels' chunk tells.

@@ -11,12 +11,15 @@ from PIL import Image
 from console.errors import InputError
 from console.files import opened_whole
 from imaging import png_16bit, tiff
+from imaging.colour_profiles import name_colours
 from imaging.files import PNG_COMPRESSION, to_8_bits
 from imaging.pictures import Picture
+from imaging.plugins import write_heif, write_jxl
 
 JPEG_QUALITY = 95
 # Limit of the EXIF in a JPEG, in bytes.
 _MOST_EXIF = 65_500
+_EXIF = b"Exif\0\0"
 # From this quality on, JPEG stores colour at full resolution.
 _FULL_COLOUR = 90
 
@@ -44,14 +47,21 @@ PNG = Format("PNG", has_alpha=True, is_16bit=True)
 JPEG = Format("JPEG", has_alpha=False, is_16bit=False, most=65_500, has_quality=True)
 TIFF = Format("TIFF", has_alpha=True, is_16bit=True)
 BMP = Format("BMP", has_alpha=True, is_16bit=False)
+WEBP = Format("WEBP", has_alpha=True, is_16bit=False, most=16_383, has_quality=True)
+# Beyond this size, few programs read them.
+AVIF = Format("AVIF", has_alpha=True, is_16bit=True, most=32_768, has_quality=True)
+HEIF = Format("HEIF", has_alpha=True, is_16bit=True, most=16_384, has_quality=True)
+JXL = Format("JXL", has_alpha=True, is_16bit=True, most=(1 << 30) - 1, has_quality=True)
 # By the ending of a file's name, without the dot.
 FORMATS = {
     "png": PNG,
     "jpg": JPEG,
     "jpeg": JPEG,
-    "webp": Format(
-        "WEBP", has_alpha=True, is_16bit=False, most=16_383, has_quality=True
-    ),
+    "webp": WEBP,
+    "avif": AVIF,
+    "heic": HEIF,
+    "heif": HEIF,
+    "jxl": JXL,
     "tif": TIFF,
     "tiff": TIFF,
     "bmp": BMP,
@@ -67,6 +77,27 @@ def fits(path: Path | str, size: tuple[int, int]) -> bool:
     """Whether a file's format can hold a picture of (height, width)."""
     most = find_format(path).most
     return most is None or max(size) <= most
+
+
+def find_obstacle(
+    path: Path | str, picture: Picture, size: tuple[int, int]
+) -> str | None:
+    """Returns why a file's format cannot hold an enlarged picture; None if it can.
+
+    Args:
+        path: The file to be written.
+        picture: The picture before enlarging.
+        size: (height, width) of the result.
+    """
+    kind = find_format(path)
+    if not fits(path, size):
+        return f"{size[1]}x{size[0]} pixels are too many for {kind.name}"
+    is_deep = picture.pixels.dtype == np.uint16
+    if kind is AVIF and is_deep and not hasattr(cv2, "imencodeWithMetadata"):
+        return "this OpenCV writes no AVIF of more than 8 bits"
+    if kind is JXL and name_colours(picture.metadata.icc_profile) is None:
+        return "JPEG XL is written in sRGB and Display P3 only, not with its profile"
+    return None
 
 
 def check_fits(
@@ -132,13 +163,20 @@ def save_picture(
             tiff.write(file, pixels, picture.metadata)
         elif kind is BMP and pixels.shape[-1] in (2, 4):
             _write_bmp_with_alpha(file, pixels)
+        elif kind is HEIF:
+            write_heif(file, pixels, _make_options(picture, kind, quality), path)
+        elif kind is JXL:
+            _write_jxl(file, pixels, picture, quality, path)
+        elif kind is AVIF and is_16bit:
+            _write_deep_avif(file, pixels, picture.metadata, quality)
         elif is_16bit:
             png_16bit.write(file, pixels, picture.metadata, PNG_COMPRESSION)
         else:
             _write_with_pillow(file, pixels, picture, kind, quality)
 
 
-def _write_with_pillow(file, pixels, picture, kind, quality):
+def _make_options(picture, kind, quality):
+    """Returns Pillow's options."""
     metadata = picture.metadata
     options = {
         "icc_profile": metadata.icc_profile,
@@ -152,9 +190,18 @@ def _write_with_pillow(file, pixels, picture, kind, quality):
             "subsampling": 0 if quality >= _FULL_COLOUR else 2,
         },
         "WEBP": {"quality": quality, "lossless": picture.is_lossless},
+        "AVIF": {
+            "quality": quality,
+            "subsampling": "4:4:4" if quality >= _FULL_COLOUR else "4:2:0",
+        },
+        "HEIF": {"quality": quality},
         "BMP": {},
     }[kind.name]
-    options = {name: value for name, value in options.items() if value is not None}
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _write_with_pillow(file, pixels, picture, kind, quality):
+    options = _make_options(picture, kind, quality)
     # Pillow ignores options that a format does not support, such as EXIF in a BMP.
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(
         file, format=kind.name, **options
@@ -168,5 +215,35 @@ def _write_bmp_with_alpha(file, pixels):
         pixels, code = pixels[..., [0, 0, 0, 1]], None
     _, encoded = cv2.imencode(
         ".bmp", pixels if code is None else cv2.cvtColor(pixels, code)
+    )
+    file.write(encoded)
+
+
+def _write_jxl(file, pixels, picture, quality, path):
+    metadata = picture.metadata
+    exif = metadata.exif_bytes()
+    boxes = {b"Exif": exif and bytes(4) + exif.removeprefix(_EXIF)}
+    primaries, transfer = name_colours(metadata.icc_profile)
+    quality = None if picture.is_lossless else quality
+    colours = {"primaries": primaries, "transfer": transfer}
+    write_jxl(file, pixels, quality, boxes, path, **colours)
+
+
+def _write_deep_avif(file, pixels, metadata, quality):
+    """Writes 10 bits by OpenCV; Pillow writes 8."""
+    given = {
+        cv2.IMAGE_METADATA_EXIF: (metadata.exif_bytes() or b"").removeprefix(_EXIF),
+        cv2.IMAGE_METADATA_ICCP: metadata.icc_profile,
+    }
+    given = {
+        kind: np.frombuffer(data, np.uint8) for kind, data in given.items() if data
+    }
+    pixels = pixels[..., [0, 0, 0, 1]] if pixels.shape[-1] == 2 else pixels
+    if pixels.shape[-1] > 1:
+        pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[-1]]]
+    options = cv2.IMWRITE_AVIF_DEPTH, 10, cv2.IMWRITE_AVIF_QUALITY, quality
+    deep = np.rint(pixels * np.float32(1023 / 65535)).astype(np.uint16)
+    _, encoded = cv2.imencodeWithMetadata(
+        ".avif", deep, list(given), list(given.values()), options
     )
     file.write(encoded)

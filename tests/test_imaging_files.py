@@ -270,9 +270,9 @@ def test_what_is_no_image_is_said_to_be_none(tmp_path, content):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"\0\0\0\x18ftypheic", "is a HEIC picture; convert it to PNG"),
+        (b"\0\0\0\x18ftypheic", "is not an image that can be read (12 bytes)"),
         (b"\0\0\0\x18ftypisom", "is a video (MP4); extract its frames"),
-        (b"\xff\x0a\xfa", "is a JPEG XL picture; convert"),
+        (b"\xff\x0a\xfa", "is not an image that can be read (3 bytes)"),
         (b"#?RADIANCE\n", "is a Radiance HDR picture; convert"),
         (b"\0" * 128 + b"DICM", "is a DICOM picture; convert"),
         (b"%PDF-1.4\n", "is a PDF document; export"),

@@ -108,12 +108,14 @@ def test_two_results_of_one_name_are_refused(tmp_path):
 
 def test_pictures_of_all_kinds_are_found_and_other_files_are_counted(tmp_path, capsys):
     names = ("a.jfif", "b.jpe", "c.MPO", "d.gif", "e.avif", "f.dib", "g.jp2", "h.pgm")
-    folder = touch(tmp_path / "in", *names, "x.svg", "y.svg", "z.heic", ".svg")
+    names += ("i.HEIC", "j.hif", "k.avifs", "l.jxl")
+    folder = touch(tmp_path / "in", *names, "x.svg", "y.svg", "z.dds", ".svg")
     results = find([folder], tmp_path / "out")
     assert [path.name for path in results.values()] == [
-        *("a.jpg", "b.jpg", "c.jpg", "d.png", "e.png", "f.bmp", "g.png", "h.png")
+        *("a.jpg", "b.jpg", "c.jpg", "d.png", "e.avif", "f.bmp", "g.png", "h.png"),
+        *("i.HEIC", "j.heic", "k.avif", "l.jxl"),
     ]
-    assert capsys.readouterr().out == f"Left out of {folder}: 2 .svg, 1 .heic.\n"
+    assert capsys.readouterr().out == f"Left out of {folder}: 2 .svg, 1 .dds.\n"
 
 
 def test_results_whose_ending_changes_keep_the_old_one_if_they_share_a_name(tmp_path):

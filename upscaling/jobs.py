@@ -16,6 +16,7 @@ from console.settings import PathName, Settings, option
 from imaging.files import read_size
 from imaging.kinds import RESULT_ENDINGS
 from imaging.listing import list_pictures
+from imaging.plugins import use
 from imaging.saving import FORMATS, JPEG_QUALITY, find_format
 
 SAME = "same"
@@ -82,6 +83,11 @@ class Output(Settings):
         if self.file is not None:
             self._check_file(self.file)
         self.find_background()
+        if self.file is not None:
+            use(find_format(self.file).name, f"--output_path={self.path}")
+        elif self.output_format != SAME:
+            name = FORMATS[self.output_format].name
+            use(name, f"--output_format={self.output_format}")
         if Path(f"a{self.suffix}").name != f"a{self.suffix}":
             raise InputError(f"--suffix={self.suffix}: expected a part of a file name.")
 

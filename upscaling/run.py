@@ -80,7 +80,7 @@ class Run:
         picture = wait()
         enlarger = self.enlargers.choose(picture.size)
         size = enlarger.find_size(picture.size)
-        target = self.results.choose_target(job, size)
+        target = self.results.choose_target(job, picture, size)
         has_alpha = picture.has_transparency()
         background = self.results.output.find_background()
         check_fits(target, size, has_alpha and background is None, job.source)
