@@ -28,6 +28,7 @@ _LIKE_SRGB = (1, 6, 13, 14, 15)
 PQ, HLG = 16, 18
 # imagecodecs' names of what a JPEG XL holds without a profile.
 _JXL_PRIMARIES = {1: "SRGB", 12: "P3", 9: "BT2100"}
+SRGB_NAMES = "SRGB", "SRGB"
 _JXL_TRANSFERS = {13: "SRGB", 8: "LINEAR", PQ: "PQ", HLG: "HLG"}
 
 # Of the profile connection space, which pictures' whites are adapted to.
@@ -55,6 +56,20 @@ def find_cicp(chunks: Mapping[bytes, bytes]) -> tuple[int, int] | None:
     if len(codes) == 2 and codes[0] in _PRIMARIES and _make_curve(codes[1]):
         return codes[0], codes[1]
     return SRGB if b"sRGB" in chunks else None
+
+
+def find_hdr(profile: bytes | None) -> dict[bytes, bytes]:
+    """Returns the chunk of a PNG that says what the profile of an HDR picture says.
+
+    Args:
+        profile: The profile; None for none.
+
+    Returns:
+        Empty for a profile without HDR.
+    """
+    tag = read_tags(profile).get(b"cicp", b"") if b"cicp" in (profile or b"") else b""
+    is_hdr = len(tag) == 12 and tag[9] in (PQ, HLG)
+    return {b"cICP": tag[8:]} if is_hdr else {}
 
 
 def make_profile(chunks: Mapping[bytes, bytes], channels: int) -> bytes | None:
@@ -111,7 +126,7 @@ def _make_curve(transfer):
         return _encode_curve(3, 2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
     if transfer in _GAMMAS:
         return _encode_curve(0, _GAMMAS[transfer])
-    x = np.arange(4096) / 4095
+    x = np.arange(1024) / 1023
     # For programs without HDR: the white of a sheet of paper becomes white.
     if transfer == PQ:
         root = x ** (32 / 2523)
@@ -163,11 +178,13 @@ def build(
             zip(_COLOURS, _CURVES, strict=True), colorants.T, strict=True
         ):
             tags |= {kinds[0]: xyz + _encode_fixed(colour), kinds[1]: curve}
-    table, content = struct.pack(">L", len(tags)), b""
+    table, content, places = struct.pack(">L", len(tags)), b"", {}
     start = 128 + 4 + 12 * len(tags)
     for kind, data in tags.items():
-        table += struct.pack(">4sLL", kind, start + len(content), len(data))
-        content += data + bytes(-len(data) % 4)
+        if data not in places:  # Curves are the same for all channels.
+            places[data] = start + len(content)
+            content += data + bytes(-len(data) % 4)
+        table += struct.pack(">4sLL", kind, places[data], len(data))
     header = struct.pack(
         *(">L4xL4s4s4s12x4s28x", start + len(content), 0x04400000, b"mntr"),
         *(_SPACES[channels], b"XYZ ", b"acsp"),
@@ -211,7 +228,7 @@ def name_colours(profile: bytes | None) -> tuple[str, str] | None:
         For example `("P3", "SRGB")`; None if they have no name.
     """
     if profile is None:
-        return "SRGB", "SRGB"
+        return SRGB_NAMES
     tags = read_tags(profile)
     code = tags.get(b"cicp", bytes(12))[8:10]
     if len(code) == 2 and code[0] in _JXL_PRIMARIES and code[1] in _JXL_TRANSFERS:

@@ -98,7 +98,7 @@ def _open(file, path):
         if not isinstance(image, TiffImageFile) or not is_other(image, path):
             return image
         content, left_out = rewrite_tiff(path)
-    except (SyntaxError, OSError):
+    except (SyntaxError, OSError, ValueError):
         if is_tiff(path):
             content, left_out = rewrite_tiff(path)
         elif image := open_plugin(file, path):

@@ -23,6 +23,7 @@ _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 # Bytes that code other pixels than the zeros which a decoder assumes after the end.
 _FILLER = bytes(181 * i % 255 for i in range(1, 255)) * 64
 _BLOCK = 1 << 20
+_CHOKING = b"tEXt", b"zTXt", b"iTXt", b"cHRM", b"gAMA", b"sRGB", b"cICP"
 
 _allowed = {"damaged": False}
 
@@ -45,6 +46,8 @@ class DamageSettings(Settings):
 def mend_png(path: Path | str) -> bytes | None:
     """Makes a PNG without harmless chunks of a wrong checksum, and with its end.
 
+    Text and numbers of colours are left out, too: Pillow refuses pictures for them.
+
     Args:
         path: The file.
 
@@ -56,7 +59,8 @@ def mend_png(path: Path | str) -> bytes | None:
             return None
         mended = [PNG_SIGNATURE]
         for kind, start, length, is_right in _read_chunks(file):
-            if kind != b"IEND" and (is_right or _is_critical(kind)):
+            is_kept = is_right and kind not in _CHOKING or _is_critical(kind)
+            if kind != b"IEND" and is_kept:
                 file.seek(start)
                 mended.append(make_chunk(kind, file.read(length)))
                 file.seek(4, io.SEEK_CUR)

@@ -54,10 +54,9 @@ class Picture:
         """
         if self.alpha is None:
             return self
-        pixels, metadata = self.pixels, self.metadata
+        pixels = self.pixels
         if pixels.shape[-1] == 1 and len(set(colour)) > 1:
             pixels = np.repeat(pixels, 3, axis=-1)
-            metadata = dataclasses.replace(metadata, icc_profile=None)
         most = np.iinfo(pixels.dtype).max
         behind = np.array(colour[: pixels.shape[-1]], np.float32) * (most / 255)
         output = np.empty_like(pixels)
@@ -65,7 +64,7 @@ class Picture:
         for row, colours, alpha in zip(output, pixels, self.alpha, strict=True):
             shown = behind + (colours - behind) * (alpha / np.float32(most))
             row[...] = to_integers(shown, pixels.dtype)
-        return dataclasses.replace(self, pixels=output, alpha=None, metadata=metadata)
+        return dataclasses.replace(self, pixels=output, alpha=None)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -98,7 +97,12 @@ def load_picture(path: Path | str) -> Picture:
         if pixels.shape[-1] in (2, 4):
             pixels, alpha = pixels[..., :-1], np.ascontiguousarray(pixels[..., -1:])
             pixels = _fill_hidden(pixels, alpha)
-        metadata = read_metadata(image, pixels.shape[-1], exif)
+        metadata = read_metadata(image, pixels.shape[-1], exif, path)
+        if metadata.tells_hdr():
+            warn(
+                f"{path}: is an HDR picture; the result is one, too, which programs "
+                "without HDR show too bright or too pale."
+            )
     return Picture(pixels, alpha, metadata, is_lossless)
 
 

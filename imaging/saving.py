@@ -10,8 +10,11 @@ from PIL import Image
 
 from console.errors import InputError
 from console.files import opened_whole
+from console.progress import warn
 from imaging import png_16bit, tiff
-from imaging.colour_profiles import name_colours
+from imaging.chunks import Inserting
+from imaging.colour import to_srgb
+from imaging.colour_profiles import SRGB_NAMES, find_cicp, name_colours
 from imaging.files import PNG_COMPRESSION, to_8_bits
 from imaging.pictures import Picture
 from imaging.plugins import write_heif, write_jxl
@@ -151,28 +154,51 @@ def save_picture(
     """
     path, kind = Path(path), find_format(path)
     check_fits(path, picture.size, picture.has_transparency())
-    picture.metadata.tell_size(*picture.size)
     pixels = picture.pixels
     if picture.alpha is not None and kind.has_alpha:
         pixels = np.concatenate([pixels, picture.alpha], axis=-1)
     is_16bit = pixels.dtype == np.uint16
     if is_16bit and not kind.is_16bit:
         pixels, is_16bit = to_8_bits(pixels), False
+    pixels = _widen(pixels, kind)
+    colours = 3 if pixels.shape[-1] > 2 else 1
+    metadata = picture.metadata.fit(picture.size, colours)
+    if kind is BMP and name_colours(metadata.icc_profile) != SRGB_NAMES:
+        pixels = pixels.copy()
+        pixels[..., :colours] = to_srgb(pixels[..., :colours], metadata.icc_profile)
+        warn(f"{path}: has colours in sRGB, because BMP has no colour profiles.")
+    picture = dataclasses.replace(picture, metadata=metadata)
     with opened_whole(path, finish) as file:
         if kind is TIFF:
-            tiff.write(file, pixels, picture.metadata)
-        elif kind is BMP and pixels.shape[-1] in (2, 4):
+            tiff.write(file, pixels, metadata)
+        elif kind is BMP and pixels.shape[-1] == 4:
             _write_bmp_with_alpha(file, pixels)
         elif kind is HEIF:
-            write_heif(file, pixels, _make_options(picture, kind, quality), path)
+            options = _make_options(picture, kind, quality)
+            write_heif(file, pixels, options, path)
         elif kind is JXL:
             _write_jxl(file, pixels, picture, quality, path)
         elif kind is AVIF and is_16bit:
-            _write_deep_avif(file, pixels, picture.metadata, quality)
+            _write_deep_avif(file, pixels, metadata, quality)
         elif is_16bit:
-            png_16bit.write(file, pixels, picture.metadata, PNG_COMPRESSION)
+            png_16bit.write(file, pixels, metadata, PNG_COMPRESSION)
         else:
             _write_with_pillow(file, pixels, picture, kind, quality)
+
+
+def _widen(pixels, kind):
+    """Repeats grey to RGB where a format has no grey, alone or with such an alpha."""
+    channels = pixels.shape[-1]
+    has_grey = kind not in (WEBP, AVIF)
+    if channels == 2:
+        # Pillow cannot read such a TIFF.
+        is_deep_tiff = kind is TIFF and pixels.dtype == np.uint16
+        has_grey &= kind not in (BMP, HEIF) and not is_deep_tiff
+    return (
+        pixels
+        if channels > 2 or has_grey
+        else pixels[..., [0, 0, 0, 1][: channels + 2]]
+    )
 
 
 def _make_options(picture, kind, quality):
@@ -194,7 +220,7 @@ def _make_options(picture, kind, quality):
             "quality": quality,
             "subsampling": "4:4:4" if quality >= _FULL_COLOUR else "4:2:0",
         },
-        "HEIF": {"quality": quality},
+        "HEIF": {"quality": quality, **_find_nclx(metadata)},
         "BMP": {},
     }[kind.name]
     return {name: value for name, value in options.items() if value is not None}
@@ -202,6 +228,8 @@ def _make_options(picture, kind, quality):
 
 def _write_with_pillow(file, pixels, picture, kind, quality):
     options = _make_options(picture, kind, quality)
+    if kind is PNG:
+        file = Inserting(file, picture.metadata.chunks)
     # Pillow ignores options that a format does not support, such as EXIF in a BMP.
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(
         file, format=kind.name, **options
@@ -210,13 +238,20 @@ def _write_with_pillow(file, pixels, picture, kind, quality):
 
 def _write_bmp_with_alpha(file, pixels):
     """Writes by OpenCV: Pillow writes the alpha without marking it in the header."""
-    code = cv2.COLOR_RGBA2BGRA
-    if pixels.shape[-1] == 2:
-        pixels, code = pixels[..., [0, 0, 0, 1]], None
-    _, encoded = cv2.imencode(
-        ".bmp", pixels if code is None else cv2.cvtColor(pixels, code)
-    )
+    _, encoded = cv2.imencode(".bmp", cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA))
     file.write(encoded)
+
+
+def _find_nclx(metadata):
+    """Returns the codes of the colours of HDR, as pillow-heif names them."""
+    if not metadata.tells_hdr():
+        return {}
+    primaries, transfer = find_cicp(dict(metadata.chunks))
+    return {
+        "color_primaries": primaries,
+        "transfer_characteristics": transfer,
+        "save_nclx_profile": True,
+    }
 
 
 def _write_jxl(file, pixels, picture, quality, path):
@@ -238,9 +273,7 @@ def _write_deep_avif(file, pixels, metadata, quality):
     given = {
         kind: np.frombuffer(data, np.uint8) for kind, data in given.items() if data
     }
-    pixels = pixels[..., [0, 0, 0, 1]] if pixels.shape[-1] == 2 else pixels
-    if pixels.shape[-1] > 1:
-        pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[-1]]]
+    pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[-1]]]
     options = cv2.IMWRITE_AVIF_DEPTH, 10, cv2.IMWRITE_AVIF_QUALITY, quality
     deep = np.rint(pixels * np.float32(1023 / 65535)).astype(np.uint16)
     _, encoded = cv2.imencodeWithMetadata(

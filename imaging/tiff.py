@@ -32,8 +32,6 @@ def write(
         compression: tifffile's name of the compression; None for none.
     """
     channels = pixels.shape[-1]
-    if channels == 2 and pixels.dtype == np.uint16:  # Pillow cannot read it.
-        pixels, channels = pixels[..., [0, 0, 0, 1]], 4
     exif = metadata.exif or Image.Exif()
     types = dict.fromkeys(TEXT_TAGS, "s") | dict.fromkeys(BYTE_TAGS, "B")
     tags = [

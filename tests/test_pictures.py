@@ -393,7 +393,8 @@ def test_a_gray_profile_does_not_come_with_colours(tmp_path):
     profile = bytearray(SRGB)
     profile[16:20] = b"GRAY"
     Image.fromarray(draw()).save(tmp_path / "a.jpg", icc_profile=bytes(profile))
-    upscale(tmp_path, tmp_path / "SR")
+    done = upscale(tmp_path, tmp_path / "SR", command=run_here)
+    assert "a.jpg: has a colour profile of grey" in done.stderr
     assert "icc_profile" not in Image.open(tmp_path / "SR" / "a.jpg").info
 
 
