@@ -9,6 +9,9 @@ from typing import BinaryIO
 
 from imaging.mending import PNG_SIGNATURE, make_chunk
 
+TEXTS = b"tEXt", b"zTXt", b"iTXt"
+# Longest text that is unpacked, in bytes.
+_MOST_TEXT = 1 << 20
 # A kind and its content.
 Chunk = tuple[bytes, bytes]
 # Length of the signature and the header, behind which chunks of all kinds may stand.
@@ -52,3 +55,25 @@ class Inserting:
         self._left -= len(data)
         if self._left == 0:
             self._file.write(self._chunks)
+
+
+def read_text(chunk: Chunk) -> tuple[str, str] | None:
+    """Decodes a chunk of `TEXTS`: its key and its text; None if it is damaged."""
+    kind, data = chunk
+    key, _, text = data.partition(b"\0")
+    is_packed = kind == b"zTXt"
+    if kind == b"iTXt":
+        is_packed, text = text[:1] == b"\1", text[2:].split(b"\0", 2)[-1]
+    elif is_packed:
+        text = text[1:]
+    try:
+        text = zlib.decompressobj().decompress(text, _MOST_TEXT) if is_packed else text
+    except zlib.error:
+        return None
+    code = "utf-8" if kind == b"iTXt" else "latin-1"
+    return key.decode("latin-1"), text.decode(code, "replace")
+
+
+def make_text(key: str, text: str) -> Chunk:
+    """Encodes a key and a text."""
+    return b"iTXt", key.encode("latin-1") + bytes(5) + text.encode()

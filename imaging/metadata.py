@@ -1,29 +1,36 @@
-"""Metadata of a picture: colour profile, EXIF and dots per inch."""
+"""Metadata of a picture: colour profile, EXIF, XMP, IPTC, text and dots per inch."""
 
 import contextlib
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from PIL import Image, TiffImagePlugin
+import tifffile
+from PIL import Image
 
 from console.progress import warn
 from imaging import colour_profiles
-from imaging.chunks import Chunk, read_chunks
+from imaging.chunks import TEXTS, Chunk, make_text, read_chunks, read_text
+from imaging.exif import (
+    GEO,
+    IPTC,
+    SOFTWARE,
+    XMP,
+    copy_exif,
+    encode_exif,
+    fit_exif,
+    read_exif,
+)
+from imaging.plugins import JXL, find_jxl_box
+from imaging.stale import fit_geo, fit_xmp
 
-EXIF_IFDS = _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
-_EXIF_WIDTH, _EXIF_HEIGHT, _MAKER_NOTE = 0xA002, 0xA003, 0x927C
 _MOST_DPI = 65_535
 # Bytes at a file's beginning that contain the header of an AVIF.
 _HEADER = 1 << 16
-# The header of little-endian TIFF and EXIF.
-TIFF_HEADER = b"II*\0\0\0\0\0"
-# Tags with which people and cameras describe a picture. The other tags in the first
-# part of EXIF describe the file (in a TIFF also the location of its pixels), the
-# thumbnail, or the orientation, which no longer holds for the upright picture.
-TEXT_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
-# Tags of Windows.
-BYTE_TAGS = tuple(range(0x9C9B, 0x9CA0))
-_KEPT_TAGS = (*TEXT_TAGS, *BYTE_TAGS)
+# Number of IPTC among Photoshop's resources, and Pillow's formats with comments.
+_IPTC_RESOURCE = 0x0404
+_COMMENTED = ("JPEG", "MPO", "GIF", "JPEG2000")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,12 +43,22 @@ class Metadata:
         exif: The EXIF without orientation and thumbnail; None for none.
         dpi: Horizontal and vertical dots per inch; None if the file does not give them.
         chunks: Further chunks of a PNG: its colours, and the proportions of its pixels.
+        texts: Text as chunks of a PNG: its own, or a comment.
+        xmp: The XMP; None for none.
+        iptc: The records of IPTC; None for none.
+        geo: Values of a GeoTIFF's tags.
+        size: (height, width) of the picture that it describes; None if unknown.
     """
 
     icc_profile: bytes | None = None
     exif: Image.Exif | None = None
     dpi: tuple[float, float] | None = None
     chunks: tuple[Chunk, ...] = ()
+    texts: tuple[Chunk, ...] = ()
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    geo: Mapping[int, Any] = dataclasses.field(default_factory=dict)
+    size: tuple[int, int] | None = None
 
     def tells_hdr(self) -> bool:
         """Whether the picture is brighter than white somewhere, by its chunks."""
@@ -49,40 +66,45 @@ class Metadata:
         return bool(codes) and codes[1] in (colour_profiles.PQ, colour_profiles.HLG)
 
     def fit(self, size: tuple[int, int], colours: int) -> "Metadata":
-        """Returns the metadata of a file with a picture of another size.
+        """Returns the metadata of a file with the enlarged picture.
 
         Args:
-            size: (height, width) of the picture.
+            size: (height, width) of the result.
             colours: Channels of the file without alpha: 1 or 3.
         """
-        height, width = size
-        ifd = {} if self.exif is None else self.exif.get_ifd(_EXIF_IFD)
-        for tag, length in ((_EXIF_WIDTH, width), (_EXIF_HEIGHT, height)):
-            if tag in ifd:
-                ifd[tag] = length
-        profile = colour_profiles.to_channels(self.icc_profile, colours)
-        return dataclasses.replace(self, icc_profile=profile)
+        down, across = (
+            new / old for new, old in zip(size, self.size or size, strict=True)
+        )
+        return dataclasses.replace(
+            self,
+            icc_profile=colour_profiles.to_channels(self.icc_profile, colours),
+            exif=fit_exif(self.exif, size, (down, across)),
+            xmp=self.xmp and fit_xmp(self.xmp, size, (down, across)),
+            geo=fit_geo(self.geo, (down, across)),
+            size=size,
+        )
 
-    def exif_bytes(self, most: int | None = None) -> bytes | None:
-        """Encodes the EXIF for a file.
+    def strip(self) -> "Metadata":
+        """Returns what tells the colours, without all that tells anything else."""
+        return Metadata(self.icc_profile, chunks=self.chunks, size=self.size)
+
+    def mark(self, maker: str) -> "Metadata":
+        """Adds a program to the EXIF's software.
 
         Args:
-            most: Limit in bytes; None for no limit. Longer EXIF loses its maker note,
-                which is opaque and often large.
-
-        Returns:
-            The encoded EXIF; None if there is none or it cannot be written.
+            maker: The program, and what it did.
         """
-        if self.exif is None:
-            return None
-        for without in ((), (_MAKER_NOTE,)):
-            for tag in without:
-                self.exif.get_ifd(_EXIF_IFD).pop(tag, None)
-            with contextlib.suppress(Exception):  # See `read_exif`.
-                encoded = self.exif.tobytes()
-                if most is None or len(encoded) <= most:
-                    return encoded
-        return None
+        exif = copy_exif(self.exif)
+        before = exif.get(SOFTWARE, b"")
+        before = before.encode() if isinstance(before, str) else before
+        exif[SOFTWARE] = b"; ".join(
+            filter(None, (before.rstrip(b"\0"), maker.encode()))
+        )
+        return dataclasses.replace(self, exif=exif)
+
+    def exif_bytes(self, most: int | None = None) -> bytes | None:
+        """Encodes the EXIF; see `imaging.exif.encode_exif`."""
+        return encode_exif(self.exif, most)
 
 
 def read_metadata(
@@ -90,6 +112,7 @@ def read_metadata(
     colours: int,
     exif: Image.Exif | None = None,
     path: Path | str | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Metadata:
     """Reads the metadata of a loaded image; damaged parts are left out.
 
@@ -98,6 +121,7 @@ def read_metadata(
         colours: Channels of the decoded pixels, without alpha: 1 or 3.
         exif: As returned by `read_exif`; None reads it.
         path: The image's file; None for none, which has no chunks.
+        size: (height, width) of the upright picture.
     """
     profile = image.info.get("icc_profile") or None
     if not isinstance(profile, bytes) or image.mode == "CMYK":  # Which is converted.
@@ -111,7 +135,58 @@ def read_metadata(
     profile = colour_profiles.to_channels(profile, colours)
     chunks = chunks or colour_profiles.find_hdr(profile)
     exif = exif or read_exif(image)
-    return Metadata(profile, exif, _read_dpi(image), tuple(chunks.items()))
+    geo = {tag: exif.pop(tag) for tag in GEO if tag in (exif or ())}
+    try:
+        fit_geo(geo, (1, 1))
+    except (ValueError, TypeError):
+        geo = {}
+    texts, xmp, iptc = _read_texts(image, path)
+    tags = {tag: exif.pop(tag) for tag in (XMP, IPTC) if tag in (exif or ())}
+    if IPTC in tags and path is not None:
+        iptc = _read_tiff_iptc(path)
+    return Metadata(
+        *(profile, exif, _read_dpi(image), tuple(chunks.items()), texts),
+        xmp=_to_bytes(xmp or tags.get(XMP)),
+        iptc=_to_bytes(iptc),
+        geo=geo,
+        size=size,
+    )
+
+
+def _to_bytes(value):
+    return value if isinstance(value, bytes) and value else None
+
+
+def _read_tiff_iptc(path):
+    """Reads the bytes of a tag that many programs declare as long integers."""
+    with contextlib.suppress(Exception), tifffile.TiffFile(path) as file:
+        tag = file.pages[0].tags[IPTC]  # type: ignore[union-attr]
+        file.filehandle.seek(tag.valueoffset)
+        return file.filehandle.read(tag.count * (4 if tag.dtype == 4 else 1))
+    return None
+
+
+def _read_texts(image, path):
+    """Reads texts or a comment, XMP and IPTC."""
+    info, texts = image.info, []
+    xmp, iptc = info.get("xmp"), (info.get("photoshop") or {}).get(_IPTC_RESOURCE)
+    if image.format == "PNG" and path is not None:
+        texts = read_chunks(path, TEXTS)
+        known = dict(filter(None, map(read_text, texts)))
+        xmp = known.get("XML:com.adobe.xmp", "").encode() or None
+        with contextlib.suppress(ValueError):  # As ImageMagick and ExifTool write it.
+            code = known.get("Raw profile type iptc", "").split()[2:]
+            block = bytes.fromhex("".join(code))
+            place = block.find(b"8BIM\4\4") + 12
+            iptc = (block[place:] if place >= 12 else block) or None
+        others = b"XML:com.adobe.xmp", b"Raw profile type"
+        texts = [chunk for chunk in texts if not chunk[1].startswith(others)]
+    elif image.format == JXL and path is not None:
+        xmp = find_jxl_box(path, b"xml ")
+    elif image.format in _COMMENTED and isinstance(info.get("comment"), bytes):
+        text = info["comment"].rstrip(b"\0").decode("utf-8", "replace")
+        texts = [make_text("Comment", text)] if text else []
+    return tuple(texts), xmp, iptc
 
 
 def _read_colours(image, path):
@@ -143,36 +218,3 @@ def _read_dpi(image):
         if 1 < across < _MOST_DPI and 1 < down < _MOST_DPI:
             return across, down
     return None
-
-
-def read_exif(image: Image.Image) -> Image.Exif | None:
-    """Reads the EXIF that is copied to an enlarged picture; None for none.
-
-    A TIFF's EXIF can be read only before the pixels, a PNG's whole EXIF only after.
-    """
-    try:
-        there, kept = image.getexif(), Image.Exif()
-        some = {tag: there[tag] for tag in _KEPT_TAGS if tag in there}
-        kept.update(_copy_writable(some))
-        for ifd in EXIF_IFDS:
-            kept.get_ifd(ifd).update(_copy_writable(there.get_ifd(ifd), ifd))
-    except MemoryError:
-        raise
-    except Exception:  # Damaged EXIF raises almost any type.
-        return None
-    return kept if len(kept) or any(map(kept.get_ifd, EXIF_IFDS)) else None
-
-
-def _copy_writable(values, group=None):
-    """Copies the tags that can be written again."""
-    kept = {}
-    for tag, value in values.items():
-        if tag in TEXT_TAGS and isinstance(value, str):
-            # Pillow decoded it as Latin-1, but would write ASCII only.
-            value = value.encode("latin-1", "replace")
-        part = TiffImagePlugin.ImageFileDirectory_v2(TIFF_HEADER, group=group)
-        with contextlib.suppress(Exception):  # See `read_exif`.
-            part[tag] = value
-            part.tobytes(len(TIFF_HEADER))
-            kept[tag] = value
-    return kept

@@ -17,9 +17,11 @@ from PIL import Image
 from console.errors import InputError
 from imaging import tiff
 from imaging.colour import cmyk_to_rgb
+from imaging.colour_profiles import to_channels
 from imaging.dihedral import UPRIGHT, transform
+from imaging.exif import EXIF_IFDS, read_exif
 from imaging.limits import check_size
-from imaging.metadata import EXIF_IFDS, Metadata, read_exif
+from imaging.metadata import Metadata
 
 # Our errors report damaged files.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -94,6 +96,8 @@ def rewrite_tiff(path: Path | str) -> tuple[bytes, list[str]]:
         upright = UPRIGHT.get(int(page.tags.valueof(_ORIENTATION, 1)), UPRIGHT[1])
         dpi, left_out = _read_dpi(page), _find_left_out(page, len(file.pages))
     is_cmyk = page.photometric == tifffile.PHOTOMETRIC.SEPARATED
+    if pixels.shape[-1] == 2 and pixels.dtype == np.uint16:  # Pillow cannot read it.
+        pixels, profile = pixels[..., [0, 0, 0, 1]], to_channels(profile, 3)
     metadata = Metadata(None if is_cmyk else profile, _read_exif(path), dpi)
     rewritten = io.BytesIO()
     pixels = np.ascontiguousarray(transform(pixels, upright))

@@ -10,9 +10,11 @@ from scipy import ndimage
 
 from console.errors import InputError
 from console.progress import warn
+from imaging.companions import find_companions
 from imaging.decoding import damage_told, decode, opened
+from imaging.exif import read_exif
 from imaging.files import to_integers
-from imaging.metadata import Metadata, read_exif, read_metadata
+from imaging.metadata import Metadata, read_metadata
 
 # Luma of BT.601. A network's output for a grey picture is nearly grey.
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -97,7 +99,10 @@ def load_picture(path: Path | str) -> Picture:
         if pixels.shape[-1] in (2, 4):
             pixels, alpha = pixels[..., :-1], np.ascontiguousarray(pixels[..., -1:])
             pixels = _fill_hidden(pixels, alpha)
-        metadata = read_metadata(image, pixels.shape[-1], exif, path)
+        metadata = read_metadata(image, pixels.shape[-1], exif, path, pixels.shape[:2])
+        if companions := find_companions(image, metadata.xmp):
+            names = " and ".join(companions)
+            warn(f"{path}: also holds {names}, which the result does not.")
         if metadata.tells_hdr():
             warn(
                 f"{path}: is an HDR picture; the result is one, too, which programs "

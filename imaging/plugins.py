@@ -118,18 +118,15 @@ def decode_plugin(name: str, path: Path | str, most: int) -> np.ndarray:
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
-def write_heif(
-    file: BinaryIO, pixels: np.ndarray, options: dict[str, Any], path: Path | str
-) -> None:
+def write_heif(file: BinaryIO, pixels: np.ndarray, options: dict[str, Any]) -> None:
     """Writes a HEIC, of 10 bits if the pixels have 16.
 
     Args:
         file: A file open for binary writing.
         pixels: uint8 or uint16 (H, W, C): grey, grey and alpha, RGB, or RGB and alpha.
         options: Quality and metadata, as Pillow names them.
-        path: The name of the file, for messages.
     """
-    (library,) = use(HEIF, path)
+    (library,) = use(HEIF, "--output_format=heic")
     mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[pixels.shape[-1]]
     mode += ";16" * (pixels.dtype == np.uint16)
     height, width, _ = pixels.shape
@@ -143,7 +140,6 @@ def write_jxl(
     pixels: np.ndarray,
     quality: int | None,
     metadata: dict[bytes, bytes | None],
-    path: Path | str,
     **colours: Any,
 ) -> None:
     """Writes a JPEG XL of 8 or 16 bits.
@@ -153,10 +149,9 @@ def write_jxl(
         pixels: As those of `write_heif`.
         quality: As that of a JPEG, 1 to 100; None for lossless.
         metadata: Contents of boxes by their kinds.
-        path: The name of the file, for messages.
         **colours: `primaries` and `transfer` as imagecodecs names them.
     """
-    _, imagecodecs = use(JXL, path)
+    _, imagecodecs = use(JXL, "--output_format=jxl")
     # libjxl's own rule for the quality of JPEG.
     distance = 0.0 if quality is None else 0.1 + 0.09 * (100 - max(quality, 30))
     pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels

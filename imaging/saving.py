@@ -6,25 +6,18 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from console.errors import InputError
 from console.files import opened_whole
 from console.progress import warn
-from imaging import png_16bit, tiff
-from imaging.chunks import Inserting
+from imaging.carrying import carry
 from imaging.colour import to_srgb
-from imaging.colour_profiles import SRGB_NAMES, find_cicp, name_colours
-from imaging.files import PNG_COMPRESSION, to_8_bits
+from imaging.colour_profiles import SRGB_NAMES, name_colours
+from imaging.encoding import Coding, encode
+from imaging.files import to_8_bits
 from imaging.pictures import Picture
-from imaging.plugins import write_heif, write_jxl
 
 JPEG_QUALITY = 95
-# Limit of the EXIF in a JPEG, in bytes.
-_MOST_EXIF = 65_500
-_EXIF = b"Exif\0\0"
-# From this quality on, JPEG stores colour at full resolution.
-_FULL_COLOUR = 90
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,9 +150,8 @@ def save_picture(
     pixels = picture.pixels
     if picture.alpha is not None and kind.has_alpha:
         pixels = np.concatenate([pixels, picture.alpha], axis=-1)
-    is_16bit = pixels.dtype == np.uint16
-    if is_16bit and not kind.is_16bit:
-        pixels, is_16bit = to_8_bits(pixels), False
+    if pixels.dtype == np.uint16 and not kind.is_16bit:
+        pixels = to_8_bits(pixels)
     pixels = _widen(pixels, kind)
     colours = 3 if pixels.shape[-1] > 2 else 1
     metadata = picture.metadata.fit(picture.size, colours)
@@ -167,23 +159,12 @@ def save_picture(
         pixels = pixels.copy()
         pixels[..., :colours] = to_srgb(pixels[..., :colours], metadata.icc_profile)
         warn(f"{path}: has colours in sRGB, because BMP has no colour profiles.")
-    picture = dataclasses.replace(picture, metadata=metadata)
+    metadata, options, lost = carry(metadata, kind.name)
+    if lost:
+        warn(f"{path}: {kind.name} does not hold its {', '.join(lost)}; left out.")
+    coding = Coding(quality, picture.is_lossless)
     with opened_whole(path, finish) as file:
-        if kind is TIFF:
-            tiff.write(file, pixels, metadata)
-        elif kind is BMP and pixels.shape[-1] == 4:
-            _write_bmp_with_alpha(file, pixels)
-        elif kind is HEIF:
-            options = _make_options(picture, kind, quality)
-            write_heif(file, pixels, options, path)
-        elif kind is JXL:
-            _write_jxl(file, pixels, picture, quality, path)
-        elif kind is AVIF and is_16bit:
-            _write_deep_avif(file, pixels, metadata, quality)
-        elif is_16bit:
-            png_16bit.write(file, pixels, metadata, PNG_COMPRESSION)
-        else:
-            _write_with_pillow(file, pixels, picture, kind, quality)
+        encode(file, kind.name, pixels, metadata, options, coding)
 
 
 def _widen(pixels, kind):
@@ -194,89 +175,6 @@ def _widen(pixels, kind):
         # Pillow cannot read such a TIFF.
         is_deep_tiff = kind is TIFF and pixels.dtype == np.uint16
         has_grey &= kind not in (BMP, HEIF) and not is_deep_tiff
-    return (
-        pixels
-        if channels > 2 or has_grey
-        else pixels[..., [0, 0, 0, 1][: channels + 2]]
-    )
-
-
-def _make_options(picture, kind, quality):
-    """Returns Pillow's options."""
-    metadata = picture.metadata
-    options = {
-        "icc_profile": metadata.icc_profile,
-        "exif": metadata.exif_bytes(_MOST_EXIF if kind is JPEG else None),
-        "dpi": metadata.dpi,
-    }
-    options |= {
-        "PNG": {"compress_level": PNG_COMPRESSION},
-        "JPEG": {
-            "quality": quality,
-            "subsampling": 0 if quality >= _FULL_COLOUR else 2,
-        },
-        "WEBP": {"quality": quality, "lossless": picture.is_lossless},
-        "AVIF": {
-            "quality": quality,
-            "subsampling": "4:4:4" if quality >= _FULL_COLOUR else "4:2:0",
-        },
-        "HEIF": {"quality": quality, **_find_nclx(metadata)},
-        "BMP": {},
-    }[kind.name]
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _write_with_pillow(file, pixels, picture, kind, quality):
-    options = _make_options(picture, kind, quality)
-    if kind is PNG:
-        file = Inserting(file, picture.metadata.chunks)
-    # Pillow ignores options that a format does not support, such as EXIF in a BMP.
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(
-        file, format=kind.name, **options
-    )
-
-
-def _write_bmp_with_alpha(file, pixels):
-    """Writes by OpenCV: Pillow writes the alpha without marking it in the header."""
-    _, encoded = cv2.imencode(".bmp", cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA))
-    file.write(encoded)
-
-
-def _find_nclx(metadata):
-    """Returns the codes of the colours of HDR, as pillow-heif names them."""
-    if not metadata.tells_hdr():
-        return {}
-    primaries, transfer = find_cicp(dict(metadata.chunks))
-    return {
-        "color_primaries": primaries,
-        "transfer_characteristics": transfer,
-        "save_nclx_profile": True,
-    }
-
-
-def _write_jxl(file, pixels, picture, quality, path):
-    metadata = picture.metadata
-    exif = metadata.exif_bytes()
-    boxes = {b"Exif": exif and bytes(4) + exif.removeprefix(_EXIF)}
-    primaries, transfer = name_colours(metadata.icc_profile)
-    quality = None if picture.is_lossless else quality
-    colours = {"primaries": primaries, "transfer": transfer}
-    write_jxl(file, pixels, quality, boxes, path, **colours)
-
-
-def _write_deep_avif(file, pixels, metadata, quality):
-    """Writes 10 bits by OpenCV; Pillow writes 8."""
-    given = {
-        cv2.IMAGE_METADATA_EXIF: (metadata.exif_bytes() or b"").removeprefix(_EXIF),
-        cv2.IMAGE_METADATA_ICCP: metadata.icc_profile,
-    }
-    given = {
-        kind: np.frombuffer(data, np.uint8) for kind, data in given.items() if data
-    }
-    pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[-1]]]
-    options = cv2.IMWRITE_AVIF_DEPTH, 10, cv2.IMWRITE_AVIF_QUALITY, quality
-    deep = np.rint(pixels * np.float32(1023 / 65535)).astype(np.uint16)
-    _, encoded = cv2.imencodeWithMetadata(
-        ".avif", deep, list(given), list(given.values()), options
-    )
-    file.write(encoded)
+    if channels > 2 or has_grey:
+        return pixels
+    return pixels[..., [0, 0, 0, 1][: channels + 2]]

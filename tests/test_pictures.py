@@ -193,7 +193,9 @@ def test_another_scale_is_resized_from_the_next_without_rounding_twice(tmp_path)
 )
 def test_the_format_can_be_chosen(tmp_path, output_format, name, kind, mode):
     KINDS["deep.tif"].write(tmp_path / "deep.tif")
-    upscale(tmp_path, tmp_path / "SR", f"--output_format={output_format}")
+    flags = tmp_path, tmp_path / "SR", f"--output_format={output_format}"
+    done = upscale(*flags, command=run_here)
+    assert ("BMP does not hold its EXIF" in done.stderr) == (output_format == "bmp")
     with Image.open(tmp_path / "SR" / name) as result:
         assert (result.format, result.mode) == (kind, mode)
     result = load_image(tmp_path / "SR" / name).astype(float)
@@ -355,7 +357,8 @@ def test_exif_in_any_language_travels(tmp_path, output_format):
 @pytest.mark.parametrize("dpi", [(0, 0), (1, 1), (1e9, 1e9)])
 @pytest.mark.parametrize("output_format", ["same", "jpg", "png", "bmp"])
 def test_a_resolution_that_cannot_be_is_dropped(tmp_path, dpi, output_format):
-    write_tiff(tmp_path / "a.tif", draw(), resolution=dpi, resolutionunit="INCH")
+    options = {"resolution": dpi, "resolutionunit": "INCH", "software": False}
+    write_tiff(tmp_path / "a.tif", draw(), **options)
     upscale(tmp_path, tmp_path / "SR", f"--output_format={output_format}")
     (result,) = (tmp_path / "SR").glob("[!.]*")
     # What a format says where nothing is known.
@@ -366,7 +369,8 @@ def test_notes_of_a_maker_that_do_not_fit_are_dropped(tmp_path):
     exif = make_exif()
     exif.get_ifd(EXIF_IFD)[0x927C] = b"x" * 100_000
     Image.fromarray(draw()).save(tmp_path / "a.png", exif=exif)
-    upscale(tmp_path, tmp_path / "SR", "--output_format=jpg")
+    flags = tmp_path, tmp_path / "SR", "--output_format=jpg"
+    assert "its whole EXIF; left out" in upscale(*flags, command=run_here).stderr
     inner = Image.open(tmp_path / "SR" / "a.jpg").getexif().get_ifd(EXIF_IFD)
     assert inner == {TAKEN_TAG: TAKEN, WIDTH_TAG: 2 * WIDTH}
 

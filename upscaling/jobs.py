@@ -59,6 +59,13 @@ class Output(Settings):
     overwrite: bool = option(
         False, "Replace existing results; otherwise they are kept."
     )
+    strip_metadata: bool = option(
+        False,
+        "Leave out EXIF with its place, XMP, IPTC and texts; colour profiles stay.",
+    )
+    mark: bool = option(
+        False, "Add the program, the model and the scale to the software in the EXIF."
+    )
     compare: bool = option(
         False,
         "Write FILE.compare.png beside each new result: crops of the input, bicubic "

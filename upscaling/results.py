@@ -1,5 +1,6 @@
 """Keeps track of results: which exist, how they were made, and which are to be made."""
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -90,6 +91,15 @@ class Results:
             raise InputError(f"{target}: is a folder; move it away.")
         return target
 
+    def describe(self, result: Picture) -> Picture:
+        """Takes metadata off a result, or adds to it, as the flags say."""
+        metadata = result.metadata
+        if self.output.strip_metadata:
+            metadata = metadata.strip()
+        if self.output.mark:
+            metadata = metadata.mark(f"perceptual-eusr: {self.way}")
+        return dataclasses.replace(result, metadata=metadata)
+
     def add(self, job: Job, target: Path, is_flat: bool, written: Path) -> None:
         """Finishes a result: sets its time, and records how it was made.
 
@@ -136,7 +146,9 @@ class Results:
         quality = f" --jpeg_quality={self.output.jpeg_quality}"
         background = f" --background={self.output.background}"
         has_quality = find_format(target).has_quality
-        return f"{self.way}{quality * has_quality}{background * is_flat}"
+        flags = " --strip_metadata" * self.output.strip_metadata
+        flags += " --mark" * self.output.mark
+        return f"{self.way}{quality * has_quality}{background * is_flat}{flags}"
 
     def _is_flat(self, job):
         """Whether a background is given, and an earlier run used one."""

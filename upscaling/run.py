@@ -96,6 +96,7 @@ class Run:
                     drawn = draw_comparison(lr, sr, enlarger.scale)
                     save_image(job.comparison, drawn)
                 flat = result.flatten(background) if is_flat else result
+                flat = self.results.describe(flat)
                 finish = functools.partial(self.results.add, job, target, is_flat)
                 save_picture(target, flat, self.results.output.jpeg_quality, finish)
                 height, width = picture.size
