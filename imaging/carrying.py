@@ -48,8 +48,9 @@ def carry(metadata: Metadata, name: str) -> tuple[Metadata, dict[str, Any], list
                 lost.append(part)
             elif value:
                 options[option] = value
-        options["exif"] = metadata.exif_bytes(_MOST_EXIF)
-        if options["exif"] != metadata.exif_bytes():
+        options["exif"] = metadata.exif_bytes()
+        if len(options["exif"] or b"") > _MOST_EXIF:
+            options["exif"] = metadata.exif_bytes(_MOST_EXIF)
             lost.append("whole EXIF")
         return metadata, options, lost
     if texts:

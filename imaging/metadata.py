@@ -26,6 +26,7 @@ from imaging.plugins import JXL, find_jxl_box
 from imaging.stale import fit_geo, fit_xmp
 
 _MOST_DPI = 65_535
+_CHUNKS = {*colour_profiles.CHUNKS, b"pHYs", *TEXTS}
 # Bytes at a file's beginning that contain the header of an AVIF.
 _HEADER = 1 << 16
 # Number of IPTC among Photoshop's resources, and Pillow's formats with comments.
@@ -129,7 +130,9 @@ def read_metadata(
     if colours == 3 and profile and profile[16:20] == b"GRAY":
         warn(f"{path}: has a colour profile of grey, which no program applies.")
         profile = None
-    chunks = _read_colours(image, path)
+    is_png = image.format == "PNG" and path is not None
+    there = read_chunks(path, _CHUNKS) if is_png else []
+    chunks = _find_colours(image, path, there)
     if profile is None or b"cICP" in chunks:
         profile = colour_profiles.make_profile(chunks, colours)
     profile = colour_profiles.to_channels(profile, colours)
@@ -140,7 +143,7 @@ def read_metadata(
         fit_geo(geo, (1, 1))
     except (ValueError, TypeError):
         geo = {}
-    texts, xmp, iptc = _read_texts(image, path)
+    texts, xmp, iptc = _find_texts(image, path, there)
     tags = {tag: exif.pop(tag) for tag in (XMP, IPTC) if tag in (exif or ())}
     if IPTC in tags and path is not None:
         iptc = _read_tiff_iptc(path)
@@ -166,12 +169,12 @@ def _read_tiff_iptc(path):
     return None
 
 
-def _read_texts(image, path):
-    """Reads texts or a comment, XMP and IPTC."""
+def _find_texts(image, path, chunks):
+    """Returns texts or a comment, XMP and IPTC."""
     info, texts = image.info, []
     xmp, iptc = info.get("xmp"), (info.get("photoshop") or {}).get(_IPTC_RESOURCE)
-    if image.format == "PNG" and path is not None:
-        texts = read_chunks(path, TEXTS)
+    if image.format == "PNG":
+        texts = [chunk for chunk in chunks if chunk[0] in TEXTS]
         known = dict(filter(None, map(read_text, texts)))
         xmp = known.get("XML:com.adobe.xmp", "").encode() or None
         with contextlib.suppress(ValueError):  # As ImageMagick and ExifTool write it.
@@ -189,11 +192,10 @@ def _read_texts(image, path):
     return tuple(texts), xmp, iptc
 
 
-def _read_colours(image, path):
-    """Reads what a file says of its colours beside a profile, as chunks of a PNG."""
-    if image.format == "PNG" and path is not None:
-        kinds = (*colour_profiles.CHUNKS, b"pHYs")
-        chunks = dict(read_chunks(path, kinds))
+def _find_colours(image, path, chunks):
+    """Returns what a file says of its colours beside a profile, as chunks of a PNG."""
+    if image.format == "PNG":
+        chunks = {kind: data for kind, data in chunks if kind not in TEXTS}
         if chunks.get(b"pHYs", b"\1")[-1]:  # Of dots per metre, not of proportions.
             chunks.pop(b"pHYs", None)
         return chunks
