@@ -28,6 +28,7 @@ from imaging.limits import check_size
 from imaging.mending import find_slight_damage, load_damaged, mend_png
 from imaging.other_tiff import UNNAMED_BANDS, is_other, is_tiff, rewrite_tiff
 from imaging.plugins import JXL, open_plugin
+from imaging.tiff_pages import cut_page
 
 # `imaging.limits` checks the size in place of Pillow.
 Image.MAX_IMAGE_PIXELS = None
@@ -55,11 +56,13 @@ _KEPT = ("L", "LA", "RGB", "RGBA")
 
 
 @contextlib.contextmanager
-def opened(path: Path | str) -> Iterator[Image.Image]:
+def opened(path: Path | str, page: int | None = None) -> Iterator[Image.Image]:
     """Opens a file with Pillow, which reads only its header.
 
     Args:
         path: The file.
+        page: Index of a TIFF's page; None for the first, or the largest behind its
+            thumbnail.
 
     Yields:
         The image, not loaded.
@@ -72,7 +75,7 @@ def opened(path: Path | str) -> Iterator[Image.Image]:
             # Given a name, Pillow maps some TIFFs into memory and scrambles them if
             # their orientation exchanges rows and columns.
             file = stack.enter_context(open(path, "rb"))
-            image = stack.enter_context(_open(file, path))
+            image = stack.enter_context(_open(file, path, page))
         except FileNotFoundError:
             raise InputError(f"{path}: {_say_missing(Path(path))}.") from None
         except PermissionError:
@@ -90,17 +93,20 @@ def opened(path: Path | str) -> Iterator[Image.Image]:
         yield image
 
 
-def _open(file, path):
+def _open(file, path, page):
     """Opens a file with Pillow; unusual TIFFs and slightly damaged PNGs, rewritten."""
     left_out: list[str] = []
+    cut = None if page is None else cut_page(path, page)
     try:
-        image = Image.open(file, formats=FORMATS)
-        if not isinstance(image, TiffImageFile) or not is_other(image, path):
+        image = Image.open(cut or file, formats=FORMATS)
+        if not isinstance(image, TiffImageFile) or not is_other(image, path, cut):
             return image
-        content, left_out = rewrite_tiff(path)
+        content, left_out = rewrite_tiff(path, cut)
+    except InputError:
+        raise
     except (SyntaxError, OSError, ValueError):
         if is_tiff(path):
-            content, left_out = rewrite_tiff(path)
+            content, left_out = rewrite_tiff(path, cut)
         elif image := open_plugin(file, path):
             return image
         elif (mended := mend_png(path)) is None:
@@ -170,6 +176,8 @@ def decode(
             loaded = image
             content = mend_png(path) if slight_damage else rewritten
         except OSError:
+            if rewritten is not None:  # Of the file, this may be another page.
+                raise
             loaded = load_damaged(path)
             slight_damage, content = [], None
         deep = None

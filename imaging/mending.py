@@ -15,6 +15,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageFile
 
+from console.errors import InputError
 from console.progress import warn
 from console.settings import Settings, option
 
@@ -84,6 +85,7 @@ def find_slight_damage(path: Path | str) -> list[str]:
 
     Raises:
         ValueError: The checksum of a chunk that is needed for the pixels is wrong.
+        InputError: The file is of Apple's own kind.
     """
     kind = b""
     found: list[str] = []
@@ -91,6 +93,11 @@ def find_slight_damage(path: Path | str) -> list[str]:
         if file.read(8) != PNG_SIGNATURE:
             return found
         for kind, _, _, is_right in _read_chunks(file):
+            if kind == b"CgBI":
+                raise InputError(
+                    f"{path}: is a PNG that only Apple's programs read (CgBI); convert "
+                    "it with pngcrush -revert-iphone-optimizations."
+                )
             if is_right is False:
                 if _is_critical(kind) and not _allowed["damaged"]:
                     raise ValueError(f"wrong checksum of {kind!r}")

@@ -74,12 +74,13 @@ class Picture:
         return self.pixels.shape[:2]
 
 
-def load_picture(path: Path | str) -> Picture:
+def load_picture(path: Path | str, page: int | None = None) -> Picture:
     """Loads a picture.
 
     Args:
         path: The file, of one of `imaging.kinds.KINDS`. If it has several
             pages or frames, this warns and loads the first.
+        page: See `imaging.decoding.opened`.
 
     Returns:
         The picture. Transparent pixels have the colours of the nearest visible pixels,
@@ -88,11 +89,12 @@ def load_picture(path: Path | str) -> Picture:
     Raises:
         InputError: The file is not an image, or is damaged.
     """
-    with opened(path) as image, damage_told(path):
+    with opened(path, page) as image, damage_told(path):
         is_lossless = _is_lossless(image, path)
         pages = getattr(image, "n_frames", 1)
         if pages > 1 and image.format not in _WITH_PREVIEWS:
-            warn(f"{path} has {pages} pages or frames; only the first is used.")
+            advice = " (--all_pages takes each)" * (image.format == "TIFF")
+            warn(f"{path} has {pages} pages or frames; only the first is used{advice}.")
         exif = read_exif(image) if image.format == "TIFF" else None
         pixels = decode(image, path, to_the_end=True)
         alpha = None

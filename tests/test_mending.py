@@ -148,6 +148,14 @@ def test_the_script_has_a_flag_for_it(tmp_path, monkeypatch):
     assert load_image(tmp_path / "SR" / "a.png").shape == (48, 62, 3)
 
 
+def test_a_png_of_apples_own_kind_is_told(tmp_path):
+    png = encode("PNG", draw_picture(24, 31))
+    path = tmp_path / "a.png"
+    path.write_bytes(png[:8] + mending.make_chunk(b"CgBI", b"P\0 \6") + png[8:])
+    with pytest.raises(InputError, match="only Apple's programs read .*pngcrush"):
+        load_picture(path)
+
+
 def test_text_that_pillow_refuses_loses_no_picture(tmp_path, capsys):
     bomb = b"c\0\0" + zlib.compress(bytes(70_000_000))
     rgb = draw_picture(24, 31)

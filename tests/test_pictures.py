@@ -312,14 +312,6 @@ def test_odd_tags_lose_no_picture(tmp_path, name):
     assert Image.open(tmp_path / "SR" / "a.tif").size == (2 * WIDTH, 2 * HEIGHT)
 
 
-def test_16_bits_of_cmyk_are_refused_with_a_line(tmp_path):
-    pixels = np.zeros((9, 8, 4), np.uint16)
-    write_tiff(tmp_path / "a.tif", pixels, photometric="separated")
-    done = upscale(tmp_path, tmp_path / "SR", command=run_here)
-    assert done.returncode == 1 and done.stderr.count("\n") == 1
-    assert "a.tif: has 16-bit colours other than grey and RGB" in done.stderr
-
-
 def move_exif_to_the_end(path):
     """Moves the chunk of a PNG that holds its EXIF behind the pixels."""
     data = path.read_bytes()
@@ -327,6 +319,24 @@ def move_exif_to_the_end(path):
     end = start + 12 + int.from_bytes(data[start : start + 4], "big")
     last = data.index(b"IEND") - 4
     path.write_bytes(data[:start] + data[end:last] + data[start:end] + data[last:])
+
+
+def test_each_page_of_a_tiff_becomes_a_file(tmp_path):
+    pages = [Image.fromarray(draw(seed=seed)) for seed in range(11)]
+    options = {"save_all": True, "append_images": pages[1:], "compression": "tiff_lzw"}
+    pages[0].save(tmp_path / "scan.tif", **options)
+    pages[0].save(tmp_path / "one.tif")
+    flags = tmp_path, tmp_path / "SR", "--all_pages"
+    assert "Upscaled 12 of 12 pictures" in upscale(*flags, "--suffix=_x2")
+    for index in range(11):
+        result = load_image(tmp_path / "SR" / f"scan_x2_p{index + 1:02}.tif")
+        np.testing.assert_array_equal(result, imresize(draw(seed=index), 2))
+    assert "Kept 12 of 12 results" in upscale(*flags, "--suffix=_x2")
+    first, target = tmp_path / "scan.tif", tmp_path / "one_result.tif"
+    line = upscale(first, target, "--all_pages", command=fail_here)
+    assert "names a file, but there are 11 pictures" in line
+    done = upscale(first, target, command=run_here)
+    assert "only the first is used (--all_pages takes each)" in done.stderr
 
 
 def test_an_orientation_behind_the_pixels_counts_too(tmp_path):

@@ -53,7 +53,9 @@ class Run:
                 sum(self.pixels.values()), "Upscaling", "pixel", in_millions=True
             ) as progress,
             overlapped(
-                lambda job: load_picture(job.source), self.waiting, self._is_light
+                lambda job: load_picture(job.source, job.page),
+                self.waiting,
+                self._is_light,
             ) as (reader, writer),
         ):
             for job, wait in reader:
@@ -118,7 +120,7 @@ class Run:
     def _count_pixels(self, job):
         """Counts the network's output pixels by the file's header; 0 if it is bad."""
         try:
-            size = read_size(job.source)
+            size = read_size(job.source, job.page)
             return self.enlargers.choose(size).count_pixels(size)
         except InputError:
             return 0
