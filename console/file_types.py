@@ -45,6 +45,7 @@ _BEGINNINGS = (
     (0, b"#?", "a Radiance HDR picture", _CONVERT),
     (0, b"\x76\x2f\x31\x01", "an OpenEXR picture", _CONVERT),
     *((0, head, "a PFM picture", _CONVERT) for head in (b"PF\n", b"Pf\n")),
+    (0, b"BM", "a BMP of a rare kind, or damaged", _CONVERT),
     (0, b"8BPS", "a Photoshop document that is not read", "save it as TIFF or PNG"),
     (0, b"gimp xcf", "a GIMP picture (XCF)", "export it as PNG from GIMP"),
     (0, b"SIMPLE  =", "a FITS picture", _CONVERT),

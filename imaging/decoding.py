@@ -5,6 +5,7 @@ alpha and metadata.
 """
 
 import contextlib
+import ctypes
 import io
 import logging
 import os
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import PIL
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
@@ -24,7 +26,7 @@ from imaging.decoding_16bit import decode_deep, has_unspecified_band, too_deep
 from imaging.depth import decode_scaled, find_most, has_bit_of_alpha
 from imaging.dihedral import UPRIGHT, transform
 from imaging.kinds import KINDS
-from imaging.limits import check_size
+from imaging.limits import MOST_PIXELS, check_size
 from imaging.mending import find_slight_damage, load_damaged, mend_png
 from imaging.other_tiff import UNNAMED_BANDS, is_other, is_tiff, rewrite_tiff
 from imaging.plugins import JXL, open_plugin
@@ -36,6 +38,12 @@ Image.MAX_IMAGE_PIXELS = None
 # Our errors already report damaged files; Pillow's log would repeat them.
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
+# Pillow's libtiff writes to stderr what our errors say. Wheels for Windows have none.
+_packages = Path(PIL.__file__).parents[1]
+for _pattern in ("pillow.libs/libtiff*", "PIL/.dylibs/libtiff*"):
+    for _library in _packages.glob(_pattern):
+        ctypes.CDLL(str(_library)).TIFFSetErrorHandler(None)
+
 FORMATS = [kind.name for kind in KINDS]
 
 # Warnings of odd metadata and large pictures do not help users. `catch_warnings` is not
@@ -44,6 +52,7 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 
 # Files that are damaged if they cannot be opened.
 _READ = PNG, JPEG, AVIF, HEIC, JPEG_XL
+_ICONS = "ICO", "ICNS"
 # In the information of an image that was rewritten: what was left out, for messages.
 _LEFT_OUT = "left out"
 _EXIF_ORIENTATION = 0x0112
@@ -172,7 +181,8 @@ def decode(
         rewritten = file.getvalue() if isinstance(file, io.BytesIO) else None
         tags = dict(image.tag_v2) if isinstance(image, TiffImageFile) else None
         try:
-            image.load()
+            with _bombs_refused(image):
+                image.load()
             loaded = image
             content = mend_png(path) if slight_damage else rewritten
         except OSError:
@@ -197,6 +207,16 @@ def decode(
     for text in (*slight_damage, *lost):
         warn(f"{path}: {text}.")
     return np.ascontiguousarray(pixels)
+
+
+@contextlib.contextmanager
+def _bombs_refused(image):
+    """Refuses pictures inside icons that are larger than the icon said."""
+    Image.MAX_IMAGE_PIXELS = MOST_PIXELS if image.format in _ICONS else None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = None
 
 
 def _find_lost(image, path, tags, reduced):
@@ -245,9 +265,9 @@ def _read_orientation(image):
 
 def _find_raw_mode(image):
     """Finds Pillow's raw mode of an image that is not loaded yet."""
-    if not image.tile:
+    arguments = image.tile[0][3] if image.tile else ""
+    if not arguments:
         return ""
-    arguments = image.tile[0][3]
     return arguments if isinstance(arguments, str) else arguments[0]
 
 

@@ -39,6 +39,8 @@ _KNOWN_DEEP, _WEBP = (1, 5, 8, 32773, 32946), 50001
 _THUMBNAIL = 4
 # Beyond the range of 0 to 1, as filters leave them, floats are clipped.
 _OVERSHOOT = 0.1
+# Satellites take some hundreds.
+_MOST_BANDS = 1000
 
 
 def _rewound(path, content):
@@ -123,6 +125,10 @@ def rewrite_tiff(
     with tifffile.TiffFile(_rewound(path, content)) as file:
         page = _choose_page(file)
         check_size(path, page.imagewidth, page.imagelength)
+        if page.samplesperpixel > _MOST_BANDS:
+            raise InputError(
+                f"{path}: has {page.samplesperpixel} bands, more than a picture."
+            )
         pixels = _to_bands_last(page, _decode(page, path))
         pixels = _to_integers(pixels, page.bitspersample, path)
         profile, left_out = page.iccprofile, _find_left_out(page, len(file.pages))
@@ -211,6 +217,9 @@ def _to_colours(pixels, page, profile, path):
     counts = {kinds.MINISWHITE: 1, kinds.MINISBLACK: 1, kinds.RGB: 3}
     counts |= {kinds.SEPARATED: 4}
     count = counts.get(page.photometric)
+    if page.photometric == kinds.PALETTE and pixels.shape[-1] == 1:
+        table = (np.asarray(page.colormap).T >> 8).astype(np.uint8)
+        return table[pixels[..., 0]]
     if page.photometric in (kinds.CFA, kinds.LINEAR_RAW):
         raise _raw(path)
     if count is None or pixels.shape[-1] < count:

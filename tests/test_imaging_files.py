@@ -276,6 +276,7 @@ def test_what_is_no_image_is_said_to_be_none(tmp_path, content):
         (b"#?RADIANCE\n", "is a Radiance HDR picture; convert"),
         (b"\0" * 128 + b"DICM", "is a DICOM picture; convert"),
         (b"Pf\n1 1\n-1\n\0\0\0\0", "is a PFM picture; convert it to PNG"),
+        (b"BM" + bytes(60), "is a BMP of a rare kind, or damaged; convert it to PNG"),
         (b"8BPS\0\1", "is a Photoshop document that is not read; save it as"),
         (b"%PDF-1.4\n", "is a PDF document; export"),
         (b"<?xml version='1.0'?>\n<!-- x -->\n<svg/>", "is an SVG drawing; export"),

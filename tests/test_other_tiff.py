@@ -173,6 +173,16 @@ def test_a_page_behind_its_thumbnail_is_meant(path, capsys):
     assert said.endswith("has 2 pages or frames; only the largest is used.\n")
 
 
+def test_a_palette_behind_its_thumbnail_is_read(path):
+    table = np.arange(768).reshape(256, 3).T.astype(np.uint16) * 85
+    with tifffile.TiffWriter(path) as file:
+        options = {"photometric": "palette", "colormap": table}
+        file.write(RGB[::4, ::4, 0].copy(), subfiletype=1, **options)
+        file.write(RGB[..., 0].copy(), **options)
+    expected = (table.T >> 8)[RGB[..., 0]]
+    np.testing.assert_array_equal(load_picture(path).pixels, expected)
+
+
 def test_the_first_of_equal_pages_is_used(path, capsys):
     with tifffile.TiffWriter(path) as file:
         for page in (RGB, RGB[:, :-2].copy(), np.pad(RGB, ((0, 2), (0, 2), (0, 0)))):
