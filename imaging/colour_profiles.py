@@ -197,7 +197,8 @@ def read_tags(profile: bytes) -> dict[bytes, bytes]:
     if profile[36:40] != b"acsp" or len(profile) < 132:
         return {}
     (count,) = struct.unpack_from(">L", profile, 128)
-    places = struct.iter_unpack(">4sLL", profile[132:][: 12 * min(count, 1000)])
+    table = profile[132:][: 12 * min(count, 1000)]
+    places = struct.iter_unpack(">4sLL", table[: len(table) // 12 * 12])
     return {kind: profile[start : start + size] for kind, start, size in places}
 
 
@@ -227,8 +228,13 @@ def name_colours(profile: bytes | None) -> tuple[str, str] | None:
     Returns:
         For example `("P3", "SRGB")`; None if they have no name.
     """
-    if profile is None:
-        return SRGB_NAMES
+    try:
+        return SRGB_NAMES if profile is None else _name_colours(profile)
+    except (KeyError, ValueError, IndexError):  # A damaged profile.
+        return None
+
+
+def _name_colours(profile):
     tags = read_tags(profile)
     code = tags.get(b"cicp", bytes(12))[8:10]
     if len(code) == 2 and code[0] in _JXL_PRIMARIES and code[1] in _JXL_TRANSFERS:

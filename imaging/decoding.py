@@ -29,7 +29,7 @@ from imaging.kinds import KINDS
 from imaging.limits import MOST_PIXELS, check_size
 from imaging.mending import find_slight_damage, load_damaged, mend_png
 from imaging.other_tiff import UNNAMED_BANDS, is_other, is_tiff, rewrite_tiff
-from imaging.plugins import JXL, open_plugin
+from imaging.plugins import HEIF, JXL, open_plugin
 from imaging.tiff_pages import cut_page
 
 # `imaging.limits` checks the size in place of Pillow.
@@ -181,8 +181,9 @@ def decode(
         rewritten = file.getvalue() if isinstance(file, io.BytesIO) else None
         tags = dict(image.tag_v2) if isinstance(image, TiffImageFile) else None
         try:
-            with _bombs_refused(image):
-                image.load()
+            if most == 255 or image.format != HEIF:  # Decoded once, by `decode_scaled`.
+                with _bombs_refused(image):
+                    image.load()
             loaded = image
             content = mend_png(path) if slight_damage else rewritten
         except OSError:

@@ -161,6 +161,13 @@ def test_what_jpeg_xl_names_is_known():
     assert name_colours(make_profile({b"gAMA": struct.pack(">L", 55_556)}, 3)) is None
 
 
+@pytest.mark.parametrize("length", range(128, 588, 20))
+def test_a_damaged_profile_is_passed_on(length):
+    for profile in (SRGB[:length], SRGB[:length] + b"x" * (588 - length)):
+        name_colours(profile)
+        assert to_channels(profile, 3) == profile
+
+
 @pytest.mark.parametrize("content", [bytes(32), CHRM[:8] * 4, CHRM[:7]])
 def test_primaries_that_cannot_be_lose_no_picture(tmp_path, content):
     path = write(tmp_path / "a.png", (b"cHRM", content))
