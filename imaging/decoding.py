@@ -52,7 +52,6 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 
 # Files that are damaged if they cannot be opened.
 _READ = PNG, JPEG, AVIF, HEIC, JPEG_XL
-_ICONS = "ICO", "ICNS"
 # In the information of an image that was rewritten: what was left out, for messages.
 _LEFT_OUT = "left out"
 _EXIF_ORIENTATION = 0x0112
@@ -212,8 +211,8 @@ def decode(
 
 @contextlib.contextmanager
 def _bombs_refused(image):
-    """Refuses pictures inside icons that are larger than the icon said."""
-    Image.MAX_IMAGE_PIXELS = MOST_PIXELS if image.format in _ICONS else None
+    """Refuses a picture inside an icon of Apple that is larger than the icon said."""
+    Image.MAX_IMAGE_PIXELS = MOST_PIXELS if image.format == "ICNS" else None
     try:
         yield
     finally:

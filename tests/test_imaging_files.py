@@ -299,6 +299,15 @@ def test_a_file_of_another_kind_is_told_by_what_it_is(tmp_path, content, said):
     assert said in str(error.value)
 
 
+def test_an_icon_may_not_hold_more_than_it_says(tmp_path, monkeypatch):
+    path = tmp_path / "a.icns"
+    Image.fromarray(draw_picture(48, 48)).save(path)
+    assert load_image(path).shape[2] == 3
+    monkeypatch.setattr("imaging.decoding.MOST_PIXELS", 1000)
+    with pytest.raises(InputError, match="is truncated or damaged"):
+        load_image(path)
+
+
 def test_half_rounds_up_and_the_range_is_kept():
     values = np.array([-3.0, 0.49, 0.5, 1.5, 254.5, 300.0])
     assert to_uint8(values).tolist() == [0, 0, 1, 2, 255, 255]

@@ -232,6 +232,18 @@ def test_half_of_such_a_file_is_refused_in_one_line(path, capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_libtiff_writes_nothing_to_the_screen(path, capfd):
+    Image.fromarray(RGB).save(path, compression="tiff_adobe_deflate")
+    data = bytearray(path.read_bytes())
+    with Image.open(path) as image:
+        start = image.tag_v2[273][0]
+    data[start + 50 : start + 90] = bytes(40)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="is truncated or damaged"):
+        load_picture(path)
+    assert capfd.readouterr().err == ""
+
+
 def test_an_ordinary_tiff_is_not_rewritten(path, monkeypatch):
     monkeypatch.setattr("imaging.decoding.rewrite_tiff", None)
     Image.fromarray(RGB).save(path, compression="tiff_lzw")
