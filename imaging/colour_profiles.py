@@ -4,10 +4,13 @@ A file without a profile may say its colours by numbers: gamma and primaries, or
 codes of ITU-T H.273 (`CICP`). The format is that of ICC.1:2022.
 """
 
+import io
+import itertools
 import struct
 from collections.abc import Mapping
 
 import numpy as np
+from PIL import Image, ImageCms
 
 # xy of white, red, green and blue by the code of H.273.
 _D65 = 0.3127, 0.3290
@@ -42,8 +45,8 @@ _SPACES = {1: b"GRAY", 3: b"RGB "}
 _SPACE = slice(16, 20)
 # Chunks of a PNG that say its colours, in the order of the precedence.
 CHUNKS = (b"cICP", b"sRGB", b"gAMA", b"cHRM", b"mDCV", b"cLLI")
-# Largest differences of colours and curves that are the same.
-_SAME_COLOUR, _SAME_CURVE = 0.002, 0.005
+# Largest differences of xy, and of what is shown in 8 bits, that are the same.
+_SAME_COLOUR, _SAME_SHOWN = 0.002, 2
 
 
 def find_cicp(chunks: Mapping[bytes, bytes]) -> tuple[int, int] | None:
@@ -228,50 +231,29 @@ def name_colours(profile: bytes | None) -> tuple[str, str] | None:
     Returns:
         For example `("P3", "SRGB")`; None if they have no name.
     """
-    try:
-        return SRGB_NAMES if profile is None else _name_colours(profile)
-    except (KeyError, ValueError, IndexError):  # A damaged profile.
-        return None
-
-
-def _name_colours(profile):
-    tags = read_tags(profile)
-    code = tags.get(b"cicp", bytes(12))[8:10]
-    if len(code) == 2 and code[0] in _JXL_PRIMARIES and code[1] in _JXL_TRANSFERS:
-        return _JXL_PRIMARIES[code[0]], _JXL_TRANSFERS[code[1]]
-    curves = [tags[kind] for kind in (*_CURVES, b"kTRC") if kind in tags]
-    x = np.linspace(0, 1, 33)
-    if not curves or b"A2B0" in tags:
-        return None
-    for transfer in (13, 8):
-        wanted = _evaluate(_make_curve(transfer), x)
-        if all(np.abs(_evaluate(c, x) - wanted).max() < _SAME_CURVE for c in curves):
-            break
-    else:
-        return None
-    if b"kTRC" in tags:
-        return "SRGB", _JXL_TRANSFERS[transfer]
-    colorants = [np.frombuffer(tags[k][8:20], ">i4") / 65536 for k in _COLOURS]
-    for number in (1, 12):
-        off = np.stack(colorants, -1) - _find_colorants(_PRIMARIES[number])
-        if np.abs(off).max() < _SAME_COLOUR:
-            return _JXL_PRIMARIES[number], _JXL_TRANSFERS[transfer]
+    if profile is None:
+        return SRGB_NAMES
+    if code := find_hdr(profile).get(b"cICP"):
+        named = _JXL_PRIMARIES.get(code[0])
+        return (named, _JXL_TRANSFERS[code[1]]) if named else None
+    shown = _show(to_channels(profile, 3))
+    for primaries, transfer in itertools.product(_JXL_PRIMARIES, (13, 8)):
+        candidate = build(
+            3, _make_curve(transfer), _find_colorants(_PRIMARIES[primaries])
+        )
+        if shown is not None and np.abs(shown - _show(candidate)).max() <= _SAME_SHOWN:
+            return _JXL_PRIMARIES[primaries], _JXL_TRANSFERS[transfer]
     return None
 
 
-def _evaluate(curve, x):
-    """Evaluates the content of a curve's tag at x; infinite for other contents."""
-    if curve[:4] == b"curv":
-        points = np.frombuffer(curve[12:], ">u2")[: int.from_bytes(curve[8:12], "big")]
-        if len(points) == 1:
-            return x ** (points[0] / 256)
-        places = np.linspace(0, 1, max(2, len(points)))
-        return np.interp(x, places, points / 65535 if len(points) else [0, 1])
-    numbers = np.frombuffer(curve[12:], ">i4") / 65536
-    kind = int.from_bytes(curve[8:10], "big")
-    if curve[:4] != b"para" or kind not in (0, 3):
-        return np.full_like(x, np.inf)
-    if kind == 0:
-        return x ** numbers[0]
-    g, a, b, c, d = numbers[:5]
-    return np.where(x >= d, np.maximum(a * x + b, 0) ** g, c * x)
+def _show(profile):
+    """Converts colours to a wide space: int (6, 36, 3); None for a damaged profile."""
+    levels = np.array([0, 10, 40, 100, 180, 255], np.uint8)
+    cube = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(6, 36, 3)
+    wide = build(3, _make_curve(13), _find_colorants(_PRIMARIES[9]))
+    try:
+        profiles = [ImageCms.ImageCmsProfile(io.BytesIO(p)) for p in (profile, wide)]
+        shown = ImageCms.profileToProfile(Image.fromarray(cube), *profiles)
+    except (ImageCms.PyCMSError, OSError, TypeError):
+        return None
+    return np.asarray(shown).astype(int)

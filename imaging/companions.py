@@ -1,4 +1,7 @@
-"""Pictures beside the picture of a file: gain maps, depth, other views, videos."""
+"""Pictures beside the picture of a file: gain maps, depth, other views, videos.
+
+On its own because `imaging.metadata` reads what travels to the result; this does not.
+"""
 
 from PIL import Image
 

@@ -131,8 +131,8 @@ def write_heif(file: BinaryIO, pixels: np.ndarray, options: dict[str, Any]) -> N
     mode += ";16" * (pixels.dtype == np.uint16)
     height, width, _ = pixels.shape
     image = library.from_bytes(mode, (width, height), pixels.tobytes())
-    # The default preset takes twice the time for the same quality and size.
-    image.save(file, enc_params={"preset": "fast"}, **options)
+    # A quarter of the default preset's time, for the same PSNR and a fifth more bytes.
+    image.save(file, enc_params={"preset": "ultrafast"}, **options)
 
 
 def write_jxl(
