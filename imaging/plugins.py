@@ -14,6 +14,7 @@ from PIL import Image
 
 from console.errors import InputError
 from console.file_types import HEIC, JPEG_XL, tell_file_type
+from console.progress import warn
 from imaging.limits import check_size
 
 HEIF, JXL = "HEIF", "JXL"
@@ -112,8 +113,12 @@ def decode_plugin(name: str, path: Path | str, most: int) -> np.ndarray:
         pixels = shifted >> (16 - most.bit_length())
     else:
         pixels = library.jpegxl_decode(Path(path).read_bytes())
-        pixels = pixels[0] if pixels.ndim == 4 else pixels  # Of an animation.
+        if pixels.ndim == 4:
+            warn(f"{path} has {len(pixels)} frames; only the first is used.")
+            pixels = pixels[0]
         if pixels.dtype.kind == "f":
+            if pixels.min() < 0 or pixels.max() > 1:
+                warn(f"{path}: has values beyond black and white, which are clipped.")
             pixels = np.rint(np.clip(pixels, 0, 1) * np.float32(most)).astype(np.uint16)
     return pixels[..., None] if pixels.ndim == 2 else pixels
 

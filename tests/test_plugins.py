@@ -152,3 +152,16 @@ def test_a_jpeg_xl_that_claims_to_be_huge_is_not_decoded(tmp_path, monkeypatch, 
     )
     read_size(path)
     assert sizes == [size]
+
+
+def test_frames_and_floats_of_jpeg_xl_are_told(tmp_path, capsys):
+    path = tmp_path / "a.jxl"
+    frames = np.stack([RGB, RGB[::-1]])
+    path.write_bytes(imagecodecs.jpegxl_encode(frames, lossless=True))
+    np.testing.assert_array_equal(load_picture(path).pixels, RGB)
+    assert "a.jxl has 2 frames; only the first is used" in capsys.readouterr().err
+    floats = RGB.astype(np.float32) / 200
+    path.write_bytes(imagecodecs.jpegxl_encode(floats, lossless=True))
+    pixels = load_picture(path).pixels
+    assert np.abs(pixels / 65535 - np.minimum(floats, 1)).max() < 1e-3
+    assert "beyond black and white, which are clipped" in capsys.readouterr().err
