@@ -83,24 +83,14 @@ def main() -> int | None:
     damage.take()
     if pipes.are_given(settings.input_path, output):
         with pipes.opened() as standard:
-            _check_flags(settings, checkpoint)
-            if settings.model_name is None:
-                checkpoint = checkpoint.find(MODEL.name)
+            checkpoint, way = _identify(settings, checkpoint, precision, enlarging)
             model = _open_model(settings, checkpoint, precision)
             enlargers = enlarging.make_enlargers(model)
-            pipes.run(standard, output, enlargers, enlarging.make_tiler())
+            pipes.run(standard, output, way, enlargers, enlarging.make_tiler())
             return None
     found = jobs.find_jobs(settings.input_path, output)
     found = jobs.skip_large(found, settings.skip_larger_than)
-    _check_flags(settings, checkpoint)
-    if settings.model_name is not None:
-        graphs.check_file(settings.model_name, "--model_name")
-        path = Path(settings.model_name)
-        way = enlarging.tell_way(identify(path.name, [path]))
-    else:
-        checkpoint = checkpoint.find(MODEL.name)
-        weights = checkpoint.identify() or MODEL.name
-        way = enlarging.tell_way(weights, precision, checkpoint)
+    checkpoint, way = _identify(settings, checkpoint, precision, enlarging)
     results = Results(output, way)
     waiting = results.find_waiting(found)
     status = 1 if results.kept else None
@@ -111,6 +101,18 @@ def main() -> int | None:
     run = Run(waiting, results, enlargers, enlarging.make_tiler())
     run.take()
     return run.tell() or status
+
+
+def _identify(settings, checkpoint, precision, enlarging):
+    """Finds the checkpoint, and how results are made: the weights and the flags."""
+    _check_flags(settings, checkpoint)
+    if settings.model_name is not None:
+        graphs.check_file(settings.model_name, "--model_name")
+        path = Path(settings.model_name)
+        return checkpoint, enlarging.tell_way(identify(path.name, [path]))
+    checkpoint = checkpoint.find(MODEL.name)
+    weights = checkpoint.identify() or MODEL.name
+    return checkpoint, enlarging.tell_way(weights, precision, checkpoint)
 
 
 def _open_model(settings, checkpoint, precision):

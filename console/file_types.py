@@ -11,10 +11,10 @@ INDEX, PART = (
     "a data file of a TensorFlow checkpoint",
 )
 PNG, JPEG = "a picture (PNG)", "a picture (JPEG)"
-AVIF = "a picture (AVIF)"
+AVIF, HEIC, JPEG_XL = "a picture (AVIF)", "a picture (HEIC)", "a picture (JPEG XL)"
 EMPTY = "an empty file"
 # Types of files that must not be overwritten unless the user asks for it.
-KEPT = {HDF5, INDEX, PART, PNG, JPEG, AVIF}
+KEPT = {HDF5, INDEX, PART, PNG, JPEG, AVIF, HEIC, JPEG_XL}
 
 _WEIGHTS = "the scripts in score_predictors/ accept it as --restore_path"
 _CHECKPOINT = "--restore_path accepts it, without .index"
@@ -34,17 +34,19 @@ _BEGINNINGS = (
     (0, b"\x89PNG", PNG, _PICTURE),
     (0, b"\xff\xd8\xff", JPEG, _PICTURE),
     # Pictures of other programs, and what is named like a picture by mistake.
-    *((4, b"ftyp" + brand, "a HEIC picture", _CONVERT) for brand in _HEIC),
+    *((4, b"ftyp" + brand, HEIC, _PICTURE) for brand in _HEIC),
     (4, b"ftypavi", AVIF, _PICTURE),
     (4, b"ftypcrx", "a raw photograph (CR3)", _DEVELOP),
     (4, b"ftyp", "a video (MP4)", "extract its frames, for example with ffmpeg"),
-    (0, b"\xff\x0a", "a JPEG XL picture", _CONVERT),
-    (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture", _CONVERT),
+    (0, b"\xff\x0a", JPEG_XL, _PICTURE),
+    (0, b"\0\0\0\x0cJXL ", JPEG_XL, _PICTURE),
     (0, b"II\xbc\x01", "a JPEG XR picture", _CONVERT),
     (0, b"DDS ", "a DDS texture", _CONVERT),
     (0, b"#?", "a Radiance HDR picture", _CONVERT),
     (0, b"\x76\x2f\x31\x01", "an OpenEXR picture", _CONVERT),
     *((0, head, "a PFM picture", _CONVERT) for head in (b"PF\n", b"Pf\n")),
+    (0, b"BM", "a BMP of a rare kind, or damaged", _CONVERT),
+    (0, b"8BPS", "a Photoshop document that is not read", "save it as TIFF or PNG"),
     (0, b"gimp xcf", "a GIMP picture (XCF)", "export it as PNG from GIMP"),
     (0, b"SIMPLE  =", "a FITS picture", _CONVERT),
     (128, b"DICM", "a DICOM picture", _CONVERT),

@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 from console.errors import InputError
+from imaging.chunks import Inserting
 from imaging.decoding import damage_told, opened
 from imaging.dihedral import UPRIGHT, transform
 from imaging.mending import PNG_SIGNATURE, make_chunk
@@ -121,6 +122,7 @@ def write(
     frames: Iterable[np.ndarray],
     animation: Animation | None,
     options: dict[str, Any],
+    chunks: Iterable[tuple[bytes, bytes]] = (),
 ) -> None:
     """Writes an animation, or a GIF of one frame.
 
@@ -130,6 +132,7 @@ def write(
         frames: All frames, uint8 (H, W, C), all with alpha or none.
         animation: Their times; None for a single frame.
         options: Pillow's options, for example the compression.
+        chunks: Chunks of a PNG beside the pixels.
     """
     images = (Image.fromarray(f[..., 0] if f.shape[-1] == 1 else f) for f in frames)
     if name == "GIF":
@@ -137,7 +140,7 @@ def write(
     if animation is None:
         next(images).save(file, format=name, **options)
     elif name == "PNG":
-        _write_png(file, images, animation, options)
+        _write_png(Inserting(file, chunks), images, animation, options)
     else:
         sequence, plays = _Sequence(images, len(animation.durations)), animation.plays
         unit = 10 if name == "GIF" else 1

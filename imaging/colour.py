@@ -23,15 +23,35 @@ def to_y(image: np.ndarray) -> np.ndarray:
     return _OFFSET + np.asarray(image, np.float64) @ _WEIGHTS / 255.0
 
 
+def to_srgb(pixels: np.ndarray, profile: bytes) -> np.ndarray:
+    """Converts pixels to sRGB by their profile.
+
+    Args:
+        pixels: uint8 (H, W, 1) or (H, W, 3), grey or RGB.
+        profile: The ICC profile, of the same number of channels.
+
+    Returns:
+        The same shape; unchanged if the profile is damaged.
+    """
+    image = Image.fromarray(np.squeeze(pixels, -1) if pixels.shape[-1] == 1 else pixels)
+    with contextlib.suppress(ImageCms.PyCMSError, OSError):
+        image = _to_srgb(image, profile)
+    return np.asarray(image).reshape(*pixels.shape[:2], -1)[..., : pixels.shape[-1]]
+
+
+def _to_srgb(image, profile):
+    return ImageCms.profileToProfile(
+        image,
+        ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+        ImageCms.createProfile("sRGB"),
+        outputMode="RGB",
+    )
+
+
 def cmyk_to_rgb(image: Image.Image) -> Image.Image:
     """Converts CMYK to RGB, by the image's ICC profile if there is one."""
     profile = image.info.get("icc_profile")
     if profile:
         with contextlib.suppress(ImageCms.PyCMSError, OSError):
-            return ImageCms.profileToProfile(
-                image,
-                ImageCms.ImageCmsProfile(io.BytesIO(profile)),
-                ImageCms.createProfile("sRGB"),
-                outputMode="RGB",
-            )
+            return _to_srgb(image, profile)
     return image.convert("RGB")

@@ -5,6 +5,7 @@ alpha and metadata.
 """
 
 import contextlib
+import ctypes
 import io
 import logging
 import os
@@ -13,20 +14,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import PIL
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from console.errors import InputError
-from console.file_types import AVIF, EMPTY, JPEG, PNG, tell_misfit
+from console.file_types import AVIF, EMPTY, HEIC, JPEG, JPEG_XL, PNG, tell_misfit
 from console.progress import warn
 from imaging.colour import cmyk_to_rgb
 from imaging.decoding_16bit import decode_deep, has_unspecified_band, too_deep
 from imaging.depth import decode_scaled, find_most, has_bit_of_alpha
 from imaging.dihedral import UPRIGHT, transform
 from imaging.kinds import KINDS
-from imaging.limits import check_size
+from imaging.limits import MOST_PIXELS, check_size
 from imaging.mending import find_slight_damage, load_damaged, mend_png
 from imaging.other_tiff import UNNAMED_BANDS, is_other, is_tiff, rewrite_tiff
+from imaging.plugins import HEIF, JXL, open_plugin
+from imaging.tiff_pages import cut_page
 
 # `imaging.limits` checks the size in place of Pillow.
 Image.MAX_IMAGE_PIXELS = None
@@ -34,12 +38,20 @@ Image.MAX_IMAGE_PIXELS = None
 # Our errors already report damaged files; Pillow's log would repeat them.
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
+# Pillow's libtiff writes to stderr what our errors say. Wheels for Windows have none.
+_packages = Path(PIL.__file__).parents[1]
+for _pattern in ("pillow.libs/libtiff*", "PIL/.dylibs/libtiff*"):
+    for _library in _packages.glob(_pattern):
+        ctypes.CDLL(str(_library)).TIFFSetErrorHandler(None)
+
 FORMATS = [kind.name for kind in KINDS]
 
 # Warnings of odd metadata and large pictures do not help users. `catch_warnings` is not
 # safe in threads: it may silence all warnings for good.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
+# Files that are damaged if they cannot be opened.
+_READ = PNG, JPEG, AVIF, HEIC, JPEG_XL
 # In the information of an image that was rewritten: what was left out, for messages.
 _LEFT_OUT = "left out"
 _EXIF_ORIENTATION = 0x0112
@@ -52,11 +64,13 @@ _KEPT = ("L", "LA", "RGB", "RGBA")
 
 
 @contextlib.contextmanager
-def opened(path: Path | str) -> Iterator[Image.Image]:
+def opened(path: Path | str, page: int | None = None) -> Iterator[Image.Image]:
     """Opens a file with Pillow, which reads only its header.
 
     Args:
         path: The file.
+        page: Index of a TIFF's page; None for the first, or the largest behind its
+            thumbnail.
 
     Yields:
         The image, not loaded.
@@ -69,7 +83,7 @@ def opened(path: Path | str) -> Iterator[Image.Image]:
             # Given a name, Pillow maps some TIFFs into memory and scrambles them if
             # their orientation exchanges rows and columns.
             file = stack.enter_context(open(path, "rb"))
-            image = stack.enter_context(_open(file, path))
+            image = stack.enter_context(_open(file, path, page))
         except FileNotFoundError:
             raise InputError(f"{path}: {_say_missing(Path(path))}.") from None
         except PermissionError:
@@ -79,7 +93,7 @@ def opened(path: Path | str) -> Iterator[Image.Image]:
         except (InputError, MemoryError):
             raise
         except Exception:  # See `damage_told`.
-            foreign = tell_misfit(path, "", PNG, JPEG, AVIF, EMPTY)
+            foreign = tell_misfit(path, "", *_READ, EMPTY)
             if foreign:
                 raise InputError(f"{path}: {foreign}.") from None
             raise _damaged(path, "is not an image that can be read") from None
@@ -87,17 +101,22 @@ def opened(path: Path | str) -> Iterator[Image.Image]:
         yield image
 
 
-def _open(file, path):
+def _open(file, path, page):
     """Opens a file with Pillow; unusual TIFFs and slightly damaged PNGs, rewritten."""
     left_out: list[str] = []
+    cut = None if page is None else cut_page(path, page)
     try:
-        image = Image.open(file, formats=FORMATS)
-        if not isinstance(image, TiffImageFile) or not is_other(image, path):
+        image = Image.open(cut or file, formats=FORMATS)
+        if not isinstance(image, TiffImageFile) or not is_other(image, path, cut):
             return image
-        content, left_out = rewrite_tiff(path)
-    except (SyntaxError, OSError):
+        content, left_out = rewrite_tiff(path, cut)
+    except InputError:
+        raise
+    except (SyntaxError, OSError, ValueError):
         if is_tiff(path):
-            content, left_out = rewrite_tiff(path)
+            content, left_out = rewrite_tiff(path, cut)
+        elif image := open_plugin(file, path):
+            return image
         elif (mended := mend_png(path)) is None:
             raise
         else:
@@ -161,10 +180,14 @@ def decode(
         rewritten = file.getvalue() if isinstance(file, io.BytesIO) else None
         tags = dict(image.tag_v2) if isinstance(image, TiffImageFile) else None
         try:
-            image.load()
+            if most == 255 or image.format != HEIF:  # Decoded once, by `decode_scaled`.
+                with _bombs_refused(image):
+                    image.load()
             loaded = image
             content = mend_png(path) if slight_damage else rewritten
         except OSError:
+            if rewritten is not None:  # Of the file, this may be another page.
+                raise
             loaded = load_damaged(path)
             slight_damage, content = [], None
         deep = None
@@ -173,7 +196,7 @@ def decode(
             colour = image.info.get("transparency")
             pixels = decode_deep(path, raw_mode, tags, colour, content)
         else:
-            deep = decode_scaled(path, most) if most > 255 else None
+            deep = decode_scaled(path, most, image.format) if most > 255 else None
             pixels = _decode_8_bits(loaded, path) if deep is None else deep
         if to_the_end and image.format == "PNG":
             orientation = loaded.getexif().get(_EXIF_ORIENTATION, 1)
@@ -184,6 +207,16 @@ def decode(
     for text in (*slight_damage, *lost):
         warn(f"{path}: {text}.")
     return np.ascontiguousarray(pixels)
+
+
+@contextlib.contextmanager
+def _bombs_refused(image):
+    """Refuses a picture inside an icon of Apple that is larger than the icon said."""
+    Image.MAX_IMAGE_PIXELS = MOST_PIXELS if image.format == "ICNS" else None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = None
 
 
 def _find_lost(image, path, tags, reduced):
@@ -224,15 +257,17 @@ def _read_orientation(image):
     # Without EXIF in the header, `getexif` would decode the whole PNG.
     if image.format == "PNG" and "exif" not in image.info:
         return 1
+    if image.format == JXL:  # Its decoder turns the pixels, whatever the EXIF says.
+        return 1
     orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
     return orientation if orientation in UPRIGHT else 1
 
 
 def _find_raw_mode(image):
     """Finds Pillow's raw mode of an image that is not loaded yet."""
-    if not image.tile:
+    arguments = image.tile[0][3] if image.tile else ""
+    if not arguments:
         return ""
-    arguments = image.tile[0][3]
     return arguments if isinstance(arguments, str) else arguments[0]
 
 

@@ -1,5 +1,6 @@
 """Decodes PNG and TIFF of 16 bits per channel, which Pillow would reduce to 8."""
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import tifffile
 
 from console.errors import InputError
+from console.file_types import PNG, tell_misfit
 from imaging.dihedral import UPRIGHT, transform
 
 # Silences OpenCV's warnings of unknown parts of a file.
@@ -69,9 +71,11 @@ def has_unspecified_band(tags: Mapping[int, Any]) -> bool:
 
 def too_deep(path: Path | str) -> InputError:
     """Makes the error for pixels that are neither uint8 nor uint16."""
-    return InputError(
-        f"{path}: has neither 8 nor 16 bits per channel; save it as an ordinary PNG."
+    otherwise = (
+        "has pixels of a kind that is not read; convert it to PNG, for example with "
+        "ImageMagick or GIMP"
     )
+    return InputError(f"{path}: {tell_misfit(path, otherwise, PNG)}.")
 
 
 def _decode_tiff(path, raw_mode, tags, content):
@@ -82,7 +86,7 @@ def _decode_tiff(path, raw_mode, tags, content):
             f"{path}: has 16-bit colours other than grey and RGB; save it as RGB."
         )
     if tags.get(_PLANAR) == _APART:
-        pixels = _decode_apart(path, tags)
+        pixels = _decode_apart(path, tags, content)
     else:
         pixels = _decode_16_bits(path, raw_mode, content)
     if pixels.shape[-1] in (2, 4) and has_unspecified_band(tags):
@@ -96,10 +100,11 @@ def _decode_tiff(path, raw_mode, tags, content):
     return pixels
 
 
-def _decode_apart(path, tags):
+def _decode_apart(path, tags, content):
     """Decodes separate channel planes, which OpenCV does not support."""
     try:
-        pixels = np.moveaxis(tifffile.imread(path, key=0), 0, -1)
+        source = io.BytesIO(content) if content else path
+        pixels = np.moveaxis(tifffile.imread(source, key=0), 0, -1)
     except (ValueError, RuntimeError, tifffile.TiffFileError):
         raise InputError(
             f"{path}: has separate channel planes in an unsupported compression; save "

@@ -1,6 +1,7 @@
-"""Decodes PPM, JPEG 2000 and AVIF of more than 8 bits, which Pillow would reduce to 8.
+"""Decodes pictures of more than 8 bits that Pillow would reduce to 8.
 
-OpenCV decodes the samples as they are; this module finds their range in the header.
+OpenCV and others decode the samples as they are; this module finds their range in the
+header.
 """
 
 import re
@@ -12,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from imaging.decoding_16bit import decode_by_opencv
+from imaging.plugins import HEIF, JXL, decode_plugin
 
 # Bytes at a file's beginning that contain its header.
 _HEADER = 1 << 16
@@ -27,7 +29,8 @@ def find_most(image: Image.Image, path: Path | str) -> int:
         path: The image's file.
 
     Returns:
-        A number up to 65535; 255 for formats other than PPM, JPEG 2000 and AVIF.
+        A number up to 65535; 255 for formats other than PPM, JPEG 2000, AVIF and
+        HEIC; 65535 for JPEG XL, whose pixels alone tell it.
     """
     if image.format == "PPM":
         _, _, _, arguments = image.tile[0]  # type: ignore[attr-defined]
@@ -35,6 +38,10 @@ def find_most(image: Image.Image, path: Path | str) -> int:
             return 65535
         values = [a for a in arguments if isinstance(a, int)]
         return max(255, *values) if len(arguments) == 2 and values else 255
+    if image.format == HEIF:
+        return 2 ** image.info["bit_depth"] - 1
+    if image.format == JXL:
+        return 65535
     if image.format not in ("JPEG2000", "AVIF"):
         return 255
     with open(path, "rb") as file:
@@ -57,23 +64,29 @@ def _find_avif_bits(header):
     return (8, 8, 10, 12)[flags >> 5 & 3]
 
 
-def decode_scaled(path: Path | str, most: int) -> np.ndarray | None:
+def decode_scaled(
+    path: Path | str, most: int, name: str | None = None
+) -> np.ndarray | None:
     """Decodes a file, and scales its samples to 16 bits.
 
     Args:
         path: The file.
         most: As returned by `find_most`.
+        name: Pillow's name of the format.
 
     Returns:
-        uint16 (H, W, C): grey or RGB, with or without alpha; None if this OpenCV
-        cannot decode it.
+        uint16 (H, W, C): grey or RGB, with or without alpha; uint8 for a JPEG XL of
+        8 bits; None if this OpenCV cannot decode it.
     """
     try:
-        pixels = _decode_plain(path)
-        if pixels is None:
+        if name in (HEIF, JXL):
+            pixels = decode_plugin(name, path, most)
+        elif (pixels := _decode_plain(path)) is None:
             pixels = decode_by_opencv(path)
     except cv2.error:
         return None
+    if name == JXL and pixels.dtype == np.uint8:
+        return pixels
     if pixels is None or pixels.dtype != np.uint16:
         return None
     if most < 65535:

@@ -25,11 +25,12 @@ _noted_alpha: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar(
 )
 
 
-def read_size(path: Path | str) -> tuple[int, int]:
+def read_size(path: Path | str, page: int | None = None) -> tuple[int, int]:
     """Reads the size of `load_image`'s result from the file's header.
 
     Args:
         path: The file, of one of `imaging.kinds.KINDS`.
+        page: See `imaging.decoding.opened`.
 
     Returns:
         Height and width of the upright picture.
@@ -37,7 +38,7 @@ def read_size(path: Path | str) -> tuple[int, int]:
     Raises:
         InputError: The file is not an image.
     """
-    with opened(path) as image:
+    with opened(path, page) as image:
         return find_size(image, path)
 
 

@@ -28,7 +28,7 @@ KINDS = (
     Kind("DIB", (".dib",), ".bmp"),
     Kind("WEBP", (".webp",)),
     Kind("GIF", (".gif",)),
-    Kind("AVIF", (".avif", ".avifs")),
+    Kind("AVIF", (".avif", ".avifs"), ".avif"),
     Kind("JPEG2000", (".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c")),
     Kind("ICO", (".ico",)),
     Kind("ICNS", (".icns",)),
@@ -39,5 +39,12 @@ KINDS = (
     Kind("PSD", (".psd",)),
     Kind("QOI", (".qoi",)),
 )
+# Kinds that Pillow knows with other libraries; see `imaging.plugins`.
+PLUGIN_KINDS = (
+    Kind("HEIF", (".heic", ".heif", ".hif"), ".heic"),
+    Kind("JXL", (".jxl",), ".jxl"),
+)
 # The kind's ending for results, by ending of the picture.
-RESULT_ENDINGS = {ending: kind.result for kind in KINDS for ending in kind.endings}
+RESULT_ENDINGS = {
+    ending: kind.result for kind in (*KINDS, *PLUGIN_KINDS) for ending in kind.endings
+}

@@ -15,6 +15,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageFile
 
+from console.errors import InputError
 from console.progress import warn
 from console.settings import Settings, option
 
@@ -23,6 +24,7 @@ _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 # Bytes that code other pixels than the zeros which a decoder assumes after the end.
 _FILLER = bytes(181 * i % 255 for i in range(1, 255)) * 64
 _BLOCK = 1 << 20
+_CHOKING = b"tEXt", b"zTXt", b"iTXt", b"cHRM", b"gAMA", b"sRGB", b"cICP"
 
 _allowed = {"damaged": False}
 
@@ -45,6 +47,8 @@ class DamageSettings(Settings):
 def mend_png(path: Path | str) -> bytes | None:
     """Makes a PNG without harmless chunks of a wrong checksum, and with its end.
 
+    Text and numbers of colours are left out, too: Pillow refuses pictures for them.
+
     Args:
         path: The file.
 
@@ -56,7 +60,8 @@ def mend_png(path: Path | str) -> bytes | None:
             return None
         mended = [PNG_SIGNATURE]
         for kind, start, length, is_right in _read_chunks(file):
-            if kind != b"IEND" and (is_right or _is_critical(kind)):
+            is_kept = is_right and kind not in _CHOKING or _is_critical(kind)
+            if kind != b"IEND" and is_kept:
                 file.seek(start)
                 mended.append(make_chunk(kind, file.read(length)))
                 file.seek(4, io.SEEK_CUR)
@@ -80,6 +85,7 @@ def find_slight_damage(path: Path | str) -> list[str]:
 
     Raises:
         ValueError: The checksum of a chunk that is needed for the pixels is wrong.
+        InputError: The file is of Apple's own kind.
     """
     kind = b""
     found: list[str] = []
@@ -87,6 +93,11 @@ def find_slight_damage(path: Path | str) -> list[str]:
         if file.read(8) != PNG_SIGNATURE:
             return found
         for kind, _, _, is_right in _read_chunks(file):
+            if kind == b"CgBI":
+                raise InputError(
+                    f"{path}: is a PNG that only Apple's programs read (CgBI); convert "
+                    "it with pngcrush -revert-iphone-optimizations."
+                )
             if is_right is False:
                 if _is_critical(kind) and not _allowed["damaged"]:
                     raise ValueError(f"wrong checksum of {kind!r}")

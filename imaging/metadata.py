@@ -1,25 +1,37 @@
-"""Metadata of a picture: colour profile, EXIF and dots per inch."""
+"""Metadata of a picture: colour profile, EXIF, XMP, IPTC, text and dots per inch."""
 
 import contextlib
 import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
-from PIL import Image, TiffImagePlugin
+import tifffile
+from PIL import Image
 
-EXIF_IFDS = _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
-_EXIF_WIDTH, _EXIF_HEIGHT, _MAKER_NOTE = 0xA002, 0xA003, 0x927C
+from console.progress import warn
+from imaging import colour_profiles
+from imaging.chunks import TEXTS, Chunk, make_text, read_chunks, read_text
+from imaging.exif import (
+    GEO,
+    IPTC,
+    SOFTWARE,
+    XMP,
+    copy_exif,
+    encode_exif,
+    fit_exif,
+    read_exif,
+)
+from imaging.plugins import JXL, find_jxl_box
+from imaging.stale import fit_geo, fit_xmp
+
 _MOST_DPI = 65_535
-# The header of little-endian TIFF and EXIF.
-TIFF_HEADER = b"II*\0\0\0\0\0"
-# Tags with which people and cameras describe a picture. The other tags in the first
-# part of EXIF describe the file (in a TIFF also the location of its pixels), the
-# thumbnail, or the orientation, which no longer holds for the upright picture.
-TEXT_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
-# Tags of Windows.
-BYTE_TAGS = tuple(range(0x9C9B, 0x9CA0))
-_KEPT_TAGS = (*TEXT_TAGS, *BYTE_TAGS)
-# Position of an ICC profile's colour space, and its number of channels.
-_COLOURS = slice(16, 20)
-_CHANNELS = {b"GRAY": 1, b"RGB ": 3}
+_CHUNKS = {*colour_profiles.CHUNKS, b"pHYs", *TEXTS}
+# Bytes at a file's beginning that contain the header of an AVIF.
+_HEADER = 1 << 16
+# Number of IPTC among Photoshop's resources, and Pillow's formats with comments.
+_IPTC_RESOURCE = 0x0404
+_COMMENTED = ("JPEG", "MPO", "GIF", "JPEG2000")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,46 +39,81 @@ class Metadata:
     """Metadata that is copied to an enlarged picture.
 
     Attributes:
-        icc_profile: The colour profile; None for none.
+        icc_profile: The colour profile, or one of what the file says of its colours
+            otherwise; None for sRGB.
         exif: The EXIF without orientation and thumbnail; None for none.
         dpi: Horizontal and vertical dots per inch; None if the file does not give them.
+        chunks: Further chunks of a PNG: its colours, and the proportions of its pixels.
+        texts: Text as chunks of a PNG: its own, or a comment.
+        xmp: The XMP; None for none.
+        iptc: The records of IPTC; None for none.
+        geo: Values of a GeoTIFF's tags.
+        size: (height, width) of the picture that it describes; None if unknown.
     """
 
     icc_profile: bytes | None = None
     exif: Image.Exif | None = None
     dpi: tuple[float, float] | None = None
+    chunks: tuple[Chunk, ...] = ()
+    texts: tuple[Chunk, ...] = ()
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    geo: Mapping[int, Any] = dataclasses.field(default_factory=dict)
+    size: tuple[int, int] | None = None
 
-    def tell_size(self, height: int, width: int) -> None:
-        """Updates the size in the EXIF, if the EXIF has one."""
-        ifd = {} if self.exif is None else self.exif.get_ifd(_EXIF_IFD)
-        for tag, length in ((_EXIF_WIDTH, width), (_EXIF_HEIGHT, height)):
-            if tag in ifd:
-                ifd[tag] = length
+    def tells_hdr(self) -> bool:
+        """Whether the picture is brighter than white somewhere, by its chunks."""
+        codes = colour_profiles.find_cicp(dict(self.chunks))
+        return bool(codes) and codes[1] in (colour_profiles.PQ, colour_profiles.HLG)
 
-    def exif_bytes(self, most: int | None = None) -> bytes | None:
-        """Encodes the EXIF for a file.
+    def fit(self, size: tuple[int, int], colours: int) -> "Metadata":
+        """Returns the metadata of a file with the enlarged picture.
 
         Args:
-            most: Limit in bytes; None for no limit. Longer EXIF loses its maker note,
-                which is opaque and often large.
-
-        Returns:
-            The encoded EXIF; None if there is none or it cannot be written.
+            size: (height, width) of the result.
+            colours: Channels of the file without alpha: 1 or 3.
         """
-        if self.exif is None:
-            return None
-        for without in ((), (_MAKER_NOTE,)):
-            for tag in without:
-                self.exif.get_ifd(_EXIF_IFD).pop(tag, None)
-            with contextlib.suppress(Exception):  # See `read_exif`.
-                encoded = self.exif.tobytes()
-                if most is None or len(encoded) <= most:
-                    return encoded
-        return None
+        down, across = (
+            new / old for new, old in zip(size, self.size or size, strict=True)
+        )
+        return dataclasses.replace(
+            self,
+            icc_profile=colour_profiles.to_channels(self.icc_profile, colours),
+            exif=fit_exif(self.exif, size, (down, across)),
+            xmp=self.xmp and fit_xmp(self.xmp, size, (down, across)),
+            geo=fit_geo(self.geo, (down, across)),
+            size=size,
+        )
+
+    def strip(self) -> "Metadata":
+        """Returns what tells the colours, without all that tells anything else."""
+        return Metadata(self.icc_profile, chunks=self.chunks, size=self.size)
+
+    def mark(self, maker: str) -> "Metadata":
+        """Adds a program to the EXIF's software.
+
+        Args:
+            maker: The program, and what it did.
+        """
+        exif = copy_exif(self.exif)
+        before = exif.get(SOFTWARE, b"")
+        before = before.encode() if isinstance(before, str) else before
+        exif[SOFTWARE] = b"; ".join(
+            filter(None, (before.rstrip(b"\0"), maker.encode()))
+        )
+        return dataclasses.replace(self, exif=exif)
+
+    def exif_bytes(self, most: int | None = None) -> bytes | None:
+        """Encodes the EXIF; see `imaging.exif.encode_exif`."""
+        return encode_exif(self.exif, most)
 
 
 def read_metadata(
-    image: Image.Image, colours: int, exif: Image.Exif | None = None
+    image: Image.Image,
+    colours: int,
+    exif: Image.Exif | None = None,
+    path: Path | str | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Metadata:
     """Reads the metadata of a loaded image; damaged parts are left out.
 
@@ -74,15 +121,96 @@ def read_metadata(
         image: The image.
         colours: Channels of the decoded pixels, without alpha: 1 or 3.
         exif: As returned by `read_exif`; None reads it.
+        path: The image's file; None for none, which has no chunks.
+        size: (height, width) of the upright picture.
     """
     profile = image.info.get("icc_profile") or None
-    is_converted = image.mode == "CMYK"
-    if not isinstance(profile, bytes):
+    if not isinstance(profile, bytes) or image.mode == "CMYK":  # Which is converted.
         profile = None
-    if profile and (is_converted or _CHANNELS.get(profile[_COLOURS]) != colours):
+    if colours == 3 and profile and profile[16:20] == b"GRAY":
+        warn(f"{path}: has a colour profile of grey, which no program applies.")
         profile = None
+    is_png = image.format == "PNG" and path is not None
+    there = read_chunks(path, _CHUNKS) if is_png else []
+    chunks = _find_colours(image, path, there)
+    if profile is None or b"cICP" in chunks:
+        profile = colour_profiles.make_profile(chunks, colours)
+    profile = colour_profiles.to_channels(profile, colours)
+    chunks = chunks or colour_profiles.find_hdr(profile)
     exif = exif or read_exif(image)
-    return Metadata(profile, exif, _read_dpi(image))
+    geo = {tag: exif.pop(tag) for tag in GEO if tag in (exif or ())}
+    try:
+        fit_geo(geo, (1, 1))
+    except (ValueError, TypeError):
+        geo = {}
+    texts, xmp, iptc = _find_texts(image, path, there)
+    tags = {tag: exif.pop(tag) for tag in (XMP, IPTC) if tag in (exif or ())}
+    if IPTC in tags and path is not None:
+        iptc = _read_tiff_iptc(path)
+    return Metadata(
+        *(profile, exif, _read_dpi(image), tuple(chunks.items()), texts),
+        xmp=_to_bytes(xmp or tags.get(XMP)),
+        iptc=_to_bytes(iptc),
+        geo=geo,
+        size=size,
+    )
+
+
+def _to_bytes(value):
+    return value if isinstance(value, bytes) and value else None
+
+
+def _read_tiff_iptc(path):
+    """Reads the bytes of a tag that many programs declare as long integers."""
+    with contextlib.suppress(Exception), tifffile.TiffFile(path) as file:
+        tag = file.pages[0].tags[IPTC]  # type: ignore[union-attr]
+        file.filehandle.seek(tag.valueoffset)
+        return file.filehandle.read(tag.count * (4 if tag.dtype == 4 else 1))
+    return None
+
+
+def _find_texts(image, path, chunks):
+    """Returns texts or a comment, XMP and IPTC."""
+    info, texts = image.info, []
+    xmp, iptc = info.get("xmp"), (info.get("photoshop") or {}).get(_IPTC_RESOURCE)
+    if image.format == "PNG":
+        texts = [chunk for chunk in chunks if chunk[0] in TEXTS]
+        known = dict(filter(None, map(read_text, texts)))
+        xmp = known.get("XML:com.adobe.xmp", "").encode() or None
+        with contextlib.suppress(ValueError):  # As ImageMagick and ExifTool write it.
+            code = known.get("Raw profile type iptc", "").split()[2:]
+            block = bytes.fromhex("".join(code))
+            place = block.find(b"8BIM\4\4") + 12
+            iptc = (block[place:] if place >= 12 else block) or None
+        others = b"XML:com.adobe.xmp", b"Raw profile type"
+        texts = [chunk for chunk in texts if not chunk[1].startswith(others)]
+    elif image.format == JXL and path is not None:
+        xmp = find_jxl_box(path, b"xml ")
+    elif image.format in _COMMENTED and isinstance(info.get("comment"), bytes):
+        text = info["comment"].rstrip(b"\0").decode("utf-8", "replace")
+        texts = [make_text("Comment", text)] if text else []
+    return tuple(texts), xmp, iptc
+
+
+def _find_colours(image, path, chunks):
+    """Returns what a file says of its colours beside a profile, as chunks of a PNG."""
+    if image.format == "PNG":
+        chunks = {kind: data for kind, data in chunks if kind not in TEXTS}
+        if chunks.get(b"pHYs", b"\1")[-1]:  # Of dots per metre, not of proportions.
+            chunks.pop(b"pHYs", None)
+        return chunks
+    codes = image.info.get("nclx_profile")
+    if codes:
+        pair = codes["color_primaries"], codes["transfer_characteristics"]
+    elif image.format == "AVIF" and path is not None:
+        with open(path, "rb") as file:
+            header = file.read(_HEADER)
+        place = header.find(b"colrnclx") + 8
+        pair = tuple(header[place + 1 : place + 4 : 2]) if place >= 8 else ()
+    else:
+        return {}
+    has_profile = bool(image.info.get("icc_profile"))
+    return {} if has_profile or len(pair) < 2 else {b"cICP": bytes([*pair, 0, 1])}
 
 
 def _read_dpi(image):
@@ -92,36 +220,3 @@ def _read_dpi(image):
         if 1 < across < _MOST_DPI and 1 < down < _MOST_DPI:
             return across, down
     return None
-
-
-def read_exif(image: Image.Image) -> Image.Exif | None:
-    """Reads the EXIF that is copied to an enlarged picture; None for none.
-
-    A TIFF's EXIF can be read only before the pixels, a PNG's whole EXIF only after.
-    """
-    try:
-        there, kept = image.getexif(), Image.Exif()
-        some = {tag: there[tag] for tag in _KEPT_TAGS if tag in there}
-        kept.update(_copy_writable(some))
-        for ifd in EXIF_IFDS:
-            kept.get_ifd(ifd).update(_copy_writable(there.get_ifd(ifd), ifd))
-    except MemoryError:
-        raise
-    except Exception:  # Damaged EXIF raises almost any type.
-        return None
-    return kept if len(kept) or any(map(kept.get_ifd, EXIF_IFDS)) else None
-
-
-def _copy_writable(values, group=None):
-    """Copies the tags that can be written again."""
-    kept = {}
-    for tag, value in values.items():
-        if tag in TEXT_TAGS and isinstance(value, str):
-            # Pillow decoded it as Latin-1, but would write ASCII only.
-            value = value.encode("latin-1", "replace")
-        part = TiffImagePlugin.ImageFileDirectory_v2(TIFF_HEADER, group=group)
-        with contextlib.suppress(Exception):  # See `read_exif`.
-            part[tag] = value
-            part.tobytes(len(TIFF_HEADER))
-            kept[tag] = value
-    return kept

@@ -17,15 +17,20 @@ from PIL import Image
 from console.errors import InputError
 from imaging import tiff
 from imaging.colour import cmyk_to_rgb
+from imaging.colour_profiles import to_channels
 from imaging.dihedral import UPRIGHT, transform
+from imaging.exif import EXIF_IFDS, read_exif
 from imaging.limits import check_size
-from imaging.metadata import EXIF_IFDS, Metadata, read_exif
+from imaging.metadata import Metadata
 
 # Our errors report damaged files.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 _BEGINNINGS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _BITS, _COMPRESSION, _FORMAT = 258, 259, 339
+_SUBFILE, _PHOTOMETRIC, _SUB_IFDS, _DNG = 254, 262, 330, 50706
+_CMYK, _SIGNED, _MOST = 5, 2, 65535
+_CR2 = 8, b"CR"
 _ORIENTATION, _RESOLUTION, _FLOAT = 274, 282, 3
 UNNAMED_BANDS = "has bands beside its colours without a meaning; they are left out"
 # Compressions of 16 bits that OpenCV decodes, and one that Pillow does not.
@@ -34,6 +39,22 @@ _KNOWN_DEEP, _WEBP = (1, 5, 8, 32773, 32946), 50001
 _THUMBNAIL = 4
 # Beyond the range of 0 to 1, as filters leave them, floats are clipped.
 _OVERSHOOT = 0.1
+# Satellites take some hundreds.
+_MOST_BANDS = 1000
+
+
+def _rewound(path, content):
+    """Returns the content at its beginning, or the path if there is none."""
+    if content is not None:
+        content.seek(0)
+    return path if content is None else content
+
+
+def _raw(path):
+    return InputError(
+        f"{path}: is a raw photograph; develop it to TIFF or JPEG, for example with "
+        "darktable."
+    )
 
 
 def is_tiff(path: Path | str) -> bool:
@@ -42,22 +63,36 @@ def is_tiff(path: Path | str) -> bool:
         return file.read(4) in _BEGINNINGS
 
 
-def is_other(image: Image.Image, path: Path | str) -> bool:
+def is_other(
+    image: Image.Image, path: Path | str, content: io.BytesIO | None = None
+) -> bool:
     """Whether a TIFF that Pillow opens is one that it does not decode.
 
     Args:
         image: The image, not loaded.
         path: Its file.
+        content: Content in place of the file's; None for the file's own.
+
+    Raises:
+        InputError: It is a raw photograph with a small picture in front.
     """
     tags = image.tag_v2  # type: ignore[attr-defined]
+    file = image.fp  # type: ignore[attr-defined]
+    file.seek(_CR2[0])
+    is_cr2 = file.read(2) == _CR2[1]
+    if is_cr2 or _DNG in tags or (tags.get(_SUBFILE) == 1 and _SUB_IFDS in tags):
+        raise _raw(path)
     bits, compression = tags.get(_BITS, (1,)), tags.get(_COMPRESSION, 1)
     if compression == _WEBP or (16 in bits and compression not in _KNOWN_DEEP):
         return True
-    if _FLOAT in tags.get(_FORMAT, ()) or 12 in bits:
+    formats, is_cmyk = tags.get(_FORMAT, ()), tags.get(_PHOTOMETRIC) == _CMYK
+    if {_FLOAT, _SIGNED} & set(formats) or {12, 32} & set(bits):
+        return True
+    if is_cmyk and 16 in bits:
         return True
     if getattr(image, "n_frames", 1) == 1:
         return False
-    with tifffile.TiffFile(path) as file:
+    with tifffile.TiffFile(_rewound(path, content)) as file:
         return _choose_page(file).index > 0
 
 
@@ -69,11 +104,14 @@ def _choose_page(file):
     return file.pages[largest if sizes[largest] >= _THUMBNAIL * sizes[0] else 0]
 
 
-def rewrite_tiff(path: Path | str) -> tuple[bytes, list[str]]:
+def rewrite_tiff(
+    path: Path | str, content: io.BytesIO | None = None
+) -> tuple[bytes, list[str]]:
     """Decodes a TIFF, and encodes it again without compression.
 
     Args:
         path: The file.
+        content: Content to decode in place of the file's; None for the file's own.
 
     Returns:
         The content of a TIFF of 8 or 16 bits: grey or RGB, with alpha if it had some;
@@ -84,17 +122,26 @@ def rewrite_tiff(path: Path | str) -> tuple[bytes, list[str]]:
         InputError: The picture is too large, its pixels are not those of a picture, or
             imagecodecs is missing.
     """
-    with tifffile.TiffFile(path) as file:
+    with tifffile.TiffFile(_rewound(path, content)) as file:
         page = _choose_page(file)
         check_size(path, page.imagewidth, page.imagelength)
+        if page.samplesperpixel > _MOST_BANDS:
+            raise InputError(
+                f"{path}: has {page.samplesperpixel} bands, more than a picture."
+            )
         pixels = _to_bands_last(page, _decode(page, path))
         pixels = _to_integers(pixels, page.bitspersample, path)
-        profile = page.iccprofile
+        profile, left_out = page.iccprofile, _find_left_out(page, len(file.pages))
+        is_cmyk = page.photometric == tifffile.PHOTOMETRIC.SEPARATED
+        if is_cmyk and pixels.dtype == np.uint16:
+            pixels = ((pixels + np.uint32(128)) // 257).astype(np.uint8)
+            left_out.append("has CMYK of 16 bits, which becomes RGB of 8")
         pixels = _to_colours(pixels, page, profile, path)
         upright = UPRIGHT.get(int(page.tags.valueof(_ORIENTATION, 1)), UPRIGHT[1])
-        dpi, left_out = _read_dpi(page), _find_left_out(page, len(file.pages))
-    is_cmyk = page.photometric == tifffile.PHOTOMETRIC.SEPARATED
-    metadata = Metadata(None if is_cmyk else profile, _read_exif(path), dpi)
+        dpi = _read_dpi(page)
+    if pixels.shape[-1] == 2 and pixels.dtype == np.uint16:  # Pillow cannot read it.
+        pixels, profile = pixels[..., [0, 0, 0, 1]], to_channels(profile, 3)
+    metadata = Metadata(None if is_cmyk else profile, _read_exif(path, content), dpi)
     rewritten = io.BytesIO()
     pixels = np.ascontiguousarray(transform(pixels, upright))
     tiff.write(rewritten, pixels, metadata, compression=None)
@@ -141,16 +188,22 @@ def _to_integers(pixels, bits, path):
         low, high = float(pixels.min()), float(pixels.max())
         if not (low >= -_OVERSHOOT and high <= 1 + _OVERSHOOT):
             raise InputError(
-                f"{path}: has values from {low:g} to {high:g}, neither 8 nor 16 bits "
-                "per channel; expected floats from 0 to 1."
+                f"{path}: has floats from {low:g} to {high:g}; expected 0 to 1. Scale "
+                "them, for example with ImageJ."
             )
         scaled = np.clip(pixels.astype(np.float32), 0, 1) * np.float32(65535)
         return np.rint(scaled).astype(np.uint16)
+    if pixels.dtype == bool:
+        return pixels * np.uint8(255)
     if pixels.dtype not in (np.uint8, np.uint16):
-        raise InputError(
-            f"{path}: has pixels of {pixels.dtype}, neither 8 nor 16 bits per channel; "
-            "save it as an ordinary PNG."
-        )
+        low, high = pixels.min(), pixels.max()
+        if pixels.dtype.kind not in "iu" or low < 0 or high > _MOST:
+            raise InputError(
+                f"{path}: has numbers of the type {pixels.dtype}, {low} to {high}; "
+                f"expected whole numbers from 0 to {_MOST}. Scale them to 16 bits, for "
+                "example with ImageJ."
+            )
+        return pixels.astype(np.uint8 if pixels.itemsize == 1 else np.uint16)
     whole = np.iinfo(pixels.dtype).max
     if bits in (8, 16):
         return pixels
@@ -164,11 +217,15 @@ def _to_colours(pixels, page, profile, path):
     counts = {kinds.MINISWHITE: 1, kinds.MINISBLACK: 1, kinds.RGB: 3}
     counts |= {kinds.SEPARATED: 4}
     count = counts.get(page.photometric)
-    is_deep_cmyk = count == 4 and pixels.dtype != np.uint8
-    if count is None or is_deep_cmyk or pixels.shape[-1] < count:
+    if page.photometric == kinds.PALETTE and pixels.shape[-1] == 1:
+        table = (np.asarray(page.colormap).T >> 8).astype(np.uint8)
+        return table[pixels[..., 0]]
+    if page.photometric in (kinds.CFA, kinds.LINEAR_RAW):
+        raise _raw(path)
+    if count is None or pixels.shape[-1] < count:
         raise InputError(
-            f"{path}: has {pixels.dtype} colours of the kind {page.photometric.name}; "
-            "save it as RGB."
+            f"{path}: is a TIFF with colours of the kind {page.photometric.name}, of "
+            f"the type {pixels.dtype}; save it as RGB, for example with GIMP."
         )
     colours, most = pixels[..., :count], np.iinfo(pixels.dtype).max
     if count == 4:
@@ -188,12 +245,15 @@ def _to_colours(pixels, page, profile, path):
     return np.concatenate([colours, alpha], -1)
 
 
-def _read_exif(path):
+def _read_exif(path, content):
     """Reads the EXIF of a file that Pillow may not open; None for none."""
 
     def load():
         exif = Image.Exif()
-        with open(path, "rb") as file:
+        with contextlib.ExitStack() as stack:
+            file = _rewound(path, content)
+            if content is None:
+                file = stack.enter_context(open(path, "rb"))
             exif.load_from_fp(file)
             for ifd in EXIF_IFDS:  # While the file is open.
                 exif.get_ifd(ifd)

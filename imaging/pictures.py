@@ -11,9 +11,11 @@ from scipy import ndimage
 from console.errors import InputError
 from console.progress import warn
 from imaging.animations import ANIMATED, Animation, load_animation
+from imaging.companions import find_companions
 from imaging.decoding import damage_told, decode, opened
+from imaging.exif import read_exif
 from imaging.files import to_integers
-from imaging.metadata import Metadata, read_exif, read_metadata
+from imaging.metadata import Metadata, read_metadata
 
 # Luma of BT.601. A network's output for a grey picture is nearly grey.
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -57,10 +59,9 @@ class Picture:
         """
         if self.alpha is None:
             return self
-        pixels, metadata = self.pixels, self.metadata
+        pixels = self.pixels
         if pixels.shape[-1] == 1 and len(set(colour)) > 1:
             pixels = np.repeat(pixels, 3, axis=-1)
-            metadata = dataclasses.replace(metadata, icc_profile=None)
         most = np.iinfo(pixels.dtype).max
         behind = np.array(colour[: pixels.shape[-1]], np.float32) * (most / 255)
         output = np.empty_like(pixels)
@@ -68,7 +69,7 @@ class Picture:
         for row, colours, alpha in zip(output, pixels, self.alpha, strict=True):
             shown = behind + (colours - behind) * (alpha / np.float32(most))
             row[...] = to_integers(shown, pixels.dtype)
-        return dataclasses.replace(self, pixels=output, alpha=None, metadata=metadata)
+        return dataclasses.replace(self, pixels=output, alpha=None)
 
     @property
     def joined(self) -> np.ndarray:
@@ -83,12 +84,13 @@ class Picture:
         return self.pixels.shape[:2]
 
 
-def load_picture(path: Path | str) -> Picture:
+def load_picture(path: Path | str, page: int | None = None) -> Picture:
     """Loads a picture.
 
     Args:
         path: The file, of one of `imaging.kinds.KINDS`. Of several pages, this warns
             and loads the first.
+        page: See `imaging.decoding.opened`.
 
     Returns:
         The picture. Transparent pixels have the colours of the nearest visible pixels,
@@ -97,18 +99,27 @@ def load_picture(path: Path | str) -> Picture:
     Raises:
         InputError: The file is not an image, or is damaged.
     """
-    with opened(path) as image, damage_told(path):
+    with opened(path, page) as image, damage_told(path):
         is_lossless = _is_lossless(image, path)
         pages = getattr(image, "n_frames", 1)
         if pages > 1 and image.format not in (*_WITH_PREVIEWS, *ANIMATED):
-            warn(f"{path} has {pages} pages or frames; only the first is used.")
+            advice = " (--all_pages takes each)" * (image.format == "TIFF")
+            warn(f"{path} has {pages} pages or frames; only the first is used{advice}.")
         exif = read_exif(image) if image.format == "TIFF" else None
         pixels = decode(image, path, to_the_end=True)
         animation = None
         if image.format in ANIMATED and pages > 1 and (found := load_animation(path)):
             pixels, animation = found
         pixels, alpha = split_alpha(pixels)
-        metadata = read_metadata(image, pixels.shape[-1], exif)
+        metadata = read_metadata(image, pixels.shape[-1], exif, path, pixels.shape[:2])
+        if companions := find_companions(image, metadata.xmp):
+            names = " and ".join(companions)
+            warn(f"{path}: also holds {names}, which the result does not.")
+        if metadata.tells_hdr():
+            warn(
+                f"{path}: is an HDR picture; the result is one, too, which programs "
+                "without HDR show too bright or too pale."
+            )
     return Picture(pixels, alpha, metadata, is_lossless, animation)
 
 
@@ -130,7 +141,7 @@ def split_alpha(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
 def _is_lossless(image, path):
     """Whether a file's compression is lossless."""
     if image.format != "WEBP":
-        return image.format not in ("JPEG", "MPO")
+        return image.format not in ("JPEG", "MPO", "AVIF", "HEIF", "JXL")
     with open(path, "rb") as file:
         file.seek(12)
         # Each chunk begins with its name and size; the name of the pixels' chunk tells.

@@ -35,6 +35,8 @@ def write(file: BinaryIO, pixels: np.ndarray, metadata: Metadata, level: int) ->
     header = (width, height, 16, _COLOUR_TYPES[channels], 0, 0, 0)
     file.write(PNG_SIGNATURE)
     _write_chunk(file, b"IHDR", struct.pack(">IIBBBBB", *header))
+    for chunk in metadata.chunks:
+        _write_chunk(file, *chunk)
     if metadata.icc_profile:
         packed = zlib.compress(metadata.icc_profile)
         _write_chunk(file, b"iCCP", b"ICC Profile\0\0" + packed)

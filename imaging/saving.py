@@ -2,25 +2,24 @@
 
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from console.errors import InputError
 from console.files import opened_whole
 from console.progress import warn
-from imaging import animations, png_16bit, tiff
-from imaging.files import PNG_COMPRESSION, to_8_bits
+from imaging import animations
+from imaging.carrying import carry
+from imaging.colour import to_srgb
+from imaging.colour_profiles import SRGB_NAMES, name_colours
+from imaging.encoding import Coding, encode, make_options
+from imaging.files import to_8_bits
 from imaging.pictures import Picture
 
 JPEG_QUALITY = 95
-# Limit of the EXIF in a JPEG, in bytes.
-_MOST_EXIF = 65_500
-# From this quality on, JPEG stores colour at full resolution.
-_FULL_COLOUR = 90
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,14 +47,21 @@ TIFF = Format("TIFF", has_alpha=True, is_16bit=True)
 BMP = Format("BMP", has_alpha=True, is_16bit=False)
 # Of one bit; a half transparent pixel becomes opaque.
 GIF = Format("GIF", has_alpha=True, is_16bit=False, most=65_535)
+WEBP = Format("WEBP", has_alpha=True, is_16bit=False, most=16_383, has_quality=True)
+# Beyond this size, few programs read them.
+AVIF = Format("AVIF", has_alpha=True, is_16bit=True, most=32_768, has_quality=True)
+HEIF = Format("HEIF", has_alpha=True, is_16bit=True, most=16_384, has_quality=True)
+JXL = Format("JXL", has_alpha=True, is_16bit=True, most=(1 << 30) - 1, has_quality=True)
 # By the ending of a file's name, without the dot.
 FORMATS = {
     "png": PNG,
     "jpg": JPEG,
     "jpeg": JPEG,
-    "webp": Format(
-        "WEBP", has_alpha=True, is_16bit=False, most=16_383, has_quality=True
-    ),
+    "webp": WEBP,
+    "avif": AVIF,
+    "heic": HEIF,
+    "heif": HEIF,
+    "jxl": JXL,
     "tif": TIFF,
     "tiff": TIFF,
     "bmp": BMP,
@@ -72,6 +78,27 @@ def fits(path: Path | str, size: tuple[int, int]) -> bool:
     """Whether a file's format can hold a picture of (height, width)."""
     most = find_format(path).most
     return most is None or max(size) <= most
+
+
+def find_obstacle(
+    path: Path | str, picture: Picture, size: tuple[int, int]
+) -> str | None:
+    """Returns why a file's format cannot hold an enlarged picture; None if it can.
+
+    Args:
+        path: The file to be written.
+        picture: The picture before enlarging.
+        size: (height, width) of the result.
+    """
+    kind = find_format(path)
+    if not fits(path, size):
+        return f"{size[1]}x{size[0]} pixels are too many for {kind.name}"
+    is_deep = picture.pixels.dtype == np.uint16
+    if kind is AVIF and is_deep and not hasattr(cv2, "imencodeWithMetadata"):
+        return "this OpenCV writes no AVIF of more than 8 bits"
+    if kind is JXL and name_colours(picture.metadata.icc_profile) is None:
+        return "JPEG XL is written in sRGB and Display P3 only, not with its profile"
+    return None
 
 
 def check_fits(
@@ -141,57 +168,50 @@ def save_picture(
     """
     path, kind = Path(path), find_format(path)
     check_fits(path, picture.size, picture.has_transparency())
-    picture.metadata.tell_size(*picture.size)
     pixels = picture.joined if kind.has_alpha else picture.pixels
-    is_16bit = pixels.dtype == np.uint16
-    if is_16bit and not kind.is_16bit:
-        pixels, is_16bit = to_8_bits(pixels), False
-    with opened_whole(path, finish) as file:
-        if kind is TIFF:
-            tiff.write(file, pixels, picture.metadata)
-        elif kind is BMP and pixels.shape[-1] in (2, 4):
-            _write_bmp_with_alpha(file, pixels)
-        elif is_16bit:
-            png_16bit.write(file, pixels, picture.metadata, PNG_COMPRESSION)
-        else:
-            _write_with_pillow(file, pixels, picture, kind, quality)
-
-
-def _write_with_pillow(file, pixels, picture, kind, quality):
-    metadata = picture.metadata
-    options = {
-        "icc_profile": metadata.icc_profile,
-        "exif": metadata.exif_bytes(_MOST_EXIF if kind is JPEG else None),
-        "dpi": metadata.dpi,
-    }
-    options |= {
-        "PNG": {"compress_level": PNG_COMPRESSION},
-        "JPEG": {
-            "quality": quality,
-            "subsampling": 0 if quality >= _FULL_COLOUR else 2,
-        },
-        "WEBP": {"quality": quality, "lossless": picture.is_lossless},
-        "BMP": {},
-        "GIF": {},
-    }[kind.name]
-    options = {name: value for name, value in options.items() if value is not None}
+    if pixels.dtype == np.uint16 and not kind.is_16bit:
+        pixels = to_8_bits(pixels)
+    pixels = _widen(pixels, kind)
+    colours = 3 if pixels.shape[-1] > 2 else 1
+    metadata = picture.metadata.fit(picture.size, colours)
     moving = picture.animation if kind.name in animations.ANIMATED else None
-    if moving is not None or kind is GIF:
-        frames = itertools.chain([pixels], moving.read() if moving else ())
-        animations.write(file, kind.name, frames, moving, options)
-        return
-    # Pillow ignores options that a format does not support, such as EXIF in a BMP.
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(
-        file, format=kind.name, **options
+    frames: Iterator[np.ndarray] = itertools.chain(
+        [pixels], moving.read() if moving else ()
     )
+    if kind in (BMP, GIF) and name_colours(metadata.icc_profile) != SRGB_NAMES:
+        frames = (_to_srgb(frame, metadata.icc_profile) for frame in frames)
+        warn(
+            f"{path}: has colours in sRGB, because {kind.name} has no colour profiles."
+        )
+    metadata, options, lost = carry(metadata, kind.name)
+    if lost:
+        warn(f"{path}: {kind.name} does not hold its {', '.join(lost)}; left out.")
+    coding = Coding(quality, picture.is_lossless)
+    with opened_whole(path, finish) as file:
+        if moving is not None or kind is GIF:
+            options = make_options(kind.name, coding, options)
+            chunks = metadata.chunks
+            animations.write(file, kind.name, frames, moving, options, chunks)
+        else:
+            encode(file, kind.name, next(frames), metadata, options, coding)
 
 
-def _write_bmp_with_alpha(file, pixels):
-    """Writes by OpenCV: Pillow writes the alpha without marking it in the header."""
-    code = cv2.COLOR_RGBA2BGRA
-    if pixels.shape[-1] == 2:
-        pixels, code = pixels[..., [0, 0, 0, 1]], None
-    _, encoded = cv2.imencode(
-        ".bmp", pixels if code is None else cv2.cvtColor(pixels, code)
-    )
-    file.write(encoded)
+def _to_srgb(pixels, profile):
+    """Converts the colours from a profile to sRGB."""
+    colours = 3 if pixels.shape[-1] > 2 else 1
+    pixels = pixels.copy()
+    pixels[..., :colours] = to_srgb(pixels[..., :colours], profile)
+    return pixels
+
+
+def _widen(pixels, kind):
+    """Repeats grey to RGB where a format has no grey, alone or with such an alpha."""
+    channels = pixels.shape[-1]
+    has_grey = kind not in (WEBP, AVIF)
+    if channels == 2:
+        # Pillow cannot read such a TIFF.
+        is_deep_tiff = kind is TIFF and pixels.dtype == np.uint16
+        has_grey &= kind not in (BMP, HEIF) and not is_deep_tiff
+    if channels > 2 or has_grey:
+        return pixels
+    return pixels[..., [0, 0, 0, 1][: channels + 2]]

@@ -9,12 +9,13 @@ from typing import BinaryIO
 
 import numpy as np
 import tifffile
-from PIL import Image, TiffImagePlugin
 
-from imaging.metadata import BYTE_TAGS, EXIF_IFDS, TEXT_TAGS, TIFF_HEADER, Metadata
+from console.progress import warn
+from imaging.exif import EXIF_IFDS, copy_exif, encode_directory
+from imaging.metadata import Metadata
 
-# Bytes of an entry of a TIFF's directory, and the type of an integer of 4 bytes.
-_ENTRY, _LONG = 12, 4
+# Bytes of an entry of a TIFF's directory.
+_ENTRY = 12
 
 
 def write(
@@ -32,15 +33,6 @@ def write(
         compression: tifffile's name of the compression; None for none.
     """
     channels = pixels.shape[-1]
-    if channels == 2 and pixels.dtype == np.uint16:  # Pillow cannot read it.
-        pixels, channels = pixels[..., [0, 0, 0, 1]], 4
-    exif = metadata.exif or Image.Exif()
-    types = dict.fromkeys(TEXT_TAGS, "s") | dict.fromkeys(BYTE_TAGS, "B")
-    tags = [
-        (tag, types[tag], 0 if types[tag] == "s" else len(value), value, True)
-        for tag, value in exif.items()
-        if isinstance(value, bytes)
-    ]
     tifffile.imwrite(
         file,
         pixels if channels > 1 else pixels[..., 0],
@@ -54,43 +46,40 @@ def write(
         resolutionunit="INCH" if metadata.dpi else None,
         software=False,
         metadata=None,
-        extratags=tags,
         byteorder="<",
     )
-    _append_exif(file, exif)
+    exif = copy_exif(metadata.exif)
+    values = {tag: exif[tag] for tag in exif if tag not in EXIF_IFDS}
+    values |= {ifd: dict(exif.get_ifd(ifd)) for ifd in EXIF_IFDS if exif.get_ifd(ifd)}
+    if values:
+        _append(file, values)
 
 
-def _append_exif(file, exif):
-    """Adds the EXIF's sub-directories to a TIFF, which tifffile cannot.
+def _append(file, values):
+    """Adds tags and directories of tags to a TIFF, which tifffile cannot.
 
-    Appends each to the file, then a copy of the picture's directory with pointers to
-    them, and makes the file's header point to that copy.
+    Appends them to the file, then a copy of the picture's directory that has them, too,
+    and makes the file's header point to that copy.
     """
-    pointers = []
-    for tag in EXIF_IFDS:
-        start = _seek_even_end(file)
-        encoded = _encode(exif.get_ifd(tag), tag, start)
-        if encoded is not None:
-            file.write(encoded)
-            pointers.append(struct.pack("<HHLL", tag, _LONG, 1, start))
-    if not pointers:
+    file.seek(0)
+    header = file.read(8)
+    if header[:4] != b"II*\0":
+        warn("a TIFF of more than 4 GB does not hold EXIF; left out.")
         return
-    file.seek(4)
-    file.seek(struct.unpack("<L", file.read(4))[0])
-    (count,) = struct.unpack("<H", file.read(2))
-    entries = [file.read(_ENTRY) for _ in range(count)] + pointers
-    entries.sort(key=lambda entry: struct.unpack_from("<H", entry))
     start = _seek_even_end(file)
-    file.write(struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4))
+    encoded = encode_directory(values, start)
+    file.write(encoded)
+    (count,) = struct.unpack_from("<H", encoded)
+    added = [encoded[2 + _ENTRY * i :][:_ENTRY] for i in range(count)]
+    file.seek(struct.unpack("<L", header[4:])[0])
+    (count,) = struct.unpack("<H", file.read(2))
+    entries = {entry[:2]: entry for entry in added}
+    entries |= {entry[:2]: entry for entry in (file.read(_ENTRY) for _ in range(count))}
+    start = _seek_even_end(file)
+    ordered = sorted(entries.values(), key=lambda each: struct.unpack_from("<H", each))
+    file.write(struct.pack("<H", len(ordered)) + b"".join(ordered) + bytes(4))
     file.seek(4)
     file.write(struct.pack("<L", start))
-
-
-def _encode(values, tag, start):
-    """Encodes a sub-directory of the EXIF; None if it is empty."""
-    part = TiffImagePlugin.ImageFileDirectory_v2(TIFF_HEADER, group=tag)
-    part.update(values)
-    return part.tobytes(start) if len(part) else None
 
 
 def _seek_even_end(file):

@@ -111,3 +111,10 @@ def test_a_bit_of_transparency_is_said_to_be_left_out(tmp_path, capsys, alpha, l
     assert (load_picture(path).pixels == (255, 0, 0)).all()
     said = capsys.readouterr().err
     assert said.count("has one bit of transparency, which is left out") == lines
+
+
+def test_a_qoi_is_read(tmp_path):
+    imagecodecs = pytest.importorskip("imagecodecs")
+    path = tmp_path / "a.qoi"
+    path.write_bytes(imagecodecs.qoi_encode(draw_picture(24, 31)))
+    np.testing.assert_array_equal(load_picture(path).pixels, draw_picture(24, 31))

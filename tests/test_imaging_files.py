@@ -153,8 +153,8 @@ def test_a_turned_tiff_is_not_scrambled(tmp_path, mode, compression):
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float32])
 def test_wider_pixels_are_refused_rather_than_clipped(tmp_path, dtype):
-    path = write(tmp_path / "a.tiff", draw_picture(9, 8)[..., 0].astype(dtype) * 300)
-    with pytest.raises(InputError, match="neither 8 nor 16 bits"):
+    path = write(tmp_path / "a.tiff", draw_picture(9, 8)[..., 0].astype(dtype) * 400)
+    with pytest.raises(InputError, match="numbers of the type int32|has floats from"):
         load_image(path)
 
 
@@ -270,11 +270,14 @@ def test_what_is_no_image_is_said_to_be_none(tmp_path, content):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"\0\0\0\x18ftypheic", "is a HEIC picture; convert it to PNG"),
+        (b"\0\0\0\x18ftypheic", "is not an image that can be read (12 bytes)"),
         (b"\0\0\0\x18ftypisom", "is a video (MP4); extract its frames"),
-        (b"\xff\x0a\xfa", "is a JPEG XL picture; convert"),
+        (b"\xff\x0a\xfa", "is not an image that can be read (3 bytes)"),
         (b"#?RADIANCE\n", "is a Radiance HDR picture; convert"),
         (b"\0" * 128 + b"DICM", "is a DICOM picture; convert"),
+        (b"Pf\n1 1\n-1\n\0\0\0\0", "is a PFM picture; convert it to PNG"),
+        (b"BM" + bytes(60), "is a BMP of a rare kind, or damaged; convert it to PNG"),
+        (b"8BPS\0\1", "is a Photoshop document that is not read; save it as"),
         (b"%PDF-1.4\n", "is a PDF document; export"),
         (b"<?xml version='1.0'?>\n<!-- x -->\n<svg/>", "is an SVG drawing; export"),
         (b"\xef\xbb\xbf\n<!DOCTYPE html><html>", "is a web page; download it again"),
@@ -294,6 +297,15 @@ def test_a_file_of_another_kind_is_told_by_what_it_is(tmp_path, content, said):
     with pytest.raises(InputError) as error:
         load_image(path)
     assert said in str(error.value)
+
+
+def test_an_icon_may_not_hold_more_than_it_says(tmp_path, monkeypatch):
+    path = tmp_path / "a.icns"
+    Image.fromarray(draw_picture(48, 48)).save(path)
+    assert load_image(path).shape[2] == 3
+    monkeypatch.setattr("imaging.decoding.MOST_PIXELS", 1000)
+    with pytest.raises(InputError, match="is truncated or damaged"):
+        load_image(path)
 
 
 def test_half_rounds_up_and_the_range_is_kept():

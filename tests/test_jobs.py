@@ -98,22 +98,58 @@ def test_no_source_is_written_over(tmp_path, link):
 
 def test_two_results_of_one_name_are_refused(tmp_path):
     one = fill(tmp_path / "one", "a.png", "a.jpg")
-    other = fill(tmp_path / "other", "a.png")
-    with pytest.raises(InputError, match="would be written to a.png; rename"):
-        find([one, other], tmp_path / "out")
     with pytest.raises(InputError, match="would be written to a.bmp"):
         find([one], tmp_path / "out", output_format="bmp")
     assert len(find([one], tmp_path / "out")) == 2
 
 
+def test_folders_with_files_of_one_name_are_kept_apart(tmp_path, capsys):
+    one = fill(tmp_path / "one", "a.png", "sub/b.png")
+    other = fill(tmp_path / "other", "a.png", "c.png")
+    single = fill(tmp_path, "d.png") / "d.png"
+    out = tmp_path / "out"
+    jobs = find_jobs([one, other, single], Output(out))
+    names = ["one/a.png", "one/sub/b.png", "other/a.png", "other/c.png", "d.png"]
+    assert [str(job.target.relative_to(out)) for job in jobs] == names
+    assert "each folder has its own in" in capsys.readouterr().out
+    (other / "a.png").unlink()
+    assert find([one, other], out)["c.png"] == out / "c.png"
+    # Folders of one name, too, cannot be told apart.
+    third = fill(tmp_path / "deep" / "one", "a.png")
+    with pytest.raises(InputError, match="would be written to a.png; rename"):
+        find([one, third], out)
+
+
+def test_results_of_several_scales_are_not_enlarged_again(tmp_path):
+    fill(tmp_path / "in", "a.png", "b_x2.png")
+
+    def run(scale, *inputs):
+        flags = f"--scale={scale}", f"--suffix=_x{scale}", "--compare", *inputs
+        folder = tmp_path / "in"
+        paths = [] if inputs else [folder]
+        return succeed_here(
+            *("test.py", "--model=bicubic", f"--output_path={folder}", *flags, *paths)
+        )
+
+    assert "Upscaled 2 of 2" in run(2)
+    # What has such a name and is no result of ours is a picture.
+    said = run(4)
+    assert "Upscaled 2 of 2" in said and "Left out of the pictures: 4 results" in said
+    names = {path.name for path in (tmp_path / "in").glob("*.png")}
+    assert {"a_x4.png", "b_x2_x4.png"} < names and "a_x2_x4.png" not in names
+    assert "Upscaled 1 of 1" in run(4, tmp_path / "in" / "a_x2.png")
+
+
 def test_pictures_of_all_kinds_are_found_and_other_files_are_counted(tmp_path, capsys):
     names = ("a.jfif", "b.jpe", "c.MPO", "d.gif", "e.avif", "f.dib", "g.jp2", "h.pgm")
-    folder = touch(tmp_path / "in", *names, "x.svg", "y.svg", "z.heic", ".svg")
+    names += ("i.HEIC", "j.hif", "k.avifs", "l.jxl")
+    folder = touch(tmp_path / "in", *names, "x.svg", "y.svg", "z.dds", ".svg")
     results = find([folder], tmp_path / "out")
     assert [path.name for path in results.values()] == [
-        *("a.jpg", "b.jpg", "c.jpg", "d.png", "e.png", "f.bmp", "g.png", "h.png")
+        *("a.jpg", "b.jpg", "c.jpg", "d.png", "e.avif", "f.bmp", "g.png", "h.png"),
+        *("i.HEIC", "j.heic", "k.avif", "l.jxl"),
     ]
-    assert capsys.readouterr().out == f"Left out of {folder}: 2 .svg, 1 .heic.\n"
+    assert capsys.readouterr().out == f"Left out of {folder}: 2 .svg, 1 .dds.\n"
 
 
 def test_results_whose_ending_changes_keep_the_old_one_if_they_share_a_name(tmp_path):

@@ -1,6 +1,7 @@
 """Which damaged pictures are taken, and with which words."""
 
 import io
+import zlib
 
 import cv2
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 
 from console.errors import InputError
 from imaging import mending
+from imaging.chunks import Inserting
 from imaging.files import load_image
 from imaging.pictures import load_picture
 from tests.pictures import draw_picture
@@ -144,3 +146,20 @@ def test_the_script_has_a_flag_for_it(tmp_path, monkeypatch):
     assert done.returncode == 1 and "is truncated or damaged" in done.stderr
     assert run_here(*command, "--allow_damaged").returncode == 0
     assert load_image(tmp_path / "SR" / "a.png").shape == (48, 62, 3)
+
+
+def test_a_png_of_apples_own_kind_is_told(tmp_path):
+    png = encode("PNG", draw_picture(24, 31))
+    path = tmp_path / "a.png"
+    path.write_bytes(png[:8] + mending.make_chunk(b"CgBI", b"P\0 \6") + png[8:])
+    with pytest.raises(InputError, match="only Apple's programs read .*pngcrush"):
+        load_picture(path)
+
+
+def test_text_that_pillow_refuses_loses_no_picture(tmp_path, capsys):
+    bomb = b"c\0\0" + zlib.compress(bytes(70_000_000))
+    rgb = draw_picture(24, 31)
+    with open(tmp_path / "a.png", "wb") as file:
+        Image.fromarray(rgb).save(Inserting(file, [(b"zTXt", bomb)]), "PNG")
+    np.testing.assert_array_equal(load_picture(tmp_path / "a.png").pixels, rgb)
+    assert capsys.readouterr().err == ""

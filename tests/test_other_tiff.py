@@ -8,8 +8,11 @@ import tifffile
 from PIL import Image
 
 from console.errors import InputError
+from imaging import tiff
 from imaging.files import read_size
+from imaging.metadata import Metadata
 from imaging.pictures import load_picture
+from imaging.tiff_pages import find_pages
 from tests.kinds_of_pictures import SRGB
 from tests.pictures import draw_picture
 
@@ -56,7 +59,7 @@ def test_floats_are_16_bits(path, dtype, channels):
 def test_floats_of_another_range_are_refused_and_a_little_more_is_clipped(path):
     pixels = RGB.astype(np.float32)
     pixels[0, 0] = 0, 128, 255
-    with pytest.raises(InputError, match="has values from 0 to 255.*floats from 0 to"):
+    with pytest.raises(InputError, match="has floats from 0 to 255; expected 0 to 1"):
         load(path, pixels)
     picture = load(path, pixels / 250 - 0.01)
     assert picture.pixels[0, 0, 0] == 0 and picture.pixels[0, 0, 2] == 65535
@@ -73,6 +76,72 @@ def test_odd_depths_fill_the_range(path, bits, channels):
     picture = load(path, squeezed, photometric=kind, bitspersample=bits)
     expected = np.rint(samples * (65535 / (2**bits - 1)))
     np.testing.assert_array_equal(picture.pixels, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.uint32, np.int32])
+def test_whole_numbers_of_other_types_are_read_where_they_fit(path, dtype):
+    grey = (RGB[..., 0] // 2).astype(dtype)
+    picture = load(path, grey, photometric="minisblack")
+    assert picture.pixels.dtype == (np.uint8 if dtype == np.int8 else np.uint16)
+    np.testing.assert_array_equal(picture.pixels[..., 0], grey)
+    grey[0, 0] = 70_000 if dtype == np.uint32 else -1
+    name = np.dtype(dtype).name
+    with pytest.raises(
+        InputError, match=f"has numbers of the type {name}, .* to .*16 "
+    ):
+        load(path, grey, photometric="minisblack")
+
+
+def test_cmyk_of_16_bits_becomes_rgb_of_8(path, capsys):
+    black = np.zeros((24, 31, 1), np.uint16)
+    pixels = np.concatenate([65535 - RGB.astype(np.uint16) * 257, black], -1)
+    picture = load(path, pixels, photometric="separated")
+    np.testing.assert_array_equal(picture.pixels, RGB)
+    assert "has CMYK of 16 bits, which becomes RGB of 8." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["cfa", "dng", "nef", "cr2"])
+def test_a_raw_photograph_is_told(path, kind):
+    options = {"photometric": "minisblack", "metadata": None}
+    if kind == "cfa":
+        options |= {"photometric": "cfa", "extratags": [(33421, "H", 2, (2, 2), True)]}
+    elif kind == "dng":
+        options["extratags"] = [(50706, "B", 4, (1, 4, 0, 0), True)]
+    with tifffile.TiffWriter(path) as file:
+        is_nef = kind == "nef"
+        file.write(RGB[..., 0], subfiletype=int(is_nef), subifds=int(is_nef), **options)
+        if is_nef:
+            file.write(DEEP[..., 0], **options)
+    if kind == "cr2":
+        exif = Image.Exif()
+        exif[271] = "Maker"
+        with open(path, "w+b") as file:  # With a directory at its end.
+            tiff.write(file, RGB, Metadata(exif=exif))
+            file.seek(8)
+            file.write(b"CR")
+    with pytest.raises(InputError, match="is a raw photograph; develop it to TIFF"):
+        load_picture(path)
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_each_page_is_read(path, byteorder, bigtiff):
+    pages = [RGB, RGB[:, :20], DEEP[..., 0], RGB[..., 0] > 99, RGB / np.float32(255)]
+    with tifffile.TiffWriter(path, byteorder=byteorder, bigtiff=bigtiff) as file:
+        for page in pages:
+            kind = "rgb" if page.ndim == 3 else "minisblack"
+            file.write(np.ascontiguousarray(page), photometric=kind)
+        thumbnail = RGB[::4, ::4].copy()
+        file.write(thumbnail, photometric="rgb", subfiletype=1)
+        planes = np.moveaxis(DEEP, -1, 0).copy()
+        file.write(planes, photometric="rgb", planarconfig="separate")
+    assert find_pages(path) == [0, 1, 2, 3, 4, 6]
+    expected = [*pages[:3], 255 * pages[3].astype(np.uint8), DEEP // 257 * 257.0, DEEP]
+    for index, pixels in zip(find_pages(path), expected, strict=True):
+        loaded = load_picture(path, index).pixels
+        off = np.abs(np.squeeze(loaded).astype(float) - pixels).max()
+        assert off <= (257 * 2 if index == 4 else 0), index
+        assert read_size(path, index) == pixels.shape[:2]
 
 
 def test_cmyk_with_alpha_becomes_rgb_with_alpha(path):
@@ -102,6 +171,16 @@ def test_a_page_behind_its_thumbnail_is_meant(path, capsys):
     np.testing.assert_array_equal(load_picture(path).pixels, RGB)
     said = capsys.readouterr().err
     assert said.endswith("has 2 pages or frames; only the largest is used.\n")
+
+
+def test_a_palette_behind_its_thumbnail_is_read(path):
+    table = np.arange(768).reshape(256, 3).T.astype(np.uint16) * 85
+    with tifffile.TiffWriter(path) as file:
+        options = {"photometric": "palette", "colormap": table}
+        file.write(RGB[::4, ::4, 0].copy(), subfiletype=1, **options)
+        file.write(RGB[..., 0].copy(), **options)
+    expected = (table.T >> 8)[RGB[..., 0]]
+    np.testing.assert_array_equal(load_picture(path).pixels, expected)
 
 
 def test_the_first_of_equal_pages_is_used(path, capsys):
@@ -150,6 +229,18 @@ def test_half_of_such_a_file_is_refused_in_one_line(path, capfd):
         path.write_bytes(whole[:length])
         with pytest.raises(InputError, match="replace or remove it"):
             load_picture(path)
+    assert capfd.readouterr().err == ""
+
+
+def test_libtiff_writes_nothing_to_the_screen(path, capfd):
+    Image.fromarray(RGB).save(path, compression="tiff_adobe_deflate")
+    data = bytearray(path.read_bytes())
+    with Image.open(path) as image:
+        start = image.tag_v2[273][0]
+    data[start + 50 : start + 90] = bytes(40)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="is truncated or damaged"):
+        load_picture(path)
     assert capfd.readouterr().err == ""
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imaging.colour_profiles import make_profile
 from imaging.pictures import Picture, load_picture
 from tests.kinds_of_pictures import draw
 from tests.pictures import draw_picture
@@ -92,6 +93,17 @@ def test_what_is_too_large_for_its_format_becomes_a_png(tmp_path):
     done = start()
     assert done.returncode == 1 and "long.webp.png: exists; --overwrite" in done.stderr
     assert start("--overwrite").returncode == 0
+
+
+def test_colours_that_jpeg_xl_does_not_hold_become_a_png(tmp_path):
+    profile = make_profile({b"gAMA": (55_556).to_bytes(4, "big")}, 3)
+    Image.fromarray(draw()).save(tmp_path / "a.png", icc_profile=profile)
+    flags = tmp_path, tmp_path / "SR", "--output_format=jxl"
+    done = upscale(*flags, command=run_here)
+    assert done.returncode == 0 and done.stderr.count("\n") == 1
+    assert "a.png: JPEG XL is written in sRGB and Display P3 only" in done.stderr
+    assert load_picture(tmp_path / "SR" / "a.jxl.png").metadata.icc_profile == profile
+    assert "Kept 1 of 1 results" in upscale(*flags)
 
 
 def test_no_other_result_makes_room_for_what_is_too_large(tmp_path):

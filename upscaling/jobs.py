@@ -1,6 +1,5 @@
 """Finds the pictures to enlarge, and names their results."""
 
-import collections
 import contextlib
 import dataclasses
 import os
@@ -17,14 +16,24 @@ from imaging.animations import is_animated
 from imaging.files import read_size
 from imaging.kinds import RESULT_ENDINGS
 from imaging.listing import list_pictures
+from imaging.pictures import Picture
+from imaging.plugins import use
 from imaging.saving import FORMATS, JPEG_QUALITY, find_format
+from upscaling.naming import (
+    DEFAULT_ENDING,
+    Job,
+    Jobs,
+    check_targets,
+    is_within,
+    leave_results_out,
+    separate_folders,
+    set_apart,
+    split_pages,
+)
 
 SAME = "same"
 # A path that stands for the standard input or output.
 STANDARD = "-"
-# For sources of an unknown ending.
-DEFAULT_ENDING = ".png"
-COMPARISON = ".compare.png"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,11 +65,23 @@ class Output(Settings):
     suffix: str = option(
         "", "Suffix of the results' names, for example _x4: photo_x4.jpg."
     )
+    all_pages: bool = option(
+        False,
+        "Enlarge each page of a TIFF, to NAME_p1.tif, NAME_p2.tif and so on; otherwise "
+        "the first.",
+    )
     keep_times: bool = option(
         False, "Give each new result the time of its picture's last change."
     )
     overwrite: bool = option(
         False, "Replace existing results; otherwise they are kept."
+    )
+    strip_metadata: bool = option(
+        False,
+        "Leave out EXIF with its place, XMP, IPTC and texts; colour profiles stay.",
+    )
+    mark: bool = option(
+        False, "Add the program, the model and the scale to the software in the EXIF."
     )
     compare: bool = option(
         False,
@@ -87,6 +108,11 @@ class Output(Settings):
         if self.file is not None:
             self._check_file(self.file)
         self.find_background()
+        if self.file is not None:
+            use(find_format(self.file).name, f"--output_path={self.path}")
+        elif self.output_format != SAME:
+            name = FORMATS[self.output_format].name
+            use(name, f"--output_format={self.output_format}")
         if Path(f"a{self.suffix}").name != f"a{self.suffix}":
             raise InputError(f"--suffix={self.suffix}: expected a part of a file name.")
 
@@ -106,6 +132,15 @@ class Output(Settings):
             f"--background={self.background}: expected a colour, for example white or "
             "#ffcc00."
         )
+
+    def describe(self, result: Picture, way: str) -> Picture:
+        """Takes metadata off a result, or adds to it how it was made."""
+        metadata = result.metadata
+        if self.strip_metadata:
+            metadata = metadata.strip()
+        if self.mark:
+            metadata = metadata.mark(f"perceptual-eusr: {way}")
+        return dataclasses.replace(result, metadata=metadata)
 
     def _check_file(self, file):
         """Refuses flags that have no effect on a named file."""
@@ -135,29 +170,6 @@ class Output(Settings):
         return Path(self.path, relative.with_name(name))
 
 
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """A picture and its result.
-
-    Attributes:
-        source: The picture's file.
-        target: The result's file.
-    """
-
-    source: Path
-    target: Path
-
-    @property
-    def comparison(self) -> Path:
-        """The file that shows crops of the picture and its result."""
-        return self.target.with_name(f"{self.target.name}{COMPARISON}")
-
-    @property
-    def fallback(self) -> Path:
-        """The file of a result that is too large for the target's format."""
-        return self.target.with_name(f"{self.target.name}{DEFAULT_ENDING}")
-
-
 def find_jobs(inputs: Sequence[Path | str], output: Output) -> list[Job]:
     """Finds the pictures and names their results.
 
@@ -172,16 +184,24 @@ def find_jobs(inputs: Sequence[Path | str], output: Output) -> list[Job]:
         InputError: There is no picture, or a result would overwrite another result or
             a source.
     """
-    jobs: dict[str, Job] = {}
+    jobs: Jobs = {}
+    folders: dict[str, Path] = {}
     for path in map(Path, inputs):
         base = path.parent if path.is_file() else path
         for source in list_pictures(path, "--input_path", recursive=True):
-            is_result = output.file is None and _is_within(source, output.folder, base)
+            is_result = output.file is None and is_within(source, output.folder, base)
             if not is_result:
                 job = Job(source, output.name(source, base))
-                jobs.setdefault(os.path.abspath(source), job)
+                key = os.path.abspath(source)
+                if base == path and (key, None) not in jobs:
+                    folders.setdefault(key, path)
+                for each in split_pages(job) if output.all_pages else [job]:
+                    jobs.setdefault((key, each.page), each)
     if output.suffix:
-        jobs = _leave_results_out(jobs, named=set(map(os.path.abspath, inputs)))
+        named = set(map(os.path.abspath, inputs))
+        jobs = leave_results_out(jobs, named, output.folder)
+    if output.file is None:
+        jobs = separate_folders(jobs, folders, output.folder)
     if not jobs:
         raise InputError(
             f"--input_path={name_some(inputs)}: all pictures lie in "
@@ -194,8 +214,8 @@ def find_jobs(inputs: Sequence[Path | str], output: Output) -> list[Job]:
         )
     found = list(jobs.values())
     if output.output_format == SAME:
-        found = _set_apart(found, output.suffix)
-    _check_targets(found, output)
+        found = set_apart(found, output.suffix)
+    check_targets(found, output)
     return found
 
 
@@ -209,7 +229,7 @@ def skip_large(jobs: list[Job], most: int | None) -> list[Job]:
 
     def is_large(job):
         with contextlib.suppress(InputError):
-            return max(read_size(job.source)) > most
+            return max(read_size(job.source, job.page)) > most
         return False
 
     if most is None:
@@ -221,73 +241,3 @@ def skip_large(jobs: list[Job], most: int | None) -> list[Job]:
             f"more than {most} pixels."
         )
     return kept
-
-
-def _is_within(source, output, base):
-    """Whether a picture lies in the folder of results inside the input folder."""
-    output, base, source = map(_find_real, (output, base, source))
-    is_inside = output != base and output.is_relative_to(base)
-    return is_inside and source.is_relative_to(output)
-
-
-def _find_real(path):
-    """Resolves links; unlike `Path.resolve`, accepts a link to itself."""
-    return Path(os.path.realpath(path))
-
-
-def _leave_results_out(jobs, named):
-    """Leaves out pictures named like results, except those given as inputs."""
-
-    def strip(path):
-        """Removes the ending: a result may have another format."""
-        return os.path.splitext(os.path.abspath(path))[0]
-
-    results = {strip(job.target) for job in jobs.values()}
-    results |= {strip(job.comparison) for job in jobs.values()}
-    return {
-        path: job
-        for path, job in jobs.items()
-        if path in named or strip(job.source) not in results
-    }
-
-
-def _set_apart(jobs, suffix):
-    """Renames results whose new ending makes them share a name: `photo.gif.png`."""
-    counts = collections.Counter(_find_real(job.target) for job in jobs)
-
-    def rename(job):
-        old, new = job.source, job.target
-        if counts[_find_real(new)] == 1 or old.suffix == new.suffix:
-            return job
-        name = f"{old.name}{suffix}{new.suffix}"
-        return dataclasses.replace(job, target=new.with_name(name))
-
-    return list(map(rename, jobs))
-
-
-def _check_targets(jobs, output):
-    """Checks that no result would overwrite another result or a source."""
-    files, sources = {}, {_find_real(job.source) for job in jobs}
-    for job in jobs:
-        for path in (job.target, job.comparison)[: 1 + output.compare]:
-            real = _find_real(path)
-            if real in sources:
-                raise InputError(
-                    f"--output_path={output.path}: would overwrite the input picture "
-                    f"{path}; give another folder, or a --suffix."
-                )
-            files.setdefault(real, []).append(path.name)
-        are_told_apart = output.suffix or output.file is not None
-        if not are_told_apart and _find_real(job.target.parent) == _find_real(
-            job.source.parent
-        ):
-            raise InputError(
-                f"--output_path={output.path}: holds the input picture {job.source}; "
-                "give another folder, or a --suffix that marks the results."
-            )
-    twice = [names[0] for names in files.values() if len(names) > 1]
-    if twice:
-        raise InputError(
-            f"--output_path={output.path}: several pictures would be written to "
-            f"{name_some(sorted(twice))}; rename or separate them."
-        )

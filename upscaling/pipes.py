@@ -21,18 +21,24 @@ from console.progress import say
 from console.settings import is_given
 from imaging.animations import read_chunks
 from imaging.decoding import opened as opened_picture
-from imaging.kinds import KINDS
+from imaging.kinds import KINDS, PLUGIN_KINDS
 from imaging.limits import check_size
 from imaging.mending import PNG_SIGNATURE
 from imaging.pictures import load_picture
-from imaging.saving import check_fits, find_format, fit_frames, save_picture
+from imaging.saving import (
+    check_fits,
+    find_format,
+    find_obstacle,
+    fit_frames,
+    save_picture,
+)
 from upscaling.choosing import Enlargers, Tiler
 from upscaling.jobs import STANDARD, Output
 from upscaling.pipeline import Writer
 
 # Flags about files, which a pipe does not have.
 _OF_FILES = ("suffix", "keep_times", "overwrite", "compare", "skip_larger_than")
-_ENDINGS = {kind.name: kind.endings[0] for kind in KINDS}
+_ENDINGS = {kind.name: kind.endings[0] for kind in (*KINDS, *PLUGIN_KINDS)}
 # The header of a binary PPM or PGM: width, height and the largest sample.
 _PPM = re.compile(rb"(P[56])" + rb"(?:\s|#[^\n]*\n)+(\d+)" * 3 + rb"\s")
 _LONGEST_HEADER = 4096
@@ -77,6 +83,7 @@ def opened() -> Iterator[tuple[BinaryIO, BinaryIO]]:
 def run(
     files: tuple[BinaryIO, BinaryIO],
     output: Output,
+    way: str,
     enlargers: Enlargers,
     tiler: Tiler,
 ) -> None:
@@ -85,6 +92,7 @@ def run(
     Args:
         files: The standard input and output, as `opened` yields them.
         output: The output settings.
+        way: How results are made: the weights and the flags.
         enlargers: Enlarge the pictures.
         tiler: Chooses the tiles.
 
@@ -108,6 +116,7 @@ def run(
             )
             picture = fit_frames(target, load_picture(source), source)
             result = _enlarge(picture, source, target, output, enlargers, tiler)
+            result = output.describe(result, way)
             write = functools.partial(
                 _write, result, source, target, output.jpeg_quality, files[1]
             )
@@ -125,6 +134,8 @@ def _enlarge(picture, source, target, output, enlargers, tiler):
     has_alpha = picture.has_transparency()
     size = enlarger.find_size(picture.size)
     check_fits(target, size, has_alpha and background is None, source)
+    if obstacle := find_obstacle(target, picture, size):
+        raise InputError(f"{source}: {obstacle}; use --output_format=png.")
     tiling = tiler.tile(enlarger, picture, source)
     result = enlarger.enlarge(picture, tiling)
     is_flat = has_alpha and not find_format(target).has_alpha

@@ -6,7 +6,8 @@ from pathlib import Path
 from console import made
 from console.errors import InputError
 from console.progress import say, warn
-from imaging.saving import find_format, fits
+from imaging.pictures import Picture
+from imaging.saving import find_format, find_obstacle
 from upscaling.jobs import Job, Output
 
 
@@ -69,25 +70,22 @@ class Results:
             )
         return [] if is_mixed else waiting
 
-    def choose_target(self, job: Job, size: tuple[int, int]) -> Path:
+    def choose_target(self, job: Job, picture: Picture, size: tuple[int, int]) -> Path:
         """Chooses the file of a result: the job's target, or its fallback.
 
         Args:
             job: The job.
+            picture: The picture before enlarging.
             size: (height, width) of the result.
 
         Raises:
             InputError: A file is in the way.
         """
         target = job.target
-        if not fits(target, size):
+        if obstacle := find_obstacle(target, picture, size):
             target = job.fallback
             self._check_free(target)
-            height, width = size
-            warn(
-                f"{job.source}: {width}x{height} pixels are too many for "
-                f"{find_format(job.target).name}; the result becomes {target}."
-            )
+            warn(f"{job.source}: {obstacle}; the result becomes {target}.")
         if target.is_dir():
             raise InputError(f"{target}: is a folder; move it away.")
         return target
@@ -138,7 +136,9 @@ class Results:
         quality = f" --jpeg_quality={self.output.jpeg_quality}"
         background = f" --background={self.output.background}"
         has_quality = find_format(target).has_quality
-        return f"{self.way}{quality * has_quality}{background * is_flat}"
+        flags = " --strip_metadata" * self.output.strip_metadata
+        flags += " --mark" * self.output.mark
+        return f"{self.way}{quality * has_quality}{background * is_flat}{flags}"
 
     def _is_flat(self, job):
         """Whether a background is given, and an earlier run used one."""

@@ -54,7 +54,9 @@ class Run:
                 sum(self.pixels.values()), "Upscaling", "pixel", in_millions=True
             ) as progress,
             overlapped(
-                lambda job: load_picture(job.source), self.waiting, self._is_light
+                lambda job: load_picture(job.source, job.page),
+                self.waiting,
+                self._is_light,
             ) as (reader, writer),
         ):
             for job, wait in reader:
@@ -81,7 +83,7 @@ class Run:
         picture = wait()
         enlarger = self.enlargers.choose(picture.size)
         size = enlarger.find_size(picture.size)
-        target = self.results.choose_target(job, size)
+        target = self.results.choose_target(job, picture, size)
         picture = fit_frames(target, picture, job.source)
         has_alpha = picture.has_transparency()
         background = self.results.output.find_background()
@@ -98,6 +100,7 @@ class Run:
                     drawn = draw_comparison(lr, sr, enlarger.scale)
                     save_image(job.comparison, drawn)
                 flat = result.flatten(background) if is_flat else result
+                flat = self.results.output.describe(flat, self.results.way)
                 finish = functools.partial(self.results.add, job, target, is_flat)
                 save_picture(target, flat, self.results.output.jpeg_quality, finish)
                 height, width = picture.size
@@ -120,7 +123,7 @@ class Run:
     def _count_pixels(self, job):
         """Counts the network's output pixels by the file's header; 0 if it is bad."""
         try:
-            size = read_size(job.source)
+            size = read_size(job.source, job.page)
             is_animated = find_format(job.target).name in ANIMATED
             frames = count_frames(job.source) if is_animated else 1
             return frames * self.enlargers.choose(size).count_pixels(size)

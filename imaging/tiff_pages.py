@@ -1,0 +1,53 @@
+"""Pages of a TIFF: counted, and cut out as files of a single page."""
+
+import contextlib
+import io
+from pathlib import Path
+from typing import Any
+
+import tifffile
+
+from imaging.kinds import KINDS
+
+_ENDINGS = next(kind.endings for kind in KINDS if kind.name == "TIFF")
+# Of a page that is a smaller copy of another.
+_REDUCED = 1
+
+
+def find_pages(path: Path | str) -> list[int]:
+    """Finds the pages of a TIFF, without thumbnails.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Indices of the pages; empty for a file of one page, of another format or with
+        damage.
+    """
+    pages: list[int] = []
+    if Path(path).suffix.lower() in _ENDINGS:
+        with contextlib.suppress(Exception), tifffile.TiffFile(path) as file:
+            found = enumerate(file.pages)
+            pages = [i for i, page in found if not page.subfiletype & _REDUCED]  # type: ignore[union-attr]
+    return pages if len(pages) > 1 else []
+
+
+def cut_page(path: Path | str, index: int) -> io.BytesIO:
+    """Returns the content of a TIFF that has one page of another TIFF.
+
+    It is the whole file with other pointers: those to the first page and behind it.
+
+    Args:
+        path: The file.
+        index: Index of the page.
+    """
+    data = bytearray(Path(path).read_bytes())
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        form, start = file.tiff, file.pages[index].offset
+    order: Any = "little" if form.byteorder == "<" else "big"
+    tags = int.from_bytes(data[start : start + form.tagnosize], order)
+    end = start + form.tagnosize + tags * form.tagsize
+    first = 8 if form.is_bigtiff else 4
+    data[first : first + form.offsetsize] = start.to_bytes(form.offsetsize, order)
+    data[end : end + form.offsetsize] = bytes(form.offsetsize)
+    return io.BytesIO(data)
