@@ -135,7 +135,10 @@ def read_metadata(
     chunks = _find_colours(image, path, there)
     if profile is None or b"cICP" in chunks:
         profile = colour_profiles.make_profile(chunks, colours)
-    profile = colour_profiles.to_channels(profile, colours)
+    fitting = colour_profiles.to_channels(profile, colours)
+    if profile and fitting is None:
+        warn(f"{path}: has a colour profile that is damaged or does not fit; left out.")
+    profile = fitting
     chunks = chunks or colour_profiles.find_hdr(profile)
     exif = exif or read_exif(image)
     geo = {tag: exif.pop(tag) for tag in GEO if tag in (exif or ())}

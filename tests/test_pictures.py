@@ -233,8 +233,10 @@ def test_a_better_quality_takes_a_larger_file(tmp_path):
 def test_a_damaged_profile_or_exif_loses_no_picture(tmp_path):
     Image.fromarray(draw()).save(tmp_path / "a.jpg", icc_profile=b"x" * 300)
     Image.fromarray(draw()).save(tmp_path / "b.jpg", exif=b"Exif\0\0II*\0\xff\xff")
-    said = upscale(tmp_path, tmp_path / "SR")
-    assert "Upscaled 2 of 2 pictures by 2." in said
+    done = upscale(tmp_path, tmp_path / "SR", command=run_here)
+    assert "Upscaled 2 of 2 pictures by 2." in done.stdout
+    assert done.stderr.count("\n") == 1
+    assert "a.jpg: has a colour profile that is damaged" in done.stderr
 
 
 def write_tiff(path, pixels, **options):
