@@ -1,3 +1,4 @@
+import collections
 import os
 import subprocess
 import sys
@@ -5,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from models.generator import Generator
 from models.generator_settings import SCALES, Architecture
@@ -88,6 +90,35 @@ def test_each_scale_enlarges_by_itself():
     lr = np.zeros((1, 5, 6, 3), np.float32)
     for scale in SCALES:
         assert generator(lr, scale=scale).shape == (1, 5 * scale, 6 * scale, 3)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_parts_without_gradients_compute_what_training_does(scale):
+    generator = Generator((scale,), features=4, shared_blocks=1)
+    for index, variable in enumerate(generator.trainable_variables):
+        draw = np.random.default_rng(index)
+        variable.assign(draw.normal(0, 0.1, variable.shape))
+    lr = np.random.default_rng(0).uniform(0, 255, (1, 7, 6, 3)).astype(np.float32)
+    x = lr
+    for part in generator.parts(scale):
+        x = part.run(x)
+    expected = generator(lr, scale=scale)
+    np.testing.assert_allclose(x, expected, rtol=1e-5, atol=1e-3)
+
+
+def test_only_training_adds_the_bias_without_bias_add():
+    generator = Generator((2,), features=4, shared_blocks=1)
+    lr = np.zeros((1, 6, 6, 3), np.float32)
+
+    def count_operations(run):
+        graph = tf.function(run).get_concrete_function(lr).graph
+        return collections.Counter(node.op for node in graph.as_graph_def().node)
+
+    trained = count_operations(lambda x: generator(x, scale=2))
+    assert trained["Conv2D"] and not trained["BiasAdd"]
+    trunk, head = [part.run for part in generator.parts(2)]
+    counted = count_operations(lambda x: head(trunk(x)))
+    assert counted["BiasAdd"] == counted["Conv2D"] == trained["Conv2D"]
 
 
 @pytest.mark.parametrize(("scale", "start_kernel"), [(2, 3), (2, 5), (3, 3)])
