@@ -27,7 +27,7 @@ from upscaling.results import Results
 from upscaling.run import Run
 
 with quiet.imports():
-    from frozen import graphs
+    from frozen import engines, graphs
     from frozen.upscaler import Upscaler
     from models import opening
     from training import devices
@@ -67,13 +67,14 @@ class TestSettings(Settings):
 
 SETTINGS: tuple[Any, ...] = (
     *(TestSettings, opening.CheckpointSettings, Precision, jobs.Output),
+    engines.EngineSettings,
     *(choosing.EnlargingSettings, limits.LimitSettings, mending.DamageSettings),
 )
 
 
 def main() -> int | None:
     """Upscales every picture."""
-    settings, checkpoint, precision, output, enlarging, most, damage = (
+    settings, checkpoint, precision, output, engine, enlarging, most, damage = (
         each.from_flags() for each in SETTINGS
     )
     devices.choose("0" if settings.use_gpu else "-1", "--use_gpu")
@@ -81,26 +82,31 @@ def main() -> int | None:
     damage.take()
     found = jobs.find_jobs(settings.input_path, output)
     found = jobs.skip_large(found, settings.skip_larger_than)
-    _check_flags(settings, checkpoint)
+    _check_flags(settings, checkpoint, engine)
     if settings.model_name is not None:
         graphs.check_file(settings.model_name, "--model_name")
         path = Path(settings.model_name)
-        way = enlarging.tell_way(identify(path.name, [path]))
+        way = enlarging.tell_way(identify(path.name, [path]), precision, engine)
     else:
         checkpoint = checkpoint.find(MODEL.name)
         weights = checkpoint.identify() or MODEL.name
-        way = enlarging.tell_way(weights, precision, checkpoint)
+        way = enlarging.tell_way(weights, precision, engine, checkpoint)
     results = Results(output, way)
     waiting = results.find_waiting(found)
     status = 1 if results.kept else None
     if not waiting:
         return status
+    openvino = engine.make(precision.precision)
     if settings.model_name is not None:
         model = Upscaler(settings.model_name)
     else:
-        options = StepOptions(precision=precision.precision)
+        # OpenVINO lowers the precision itself.
+        by_network = precision.precision if openvino is None else "float32"
+        options = StepOptions(precision=by_network)
         model, _ = checkpoint.open(MODEL.name, options)
-        devices.warn_if_slow(precision.precision)
+        devices.warn_if_slow(by_network)
+    if openvino is not None:
+        openvino.run_parts_of(model)
     enlargers = enlarging.make_enlargers(model)
     run = Run(waiting, results, enlargers, enlarging.make_tiler())
     run.take()
@@ -108,9 +114,12 @@ def main() -> int | None:
 
 
 def _check_flags(
-    settings: TestSettings, checkpoint: opening.CheckpointSettings
+    settings: TestSettings,
+    checkpoint: opening.CheckpointSettings,
+    engine: engines.EngineSettings,
 ) -> None:
     """Refuses a frozen file together with a checkpoint."""
+    is_openvino = engine.engine == engines.OPENVINO
     is_named = MODEL.name is not None or checkpoint.restore_path is not None
     if settings.model_name is not None:
         if is_named:
@@ -119,7 +128,7 @@ def _check_flags(
                 "--model; leave one out."
             )
         for name in ("precision", *opening.CheckpointSettings.options()):
-            if is_given(name):
+            if is_given(name) and not (is_openvino and name == "precision"):
                 raise InputError(
                     f"--{name} is for checkpoints (--restore_path); a .pb file "
                     "computes as it was frozen. Leave it out."
