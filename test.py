@@ -105,6 +105,8 @@ def main() -> int | None:
         options = StepOptions(precision=by_network)
         model, _ = checkpoint.open(MODEL.name, options)
         devices.warn_if_slow(by_network)
+        if model.step_options:  # Else it has no network, and so no precision.
+            devices.advise_bfloat16()
     if openvino is not None:
         openvino.run_parts_of(model)
     enlargers = enlarging.make_enlargers(model)
