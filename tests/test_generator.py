@@ -167,7 +167,11 @@ draw = np.random.default_rng(0)
 for variable in generator.trainable_variables:
     variable.assign(draw.normal(0, 0.1, variable.shape))
 lr = draw.uniform(0, 255, (1, 6, 7, 3)).astype(np.float32)
-outputs = {f"x{s}": np.asarray(generator(lr, scale=s)) for s in (2, 4)}
+outputs = {}
+for s in (2, 4):
+    outputs[f"x{s}"], outputs[f"parts{s}"] = np.asarray(generator(lr, scale=s)), lr
+    for part in generator.parts(s):
+        outputs[f"parts{s}"] = np.asarray(part.run(outputs[f"parts{s}"]))
 assert ("tensorflow" in sys.modules) == (sys.argv[1] == "tensorflow")
 np.savez(sys.argv[2], **outputs)
 """
@@ -189,8 +193,8 @@ def test_another_keras_backend_gives_the_same_picture_without_tensorflow(tmp_pat
     pytest.importorskip("jax", reason="JAX, the second Keras backend, is missing")
     ours = run_on_backend("tensorflow", str(tmp_path / "tensorflow.npz"))
     theirs = run_on_backend("jax", str(tmp_path / "jax.npz"))
-    for scale in ("x2", "x4"):
-        np.testing.assert_allclose(ours[scale], theirs[scale], rtol=1e-4, atol=1e-2)
+    for name in ("x2", "x4", "parts2", "parts4"):
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4, atol=1e-2)
 
 
 @pytest.mark.parametrize(
