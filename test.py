@@ -28,7 +28,7 @@ from upscaling.results import Results
 from upscaling.run import Run
 
 with quiet.imports():
-    from frozen import graphs
+    from frozen import engines, graphs
     from frozen.upscaler import Upscaler
     from models import opening
     from training import devices
@@ -69,13 +69,14 @@ class TestSettings(Settings):
 
 SETTINGS: tuple[Any, ...] = (
     *(TestSettings, opening.CheckpointSettings, Precision, jobs.Output),
+    engines.EngineSettings,
     *(choosing.EnlargingSettings, limits.LimitSettings, mending.DamageSettings),
 )
 
 
 def main() -> int | None:
     """Upscales every picture."""
-    settings, checkpoint, precision, output, enlarging, most, damage = (
+    settings, checkpoint, precision, output, engine, enlarging, most, damage = (
         each.from_flags() for each in SETTINGS
     )
     devices.choose("0" if settings.use_gpu else "-1", "--use_gpu")
@@ -83,51 +84,66 @@ def main() -> int | None:
     damage.take()
     if pipes.are_given(settings.input_path, output):
         with pipes.opened() as standard:
-            checkpoint, way = _identify(settings, checkpoint, precision, enlarging)
-            model = _open_model(settings, checkpoint, precision)
+            checkpoint, way = _identify(
+                settings, checkpoint, precision, engine, enlarging
+            )
+            model = _open_model(settings, checkpoint, precision, engine)
             enlargers = enlarging.make_enlargers(model)
             pipes.run(standard, output, way, enlargers, enlarging.make_tiler())
             return None
     found = jobs.find_jobs(settings.input_path, output)
     found = jobs.skip_large(found, settings.skip_larger_than)
-    checkpoint, way = _identify(settings, checkpoint, precision, enlarging)
+    checkpoint, way = _identify(settings, checkpoint, precision, engine, enlarging)
     results = Results(output, way)
     waiting = results.find_waiting(found)
     status = 1 if results.kept else None
     if not waiting:
         return status
-    model = _open_model(settings, checkpoint, precision)
+    model = _open_model(settings, checkpoint, precision, engine)
     enlargers = enlarging.make_enlargers(model)
     run = Run(waiting, results, enlargers, enlarging.make_tiler())
     run.take()
     return run.tell() or status
 
 
-def _identify(settings, checkpoint, precision, enlarging):
+def _identify(settings, checkpoint, precision, engine, enlarging):
     """Finds the checkpoint, and how results are made: the weights and the flags."""
-    _check_flags(settings, checkpoint)
+    _check_flags(settings, checkpoint, engine)
     if settings.model_name is not None:
         graphs.check_file(settings.model_name, "--model_name")
         path = Path(settings.model_name)
-        return checkpoint, enlarging.tell_way(identify(path.name, [path]))
+        way = enlarging.tell_way(identify(path.name, [path]), precision, engine)
+        return checkpoint, way
     checkpoint = checkpoint.find(MODEL.name)
     weights = checkpoint.identify() or MODEL.name
-    return checkpoint, enlarging.tell_way(weights, precision, checkpoint)
+    return checkpoint, enlarging.tell_way(weights, precision, engine, checkpoint)
 
 
-def _open_model(settings, checkpoint, precision):
-    """Opens the frozen file or the checkpoint."""
+def _open_model(settings, checkpoint, precision, engine):
+    """Opens the frozen file or the checkpoint, and gives it its engine."""
+    openvino = engine.make(precision.precision)
     if settings.model_name is not None:
-        return Upscaler(settings.model_name)
-    model, _ = checkpoint.open(MODEL.name, StepOptions(precision=precision.precision))
-    devices.warn_if_slow(precision.precision)
+        model = Upscaler(settings.model_name)
+    else:
+        # OpenVINO lowers the precision itself.
+        by_network = precision.precision if openvino is None else "float32"
+        options = StepOptions(precision=by_network)
+        model, _ = checkpoint.open(MODEL.name, options)
+        devices.warn_if_slow(by_network)
+        if model.step_options:  # Else it has no network, and so no precision.
+            devices.advise_bfloat16()
+    if openvino is not None:
+        openvino.run_parts_of(model)
     return model
 
 
 def _check_flags(
-    settings: TestSettings, checkpoint: opening.CheckpointSettings
+    settings: TestSettings,
+    checkpoint: opening.CheckpointSettings,
+    engine: engines.EngineSettings,
 ) -> None:
     """Refuses a frozen file together with a checkpoint."""
+    is_openvino = engine.engine == engines.OPENVINO
     is_named = MODEL.name is not None or checkpoint.restore_path is not None
     if settings.model_name is not None:
         if is_named:
@@ -136,7 +152,7 @@ def _check_flags(
                 "--model; leave one out."
             )
         for name in ("precision", *opening.CheckpointSettings.options()):
-            if is_given(name):
+            if is_given(name) and not (is_openvino and name == "precision"):
                 raise InputError(
                     f"--{name} is for checkpoints (--restore_path); a .pb file "
                     "computes as it was frozen. Leave it out."

@@ -1,6 +1,7 @@
 """Measures the upscaling of pictures: in tiles, by test.py, with shipped weights."""
 
 import functools
+import importlib.util
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -18,7 +19,7 @@ from benchmarks.harness import (
 from benchmarks.limit import PRECISIONS
 from benchmarks.network import make_exports, make_model, take_through
 from benchmarks.rows import Row
-from frozen import graphs
+from frozen import engines, graphs
 from frozen.upscaler_graph import make_network
 from imaging.imresize import imresize
 from imaging.pictures import Picture
@@ -104,9 +105,10 @@ def run_test(folder: str, scale: int, **flags: Any) -> Finished:
 
 
 def measure_shipped(settings: BenchmarkSettings) -> Iterator[Row]:
-    """Measures a photograph with shipped EUSR, bicubic, onnxruntime and test.py.
+    """Measures a photograph with shipped EUSR, bicubic, other engines and test.py.
 
-    4PP-EUSR has the same network, and therefore the same speed.
+    4PP-EUSR has the same network, and therefore the same speed. Engines that are not
+    installed are left out.
     """
     models: dict[str, Any] = {
         precision: open_model(
@@ -114,6 +116,12 @@ def measure_shipped(settings: BenchmarkSettings) -> Iterator[Row]:
         )
         for precision in PRECISIONS
     }
+    starts = {"": engines.TENSORFLOW}
+    if importlib.util.find_spec(engines.OPENVINO):
+        starts[", OpenVINO"] = engines.OPENVINO
+        for precision in PRECISIONS:
+            model = models[f"{precision}, OpenVINO"] = open_model(shipped.find("eusr"))
+            engines.OpenVino(precision=precision).run_parts_of(model)
     usable = models["float32"].usable_scales
     for scale in (scale for scale in settings.scales if scale in usable):
         size = [side * PHOTOGRAPH_SCALE // scale for side in PHOTOGRAPH]
@@ -122,17 +130,19 @@ def measure_shipped(settings: BenchmarkSettings) -> Iterator[Row]:
         runs: dict[str, Callable[[], Any]] = {
             "bicubic": functools.partial(imresize, picture, scale)
         }
-        for precision, model in models.items():
+        for name, model in models.items():
             stages = model.stages(scale)
-            runs[f"EUSR, {precision}"] = functools.partial(upscale_image, stages, lr)
+            runs[f"EUSR, {name}"] = functools.partial(upscale_image, stages, lr)
         with tempfile.TemporaryDirectory() as folder:
             onnx = make_exports(models["float32"], scale, folder, ["onnx"])
             for run_onnx in onnx.values():
                 runs["EUSR, onnxruntime"] = functools.partial(run_onnx, lr[None])
             save_picture(f"{folder}/in/0.png", Picture(picture))
-            runs["EUSR, test.py with its start"] = functools.partial(
-                run_test, folder, scale, use_gpu=settings.on_gpu
-            )
+            for name, engine in starts.items():
+                use_gpu = settings.on_gpu if engine == engines.TENSORFLOW else None
+                runs[f"EUSR, test.py with its start{name}"] = functools.partial(
+                    run_test, folder, scale, use_gpu=use_gpu, engine=engine
+                )
             for run in runs.values():
                 run()  # The first call is slower and is not timed.
             seconds = time_in_turn(runs, settings.repeats)

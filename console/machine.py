@@ -1,11 +1,23 @@
-"""The memory of the machine and of this process."""
+"""The processor and the memory of the machine, and the memory of this process."""
 
 import contextlib
 from pathlib import Path
 
+_PROCESSOR = Path("/proc/cpuinfo")
 _MEMORY, _STATUS = Path("/proc/meminfo"), Path("/proc/self/status")
 # Limits of a container, which may be below the machine's memory.
 _CONTAINER = Path("/sys/fs/cgroup")
+
+
+def cpu_flags() -> set[str]:
+    """Returns the instruction sets of the processor; none if unknown."""
+    try:
+        lines = _PROCESSOR.read_text().splitlines()
+    except OSError:
+        return set()
+    names = ("flags", "Features")  # The second is ARM's.
+    values = [line.partition(":")[2] for line in lines if line.startswith(names)]
+    return set(" ".join(values).split())
 
 
 def free_memory() -> int | None:

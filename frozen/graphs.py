@@ -63,11 +63,13 @@ def to_graph_def(
         graph_def = tf.compat.v1.train.export_meta_graph(
             strip_default_attrs=True
         ).graph_def
-    return _keep_needed(graph_def, outputs)
+    return keep_needed(graph_def, outputs)
 
 
-def _keep_needed(graph_def, outputs):
-    """The nodes that the outputs need, without devices and private attributes."""
+def keep_needed(
+    graph_def: tf.compat.v1.GraphDef, outputs: Sequence[str]
+) -> tf.compat.v1.GraphDef:
+    """Copies the nodes that outputs need, without devices and private attributes."""
     nodes = {node.name: node for node in graph_def.node}
     needed, waiting = set(), list(outputs)
     while waiting:

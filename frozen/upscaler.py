@@ -13,6 +13,7 @@ import tensorflow as tf
 from console import quiet
 from console.errors import InputError
 from frozen import graphs
+from frozen.engines import OpenVino
 from frozen.upscaler_graph import (
     FEATURES,
     INPUT,
@@ -33,7 +34,13 @@ PROBE_SIDE = 16
 
 
 class Upscaler:
-    """A frozen super-resolution model, ready to run."""
+    """A frozen super-resolution model, ready to run.
+
+    Attributes:
+        engine: The engine that runs `stages`; None for TensorFlow.
+    """
+
+    engine: OpenVino | None = None
 
     def __init__(self, path: Path | str) -> None:
         """Loads the file.
@@ -112,6 +119,8 @@ class Upscaler:
 
     def _bind(self, function: Callable, scale: int) -> Callable:
         """Makes a function of the picture alone."""
+        if self.engine is not None:
+            return self.engine.convert(function, scale)
 
         def run(x):
             with graphs.running(self.source):

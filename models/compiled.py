@@ -4,17 +4,22 @@ import dataclasses
 import functools
 
 import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_v2,
+)
 
 from console.errors import first_line
+from frozen.engines import OpenVino
 from frozen.graphs import tracing
 from upscaling.tiles import Stage
 
 
-def compile_part(part: Stage) -> Stage:
+def compile_part(part: Stage, engine: OpenVino | None = None) -> Stage:
     """Compiles a part at its first use, once for all sizes.
 
     Args:
         part: Part whose `run` is a function of tensors.
+        engine: The engine that runs it; None for TensorFlow.
 
     Returns:
         The part with a compiled `run`, which raises `MemoryError` when TensorFlow
@@ -26,7 +31,10 @@ def compile_part(part: Stage) -> Stage:
         signature = [tf.TensorSpec((None, None, None, channels))]
         compiled = tf.function(part.run, input_signature=signature, autograph=False)
         with tracing():
-            return compiled.get_concrete_function()
+            function = compiled.get_concrete_function()
+        if engine is None:
+            return function
+        return engine.convert(convert_variables_to_constants_v2(function))
 
     def run(x):
         try:

@@ -36,7 +36,7 @@ class Generator(UpscalingNetwork):
         start_kernel: Side of the kernels in the first two blocks of each scale.
         input_scale: Divisor of the picture after subtraction of its mean.
         body_dtype: Keras dtype policy of all convolutions except the first and the
-            last, which stay in float32.
+            last, which stay in float32; parts compute the last in the body's dtype.
         name: Name of the layer.
 
     Raises:
@@ -122,9 +122,11 @@ class Generator(UpscalingNetwork):
             for layer in self._scale_layers(scale):
                 layer.build(inner)
 
-    def call(self, lr: keras.KerasTensor, scale: int) -> keras.KerasTensor:
+    def call(
+        self, lr: keras.KerasTensor, scale: int, training: bool = True
+    ) -> keras.KerasTensor:
         """See `UpscalingNetwork.call`."""
-        return self.head(self.trunk(lr, scale), scale)
+        return self.head(self.trunk(lr, scale), scale, training)
 
     def trunk(self, lr: keras.KerasTensor, scale: int) -> keras.KerasTensor:
         """Runs the part before upscaling: large receptive field, little memory.
@@ -144,22 +146,29 @@ class Generator(UpscalingNetwork):
             x = block(x)
         return self.shared(x)
 
-    def head(self, features: keras.KerasTensor, scale: int) -> keras.KerasTensor:
+    def head(
+        self, features: keras.KerasTensor, scale: int, training: bool = False
+    ) -> keras.KerasTensor:
         """Runs the part that upscales: small receptive field, much memory.
 
         Args:
             features: (N, H, W, features), output of `trunk` for this scale.
             scale: Upscaling factor, one of `self.scales`.
+            training: See `UpscalingNetwork.call`.
 
         Returns:
             float32 (N, H * scale, W * scale, 3), in [0, 255] but not clipped.
         """
         for index in range(len(self.upscalings[f"x{scale}"])):
-            features = self.enlarge(features, scale, index)
+            features = self.enlarge(features, scale, index, training)
         return features
 
     def enlarge(
-        self, features: keras.KerasTensor, scale: int, index: int
+        self,
+        features: keras.KerasTensor,
+        scale: int,
+        index: int,
+        training: bool = False,
     ) -> keras.KerasTensor:
         """Runs one part of `head`: a module, and in the last part a convolution.
 
@@ -167,15 +176,21 @@ class Generator(UpscalingNetwork):
             features: (N, H, W, features), output of the previous part.
             scale: Upscaling factor, one of `self.scales`.
             index: Index of the part; its factor r is `factorise(scale)[index]`.
+            training: See `UpscalingNetwork.call`.
 
         Returns:
             (N, H * r, W * r, features), in the dtype of the body; for the last part
             float32 (N, H * r, W * r, 3), in [0, 255] but not clipped.
         """
-        features = self.upscalings[f"x{scale}"][index](features)
+        module, last = self.upscalings[f"x{scale}"][index], self.last_convs[f"x{scale}"]
         if index + 1 < len(self.upscalings[f"x{scale}"]):
-            return features
-        picture = self.last_convs[f"x{scale}"](features)
+            return module(features)
+        if training:
+            picture = last(module(features))
+        else:
+            pixels = module.make_pixels(features)
+            picture = last.call_enlarged(pixels, module.factor)
+            picture = keras.ops.cast(picture, "float32")
         if self.input_scale != 1:
             picture = picture * self.input_scale
         return self.mean_shift(picture, sign=1.0)

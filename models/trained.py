@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from console.errors import InputError
 from console.settings import Settings
+from frozen.engines import OpenVino
 from models import stored
 from models.base import Model
 from models.compiled import compile_part
@@ -40,6 +41,7 @@ class TrainedModel(TrainableBase, Model):
         architecture: Settings of the network, a dataclass.
         training: Settings of the training; None for a model that only upscales.
         generator: The network that upscales.
+        engine: The engine that runs `stages`; None for TensorFlow.
     """
 
     main = GENERATOR
@@ -47,6 +49,7 @@ class TrainedModel(TrainableBase, Model):
     architecture: Settings
     training: Training | None
     generator: UpscalingNetwork
+    engine: OpenVino | None = None
 
     def __init__(
         self,
@@ -219,7 +222,7 @@ class TrainedModel(TrainableBase, Model):
     @functools.cache  # noqa: B019 - as many entries as scales, and models live long
     def stages(self, scale: int) -> list[Stage]:
         """See `Model.stages`."""
-        return list(map(compile_part, self.parts(scale)))
+        return [compile_part(part, self.engine) for part in self.parts(scale)]
 
     def check_run(self, max_steps: int, lr_patch_size: int) -> None:
         """See `Model.check_run`."""

@@ -17,7 +17,9 @@ from upscaling.tiles import Tiling, upscale_image
 # All of these are in TF 1.15; Switch and Merge are its control flow.
 ONE_SCALE = {
     *("Placeholder", "Const", "Identity", "Conv2D"),
-    *("Relu", "AddV2", "Mul", "ConcatV2", "DepthToSpace"),
+    *("Relu", "AddV2", "BiasAdd", "Mul", "ConcatV2", "DepthToSpace"),
+    # These rearrange the kernel of the last convolution.
+    *("Pad", "Reshape", "Tile", "Transpose"),
 }
 SEVERAL_SCALES = ONE_SCALE | {
     *("Switch", "Merge", "NoOp", "Equal", "Any", "Assert", "Cast", "ArgMax"),

@@ -1,3 +1,4 @@
+import collections
 import os
 import subprocess
 import sys
@@ -5,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from models.generator import Generator
 from models.generator_settings import SCALES, Architecture
@@ -90,6 +92,35 @@ def test_each_scale_enlarges_by_itself():
         assert generator(lr, scale=scale).shape == (1, 5 * scale, 6 * scale, 3)
 
 
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_parts_without_gradients_compute_what_training_does(scale):
+    generator = Generator((scale,), features=4, shared_blocks=1)
+    for index, variable in enumerate(generator.trainable_variables):
+        draw = np.random.default_rng(index)
+        variable.assign(draw.normal(0, 0.1, variable.shape))
+    lr = np.random.default_rng(0).uniform(0, 255, (1, 7, 6, 3)).astype(np.float32)
+    x = lr
+    for part in generator.parts(scale):
+        x = part.run(x)
+    expected = generator(lr, scale=scale)
+    np.testing.assert_allclose(x, expected, rtol=1e-5, atol=1e-3)
+
+
+def test_only_training_adds_the_bias_without_bias_add():
+    generator = Generator((2,), features=4, shared_blocks=1)
+    lr = np.zeros((1, 6, 6, 3), np.float32)
+
+    def count_operations(run):
+        graph = tf.function(run).get_concrete_function(lr).graph
+        return collections.Counter(node.op for node in graph.as_graph_def().node)
+
+    trained = count_operations(lambda x: generator(x, scale=2))
+    assert trained["Conv2D"] and not trained["BiasAdd"]
+    trunk, head = [part.run for part in generator.parts(2)]
+    counted = count_operations(lambda x: head(trunk(x)))
+    assert counted["BiasAdd"] == counted["Conv2D"] == trained["Conv2D"]
+
+
 @pytest.mark.parametrize(("scale", "start_kernel"), [(2, 3), (2, 5), (3, 3)])
 def test_a_pixel_reaches_as_far_as_the_radius_and_no_further(scale, start_kernel):
     generator = Generator(
@@ -136,7 +167,11 @@ draw = np.random.default_rng(0)
 for variable in generator.trainable_variables:
     variable.assign(draw.normal(0, 0.1, variable.shape))
 lr = draw.uniform(0, 255, (1, 6, 7, 3)).astype(np.float32)
-outputs = {f"x{s}": np.asarray(generator(lr, scale=s)) for s in (2, 4)}
+outputs = {}
+for s in (2, 4):
+    outputs[f"x{s}"], outputs[f"parts{s}"] = np.asarray(generator(lr, scale=s)), lr
+    for part in generator.parts(s):
+        outputs[f"parts{s}"] = np.asarray(part.run(outputs[f"parts{s}"]))
 assert ("tensorflow" in sys.modules) == (sys.argv[1] == "tensorflow")
 np.savez(sys.argv[2], **outputs)
 """
@@ -158,8 +193,8 @@ def test_another_keras_backend_gives_the_same_picture_without_tensorflow(tmp_pat
     pytest.importorskip("jax", reason="JAX, the second Keras backend, is missing")
     ours = run_on_backend("tensorflow", str(tmp_path / "tensorflow.npz"))
     theirs = run_on_backend("jax", str(tmp_path / "jax.npz"))
-    for scale in ("x2", "x4"):
-        np.testing.assert_allclose(ours[scale], theirs[scale], rtol=1e-4, atol=1e-2)
+    for name in ("x2", "x4", "parts2", "parts4"):
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4, atol=1e-2)
 
 
 @pytest.mark.parametrize(

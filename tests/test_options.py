@@ -125,13 +125,27 @@ def test_bfloat16_gives_nearly_the_same_picture():
 
 
 def test_a_processor_without_bfloat16_is_pointed_out_once(monkeypatch, capsys):
-    monkeypatch.setattr(devices, "_flags_of_cpu", lambda: {"avx2"})
+    monkeypatch.setattr(devices, "cpu_flags", lambda: {"avx2"})
     devices.warn_if_slow("bfloat16")
     assert "AVX512-BF16" in capsys.readouterr().err
-    monkeypatch.setattr(devices, "_flags_of_cpu", lambda: {"avx512_bf16"})
+    monkeypatch.setattr(devices, "cpu_flags", lambda: {"avx512_bf16"})
     devices.warn_if_slow("bfloat16")
     devices.warn_if_slow("float32")
     assert capsys.readouterr().err == ""
+
+
+def test_bfloat16_is_advised_where_it_is_fast_unless_a_precision_is_given(
+    monkeypatch, capsys
+):
+    for flags, is_given, is_advised in (
+        ({"avx2"}, False, False),
+        ({"avx512_bf16"}, True, False),
+        ({"avx512_bf16"}, False, True),
+    ):
+        monkeypatch.setattr(devices, "cpu_flags", lambda flags=flags: flags)
+        monkeypatch.setattr(devices, "is_given", lambda _, given=is_given: given)
+        devices.advise_bfloat16()
+        assert ("--precision=bfloat16" in capsys.readouterr().out) == is_advised
 
 
 @pytest.fixture

@@ -1,16 +1,16 @@
 """Chooses the devices that TensorFlow runs on."""
 
-from pathlib import Path
-
 import tensorflow as tf
 
 from console.errors import InputError
-from console.progress import warn
+from console.machine import cpu_flags
+from console.progress import say, warn
 from console.settings import is_given
 from training.options import OptionUser, StepOptions, check_heeded
 
-BFLOAT16_INSTRUCTIONS = {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"}
-
+# With the first two, bfloat16 takes about half the time of float32.
+FAST_BFLOAT16 = {"avx512_bf16", "amx_bf16"}
+BFLOAT16_INSTRUCTIONS = FAST_BFLOAT16 | {"avx_ne_convert", "bf16"}
 
 CPU = "the CPU"
 
@@ -90,21 +90,22 @@ def warn_if_slow(precision: str) -> None:
         return
     if precision == "float16":
         warn("--precision=float16 is meant for GPUs; on the CPU it is slow.")
-    elif not _flags_of_cpu() & BFLOAT16_INSTRUCTIONS:
+    elif (flags := cpu_flags()) and not flags & BFLOAT16_INSTRUCTIONS:
         warn(
             "this processor has neither AVX512-BF16 nor AMX: --precision=bfloat16 will "
             "be slower than float32."
         )
 
 
-def _flags_of_cpu():
-    """Returns the processor's flags; `BFLOAT16_INSTRUCTIONS` if unknown."""
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return BFLOAT16_INSTRUCTIONS
-    lines = (line.partition(":") for line in text.splitlines())
-    return {name for key, _, names in lines if "flags" in key for name in names.split()}
+def advise_bfloat16() -> None:
+    """Says what bfloat16 saves, unless --precision was given; on the CPU alone."""
+    if is_given("precision") or tf.config.get_visible_devices("GPU"):
+        return
+    if cpu_flags() & FAST_BFLOAT16:
+        say(
+            "--precision=bfloat16 would take about half the time on this processor, "
+            "and cost about 0.01 dB of PSNR."
+        )
 
 
 def _make_deterministic():

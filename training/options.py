@@ -22,8 +22,8 @@ class Precision(Settings):
 
     precision: str = option(
         "float32",
-        "Precision between the first and the last convolution; bfloat16 halves the "
-        "time on processors that support it, float16 is for GPUs.",
+        "Precision after the first convolution, in training up to the last; bfloat16 "
+        "halves the time on processors that support it, float16 is for GPUs.",
         choices=tuple(POLICIES),
     )
 
