@@ -96,6 +96,12 @@ class SampleSettings(Settings):
         f"TID2013's {tid2013.MEANS}, with {tid2013.DEVIATIONS} beside it: people's "
         "scores, for photographs with Kodak's numbers in their names.",
     )
+    least_deviation: float = option(
+        0.0,
+        "Least standard deviation of people's scores. TID2013's deviations are of mean "
+        "scores; single votes have about 0.8.",
+        least=0.0,
+    )
     restore_path: PathName | None = option(
         None, "Weights of a predictor (.h5) that scores the images, for a smaller one."
     )
@@ -104,6 +110,8 @@ class SampleSettings(Settings):
         """See `Settings.check`: the scores have one source."""
         if self.mos_path and self.restore_path:
             raise InputError("found both --mos_path and --restore_path; give only one.")
+        if self.least_deviation and not self.mos_path:
+            raise InputError("--least_deviation needs --mos_path.")
 
 
 # From the stem of a name, the rank of the level and the image to a mean score and its
@@ -126,7 +134,7 @@ def main() -> None:
     references = dict(enumerate(sources, 1))
     types = FEW
     if settings.mos_path is not None:
-        people = read_people(settings.mos_path)
+        people = read_people(settings.mos_path, settings.least_deviation)
         score = lambda stem, *_: people[stem]  # noqa: E731
         references, types = find_references(sources, people), DISTORTIONS
     elif settings.restore_path is not None:
@@ -169,14 +177,21 @@ def make_up(stem: str, rank: int, image: np.ndarray) -> tuple[float, float]:
     return MEANS[rank], DEVIATION
 
 
-def read_people(path: PathName) -> dict[str, tuple[float, float]]:
+def read_people(path: PathName, least: float) -> dict[str, tuple[float, float]]:
     """Reads people's mean scores and their deviations, by the stem of a name.
+
+    Args:
+        path: TID2013's file.
+        least: The least deviation to return.
 
     Raises:
         InputError: A file is missing or of another form.
     """
     rows = tid2013.TID2013(tid2013.TID2013Settings(score_path=path)).read_scores()
-    return {Path(name).stem.lower(): values for name, *values in rows}  # type: ignore[misc]
+    return {
+        Path(name).stem.lower(): (mean, max(deviation, least))
+        for name, mean, deviation in rows
+    }
 
 
 def make_judge(path: PathName) -> Score:

@@ -30,7 +30,7 @@ with quiet.imports():
     import numpy as np
 
     from frozen import formats, predictor
-    from score_predictors import opening
+    from score_predictors import opening, weight_files
     from training import devices
 
 MODEL = Choice("model", PREDICTORS, "mobilenetv2", "The network.")
@@ -53,6 +53,16 @@ class FreezeSettings(opening.FirstScore):
 class ExportSettings(formats.ExportSettings):
     """The format of the file and its path."""
 
+    registry = formats.FORMATS | {"weights": "score_predictors.opening:Weights"}
+
+    format: str = formats.ExportSettings.with_default(
+        "format",
+        "pb",
+        help="pb for the scripts here and TensorFlow 1.15; saved_model, onnx and "
+        "tflite for other programs (see requirements-export.txt); weights for an .h5 "
+        "file of 16 bits, to hand on.",
+        choices=tuple(registry),
+    )
     output_path: PathName = formats.ExportSettings.with_default(
         "output_path", "score_predictor_frozen.pb"
     )
@@ -68,6 +78,10 @@ def main() -> None:
     file_format, target = export.find()
     path, first_score = settings.restore_path, settings.first_score
     model, attributes = MODEL.load().from_file(path, "--restore_path")
+    if file_format is opening.Weights:
+        weight_files.save(target, model.network, attributes, "float16")
+        say(f"Wrote {target}, in 16 bits.")
+        return
     network = functools.partial(model.network_with_maps, training=False)
     if first_score is None:
         first_score = attributes.get("first_score")

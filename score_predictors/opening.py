@@ -3,13 +3,25 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from console.choices import load
 from console.errors import InputError
 from console.settings import PathName, Settings, option
+from frozen import formats
 from frozen.predictor import FrozenPredictor
 from score_predictors import PREDICTORS
+
+# The predictor in the repository, used when no other is named.
+FOLDER = Path(__file__).resolve().parents[1] / "pretrained" / "predictors"
+SHIPPED = FOLDER / "tid2013_like.h5"
+
+
+class Weights(formats.Format):
+    """The weights alone, in 16 bits, without the state of the training."""
+
+    ending = ".h5"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,25 +47,25 @@ class Scorer:
 
 @dataclasses.dataclass(frozen=True)
 class PredictorSettings(Settings):
-    """The predictor to open."""
+    """The predictor to open; that in pretrained/ if none is given."""
 
-    restore_path: PathName | None = option(None, "Weights, an .h5 file.")
+    restore_path: PathName | None = option(
+        None, "Weights, an .h5 file; if not given, those in pretrained/predictors."
+    )
     model_name: PathName | None = option(
         None, "Frozen .pb file, in place of --restore_path."
     )
 
     @property
     def path(self) -> PathName:
-        """The file; `check` ensures that there is one."""
-        return self.restore_path or self.model_name  # type: ignore[return-value]
+        """The file."""
+        return self.restore_path or self.model_name or PathName(str(SHIPPED))
 
     def check(self) -> None:
-        """See `Settings.check`: exactly one file must be given."""
-        given = [path for path in (self.restore_path, self.model_name) if path]
-        if len(given) != 1:
-            found = "both" if given else "neither"
+        """See `Settings.check`: at most one file may be given."""
+        if self.restore_path and self.model_name:
             raise InputError(
-                f"found {found} of --restore_path (weights, .h5) and --model_name (a "
+                "found both of --restore_path (weights, .h5) and --model_name (a "
                 "frozen file, .pb); expected one of them."
             )
 

@@ -47,30 +47,34 @@ def check_name(path: Path | str, flag: str) -> None:
 
 
 def save(
-    path: Path | str, network: keras.Model, attributes: Mapping[str, float | str]
+    path: Path | str,
+    network: keras.Model,
+    attributes: Mapping[str, float | str],
+    dtype: str = "float32",
 ) -> None:
     """Writes the weights of a network, completely or not at all.
 
     Args:
         path: The file to write.
         network: A Keras model without nested models.
-        attributes: From a name to a value.
+        attributes: From a name to a value; those of the layout are replaced.
+        dtype: Type of the arrays in the file.
     """
     # In memory first: on a full disk HDF5 aborts the process.
     stored = io.BytesIO()
     with h5py.File(stored, "w") as file:
+        for name, value in attributes.items():
+            file.attrs[name] = value
         layers = [layer for layer in network.layers if layer.weights]
         file.attrs["layer_names"] = [np.bytes_(layer.name) for layer in layers]
         file.attrs["backend"] = np.bytes_("tensorflow")
         file.attrs["keras_version"] = np.bytes_(keras.__version__)
-        for name, value in attributes.items():
-            file.attrs[name] = value
         for layer in layers:
             group = file.create_group(layer.name)
             names = [_name_weight(layer, weight) for weight in layer.weights]
             group.attrs["weight_names"] = [np.bytes_(name) for name in names]
             for name, weight in zip(names, layer.weights, strict=True):
-                group.create_dataset(name, data=np.asarray(weight))
+                group.create_dataset(name, data=np.asarray(weight, dtype))
     with written_whole(path) as aside:
         aside.write_bytes(stored.getvalue())
 

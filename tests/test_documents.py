@@ -132,7 +132,7 @@ def parse(script, *flags, **options):
 
 @pytest.mark.parametrize(
     ("document", "count"),
-    zip(PARSED_PAGES, (4, 7, 12), strict=True),
+    zip(PARSED_PAGES, (4, 14, 12), strict=True),
 )
 def test_the_flags_of_commands_are_read(tmp_path, document, count):
     commands = read_commands(document)

@@ -156,7 +156,11 @@ def test_pictures_are_scored_best_first_and_broken_ones_left_out(road, tmp_path)
         ("train", ["--dataloader=nothing"], "expected one of: ava, tid2013"),
         ("train", ["--weight_filename=a.weights.h5"], "another layout"),
         ("evaluate", ["--restore_path=a.h5"], "--ava_image_path must be given"),
-        ("predict", ["--input_path=."], "neither of --restore_path"),
+        (
+            "predict",
+            ["--input_path=.", "--restore_path=a.h5", "--model_name=a.pb"],
+            "found both of --restore_path",
+        ),
         ("predict", ["--input_path=x", "--model_name=a.pb"], "--input_path=x: "),
         ("freeze", ["--restore_path=none.h5"], "none.h5: no such file"),
     ],

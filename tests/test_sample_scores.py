@@ -157,6 +157,9 @@ def test_people_score_the_photographs_that_their_images_were_cut_from(tmp_path):
     (tmp_path / "in" / "kodim02.png").rename(tmp_path / "in" / "kodim03.png")
     line = fail_here(SCRIPT, *flags, f"--mos_path={path}")
     assert "kodim03.png: expected a name with the number" in line
+    line = fail_here(SCRIPT, *flags, "--least_deviation=0.8")
+    assert "--least_deviation needs --mos_path" in line
+    assert sample_scores.read_people(path, 0.8)["i01_01_1"] == (0.0, 0.8)
     line = fail_here(SCRIPT, *flags, f"--mos_path={path}", "--restore_path=a.h5")
     assert "found both --mos_path and --restore_path" in line
 
