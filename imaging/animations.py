@@ -21,10 +21,9 @@ import numpy as np
 from PIL import Image
 
 from console.errors import InputError
-from imaging.chunks import Inserting
+from imaging.chunks import PNG_SIGNATURE, Inserting, make_chunk, split_chunks
 from imaging.decoding import damage_told, opened
 from imaging.dihedral import UPRIGHT, transform
-from imaging.mending import PNG_SIGNATURE, make_chunk
 
 # Pillow's names of the formats that have animations.
 ANIMATED = ("GIF", "PNG", "WEBP")
@@ -209,7 +208,7 @@ def _write_png(file, images, animation, options):
         box = image.crop((left, top, left + width, top + height))
         box.save(encoded, format="PNG", **options)
         encoded.seek(len(PNG_SIGNATURE))
-        chunks = [(header[4:], data) for header, data, _ in read_chunks(encoded)]
+        chunks = [(header[4:], data) for header, data, _ in split_chunks(encoded)]
         if before is None:
             file.write(PNG_SIGNATURE)
             for chunk in itertools.takewhile(lambda each: each[0] != b"IDAT", chunks):
@@ -228,15 +227,3 @@ def _write_png(file, images, animation, options):
                 file.write(make_chunk(b"fdAT", number + data))
         before = pixels
     file.write(make_chunk(b"IEND", b""))
-
-
-def read_chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Yields header, data and checksum of a PNG's chunks, to the end of the picture.
-
-    Args:
-        file: The file, behind the signature. Nothing behind the picture is read.
-    """
-    header = b""
-    while header[4:] != b"IEND" and (header := file.read(8)):
-        length = int.from_bytes(header[:4])
-        yield header, file.read(length), file.read(4)

@@ -169,7 +169,8 @@ def save_picture(
     path, kind = Path(path), find_format(path)
     check_fits(path, picture.size, picture.has_transparency())
     pixels = picture.joined if kind.has_alpha else picture.pixels
-    if pixels.dtype == np.uint16 and not kind.is_16bit:
+    is_reduced = pixels.dtype == np.uint16 and not kind.is_16bit
+    if is_reduced:
         pixels = to_8_bits(pixels)
     pixels = _widen(pixels, kind)
     colours = 3 if pixels.shape[-1] > 2 else 1
@@ -183,7 +184,14 @@ def save_picture(
         warn(
             f"{path}: has colours in sRGB, because {kind.name} has no colour profiles."
         )
+    elif metadata.tells_hdr():
+        warn(
+            f"{path}: is an HDR picture, which programs without HDR show too bright or "
+            "too pale."
+        )
     metadata, options, lost = carry(metadata, kind.name)
+    if is_reduced:
+        lost.append("more than 8 bits per channel")
     if lost:
         warn(f"{path}: {kind.name} does not hold its {', '.join(lost)}; left out.")
     coding = Coding(quality, picture.is_lossless)
