@@ -24,6 +24,7 @@ from console.errors import InputError
 from imaging.chunks import PNG_SIGNATURE, Inserting, make_chunk, split_chunks
 from imaging.decoding import damage_told, opened
 from imaging.dihedral import UPRIGHT, transform
+from imaging.files import to_8_bits
 
 # Pillow's names of the formats that have animations.
 ANIMATED = ("GIF", "PNG", "WEBP")
@@ -111,7 +112,10 @@ def _read(path, mode):
         for index in frames:
             image.seek(index)
             image.load()
-            frame = transform(np.asarray(image.convert(mode)), upright)
+            shown = image
+            if image.mode == "I;16":  # Pillow would make it white.
+                shown = Image.fromarray(to_8_bits(np.asarray(image)))
+            frame = transform(np.asarray(shown.convert(mode)), upright)
             yield np.ascontiguousarray(frame), image.info.get("duration", 0)
 
 

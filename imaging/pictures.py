@@ -113,6 +113,8 @@ def load_picture(path: Path | str, page: int | None = None) -> Picture:
         pixels = decode(image, path, to_the_end=True)
         animation = None
         if image.format in ANIMATED and pages > 1 and (found := load_animation(path)):
+            if pixels.dtype == np.uint16:
+                warn(f"{path}: has frames of 16 bits per channel, reduced to 8.")
             pixels, animation = found
         pixels, alpha = split_alpha(pixels)
         metadata = read_metadata(image, pixels.shape[-1], exif, path, pixels.shape[:2])
