@@ -185,6 +185,6 @@ def test_grey_frames_of_16_bits_keep_their_tones(tmp_path, capsys):
     picture = load_picture(path)
     (later,) = picture.animation.read()
     for frame in (picture.pixels, later):
-        np.testing.assert_array_equal(frame * 257, np.repeat(deep, 3, -1))
+        np.testing.assert_array_equal(frame * np.uint16(257), np.repeat(deep, 3, -1))
     assert picture.metadata.icc_profile[16:20] == b"RGB "
     assert "16 bits per channel, reduced to 8" in capsys.readouterr().err
