@@ -107,10 +107,15 @@ def _list_frames(image):
 def _read(path, mode):
     """Yields frames, upright, and their durations."""
     with opened(path) as image, damage_told(path):
-        frames = _list_frames(image)
+        frames, size = _list_frames(image), image.size
         upright = UPRIGHT.get(image.getexif().get(_EXIF_ORIENTATION, 1), UPRIGHT[1])
         for index in frames:
             image.seek(index)
+            if image.size != size:  # Before memory for all of it is taken.
+                raise InputError(
+                    f"{path}: has a frame of {image.size} pixels in a picture "
+                    f"of {size}; save it again with another program."
+                )
             image.load()
             shown = image
             if image.mode == "I;16":  # Pillow would make it white.

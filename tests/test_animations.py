@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from console.errors import InputError
 from imaging import animations, png_16bit
 from imaging.animations import count_frames, load_animation
 from imaging.chunks import make_chunk
@@ -162,6 +163,19 @@ def test_a_damaged_animation_is_left_out(tmp_path):
     assert done.returncode == 1
     assert "a.gif: is truncated or damaged" in done.stderr
     assert not list((tmp_path / "SR").glob("a.*"))
+
+
+@pytest.mark.parametrize(
+    ("side", "said"), [(50, "has a frame of"), (65_535, "has too many pixels, more")]
+)
+def test_a_frame_larger_than_the_picture_takes_no_memory(tmp_path, side, said):
+    write(tmp_path / "a.gif")
+    data = bytearray((tmp_path / "a.gif").read_bytes())
+    place = data.rindex(struct.pack("<4H", 0, 2, 24, 18))
+    struct.pack_into("<4H", data, place, 0, 0, side, side)
+    (tmp_path / "a.gif").write_bytes(data)
+    with pytest.raises(InputError, match=said):
+        load_picture(tmp_path / "a.gif")
 
 
 def test_grey_frames_of_16_bits_keep_their_tones(tmp_path, capsys):
