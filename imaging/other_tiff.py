@@ -22,7 +22,7 @@ from imaging.dihedral import UPRIGHT, transform
 from imaging.exif import EXIF_IFDS, read_exif
 from imaging.limits import check_size
 from imaging.metadata import Metadata
-from imaging.tiff_pages import list_pages
+from imaging.tiff_pages import list_pages, walk_pages
 
 # Our errors report damaged files.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -99,7 +99,7 @@ def is_other(
 
 def _choose_page(file):
     """Returns the first page; the largest if the first is a thumbnail of it."""
-    pages = [file.pages[index].keyframe for index in range(len(file.pages))]
+    pages = [page.keyframe for page in walk_pages(file)]
     sizes = [page.imagewidth * page.imagelength for page in pages]
     largest = int(np.argmax(sizes))
     return file.pages[largest if sizes[largest] >= _THUMBNAIL * sizes[0] else 0]

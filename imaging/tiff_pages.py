@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +29,21 @@ def find_pages(path: Path | str) -> list[int]:
     return pages if len(pages) > 1 else []
 
 
+def walk_pages(file: tifffile.TiffFile) -> Iterator[Any]:
+    """Yields the pages of an open TIFF, to the end or to one that leads back."""
+    seen: set[int] = set()
+    with contextlib.suppress(IndexError):
+        for index in itertools.count():
+            page = file.pages[index]
+            if page.offset in seen:
+                return
+            seen.add(page.offset)
+            yield page
+
+
 def list_pages(file: tifffile.TiffFile) -> list[int]:
     """Returns the indices of an open TIFF's pages, without thumbnails."""
-    found: Any = enumerate(file.pages)
+    found = enumerate(walk_pages(file))
     return [index for index, page in found if not page.subfiletype & _REDUCED]
 
 

@@ -1,6 +1,7 @@
 """TIFFs that Pillow and OpenCV do not read, written by tifffile."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -163,6 +164,22 @@ def test_alpha_that_is_multiplied_in_is_divided_out(path):
     picture = load(path, pixels, **options)
     assert np.abs(picture.pixels.astype(int) - RGB).max() <= 2
     np.testing.assert_array_equal(picture.alpha, full)
+
+
+@pytest.mark.parametrize("last", [0, 1])
+def test_pages_that_lead_back_end(path, last, capsys):
+    with tifffile.TiffWriter(path) as file:
+        for _ in range(3):
+            file.write(RGB, photometric="rgb")
+    with tifffile.TiffFile(path) as file:
+        starts = [page.offset for page in file.pages]
+        (tags,) = struct.unpack_from("<H", path.read_bytes(), starts[last + 1])
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<L", data, starts[last + 1] + 2 + 12 * tags, starts[last])
+    path.write_bytes(data)
+    np.testing.assert_array_equal(load_picture(path).pixels, RGB)
+    assert len(find_pages(path)) == last + 2
+    assert f"has {last + 2} pages or frames" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("is_marked", [False, True])
