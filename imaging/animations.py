@@ -25,6 +25,7 @@ from imaging.chunks import PNG_SIGNATURE, Inserting, make_chunk, split_chunks
 from imaging.decoding import damage_told, opened
 from imaging.dihedral import UPRIGHT, transform
 from imaging.files import to_8_bits
+from imaging.limits import check_size
 
 # Pillow's names of the formats that have animations.
 ANIMATED = ("GIF", "PNG", "WEBP")
@@ -111,15 +112,12 @@ def _read(path, mode):
         upright = UPRIGHT.get(image.getexif().get(_EXIF_ORIENTATION, 1), UPRIGHT[1])
         for index in frames:
             image.seek(index)
-            if image.size != size:  # Before memory for all of it is taken.
-                raise InputError(
-                    f"{path}: has a frame of {image.size} pixels in a picture "
-                    f"of {size}; save it again with another program."
-                )
+            check_size(path, *image.size)  # Of this frame, before memory is taken.
             image.load()
-            shown = image
+            # What of a frame lies outside of the picture is not shown.
+            shown = image if image.size == size else image.crop((0, 0, *size))
             if image.mode == "I;16":  # Pillow would make it white.
-                shown = Image.fromarray(to_8_bits(np.asarray(image)))
+                shown = Image.fromarray(to_8_bits(np.asarray(shown)))
             frame = transform(np.asarray(shown.convert(mode)), upright)
             yield np.ascontiguousarray(frame), image.info.get("duration", 0)
 
