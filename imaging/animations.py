@@ -21,10 +21,11 @@ import numpy as np
 from PIL import Image
 
 from console.errors import InputError
-from imaging.chunks import Inserting
+from imaging.chunks import PNG_SIGNATURE, Inserting, make_chunk, split_chunks
 from imaging.decoding import damage_told, opened
 from imaging.dihedral import UPRIGHT, transform
-from imaging.mending import PNG_SIGNATURE, make_chunk
+from imaging.files import to_8_bits
+from imaging.limits import check_size
 
 # Pillow's names of the formats that have animations.
 ANIMATED = ("GIF", "PNG", "WEBP")
@@ -107,12 +108,17 @@ def _list_frames(image):
 def _read(path, mode):
     """Yields frames, upright, and their durations."""
     with opened(path) as image, damage_told(path):
-        frames = _list_frames(image)
+        frames, size = _list_frames(image), image.size
         upright = UPRIGHT.get(image.getexif().get(_EXIF_ORIENTATION, 1), UPRIGHT[1])
         for index in frames:
             image.seek(index)
+            check_size(path, *image.size)  # Of this frame, before memory is taken.
             image.load()
-            frame = transform(np.asarray(image.convert(mode)), upright)
+            # What of a frame lies outside of the picture is not shown.
+            shown = image if image.size == size else image.crop((0, 0, *size))
+            if image.mode == "I;16":  # Pillow would make it white.
+                shown = Image.fromarray(to_8_bits(np.asarray(shown)))
+            frame = transform(np.asarray(shown.convert(mode)), upright)
             yield np.ascontiguousarray(frame), image.info.get("duration", 0)
 
 
@@ -209,7 +215,7 @@ def _write_png(file, images, animation, options):
         box = image.crop((left, top, left + width, top + height))
         box.save(encoded, format="PNG", **options)
         encoded.seek(len(PNG_SIGNATURE))
-        chunks = [(header[4:], data) for header, data, _ in read_chunks(encoded)]
+        chunks = [(header[4:], data) for header, data, _ in split_chunks(encoded)]
         if before is None:
             file.write(PNG_SIGNATURE)
             for chunk in itertools.takewhile(lambda each: each[0] != b"IDAT", chunks):
@@ -228,15 +234,3 @@ def _write_png(file, images, animation, options):
                 file.write(make_chunk(b"fdAT", number + data))
         before = pixels
     file.write(make_chunk(b"IEND", b""))
-
-
-def read_chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Yields header, data and checksum of a PNG's chunks, to the end of the picture.
-
-    Args:
-        file: The file, behind the signature. Nothing behind the picture is read.
-    """
-    header = b""
-    while header[4:] != b"IEND" and (header := file.read(8)):
-        length = int.from_bytes(header[:4])
-        yield header, file.read(length), file.read(4)

@@ -28,16 +28,18 @@ def carry(metadata: Metadata, name: str) -> tuple[Metadata, dict[str, Any], list
     lost = ["GeoTIFF tags"] if metadata.geo and name != "TIFF" else []
     texts = list(filter(None, map(read_text, metadata.texts)))
     options: dict[str, Any] = {"dpi": metadata.dpi, "icc_profile": metadata.icc_profile}
+    comment = "\n".join(
+        text if key == "Comment" else f"{key}: {text}" for key, text in texts
+    ).encode()
     if name in ("BMP", "GIF"):
-        held = {"EXIF": metadata.exif, "XMP": metadata.xmp, "IPTC": metadata.iptc}
-        lost += [part for part, value in (held | {"text": texts}).items() if value]
-        return metadata, {"dpi": metadata.dpi} if name == "BMP" else {}, lost
+        held: dict[str, Any] = {"EXIF": metadata.exif, "XMP": metadata.xmp}
+        held |= {"IPTC": metadata.iptc, "text": name == "BMP" and texts}
+        lost += [part for part, value in held.items() if value]
+        options = {"dpi": metadata.dpi} if name == "BMP" else {"comment": comment}
+        return metadata, options, lost
     if name == "PNG":
         return _to_chunks(metadata), options | {"exif": metadata.exif_bytes()}, lost
     if name == "JPEG":
-        comment = "\n".join(
-            text if key == "Comment" else f"{key}: {text}" for key, text in texts
-        ).encode()
         parts = {
             "comment": (comment, _MOST_PART, "text"),
             "xmp": (metadata.xmp, _MOST_XMP, "XMP"),
@@ -55,9 +57,10 @@ def carry(metadata: Metadata, name: str) -> tuple[Metadata, dict[str, Any], list
         return metadata, options, lost
     if texts:
         exif = copy_exif(metadata.exif)
-        if DESCRIPTION in exif:
-            lost.append("text")
-        exif.setdefault(DESCRIPTION, "\n".join(text for _, text in texts).encode())
+        there = exif.get(DESCRIPTION, b"")
+        there = there.encode() if isinstance(there, str) else there
+        known = there.rstrip(b"\0"), *(text.encode() for _, text in texts)
+        exif[DESCRIPTION] = b"\n".join(filter(None, dict.fromkeys(known)))
         metadata = dataclasses.replace(metadata, exif=exif)
     if name == "TIFF":
         exif = copy_exif(metadata.exif)

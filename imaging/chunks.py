@@ -1,21 +1,49 @@
-"""Chunks of a PNG beside its pixels, which travel as they are to a PNG."""
+"""Chunks of a PNG: all, and those beside its pixels, which travel to another PNG."""
 
-import io
-import struct
 import zlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from imaging.mending import PNG_SIGNATURE, make_chunk
-
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 TEXTS = b"tEXt", b"zTXt", b"iTXt"
 # Longest text that is unpacked, in bytes.
 _MOST_TEXT = 1 << 20
+_BLOCK = 1 << 20
 # A kind and its content.
 Chunk = tuple[bytes, bytes]
 # Length of the signature and the header, behind which chunks of all kinds may stand.
 _START = 33
+
+
+def make_chunk(kind: bytes, data: bytes) -> bytes:
+    """Encodes a chunk of a PNG."""
+    return len(data).to_bytes(4) + kind + data + _sum(kind, data)
+
+
+def _sum(kind, data):
+    return zlib.crc32(data, zlib.crc32(kind)).to_bytes(4)
+
+
+def split_chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Yields header, data and checksum of a PNG's chunks; shorter where it is cut off.
+
+    Args:
+        file: The file, behind the signature. Nothing behind the picture is read.
+    """
+    header = b""
+    while header[4:] != b"IEND" and len(header := file.read(8)) == 8:
+        blocks, left = [], int.from_bytes(header[:4])
+        # A length that is not true must not take memory.
+        while left and (block := file.read(min(left, _BLOCK))):
+            blocks.append(block)
+            left -= len(block)
+        yield header, b"".join(blocks), file.read(4)
+
+
+def is_right(header: bytes, data: bytes, checksum: bytes) -> bool | None:
+    """Whether a chunk's checksum is right; None for a chunk that is cut off."""
+    return checksum == _sum(header[4:], data) if len(checksum) == 4 else None
 
 
 def read_chunks(path: Path | str, kinds: Collection[bytes]) -> list[Chunk]:
@@ -25,19 +53,13 @@ def read_chunks(path: Path | str, kinds: Collection[bytes]) -> list[Chunk]:
         path: The file; one of another format has no chunks.
         kinds: The kinds of chunks.
     """
-    found: list[Chunk] = []
     with open(path, "rb") as file:
-        if file.read(8) != PNG_SIGNATURE:
-            return found
-        while len(header := file.read(8)) == 8:
-            length, kind = struct.unpack(">I4s", header)
-            if kind not in kinds:
-                file.seek(length + 4, io.SEEK_CUR)
-                continue
-            data = file.read(length)
-            if file.read(4) == struct.pack(">I", zlib.crc32(data, zlib.crc32(kind))):
-                found.append((kind, data))
-    return found
+        there = split_chunks(file) if file.read(8) == PNG_SIGNATURE else ()
+        return [
+            (chunk[0][4:], chunk[1])
+            for chunk in there
+            if chunk[0][4:] in kinds and is_right(*chunk)
+        ]
 
 
 class Inserting:

@@ -26,14 +26,11 @@ from imaging.decoding_16bit import decode_deep, has_unspecified_band, too_deep
 from imaging.depth import decode_scaled, find_most, has_bit_of_alpha
 from imaging.dihedral import UPRIGHT, transform
 from imaging.kinds import KINDS
-from imaging.limits import MOST_PIXELS, check_size
+from imaging.limits import check_size, too_large
 from imaging.mending import find_slight_damage, load_damaged, mend_png
 from imaging.other_tiff import UNNAMED_BANDS, is_other, is_tiff, rewrite_tiff
 from imaging.plugins import HEIF, JXL, open_plugin
 from imaging.tiff_pages import cut_page
-
-# `imaging.limits` checks the size in place of Pillow.
-Image.MAX_IMAGE_PIXELS = None
 
 # Our errors already report damaged files; Pillow's log would repeat them.
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
@@ -92,6 +89,8 @@ def opened(path: Path | str, page: int | None = None) -> Iterator[Image.Image]:
             ) from None
         except (InputError, MemoryError):
             raise
+        except Image.DecompressionBombError:
+            raise too_large(path) from None
         except Exception:  # See `damage_told`.
             foreign = tell_misfit(path, "", *_READ, EMPTY)
             if foreign:
@@ -181,8 +180,7 @@ def decode(
         tags = dict(image.tag_v2) if isinstance(image, TiffImageFile) else None
         try:
             if most == 255 or image.format != HEIF:  # Decoded once, by `decode_scaled`.
-                with _bombs_refused(image):
-                    image.load()
+                image.load()
             loaded = image
             content = mend_png(path) if slight_damage else rewritten
         except OSError:
@@ -209,16 +207,6 @@ def decode(
     return np.ascontiguousarray(pixels)
 
 
-@contextlib.contextmanager
-def _bombs_refused(image):
-    """Refuses a picture inside an icon of Apple that is larger than the icon said."""
-    Image.MAX_IMAGE_PIXELS = MOST_PIXELS if image.format == "ICNS" else None
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = None
-
-
 def _find_lost(image, path, tags, reduced):
     """Returns what of a picture is not decoded, for messages."""
     lost = list(image.info.get(_LEFT_OUT, ()))
@@ -239,6 +227,8 @@ def damage_told(path: Path | str) -> Iterator[None]:
         yield
     except (InputError, MemoryError):
         raise
+    except Image.DecompressionBombError:
+        raise too_large(path) from None
     except Exception:  # Decoders raise almost any type for a damaged file.
         raise _damaged(path, "is truncated or damaged") from None
 

@@ -8,6 +8,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from console.errors import InputError
 from console.settings import Settings, option
 
@@ -16,6 +18,8 @@ MOST_PIXELS = 1_000_000_000
 CUT = "cut it into pieces"
 # The advice on larger pictures; scripts with the flag --max_pixels name the flag.
 _limit: dict[str, Any] = {"pixels": MOST_PIXELS, "advice": CUT}
+# Pillow refuses twice as many, also of frames and of pictures inside icons.
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +35,7 @@ class LimitSettings(Settings):
         """Sets the limit of this process."""
         advice = "--max_pixels raises the limit"
         _limit.update(pixels=self.max_pixels, advice=advice)
+        Image.MAX_IMAGE_PIXELS = max(MOST_PIXELS, self.max_pixels)
 
 
 def check_size(path: Path | str, width: int, height: int) -> None:
@@ -40,7 +45,11 @@ def check_size(path: Path | str, width: int, height: int) -> None:
         InputError: The picture has more pixels than the limit.
     """
     if width * height > _limit["pixels"]:
-        raise InputError(
-            f"{path}: claims to have {width}x{height} pixels, more than "
-            f"{_limit['pixels']:,}; {_limit['advice']}."
-        )
+        raise too_large(path, f"claims to have {width}x{height} pixels,")
+
+
+def too_large(path: Path | str, what: str = "has too many pixels,") -> InputError:
+    """Makes the error for a picture of too many pixels."""
+    return InputError(
+        f"{path}: {what} more than {_limit['pixels']:,}; {_limit['advice']}."
+    )

@@ -6,11 +6,7 @@ checksum. Pictures that lack pixels are refused unless `DamageSettings` allows t
 
 import dataclasses
 import io
-import struct
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageFile
@@ -18,12 +14,11 @@ from PIL import Image, ImageFile
 from console.errors import InputError
 from console.progress import warn
 from console.settings import Settings, option
+from imaging.chunks import PNG_SIGNATURE, is_right, make_chunk, split_chunks
 
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 # Bytes that code other pixels than the zeros which a decoder assumes after the end.
 _FILLER = bytes(181 * i % 255 for i in range(1, 255)) * 64
-_BLOCK = 1 << 20
 _CHOKING = b"tEXt", b"zTXt", b"iTXt", b"cHRM", b"gAMA", b"sRGB", b"cICP"
 
 _allowed = {"damaged": False}
@@ -59,19 +54,12 @@ def mend_png(path: Path | str) -> bytes | None:
         if file.read(8) != PNG_SIGNATURE:
             return None
         mended = [PNG_SIGNATURE]
-        for kind, start, length, is_right in _read_chunks(file):
-            is_kept = is_right and kind not in _CHOKING or _is_critical(kind)
-            if kind != b"IEND" and is_kept:
-                file.seek(start)
-                mended.append(make_chunk(kind, file.read(length)))
-                file.seek(4, io.SEEK_CUR)
+        for chunk in split_chunks(file):
+            kind = chunk[0][4:]
+            is_kept = kind not in _CHOKING and is_right(*chunk)
+            if kind != b"IEND" and (is_kept or _is_critical(kind)):
+                mended.append(make_chunk(kind, chunk[1]))
     return b"".join([*mended, make_chunk(b"IEND", b"")])
-
-
-def make_chunk(kind: bytes, data: bytes) -> bytes:
-    """Encodes a chunk of a PNG."""
-    checksum = zlib.crc32(data, zlib.crc32(kind))
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
 
 
 def find_slight_damage(path: Path | str) -> list[str]:
@@ -92,13 +80,14 @@ def find_slight_damage(path: Path | str) -> list[str]:
     with open(path, "rb") as file:
         if file.read(8) != PNG_SIGNATURE:
             return found
-        for kind, _, _, is_right in _read_chunks(file):
+        for chunk in split_chunks(file):
+            kind = chunk[0][4:]
             if kind == b"CgBI":
                 raise InputError(
                     f"{path}: is a PNG that only Apple's programs read (CgBI); convert "
                     "it with pngcrush -revert-iphone-optimizations."
                 )
-            if is_right is False:
+            if is_right(*chunk) is False:
                 if _is_critical(kind) and not _allowed["damaged"]:
                     raise ValueError(f"wrong checksum of {kind!r}")
                 name = kind.decode("latin-1")
@@ -106,23 +95,6 @@ def find_slight_damage(path: Path | str) -> list[str]:
     if kind != b"IEND":
         found.append("the end of the file is missing")
     return found
-
-
-def _read_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int, bool | None]]:
-    """Yields kind, start of the data, length and correctness of a PNG's chunks.
-
-    The correctness of a chunk that is cut off is None: decoding finds whether it lacks
-    pixels.
-    """
-    kind = b""
-    while kind != b"IEND" and len(header := file.read(8)) == 8:
-        length, kind = struct.unpack(">I4s", header)
-        start, checksum, left = file.tell(), zlib.crc32(kind), length
-        while left and (block := file.read(min(left, _BLOCK))):
-            checksum, left = zlib.crc32(block, checksum), left - len(block)
-        stored = file.read(4)
-        is_right = stored == struct.pack(">I", checksum) if len(stored) == 4 else None
-        yield kind, start, length - left, is_right
 
 
 def _is_critical(kind):

@@ -127,7 +127,8 @@ def read_metadata(
     profile = image.info.get("icc_profile") or None
     if not isinstance(profile, bytes) or image.mode == "CMYK":  # Which is converted.
         profile = None
-    if colours == 3 and profile and profile[16:20] == b"GRAY":
+    is_grey = image.mode in ("L", "LA", "I;16")  # Frames of an animation become RGB.
+    if colours == 3 and profile and profile[16:20] == b"GRAY" and not is_grey:
         warn(f"{path}: has a colour profile of grey, which no program applies.")
         profile = None
     is_png = image.format == "PNG" and path is not None

@@ -22,6 +22,7 @@ from imaging.dihedral import UPRIGHT, transform
 from imaging.exif import EXIF_IFDS, read_exif
 from imaging.limits import check_size
 from imaging.metadata import Metadata
+from imaging.tiff_pages import list_pages, walk_pages
 
 # Our errors report damaged files.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -98,7 +99,7 @@ def is_other(
 
 def _choose_page(file):
     """Returns the first page; the largest if the first is a thumbnail of it."""
-    pages = [file.pages[index].keyframe for index in range(len(file.pages))]
+    pages = [page.keyframe for page in walk_pages(file)]
     sizes = [page.imagewidth * page.imagelength for page in pages]
     largest = int(np.argmax(sizes))
     return file.pages[largest if sizes[largest] >= _THUMBNAIL * sizes[0] else 0]
@@ -131,7 +132,7 @@ def rewrite_tiff(
             )
         pixels = _to_bands_last(page, _decode(page, path))
         pixels = _to_integers(pixels, page.bitspersample, path)
-        profile, left_out = page.iccprofile, _find_left_out(page, len(file.pages))
+        profile, left_out = page.iccprofile, _find_left_out(page, file)
         is_cmyk = page.photometric == tifffile.PHOTOMETRIC.SEPARATED
         if is_cmyk and pixels.dtype == np.uint16:
             pixels = ((pixels + np.uint32(128)) // 257).astype(np.uint8)
@@ -153,11 +154,12 @@ def _read_dpi(page):
         return page.get_resolution("INCH") if _RESOLUTION in page.tags else None
 
 
-def _find_left_out(page, pages):
+def _find_left_out(page, file):
     left_out = [UNNAMED_BANDS] if 0 in page.extrasamples else []
-    if pages > 1:
+    if len(pages := list_pages(file)) > 1:
         which = "largest" if page.index else "first"
-        left_out.append(f"has {pages} pages or frames; only the {which} is used")
+        told = f"has {len(pages)} pages or frames; only the {which} is used"
+        left_out.append(f"{told} (--all_pages takes each)")
     return left_out
 
 

@@ -16,6 +16,7 @@ from imaging.decoding import damage_told, decode, opened
 from imaging.exif import read_exif
 from imaging.files import to_integers
 from imaging.metadata import Metadata, read_metadata
+from imaging.tiff_pages import find_pages
 
 # Luma of BT.601. A network's output for a grey picture is nearly grey.
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -102,24 +103,24 @@ def load_picture(path: Path | str, page: int | None = None) -> Picture:
     with opened(path, page) as image, damage_told(path):
         is_lossless = _is_lossless(image, path)
         pages = getattr(image, "n_frames", 1)
+        is_tiff = image.format == "TIFF"
+        if is_tiff and pages > 1:
+            pages = len(find_pages(path))
         if pages > 1 and image.format not in (*_WITH_PREVIEWS, *ANIMATED):
-            advice = " (--all_pages takes each)" * (image.format == "TIFF")
+            advice = " (--all_pages takes each)" * is_tiff
             warn(f"{path} has {pages} pages or frames; only the first is used{advice}.")
-        exif = read_exif(image) if image.format == "TIFF" else None
+        exif = read_exif(image) if is_tiff else None
         pixels = decode(image, path, to_the_end=True)
         animation = None
         if image.format in ANIMATED and pages > 1 and (found := load_animation(path)):
+            if pixels.dtype == np.uint16:
+                warn(f"{path}: has frames of 16 bits per channel, reduced to 8.")
             pixels, animation = found
         pixels, alpha = split_alpha(pixels)
         metadata = read_metadata(image, pixels.shape[-1], exif, path, pixels.shape[:2])
         if companions := find_companions(image, metadata.xmp):
             names = " and ".join(companions)
             warn(f"{path}: also holds {names}, which the result does not.")
-        if metadata.tells_hdr():
-            warn(
-                f"{path}: is an HDR picture; the result is one, too, which programs "
-                "without HDR show too bright or too pale."
-            )
     return Picture(pixels, alpha, metadata, is_lossless, animation)
 
 

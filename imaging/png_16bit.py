@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from imaging.mending import PNG_SIGNATURE, make_chunk
+from imaging.chunks import PNG_SIGNATURE, make_chunk
 from imaging.metadata import Metadata
 
 # The colour type by the number of channels.

@@ -50,6 +50,8 @@ GIF = Format("GIF", has_alpha=True, is_16bit=False, most=65_535)
 WEBP = Format("WEBP", has_alpha=True, is_16bit=False, most=16_383, has_quality=True)
 # Beyond this size, few programs read them.
 AVIF = Format("AVIF", has_alpha=True, is_16bit=True, most=32_768, has_quality=True)
+# The encoder x265 refuses sides longer than _MOST_THIN beside one shorter than _THIN.
+_THIN, _MOST_THIN = 32, 4208
 HEIF = Format("HEIF", has_alpha=True, is_16bit=True, most=16_384, has_quality=True)
 JXL = Format("JXL", has_alpha=True, is_16bit=True, most=(1 << 30) - 1, has_quality=True)
 # By the ending of a file's name, without the dot.
@@ -74,10 +76,11 @@ def find_format(path: Path | str) -> Format:
     return FORMATS[Path(path).suffix.lower()[1:]]
 
 
-def fits(path: Path | str, size: tuple[int, int]) -> bool:
-    """Whether a file's format can hold a picture of (height, width)."""
-    most = find_format(path).most
-    return most is None or max(size) <= most
+def find_most(path: Path | str, size: tuple[int, int]) -> int:
+    """Returns the longest side of a file's format for pictures as narrow as a size."""
+    kind = find_format(path)
+    is_thin = kind is HEIF and min(size) < _THIN
+    return _MOST_THIN if is_thin else kind.most or max(size)
 
 
 def find_obstacle(
@@ -91,7 +94,7 @@ def find_obstacle(
         size: (height, width) of the result.
     """
     kind = find_format(path)
-    if not fits(path, size):
+    if max(size) > find_most(path, size):
         return f"{size[1]}x{size[0]} pixels are too many for {kind.name}"
     is_deep = picture.pixels.dtype == np.uint16
     if kind is AVIF and is_deep and not hasattr(cv2, "imencodeWithMetadata"):
@@ -125,10 +128,10 @@ def check_fits(
             f"{source or path}: has transparency, which {kind.name} does not support; "
             "use --background=white or --output_format=png."
         )
-    if not fits(path, size):
+    if max(size) > (most := find_most(path, size)):
         raise InputError(
             f"{source or path}: would have {width}x{height} pixels, but {kind.name} "
-            f"supports at most {kind.most} a side; use --output_format=png."
+            f"supports at most {most} a side; use --output_format=png."
         )
 
 
@@ -169,7 +172,8 @@ def save_picture(
     path, kind = Path(path), find_format(path)
     check_fits(path, picture.size, picture.has_transparency())
     pixels = picture.joined if kind.has_alpha else picture.pixels
-    if pixels.dtype == np.uint16 and not kind.is_16bit:
+    is_reduced = pixels.dtype == np.uint16 and not kind.is_16bit
+    if is_reduced:
         pixels = to_8_bits(pixels)
     pixels = _widen(pixels, kind)
     colours = 3 if pixels.shape[-1] > 2 else 1
@@ -183,7 +187,14 @@ def save_picture(
         warn(
             f"{path}: has colours in sRGB, because {kind.name} has no colour profiles."
         )
+    elif metadata.tells_hdr():
+        warn(
+            f"{path}: is an HDR picture, which programs without HDR show too bright or "
+            "too pale."
+        )
     metadata, options, lost = carry(metadata, kind.name)
+    if is_reduced:
+        lost.append("more than 8 bits per channel")
     if lost:
         warn(f"{path}: {kind.name} does not hold its {', '.join(lost)}; left out.")
     coding = Coding(quality, picture.is_lossless)

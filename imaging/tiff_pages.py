@@ -2,14 +2,13 @@
 
 import contextlib
 import io
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import tifffile
 
-from imaging.kinds import KINDS
-
-_ENDINGS = next(kind.endings for kind in KINDS if kind.name == "TIFF")
 # Of a page that is a smaller copy of another.
 _REDUCED = 1
 
@@ -25,11 +24,27 @@ def find_pages(path: Path | str) -> list[int]:
         damage.
     """
     pages: list[int] = []
-    if Path(path).suffix.lower() in _ENDINGS:
-        with contextlib.suppress(Exception), tifffile.TiffFile(path) as file:
-            found = enumerate(file.pages)
-            pages = [i for i, page in found if not page.subfiletype & _REDUCED]  # type: ignore[union-attr]
+    with contextlib.suppress(Exception), tifffile.TiffFile(path) as file:
+        pages = list_pages(file)
     return pages if len(pages) > 1 else []
+
+
+def walk_pages(file: tifffile.TiffFile) -> Iterator[Any]:
+    """Yields the pages of an open TIFF, to the end or to one that leads back."""
+    seen: set[int] = set()
+    with contextlib.suppress(IndexError):
+        for index in itertools.count():
+            page = file.pages[index]
+            if page.offset in seen:
+                return
+            seen.add(page.offset)
+            yield page
+
+
+def list_pages(file: tifffile.TiffFile) -> list[int]:
+    """Returns the indices of an open TIFF's pages, without thumbnails."""
+    found = enumerate(walk_pages(file))
+    return [index for index, page in found if not page.subfiletype & _REDUCED]
 
 
 def cut_page(path: Path | str, index: int) -> io.BytesIO:

@@ -1,15 +1,22 @@
 """Animations: what test.py makes of them, as Pillow reads it."""
 
 import dataclasses
+import struct
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from imaging import animations
+from console.errors import InputError
+from imaging import animations, png_16bit
 from imaging.animations import count_frames, load_animation
+from imaging.chunks import make_chunk
+from imaging.colour_profiles import make_profile
+from imaging.metadata import Metadata
 from imaging.pictures import load_picture
 from imaging.saving import save_picture
+from tests.pictures import draw_picture
 from tests.scripts import run_here, succeed_here
 
 TIMES = [100, 250, 40, 100]
@@ -156,3 +163,42 @@ def test_a_damaged_animation_is_left_out(tmp_path):
     assert done.returncode == 1
     assert "a.gif: is truncated or damaged" in done.stderr
     assert not list((tmp_path / "SR").glob("a.*"))
+
+
+def test_a_frame_larger_than_the_picture_is_cut(tmp_path):
+    write(tmp_path / "a.gif")
+    data = bytearray((tmp_path / "a.gif").read_bytes())
+    place = data.rindex(struct.pack("<4H", 0, 2, 24, 18))
+    for name, box in (("a", (10, 10, 24, 18)), ("b", (0, 0, 65_535, 65_535))):
+        struct.pack_into("<4H", data, place, *box)
+        (tmp_path / f"{name}.gif").write_bytes(data)
+    sizes = [f.shape[:2] for f in load_picture(tmp_path / "a.gif").animation.read()]
+    assert sizes == [(20, 24)] * 2
+    with pytest.raises(InputError, match="has too many pixels, more than 1,000,000"):
+        load_picture(tmp_path / "b.gif")
+
+
+def test_grey_frames_of_16_bits_keep_their_tones(tmp_path, capsys):
+    deep = draw_picture(9, 12)[..., :1].astype(np.uint16) * 257
+    path, profile = (
+        tmp_path / "a.png",
+        make_profile({b"gAMA": (100_000).to_bytes(4)}, 1),
+    )
+    control = struct.pack(">II", 2, 0)
+    times = [struct.pack(">5I2H2B", n, 12, 9, 0, 0, 1, 10, 0, 0) for n in range(2)]
+    with open(path, "wb") as file:
+        metadata = Metadata(profile, chunks=((b"acTL", control), (b"fcTL", times[0])))
+        png_16bit.write(file, deep, metadata, 1)
+        file.seek(-12, 2)
+        pixels = zlib.compress(
+            b"".join(b"\0" + r.tobytes() for r in deep.astype(">u2"))
+        )
+        file.write(make_chunk(b"fcTL", times[1]))
+        file.write(make_chunk(b"fdAT", (2).to_bytes(4) + pixels))
+        file.write(make_chunk(b"IEND", b""))
+    picture = load_picture(path)
+    (later,) = picture.animation.read()
+    for frame in (picture.pixels, later):
+        np.testing.assert_array_equal(frame * np.uint16(257), np.repeat(deep, 3, -1))
+    assert picture.metadata.icc_profile[16:20] == b"RGB "
+    assert "16 bits per channel, reduced to 8" in capsys.readouterr().err

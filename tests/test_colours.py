@@ -99,12 +99,16 @@ def test_srgb_needs_no_profile(tmp_path, chunk):
 def test_hdr_is_told_and_stays(tmp_path, capsys):
     path = write(tmp_path / "a.png", PQ)
     picture = load_picture(path)
-    assert "a.png: is an HDR picture" in capsys.readouterr().err
     deep = Picture(RGB.astype(np.uint16) * 257, metadata=picture.metadata)
     for ending in ("heic", "jxl", "avif", "jpg"):
         path = tmp_path / f"b.{ending}"
         save_picture(path, deep)
         assert load_picture(path).metadata.tells_hdr(), ending
+        said = capsys.readouterr().err
+        assert f"b.{ending}: is an HDR picture" in said
+        assert ("does not hold its more than 8 bits" in said) == (ending == "jpg")
+    save_picture(tmp_path / "b.gif", deep)
+    assert "is an HDR picture" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp", "avif", "heic"])

@@ -97,10 +97,10 @@ def test_no_source_is_written_over(tmp_path, link):
 
 
 def test_two_results_of_one_name_are_refused(tmp_path):
-    one = fill(tmp_path / "one", "a.png", "a.jpg")
-    with pytest.raises(InputError, match="would be written to a.bmp"):
-        find([one], tmp_path / "out", output_format="bmp")
-    assert len(find([one], tmp_path / "out")) == 2
+    one = fill(tmp_path, "one/a.png", "b/a.png")
+    paths = one / "one" / "a.png", one / "b" / "a.png"
+    with pytest.raises(InputError, match="would be written to a.png.bmp"):
+        find(paths, tmp_path / "out", output_format="bmp")
 
 
 def test_folders_with_files_of_one_name_are_kept_apart(tmp_path, capsys):
@@ -164,6 +164,10 @@ def test_results_whose_ending_changes_keep_the_old_one_if_they_share_a_name(tmp_
         "c.ico": "c.ico_x2.png",
         "c.tga": "c.tga_x2.png",
     }
+    results = find([folder], tmp_path / "out", output_format="png")
+    assert [path.name for path in results.values()] == [
+        *("a.JPG.png", "a.gif.png", "a.png", "b.png", "c.ico.png", "c.tga.png")
+    ]
 
 
 def test_two_links_to_one_picture_are_two_pictures(tmp_path):
@@ -331,7 +335,7 @@ def test_an_original_of_another_format_is_not_written_over(tmp_path):
     line = fail_here(
         *flags, f"--output_path={folder}", "--output_format=png", "--overwrite"
     )
-    assert "would overwrite the input picture" in line and "photo.png;" in line
+    assert "holds the input picture" in line and "photo.jpg;" in line
     assert (folder / "photo.png").read_bytes() == before
 
 

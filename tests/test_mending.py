@@ -10,7 +10,7 @@ from PIL import Image
 
 from console.errors import InputError
 from imaging import mending
-from imaging.chunks import Inserting
+from imaging.chunks import Inserting, make_chunk
 from imaging.files import load_image
 from imaging.pictures import load_picture
 from tests.pictures import draw_picture
@@ -32,7 +32,7 @@ def encode_deep():
 
 def add_bad_text(png):
     """Adds a comment with a wrong checksum before the pixels, and one behind them."""
-    bad = mending.make_chunk(b"tEXt", b"Comment\0text")[:-1] + b"?"
+    bad = make_chunk(b"tEXt", b"Comment\0text")[:-1] + b"?"
     return png[:33] + bad + png[33:-12] + bad + png[-12:]
 
 
@@ -151,7 +151,7 @@ def test_the_script_has_a_flag_for_it(tmp_path, monkeypatch):
 def test_a_png_of_apples_own_kind_is_told(tmp_path):
     png = encode("PNG", draw_picture(24, 31))
     path = tmp_path / "a.png"
-    path.write_bytes(png[:8] + mending.make_chunk(b"CgBI", b"P\0 \6") + png[8:])
+    path.write_bytes(png[:8] + make_chunk(b"CgBI", b"P\0 \6") + png[8:])
     with pytest.raises(InputError, match="only Apple's programs read .*pngcrush"):
         load_picture(path)
 

@@ -1,5 +1,6 @@
 """EXIF, XMP, IPTC, texts and GeoTIFF tags travel, made true for the result."""
 
+import dataclasses
 import struct
 import types
 
@@ -157,8 +158,15 @@ def test_texts_of_a_png_travel(tmp_path, capsys):
     assert all(kind + content in data for kind, content in chunks)
     comment = Image.open(enlarge(path, "b.jpg")).info["comment"].decode()
     assert comment == "parameters: a tree, Steps: 40\nTitle: Grüße"
+    assert Image.open(enlarge(path, "b.gif")).info["comment"].decode() == comment
     exif = load_picture(enlarge(path, "b.webp")).metadata.exif
     assert to_text(exif[0x010E]).startswith("a tree")
+    exif.update({0x010E: b"an oak"})
+    picture = load_picture(path)
+    described = dataclasses.replace(picture.metadata, exif=exif)
+    save_picture(path.with_suffix(".tif"), Picture(RGB, metadata=described))
+    exif = load_picture(path.with_suffix(".tif")).metadata.exif
+    assert to_text(exif[0x010E]) == "an oak\na tree, Steps: 40\nGrüße"
     assert capsys.readouterr().err == ""
     with open(path, "wb") as file:
         long = (b"tEXt", b"a\0" + b"x" * 70_000)

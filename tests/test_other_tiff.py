@@ -1,6 +1,7 @@
 """TIFFs that Pillow and OpenCV do not read, written by tifffile."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -125,7 +126,7 @@ def test_a_raw_photograph_is_told(path, kind):
 
 @pytest.mark.parametrize("byteorder", ["<", ">"])
 @pytest.mark.parametrize("bigtiff", [False, True])
-def test_each_page_is_read(path, byteorder, bigtiff):
+def test_each_page_is_read(path, byteorder, bigtiff, capsys):
     pages = [RGB, RGB[:, :20], DEEP[..., 0], RGB[..., 0] > 99, RGB / np.float32(255)]
     with tifffile.TiffWriter(path, byteorder=byteorder, bigtiff=bigtiff) as file:
         for page in pages:
@@ -136,6 +137,8 @@ def test_each_page_is_read(path, byteorder, bigtiff):
         planes = np.moveaxis(DEEP, -1, 0).copy()
         file.write(planes, photometric="rgb", planarconfig="separate")
     assert find_pages(path) == [0, 1, 2, 3, 4, 6]
+    load_picture(path)
+    assert "has 6 pages or frames" in capsys.readouterr().err
     expected = [*pages[:3], 255 * pages[3].astype(np.uint8), DEEP // 257 * 257.0, DEEP]
     for index, pixels in zip(find_pages(path), expected, strict=True):
         loaded = load_picture(path, index).pixels
@@ -163,14 +166,31 @@ def test_alpha_that_is_multiplied_in_is_divided_out(path):
     np.testing.assert_array_equal(picture.alpha, full)
 
 
-def test_a_page_behind_its_thumbnail_is_meant(path, capsys):
+@pytest.mark.parametrize("last", [0, 1])
+def test_pages_that_lead_back_end(path, last, capsys):
     with tifffile.TiffWriter(path) as file:
-        file.write(RGB[::4, ::4].copy(), photometric="rgb", subfiletype=1)
+        for _ in range(3):
+            file.write(RGB, photometric="rgb")
+    with tifffile.TiffFile(path) as file:
+        starts = [page.offset for page in file.pages]
+        (tags,) = struct.unpack_from("<H", path.read_bytes(), starts[last + 1])
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<L", data, starts[last + 1] + 2 + 12 * tags, starts[last])
+    path.write_bytes(data)
+    np.testing.assert_array_equal(load_picture(path).pixels, RGB)
+    assert len(find_pages(path)) == last + 2
+    assert f"has {last + 2} pages or frames" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("is_marked", [False, True])
+def test_a_page_behind_its_thumbnail_is_meant(path, capsys, is_marked):
+    with tifffile.TiffWriter(path) as file:
+        file.write(RGB[::4, ::4].copy(), photometric="rgb", subfiletype=int(is_marked))
         file.write(RGB, photometric="rgb")
     assert read_size(path) == (24, 31)
     np.testing.assert_array_equal(load_picture(path).pixels, RGB)
     said = capsys.readouterr().err
-    assert said.endswith("has 2 pages or frames; only the largest is used.\n")
+    assert ("has 2 pages or frames; only the largest is used" in said) != is_marked
 
 
 def test_a_palette_behind_its_thumbnail_is_read(path):

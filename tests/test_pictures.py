@@ -327,13 +327,14 @@ def test_each_page_of_a_tiff_becomes_a_file(tmp_path):
     pages = [Image.fromarray(draw(seed=seed)) for seed in range(11)]
     options = {"save_all": True, "append_images": pages[1:], "compression": "tiff_lzw"}
     pages[0].save(tmp_path / "scan.tif", **options)
+    pages[0].save(tmp_path / "fax.jpg", "TIFF", **options)
     pages[0].save(tmp_path / "one.tif")
     flags = tmp_path, tmp_path / "SR", "--all_pages"
-    assert "Upscaled 12 of 12 pictures" in upscale(*flags, "--suffix=_x2")
+    assert "Upscaled 23 of 23 pictures" in upscale(*flags, "--suffix=_x2")
     for index in range(11):
         result = load_image(tmp_path / "SR" / f"scan_x2_p{index + 1:02}.tif")
         np.testing.assert_array_equal(result, imresize(draw(seed=index), 2))
-    assert "Kept 12 of 12 results" in upscale(*flags, "--suffix=_x2")
+    assert "Kept 23 of 23 results" in upscale(*flags, "--suffix=_x2")
     first, target = tmp_path / "scan.tif", tmp_path / "one_result.tif"
     line = upscale(first, target, "--all_pages", command=fail_here)
     assert "names a file, but there are 11 pictures" in line

@@ -99,6 +99,10 @@ def test_an_animation_is_one_picture():
     written, _ = upscale(file.getvalue())
     result = Image.open(io.BytesIO(written))
     assert [frame.size for frame in ImageSequence.Iterator(result)] == [(20, 16)] * 3
+    _, said = upscale(file.getvalue(), "--output_format=bmp")
+    assert said.startswith("Warning: standard input, picture 1.png has 3 frames; BMP")
+    _, said = upscale(file.getvalue(), "--output_format=gif", "--mark")
+    assert said.startswith("Warning: standard output, picture 1.gif: GIF does not hold")
 
 
 def test_a_mistake_is_one_line():
@@ -111,6 +115,7 @@ def test_a_mistake_is_one_line():
     several = encode("JPEG", draw_picture(8, 10)) * 2
     assert "several JPEG" in fail(several)[1]
     assert "--suffix is for files" in fail(good, "--suffix=_x")[1]
+    assert "--all_pages is for files" in fail(good, "--all_pages")[1]
     clear = encode("PNG", np.zeros((4, 4, 4), np.uint8))
     assert "use --background=white" in fail(clear, "--output_format=jpg")[1]
     upscale(clear, "--output_format=jpg", "--background=white")

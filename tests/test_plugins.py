@@ -97,6 +97,17 @@ def test_a_profile_that_jpeg_xl_does_not_name_is_an_obstacle(tmp_path):
         )
 
 
+def test_heic_of_thin_pictures_is_as_long_as_its_encoder_takes(tmp_path):
+    path = tmp_path / "a.heic"
+    for height, width in ((31, 4208), (32, 4209)):
+        picture = Picture(np.zeros((height, width, 3), np.uint8))
+        assert find_obstacle(path, picture, (height, width)) is None
+        save_picture(path, picture)
+    assert "31 pixels are too many for HEIF" in find_obstacle(path, picture, (31, 4209))
+    with pytest.raises(InputError, match="at most 4208 a side"):
+        save_picture(path, Picture(picture.pixels[:31]))
+
+
 def test_an_avif_of_10_bits_needs_a_newer_opencv(monkeypatch):
     deep = Picture(DEEP)
     assert find_obstacle("a.avif", deep, (24, 32)) is None

@@ -212,9 +212,7 @@ def find_jobs(inputs: Sequence[Path | str], output: Output) -> list[Job]:
             f"--output_path={output.path} names a file, but there are {len(jobs)} "
             "pictures; give a folder."
         )
-    found = list(jobs.values())
-    if output.output_format == SAME:
-        found = set_apart(found, output.suffix)
+    found = set_apart(list(jobs.values()), output.suffix)
     check_targets(found, output)
     return found
 

@@ -7,7 +7,6 @@ video from ffmpeg.
 import contextlib
 import functools
 import itertools
-import os
 import re
 import shutil
 import sys
@@ -19,11 +18,10 @@ from typing import BinaryIO
 from console.errors import InputError
 from console.progress import say
 from console.settings import is_given
-from imaging.animations import read_chunks
+from imaging.chunks import PNG_SIGNATURE, split_chunks
 from imaging.decoding import opened as opened_picture
 from imaging.kinds import KINDS, PLUGIN_KINDS
 from imaging.limits import check_size
-from imaging.mending import PNG_SIGNATURE
 from imaging.pictures import load_picture
 from imaging.saving import (
     check_fits,
@@ -37,7 +35,10 @@ from upscaling.jobs import STANDARD, Output
 from upscaling.pipeline import Writer
 
 # Flags about files, which a pipe does not have.
-_OF_FILES = ("suffix", "keep_times", "overwrite", "compare", "skip_larger_than")
+_OF_FILES = (
+    *("suffix", "all_pages", "keep_times", "overwrite", "compare"),
+    "skip_larger_than",
+)
 _ENDINGS = {kind.name: kind.endings[0] for kind in (*KINDS, *PLUGIN_KINDS)}
 # The header of a binary PPM or PGM: width, height and the largest sample.
 _PPM = re.compile(rb"(P[56])" + rb"(?:\s|#[^\n]*\n)+(\d+)" * 3 + rb"\s")
@@ -101,19 +102,19 @@ def run(
     """
     number = 0
     with (
-        tempfile.TemporaryDirectory() as name,
-        _named(Path(name)),
+        tempfile.TemporaryDirectory() as folder,
+        # Messages name files by their relative paths.
+        contextlib.chdir(folder),
         contextlib.closing(Writer()) as writer,
     ):
         # Pictures are read in their turn: who sends them may wait for each result.
         for data in split(files[0]):
             number += 1
-            source = Path(name, f"picture {number}")
+            source = Path(f"standard input, picture {number}")
             source.write_bytes(data)
             source = source.rename(source.with_suffix(_find_ending(source, data)))
-            target = source.with_name(
-                f"large {output.name(source, source.parent).name}"
-            )
+            name = output.name(source, source.parent).name
+            target = Path(name.replace("input", "output", 1))
             picture = fit_frames(target, load_picture(source), source)
             result = _enlarge(picture, source, target, output, enlargers, tiler)
             result = output.describe(result, way)
@@ -162,16 +163,6 @@ def _find_ending(path, data):
         return _ENDINGS.get(image.format, ".jpg")  # An MPO is a JPEG.
 
 
-@contextlib.contextmanager
-def _named(folder):
-    """Names pictures in errors without the folder, which is gone by then."""
-    try:
-        yield
-    except InputError as error:
-        told = str(error).replace(f"{folder}{os.sep}", "standard input, ")
-        raise InputError(told) from None
-
-
 def split(file: BinaryIO) -> Iterator[bytes]:
     """Yields the pictures of a stream: several PNG or binary PPM, or one of any kind.
 
@@ -180,7 +171,7 @@ def split(file: BinaryIO) -> Iterator[bytes]:
     """
     while head := file.read(len(PNG_SIGNATURE)):
         if head == PNG_SIGNATURE:
-            parts = itertools.chain.from_iterable(read_chunks(file))
+            parts = itertools.chain.from_iterable(split_chunks(file))
             yield b"".join([head, *parts])
         elif head[:2] in (b"P5", b"P6"):
             while not (found := _PPM.fullmatch(head)) and len(head) < _LONGEST_HEADER:
