@@ -153,7 +153,8 @@ def measure_upscaling(settings: BenchmarkSettings) -> Iterator[Row]:
     models = {each: make_model(settings, each) for each in PRECISIONS}
     model = models["float32"]
     for scale in settings.scales:
-        forward = functools.partial(model.forward, scale=scale)
+        # As in training: the zeros in the rearranged kernel are no work of the network.
+        forward = functools.partial(model.generator, scale=scale)
         lr = tf.random.uniform((1, PICTURE, PICTURE, 3), 0, 255)
         flops = count_flops(tf.function(forward, autograph=False), lr)
         runs = {each: make_upscaling(model, scale) for each, model in models.items()}

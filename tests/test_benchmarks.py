@@ -184,14 +184,14 @@ def test_the_flops_of_a_step_leave_out_the_gradient_of_the_picture():
     settings = BenchmarkSettings((4,), 1, 1, 4, 1, "-1")
     model = network.make_model(settings, training=network.Training())
     step, batch = network.make_step(model, 2, 4)
-    forward = count(functools.partial(model.forward, scale=4), 48, 2)
+    forward = count(functools.partial(model.generator, scale=4), 48, 2)
     first = 2 * 9 * 3 * 4 * 48 * 48 * 2
     assert count_flops(step, *batch) == 3 * forward - first
 
 
 def test_the_flops_of_the_passes_and_of_the_discriminator_are_counted():
     model = make_four_pass(is_narrow=False, **weigh_only("lr", "lg"))
-    once = count(functools.partial(model.forward, scale=2), 48)
+    once = count(functools.partial(model.generator, scale=2), 48)
     twice = count(functools.partial(model.estimate, last=2), 48)
     assert twice == once * (1 + 4)
     # By hand: multiplications and additions at each of the convolutions' outputs.
