@@ -6,6 +6,7 @@ more than 8 bits do not go through Pillow.
 
 import contextlib
 import importlib
+import inspect
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -140,6 +141,15 @@ def write_heif(file: BinaryIO, pixels: np.ndarray, options: dict[str, Any]) -> N
     image.save(file, enc_params={"preset": "ultrafast"}, **options)
 
 
+def states_colours() -> bool:
+    """Whether imagecodecs can state the colours of a JPEG XL.
+
+    Its last release for Python 3.11 cannot: 8 bits are in sRGB, 16 bits linear.
+    """
+    _, imagecodecs = use(JXL, "--output_format=jxl")
+    return "primaries" in inspect.signature(imagecodecs.jpegxl_encode).parameters
+
+
 def write_jxl(
     file: BinaryIO,
     pixels: np.ndarray,
@@ -160,6 +170,8 @@ def write_jxl(
     # libjxl's own rule for the quality of JPEG.
     distance = 0.0 if quality is None else 0.1 + 0.09 * (100 - max(quality, 30))
     pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+    if not states_colours():  # Then 8 bits in sRGB, by `find_obstacle`.
+        colours = {}
     code = imagecodecs.jpegxl_encode(
         pixels,
         lossless=quality is None,

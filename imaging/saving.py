@@ -18,6 +18,7 @@ from imaging.colour_profiles import SRGB_NAMES, name_colours
 from imaging.encoding import Coding, encode, make_options
 from imaging.files import to_8_bits
 from imaging.pictures import Picture
+from imaging.plugins import states_colours
 
 JPEG_QUALITY = 95
 
@@ -99,8 +100,12 @@ def find_obstacle(
     is_deep = picture.pixels.dtype == np.uint16
     if kind is AVIF and is_deep and not hasattr(cv2, "imencodeWithMetadata"):
         return "this OpenCV writes no AVIF of more than 8 bits"
-    if kind is JXL and name_colours(picture.metadata.icc_profile) is None:
+    colours = name_colours(picture.metadata.icc_profile)
+    if kind is JXL and colours is None:
         return "JPEG XL is written in sRGB and Display P3 only, not with its profile"
+    is_plain = colours == SRGB_NAMES and not is_deep
+    if kind is JXL and not is_plain and not states_colours():
+        return "JPEG XL of 16 bits or other colours than sRGB needs Python 3.12"
     return None
 
 
