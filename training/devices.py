@@ -104,7 +104,7 @@ def advise_bfloat16() -> None:
     if cpu_flags() & FAST_BFLOAT16:
         say(
             "--precision=bfloat16 would take about half the time on this processor, "
-            "and cost about 0.01 dB of PSNR."
+            "and cost less than 0.01 dB of PSNR."
         )
 
 
