@@ -58,7 +58,7 @@ def encode(
     elif name == "BMP" and pixels.shape[-1] == 4:
         # By OpenCV: Pillow writes the alpha without marking it in the header.
         _, encoded = cv2.imencode(".bmp", cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA))
-        file.write(encoded)
+        file.write(encoded.tobytes())
     elif name == "HEIF":
         options |= _find_nclx(metadata)
         write_heif(file, pixels, options)
