@@ -76,7 +76,8 @@ class ExportSettings(formats.ExportSettings):
         "pb",
         help="pb for the scripts here and TensorFlow 1.15; saved_model, onnx and "
         "tflite for other programs (see requirements-export.txt). Checkpoints: weights "
-        "for use without the state of the training, tf1 for the TensorFlow 1 code.",
+        "for use without the state of the training, weights16 the same in 16 bits, tf1 "
+        "for the TensorFlow 1 code.",
         choices=tuple(registry),
     )
     output_path: PathName = formats.ExportSettings.with_default(

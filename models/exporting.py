@@ -3,7 +3,8 @@
 `--format=weights` writes the weights that `validate.py`, `freeze.py`, `test.py` and
 `train.py --restore_target=generator` use. It leaves out the state of the training:
 Adam's moments, the discriminator, the weights if there is a running average of them,
-and the arguments of the run, which name folders of this machine.
+and the arguments of the run, which name folders of this machine. `--format=weights16`
+stores 16 bits for each weight of a kernel: half the size, for networks to hand on.
 
 `--format=tf1` writes the names of the TensorFlow 1 code. An EUSR includes Adam's
 moments, so that the TensorFlow 1 code can resume its training; a 4PP-EUSR includes the
@@ -34,6 +35,7 @@ from training.checkpoint_writer import writing
 
 FORMATS = {
     "weights": "models.exporting:Weights",
+    "weights16": "models.exporting:Weights16",
     "tf1": "models.exporting:TF1Checkpoint",
 }
 # Endings of a checkpoint's files, in the order in which they are moved: a checkpoint
@@ -86,9 +88,9 @@ class CheckpointFormat(Format):
             )
         return cls.write_checkpoint(model, checkpoint, target)
 
-    @staticmethod
+    @classmethod
     def write_checkpoint(
-        model: Any, checkpoint: CheckpointSettings, target: Path
+        cls, model: Any, checkpoint: CheckpointSettings, target: Path
     ) -> str:
         """Writes the checkpoint; see `export`, which has checked the target."""
         raise NotImplementedError
@@ -97,24 +99,36 @@ class CheckpointFormat(Format):
 class Weights(CheckpointFormat):
     """A checkpoint without the state of the training."""
 
-    @staticmethod
+    is_half = False
+
+    @classmethod
     def write_checkpoint(
-        model: Any, checkpoint: CheckpointSettings, target: Path
+        cls, model: Any, checkpoint: CheckpointSettings, target: Path
     ) -> str:
         """See `CheckpointFormat.write_checkpoint`."""
         step = checkpoints.read_step(checkpoint.restore_path) or 0
         model.state.step.assign(step)
-        write_items(model.checkpoint_items(), target)
+        items = model.checkpoint_items()
+        if cls.is_half:
+            weights = model.generator.weights
+            items["generator"] = checkpoints.to_tree(weights, is_half=True)
+        write_items(items, target)
         size = sum(Path(f"{target}{part}").stat().st_size for part in PARTS)
         return f"{to_size(size)}, step {step}"
+
+
+class Weights16(Weights):
+    """`Weights` with kernels in float16."""
+
+    is_half = True
 
 
 class TF1Checkpoint(CheckpointFormat):
     """A checkpoint of the TensorFlow 1 code."""
 
-    @staticmethod
+    @classmethod
     def write_checkpoint(
-        model: Any, checkpoint: CheckpointSettings, target: Path
+        cls, model: Any, checkpoint: CheckpointSettings, target: Path
     ) -> str:
         """See `CheckpointFormat.write_checkpoint`."""
         prefix = checkpoint.restore_path

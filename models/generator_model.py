@@ -44,8 +44,9 @@ class GeneratorModel(TrainedModel):
             # A flag of the TF1 code, which its files do not contain.
             fields["rgb_mean"] = Architecture.given().get("rgb_mean", MEAN)
             architecture = stored.read_settings(prefix, Architecture, fields)
-        # Before the network is made: a damaged file may claim more than the memory.
-        check_fits(prefix, 4 * architecture.count_parameters())
+        # Before the network is made: a damaged file may claim more than the memory. It
+        # has at least 16 bits for each weight.
+        check_fits(prefix, 2 * architecture.count_parameters())
         return architecture
 
     def tf1_layers(self) -> dict[str, dict[str, keras.layers.Layer]]:

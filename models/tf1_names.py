@@ -16,7 +16,7 @@ import tensorflow as tf
 from console.errors import InputError, name_some
 from models.discriminator import Discriminator
 from models.generator import Generator
-from training import checkpoints
+from training import checkpoints, index_files
 from training.optimizer import GuardedAdam
 
 _FIRST = "generator/first_conv/conv2d/kernel"
@@ -181,7 +181,7 @@ def restore_moments(
     if not all(reader.has_tensor(name) for name in (*moments, *_POWERS)):
         return None
     _assign(prefix, moments)
-    with checkpoints.reading(prefix):
+    with index_files.reading(prefix):
         powers = [float(reader.get_tensor(name)) for name in _POWERS]
     steps = _to_steps(powers, optimizers[0])
     for optimizer in optimizers:
@@ -278,7 +278,7 @@ def _assign(prefix, variables):
                 f"{prefix}: {name} has shape {shapes.get(name, 'none')}; this network "
                 f"needs {list(variable.shape)}."
             )
-        with checkpoints.reading(prefix):
+        with index_files.reading(prefix):
             values.append((variable, np.asarray(reader.get_tensor(name))))
     for variable, value in values:
         variable.assign(value)

@@ -1,8 +1,8 @@
 """Published results, shown beside ours on the same images.
 
-`published.csv` holds them as printed: a row for each method and scale, with the names
-of the data set's folder, its number of images, the pixels dropped at each border
-(`shave`), and the source.
+`published.csv` holds them as printed, and those of other programs as measured of their
+pictures: a row for each method and scale, with the names of the data set's folder, its
+number of images, the pixels dropped at each border (`shave`), and the source.
 """
 
 import csv

@@ -35,7 +35,8 @@ function drawAverages(report, scale) {
   }
   for (const result of scale.published) {
     const source = element("small", {}, result.source);
-    const title = [`${result.method}, published `, source];
+    const isOurs = result.source.startsWith("measured");
+    const title = [`${result.method}, ${isOurs ? "" : "published "}`, source];
     const cells = report.columns.map((c) => numberCell(result[c.metric] ?? ""));
     rows.push(row(title, cells, { class: "published" }));
   }

@@ -10,9 +10,10 @@ from tensorflow.core.protobuf import tensor_bundle_pb2
 
 from console.errors import InputError
 from console.file_types import TABLE_END
+from models import exporting
 from models.eusr import EUSR
 from models.generator_settings import Architecture
-from models.opening import open_model
+from models.opening import CheckpointSettings, open_model
 from tests.small import SMALL, draw_batch, make_small
 from training import checkpoints, index_files, run_folder
 from training.arguments import ARGUMENTS, read_arguments, write_arguments
@@ -52,6 +53,23 @@ def test_weights_optimizer_and_step_come_back(trained):
     for each in (model, other):
         each.train_step(*draw_batch(4), 4)
     assert_equal_weights(model, other)
+
+
+def test_weights_may_be_stored_in_16_bits(trained, tmp_path):
+    model, source = trained
+    prefix = tmp_path / "half" / "model.ckpt-7"
+    settings = CheckpointSettings(restore_path=source)
+    exporting.Weights16.export(model, settings, prefix)
+    opened = open_model(prefix)
+    for one, two in zip(model.generator.weights, opened.generator.weights, strict=True):
+        wanted = one.numpy()
+        if wanted.ndim > 1:
+            wanted = wanted.astype(np.float16).astype(np.float32)
+        np.testing.assert_array_equal(two.numpy(), wanted, one.path)
+    data = Path(f"{prefix}.data-00000-of-00001")
+    data.write_bytes(b"x" * data.stat().st_size)
+    with pytest.raises(InputError, match="cannot be read as a checkpoint"):
+        open_model(prefix)
 
 
 def test_only_a_resumed_run_takes_over_the_step(trained):

@@ -81,9 +81,9 @@ def test_the_files_are_those_of_the_checksums():
     assert large <= 14e6 and sum(sizes.values()) - large <= 13e6
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_they_carry_the_network_and_nothing_of_the_run(model):
-    prefix = shipped.find(model)
+@pytest.mark.parametrize("folder", ["eusr", "4pp_eusr", "eusr_large"])
+def test_they_carry_the_network_and_nothing_of_the_run(folder):
+    prefix, model = shipped.find(folder), folder.removesuffix("_large")
     assert checkpoints.list_items(prefix) == {"generator", "state"}
     arguments = checkpoints.describe(prefix)
     limited = ["learned_scales"] if model == "4pp_eusr" else []

@@ -6,11 +6,10 @@ holds `generator/shared/block0/first/kernel`, which does not depend on the versi
 Keras.
 """
 
-import contextlib
 import glob
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +17,26 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from console import quiet
 from console.errors import InputError, first_line, name_some
 from console.file_types import tell_misfit
 from console.files import identify as identify_files
-from training.index_files import check_claims
+from training.index_files import check_claims, reading
 
 PREFIX = "model.ckpt"
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
-def to_tree(variables: Iterable[keras.Variable]) -> tf.train.Checkpoint:
+def to_tree(
+    variables: Iterable[keras.Variable], is_half: bool = False
+) -> tf.train.Checkpoint:
     """Arranges Keras variables as an item of a checkpoint, by their paths.
 
     Args:
         variables: Variables whose paths begin with the same name, of their layer or
             optimizer.
+        is_half: Whether the item has copies of the kernels in float16 in place of the
+            kernels themselves.
 
     Returns:
         Nested checkpoint, with a level for each further part of a path.
@@ -43,7 +47,11 @@ def to_tree(variables: Iterable[keras.Variable]) -> tf.train.Checkpoint:
         inner = nested
         for folder in folders:
             inner = inner.setdefault(folder, {})
-        inner[leaf] = variable.value
+        value = variable.value
+        if is_half and len(value.shape) > 1:
+            with quiet.descriptor_caught():  # oneDNN calls float16 slow.
+                value = tf.Variable(np.float16(value))
+        inner[leaf] = value
     return _to_trackable(nested)
 
 
@@ -119,25 +127,6 @@ def step_of(prefix: Path | str) -> int:
     return int(step) if step.isdigit() else -1
 
 
-@contextlib.contextmanager
-def reading(prefix: Path | str) -> Iterator[None]:
-    """Converts TensorFlow's errors about damaged files to `InputError`.
-
-    Raises:
-        InputError: The files are damaged.
-    """
-    try:
-        yield
-    except InputError:
-        raise
-    # TensorFlow's reader raises IndexError where the data file is too short.
-    except (tf.errors.OpError, ValueError, IndexError, RuntimeError) as error:
-        raise InputError(
-            f"{prefix}: cannot be read as a checkpoint ({first_line(error)}). "
-            "Use another checkpoint, or copy its .index and .data files again."
-        ) from None
-
-
 def open_reader(prefix: Path | str) -> Any:
     """Opens the `tf.train.CheckpointReader` of a checkpoint.
 
@@ -197,6 +186,8 @@ def list_items(prefix: Path | str) -> set[str]:
 def restore(prefix: Path | str, items: dict[str, Any]) -> None:
     """Reads some items of a checkpoint into variables.
 
+    Weights that are stored in 16 bits are converted.
+
     Args:
         prefix: Result of `find`.
         items: From an item's name to its tree, all of which must be stored.
@@ -212,7 +203,15 @@ def restore(prefix: Path | str, items: dict[str, Any]) -> None:
                 "It was written by another program or for another model."
             )
     _check_names(prefix, items)
+    reader = open_reader(prefix)
     with reading(prefix):
+        if tf.float16 in reader.get_variable_to_dtype_map().values():
+            # `tf.train.Checkpoint` reads no other dtype than a variable has.
+            for item, tree in items.items():
+                for name, variable in _list_variables(tree, item):
+                    value = reader.get_tensor(f"{name}{_VALUE}")
+                    variable.assign(value.astype(variable.dtype.as_numpy_dtype))
+            return
         try:
             status = tf.train.Checkpoint(**items).read(prefix).expect_partial()
             status.assert_existing_objects_matched()

@@ -5,8 +5,10 @@ entries, whose names omit the prefix that they share with the entry before. Tens
 aborts the process on an impossible shape, so shapes are checked here first.
 """
 
+import contextlib
 import glob
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,29 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import tensor_bundle_pb2
 
-from console.errors import InputError
+from console.errors import InputError, first_line
 from console.file_types import TABLE_END
 
 FOOTER = 48
+
+
+@contextlib.contextmanager
+def reading(prefix: Path | str) -> Iterator[None]:
+    """Converts TensorFlow's errors about damaged files to `InputError`.
+
+    Raises:
+        InputError: The files are damaged.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    # TensorFlow's reader raises IndexError where the data file is too short.
+    except (tf.errors.OpError, ValueError, IndexError, RuntimeError) as error:
+        raise InputError(
+            f"{prefix}: cannot be read as a checkpoint ({first_line(error)}). "
+            "Use another checkpoint, or copy its .index and .data files again."
+        ) from None
 
 
 def read_entries(path: Path | str) -> dict[str, Any]:
