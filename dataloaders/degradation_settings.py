@@ -109,12 +109,12 @@ class Stage(_Checked):
         kernels: Otherwise, the probabilities of an isotropic and an anisotropic
             Gaussian, generalised Gaussian, and plateau, in this order.
         kernel_size: Side of the kernels, in pixels; even sides become odd.
-        sigma: Standard deviation of the blur, in pixels; see `Degradation.shrink`.
+        sigma: Standard deviation of the blur, in pixels.
         generalised_beta, plateau_beta: Exponents of the kernels; half of them are
             below 1.
         resize_up_down_keep: Probabilities of enlarging, reducing, and neither.
-        resize_factor: Least and greatest factor: of HR (or of LR times 4 if that is
-            smaller) in the first stage, of LR in the second.
+        resize_factor: Least and greatest factor: of 4 times LR's size in the first
+            stage, of LR's size in the second.
         noise_probability: Probability of noise.
         poisson_probability: Probability that the noise is Poisson's, not Gaussian.
         grey_probability: Probability that the noise is grey.

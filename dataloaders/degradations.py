@@ -6,9 +6,7 @@ in either order. Besides what phones and chats do: sharpening halos, all kinds o
 subsampling, and WebP.
 
 The published parameters are for x4. Faults belong to the LR image, whatever the scale
-it is enlarged by, so lengths are kept in its pixels: above x4 the HR image is first
-reduced to 4 times LR, and below x4 the lengths of the first stage shrink (see
-`Degradation.shrink`).
+that it is enlarged by, so at other scales the HR image is first resized to 4 times LR.
 """
 
 import dataclasses
@@ -60,11 +58,10 @@ class Degradation:
         if 0 in lr_size or random.random() < self.strength.clean_probability:
             return make_lr(hr, scale)
         first, second = self.strength.first, self.strength.second
-        image, shrink = cut_to_multiple(hr, scale), min(1.0, scale / SCALE)
-        if scale > SCALE:
-            image = _resize(image, lr_size, SCALE, cv2.INTER_AREA)
-        image = blur(image.astype(np.float32), first, random, shrink)
-        factor = draw_factor(first, random, shrink)
+        way = cv2.INTER_AREA if scale > SCALE else cv2.INTER_CUBIC
+        image = _resize(cut_to_multiple(hr, scale), lr_size, SCALE, way)
+        image = blur(image.astype(np.float32), first, random)
+        factor = draw_factor(first, random)
         image = _resize(image, image.shape, factor, _draw_interpolation(random))
         image = compress(spoil(image, first, random), first, random)
 
@@ -113,40 +110,26 @@ def open_degradation(name: str) -> Degradation | None:
     return None if name == BICUBIC else Degradation(load_strength(name))
 
 
-def blur(
-    image: np.ndarray, stage: Stage, random: np.random.Generator, shrink: float = 1.0
-) -> np.ndarray:
+def blur(image: np.ndarray, stage: Stage, random: np.random.Generator) -> np.ndarray:
     """Blurs float32 (H, W, 3), or does not."""
     if random.random() >= stage.blur_probability:
         return image
-    kernel = draw_kernel(stage, random, shrink)
+    kernel = draw_kernel(stage, random)
     return degrading.clip(degrading.filter_with(image, kernel))
 
 
-def draw_kernel(
-    stage: Stage, random: np.random.Generator, shrink: float = 1.0
-) -> np.ndarray:
-    """Draws a kernel.
-
-    Args:
-        stage: Probabilities and ranges.
-        random: Random number generator.
-        shrink: Factor of the kernel's lengths.
-
-    Returns:
-        float32 (K, K), or (K,) if it is separable.
-    """
+def draw_kernel(stage: Stage, random: np.random.Generator) -> np.ndarray:
+    """Draws a kernel: float32 (K, L), or (K,) if it is separable."""
     size = _draw_odd(stage.kernel_size, random)
     if random.random() < stage.sinc_probability:
         lowest = SINC_CUTOFF if size < LARGE else LARGE_CUTOFF
-        cutoff = random.uniform(lowest, math.pi) / shrink
-        return degrading.make_sinc(size, min(cutoff, math.pi))
+        return degrading.make_sinc(size, random.uniform(lowest, math.pi))
     index = random.choice(6, p=stage.kernels)
     is_anisotropic = index % 2 == 1
-    sigmas = [shrink * random.uniform(*stage.sigma)] * 2
+    sigmas = [random.uniform(*stage.sigma)] * 2
     angle, beta = 0.0, 1.0
     if is_anisotropic:
-        sigmas[1] = shrink * random.uniform(*stage.sigma)
+        sigmas[1] = random.uniform(*stage.sigma)
         angle = random.uniform(-math.pi, math.pi)
     if index >= 2:
         betas = stage.generalised_beta if index < 4 else stage.plateau_beta
@@ -170,16 +153,14 @@ def _draw_beta(betas, random):
     return random.uniform(least, most)
 
 
-def draw_factor(
-    stage: Stage, random: np.random.Generator, shrink: float = 1.0
-) -> float:
-    """Draws the factor of a resizing; at a smaller scale, HR is reduced less."""
+def draw_factor(stage: Stage, random: np.random.Generator) -> float:
+    """Draws the factor of a resizing."""
     way = random.choice(3, p=stage.resize_up_down_keep)
     least, most = stage.resize_factor
     if way == 0:
         return random.uniform(max(1, least), max(1, most))
     if way == 1:
-        return random.uniform(min(1, least / shrink), min(1, most))
+        return random.uniform(min(1, least), min(1, most))
     return 1.0
 
 
@@ -196,17 +177,20 @@ def _resize(image, size, factor, interpolation):
 
 
 def spoil(image: np.ndarray, stage: Stage, random: np.random.Generator) -> np.ndarray:
-    """Adds noise to float32 (H, W, 3) and sharpens it, or does not."""
+    """Sharpens float32 (H, W, 3) and adds noise, or does not.
+
+    In this order, since phones reduce the noise before they sharpen.
+    """
     image = degrading.clip(image)
+    if random.random() < stage.sharpen_probability:
+        sigma = random.uniform(*stage.sharpen_sigma)
+        image = degrading.sharpen(image, sigma, random.uniform(*stage.sharpen_amount))
     if random.random() < stage.noise_probability:
         is_poisson = random.random() < stage.poisson_probability
         is_grey = random.random() < stage.grey_probability
         strengths = stage.poisson_noise if is_poisson else stage.gaussian_noise
         strength = random.uniform(*strengths)
         image = degrading.add_noise(image, strength, random, is_poisson, is_grey)
-    if random.random() < stage.sharpen_probability:
-        sigma = random.uniform(*stage.sharpen_sigma)
-        image = degrading.sharpen(image, sigma, random.uniform(*stage.sharpen_amount))
     return image
 
 
