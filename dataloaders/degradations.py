@@ -201,7 +201,8 @@ def compress(
     if random.random() >= stage.compress_probability:
         return image
     quality = int(random.integers(stage.quality[0], stage.quality[1] + 1))
-    if random.random() < stage.webp_probability:
+    is_webp = random.random() < stage.webp_probability
+    if is_webp and max(image.shape) <= degrading.MOST_WEBP:
         return degrading.compress_webp(image, quality)
     kind = random.choice(3, p=stage.chroma_420_422_444)
     return degrading.compress_jpeg(image, quality, list(degrading.SUBSAMPLINGS)[kind])

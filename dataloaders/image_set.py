@@ -183,6 +183,14 @@ class ImageSet:
                 )
         return WholePairs(pairs, scale, self._degrade if self.degradation else None)
 
+    def describe_degradation(self) -> str | None:
+        """Describes how the LR images of whole pictures are degraded; None if not."""
+        settings = self.settings
+        return (
+            self.degradation
+            and f"{settings.degradation}, seed {settings.degradation_seed}"
+        )
+
     def _degrade(self, name, hr, scale):
         """Makes the LR image of a whole picture, fixed by its name and the seed."""
         return self.degradation.apply_to(

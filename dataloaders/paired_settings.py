@@ -3,8 +3,9 @@
 import dataclasses
 from typing import Any, Self
 
+from console.errors import InputError
 from console.flags import one_or_all
-from console.settings import PathName, Settings, option
+from console.settings import PathName, Settings, is_given, option
 from dataloaders.degradation_settings import BICUBIC
 from dataloaders.degradations import open_degradation
 from dataloaders.sources import Paths
@@ -75,7 +76,10 @@ class PairedSettings(Settings):
 
     def check(self) -> None:
         """See `Settings.check`: the degradation is known and valid."""
-        open_degradation(self.degradation)
+        if open_degradation(self.degradation) is None:
+            for name in ("degradation_seed", "degradation_uses"):
+                if is_given(name):
+                    raise InputError(f"--{name} needs a --degradation, such as photo.")
 
     @classmethod
     def from_flags(cls, **others: Any) -> Self:

@@ -20,6 +20,8 @@ SUBSAMPLINGS = {
     "4:4:4": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
 }
 
+# Longest side of a WebP.
+MOST_WEBP = 16383
 # Weight of a kernel that changes no grey level, relative to the largest weight.
 NEGLIGIBLE = 1e-5
 
@@ -167,7 +169,10 @@ def compress_jpeg(
 
 
 def compress_webp(image: np.ndarray, quality: int) -> np.ndarray:
-    """Compresses an image as lossy WebP and decodes it; see `compress_jpeg`."""
+    """Compresses an image as lossy WebP and decodes it; see `compress_jpeg`.
+
+    No side may be longer than `MOST_WEBP`.
+    """
     return _code(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, quality])
 
 
