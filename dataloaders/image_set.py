@@ -185,11 +185,9 @@ class ImageSet:
 
     def describe_degradation(self) -> str | None:
         """Describes how the LR images of whole pictures are degraded; None if not."""
-        settings = self.settings
-        return (
-            self.degradation
-            and f"{settings.degradation}, seed {settings.degradation_seed}"
-        )
+        if self.degradation is None:
+            return None
+        return f"{self.settings.degradation}, seed {self.settings.degradation_seed}"
 
     def _degrade(self, name, hr, scale):
         """Makes the LR image of a whole picture, fixed by its name and the seed."""
