@@ -5,10 +5,11 @@ from PIL import Image
 
 from imaging import faults
 from imaging.degrading import add_noise, compress_jpeg
-from imaging.files import save_image
+from imaging.files import load_image, save_image
 from models.opening import CheckpointSettings
 from tests.pictures import draw_picture
 from tests.scripts import succeed_here
+from tests.shared_data import SHARED, needs_shared
 from training import checkpoints
 
 # Its noise is blurred.
@@ -76,3 +77,18 @@ def test_weights_of_degraded_pictures_are_known(monkeypatch, arguments, knows):
     monkeypatch.setattr(checkpoints, "describe", lambda prefix: arguments)
     assert CheckpointSettings("model.ckpt-1").knows_faults() is knows
     assert CheckpointSettings(None).knows_faults() is False
+
+
+@needs_shared
+def test_no_clean_photograph_is_named_and_most_bad_ones_are(png):
+    folders = [SHARED / "data" / name for name in ("B100", "Kodak24", "photos_half")]
+    paths = [p for f in folders for p in sorted(f.rglob("*")) if p.is_file()]
+    paths = [p for p in paths if "LR" not in p.parts and p.suffix in (".png", ".jpg")]
+    assert len(paths) == 100 + 24 + 55
+    named, bad = [], 0
+    for path in paths[::4]:
+        image = load_image(path)
+        named += [path] * bool(faults.find_faults(path, image))
+        bad += bool(faults.find_faults(png, compress_jpeg(image[:1024, :1024], 30)))
+    assert named == []
+    assert bad > 0.9 * len(paths[::4])
