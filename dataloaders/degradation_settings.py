@@ -30,7 +30,8 @@ def _field(check, expected):
 
 
 def _is_number(value):
-    return type(value) in (int, float) and math.isfinite(value)
+    # An int may be too large for `isfinite`.
+    return type(value) is int or (type(value) is float and math.isfinite(value))
 
 
 def _share() -> Any:
@@ -46,10 +47,10 @@ def _shares(count: int) -> Any:
         lambda values: (
             isinstance(values, list)
             and len(values) == count
-            and all(_is_number(value) and value >= 0 for value in values)
-            and math.isclose(sum(values), 1, abs_tol=1e-6)
+            and all(_is_number(value) and 0 <= value <= 1 for value in values)
+            and math.isclose(sum(values), 1, abs_tol=1e-9)
         ),
-        f"{count} numbers of at least 0 that add up to 1",
+        f"{count} numbers from 0 to 1 that add up to 1",
     )
 
 
@@ -108,7 +109,7 @@ class Stage(_Checked):
         sinc_probability: Probability that the blur is a sinc filter.
         kernels: Otherwise, the probabilities of an isotropic and an anisotropic
             Gaussian, generalised Gaussian, and plateau, in this order.
-        kernel_size: Side of the kernels, in pixels; even sides become odd.
+        kernel_size: Side of the kernels, in pixels, odd; even bounds lose 1.
         sigma: Standard deviation of the blur, in pixels.
         generalised_beta, plateau_beta: Exponents of the kernels; half of them are
             below 1.
@@ -202,12 +203,12 @@ def load_strength(name: str) -> Strength:
 def _read(path, name):
     """Reads a JSON object."""
     try:
-        values = json.loads(path.read_text())
+        values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(
             f"--degradation={name}: cannot be read ({error.strerror})."
         ) from None
-    except ValueError as error:  # Not JSON, or not UTF-8.
+    except (ValueError, RecursionError) as error:  # Not JSON, or not UTF-8.
         raise InputError(f"--degradation={name}: not a JSON file ({error}).") from None
     if not isinstance(values, dict):
         raise InputError(f"--degradation={name}: expected a JSON object.")

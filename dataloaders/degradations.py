@@ -140,8 +140,9 @@ def draw_kernel(stage: Stage, random: np.random.Generator) -> np.ndarray:
 
 
 def _draw_odd(sizes, random):
-    """Draws an odd whole number; even bounds are rounded up and down."""
-    return 2 * int(random.integers(sizes[0] // 2, (sizes[1] - 1) // 2 + 1)) + 1
+    """Draws an odd whole number; even bounds lose 1."""
+    least, most = ((size - 1) // 2 for size in sizes)
+    return 2 * int(random.integers(least, most + 1)) + 1
 
 
 def _draw_beta(betas, random):
@@ -198,7 +199,8 @@ def compress(
     image: np.ndarray, stage: Stage, random: np.random.Generator
 ) -> np.ndarray:
     """Compresses float32 (H, W, 3) to uint8, or returns it unchanged."""
-    if random.random() >= stage.compress_probability:
+    is_kept = random.random() >= stage.compress_probability
+    if is_kept or max(image.shape) > degrading.MOST_JPEG:
         return image
     quality = int(random.integers(stage.quality[0], stage.quality[1] + 1))
     is_webp = random.random() < stage.webp_probability

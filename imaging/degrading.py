@@ -20,8 +20,8 @@ SUBSAMPLINGS = {
     "4:4:4": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
 }
 
-# Longest side of a WebP.
-MOST_WEBP = 16383
+# Longest sides.
+MOST_JPEG, MOST_WEBP = 65500, 16383
 # Weight of a kernel that changes no grey level, relative to the largest weight.
 NEGLIGIBLE = 1e-5
 

@@ -211,7 +211,11 @@ def test_a_name_and_a_seed_make_one_lr_image(preset, scale):
     hr, degradation = draw_picture(67, 90), open_degradation(preset)
     lr = degradation.apply_to("a", hr, scale, 1)
     assert lr.shape == (67 // scale, 90 // scale, 3) and lr.dtype == np.uint8
-    np.testing.assert_array_equal(lr, degradation.apply_to("a", hr, scale, 1))
+    threads = cv2.getNumThreads()
+    for count in (1, 4):
+        cv2.setNumThreads(count)
+        np.testing.assert_array_equal(lr, degradation.apply_to("a", hr, scale, 1))
+    cv2.setNumThreads(threads)
     for name, seed in (("b", 1), ("a", 2)):
         assert not np.array_equal(lr, degradation.apply_to(name, hr, scale, seed))
 
@@ -319,7 +323,10 @@ def test_each_region_is_used_as_often_as_asked(tmp_path):
         ('{"clean_probability": 2}', "is 2; expected a number from 0 to 1"),
         ('{"clean_probability": NaN}', "is NaN; expected a number from 0 to 1"),
         ('{"clean_probability": true}', "is true; expected a number from 0 to 1"),
-        ('{"first": {"kernels": [1, 1]}}', "6 numbers of at least 0 that add up to 1"),
+        ('{"first": {"kernels": [1, 1]}}', "6 numbers from 0 to 1 that add up to 1"),
+        ('{"first": {"chroma_420_422_444": [0.3334, 0.333, 0.333]}}', "add up to 1"),
+        (f'{{"clean_probability": 1{400 * "0"}}}', "expected a number from 0 to 1"),
+        (100_000 * "[", "not a JSON file"),
     ],
 )
 def test_a_bad_file_gets_a_clear_line(tmp_path, text, said):
@@ -330,6 +337,15 @@ def test_a_bad_file_gets_a_clear_line(tmp_path, text, said):
     line = str(raised.value)
     assert line.startswith(f"--degradation={path}: ") and said in line
     assert "\n" not in line
+
+
+def test_even_sizes_of_kernels_become_odd(tmp_path, recorded):
+    path = write_json(tmp_path, first={"kernel_size": [8, 10]})
+    random = np.random.default_rng(0)
+    for _ in range(100):
+        degradations.draw_kernel(load_strength(path).first, random)
+    sizes = {call[0] for calls in recorded.values() for call in calls}
+    assert sizes == {7, 9}
 
 
 def test_a_file_gives_what_differs_and_all_values_are_printed(tmp_path, capsys):
