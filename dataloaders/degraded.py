@@ -68,8 +68,8 @@ class DegradedRegions:
         """
         self.degradation, self.images, self.usable = degradation, images, usable
         self.weighted_scales, self.settings = weighted_scales, settings
-        # With room for those of other steps, which are prepared meanwhile.
-        most = settings.batch_size * WINDOW * len(usable) * 5 // 4
+        # As much again for those of other steps, which are prepared meanwhile.
+        most = 2 * settings.batch_size * WINDOW * len(usable)
         self.region = functools.lru_cache(most)(self._make)
         # Regions are made in several threads; more within each would only compete.
         cv2.setNumThreads(1)
