@@ -88,8 +88,9 @@ def main() -> int | None:
                 settings, checkpoint, precision, engine, enlarging
             )
             model = _open_model(settings, checkpoint, precision, engine)
-            enlargers = enlarging.make_enlargers(model)
-            pipes.run(standard, output, way, enlargers, enlarging.make_tiler())
+            enlargers, tiler = enlarging.make_enlargers(model), enlarging.make_tiler()
+            looks = _looks_for_faults(settings, checkpoint)
+            pipes.run(standard, output, way, enlargers, tiler, looks)
             return None
     found = jobs.find_jobs(settings.input_path, output)
     found = jobs.skip_large(found, settings.skip_larger_than)
@@ -101,9 +102,15 @@ def main() -> int | None:
         return status
     model = _open_model(settings, checkpoint, precision, engine)
     enlargers = enlarging.make_enlargers(model)
-    run = Run(waiting, results, enlargers, enlarging.make_tiler())
+    looks = _looks_for_faults(settings, checkpoint)
+    run = Run(waiting, results, enlargers, enlarging.make_tiler(), looks)
     run.take()
     return run.tell() or status
+
+
+def _looks_for_faults(settings, checkpoint):
+    """Whether to name degraded pictures: weights for such pictures need no advice."""
+    return settings.model_name is not None or not checkpoint.knows_faults()
 
 
 def _identify(settings, checkpoint, precision, engine, enlarging):

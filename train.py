@@ -155,7 +155,8 @@ def _train(
         if aside is not None:
             lock.follow(aside)
             say(f"Renamed the previous run from {folder} to {aside}.")
-    loop = Loop(model, loader, folder, settings, team, validation)
+    threads = loader.threads
+    loop = Loop(model, loader, folder, settings, team, validation, threads=threads)
 
     def begin():
         if goes_back is not None:

@@ -114,6 +114,7 @@ def main() -> None:
     report |= {"data_sr_path": settings.data_sr_path}
     report |= {"data_truth_path": loader.settings.truth_path}
     report |= {"data_input_path": loader.settings.input_path}
+    report |= {"degradation": loader.describe_degradation()}
     report |= {"images": len(loader.images), "scales": {}}
     for scale in scales:
         measured = measure(

@@ -1,5 +1,6 @@
 """Measures the start of a script and the preparation of batches."""
 
+import dataclasses
 import functools
 import shutil
 import statistics
@@ -29,6 +30,8 @@ BATCHES = 50
 # Seconds per step of a data-centre GPU, and the number of simulated steps.
 CONSUMER = 0.020
 CONSUMED = 200
+# Steps until about as many degraded regions are made as are used up.
+WARMED = 150
 
 # Flags of a run so small that its start takes most of the time.
 SMALL = (
@@ -93,6 +96,8 @@ def measure(settings: BenchmarkSettings) -> Iterator[Row]:
         )
         what = f"data for a {CONSUMER * 1e3:.0f} ms step"
         yield Row(what, waiting_share=waited / seconds)
+        for scale in settings.scales:
+            yield from measure_degraded(loader.settings, scale)
         size, small = f"{SIZE[1]}x{SIZE[0]}", make_lr(picture, 4)
         for what, function in {
             f"decoding a PNG, {size}": lambda: load_image(first),
@@ -100,6 +105,33 @@ def measure(settings: BenchmarkSettings) -> Iterator[Row]:
             f"imresize x4 up to {size}": lambda: imresize(small, 4),
         }.items():
             yield Row(what, seconds=time_best(function, settings.repeats))
+
+
+def measure_degraded(settings: PairedSettings, scale: int) -> Iterator[Row]:
+    """Times batches of `--degradation=photo` at one scale, in a run's threads."""
+    settings = dataclasses.replace(settings, scales=(scale,), degradation="photo")
+    loader = PairedLoader(settings)
+    loader.prepare()
+    threads: dict[str, Any] = {"workers": loader.threads, "depth": 3 * loader.threads}
+    end, before = WARMED + CONSUMED, []
+
+    def take(_):
+        before.append(time.process_time())
+
+    seconds, _ = consume(loader.batch, end, take, untimed=WARMED, **threads)
+    spent = time.process_time() - before[WARMED]
+    what = f"degraded batch of {settings.batch_size}"
+    yield Row(f"{what}, processor time", scale=scale, seconds=spent / CONSUMED)
+    what, rate = f"{what}, {loader.threads} threads", CONSUMED / seconds
+    yield Row(what, scale=scale, seconds=1 / rate, batches_per_second=rate)
+    seconds, waited = consume(
+        lambda step: loader.batch(end + step),
+        CONSUMED,
+        lambda _: time.sleep(CONSUMER),
+        **threads,
+    )
+    what = f"degraded data for a {CONSUMER * 1e3:.0f} ms step"
+    yield Row(what, scale=scale, waiting_share=waited / seconds)
 
 
 def consume(

@@ -33,6 +33,7 @@ class Row:
     times_float32: float | None = column("vs float32", "{:.2f}x".format)
     peak_memory_gb: float | None = column("memory", "{:.2f} GB".format)
     images_per_second: float | None = column("images/s", "{:.1f}".format)
+    batches_per_second: float | None = column("batches/s", "{:.1f}".format)
     # Share of the time spent waiting for data.
     waiting_share: float | None = column("waiting", "{:.2%}".format)
     # Time relative to the picture without tiles, and to bicubic.

@@ -10,6 +10,7 @@ from console.errors import InputError, name_some
 from console.flags import to_list
 from console.progress import say
 from dataloaders.checked import find_broken
+from dataloaders.degradations import Degradation, open_degradation
 from dataloaders.paired_settings import PairedSettings
 from dataloaders.pairs import (
     Pair,
@@ -126,7 +127,20 @@ class ImageSet:
     def sources(self) -> list[Source]:
         """The sources that the settings' paths describe."""
         paths = self.settings.truth_path, self.settings.input_path
-        return make_sources(*paths, self.settings.of, self.source_class)
+        sources = make_sources(*paths, self.settings.of, self.source_class)
+        is_trained = self.settings.of == PairedSettings.of
+        if self.degradation and is_trained and not sources[0].makes_lr:
+            raise InputError(
+                f"--degradation={self.settings.degradation} makes LR images from HR; "
+                f"leave out {self.settings.of}_input_path, or choose a --dataloader "
+                "without LR images."
+            )
+        return sources
+
+    @functools.cached_property
+    def degradation(self) -> Degradation | None:
+        """Makes LR images from HR; None for MATLAB's imresize."""
+        return open_degradation(self.settings.degradation)
 
     def _name_truth(self):
         """Names the flag and paths of the HR images, for messages."""
@@ -167,4 +181,16 @@ class ImageSet:
                     f"{self._name_truth()}: {pair.file}: {width}x{height} is "
                     f"too small for x{scale}; remove it or leave out x{scale}."
                 )
-        return WholePairs(pairs, scale)
+        return WholePairs(pairs, scale, self._degrade if self.degradation else None)
+
+    def describe_degradation(self) -> str | None:
+        """Describes how the LR images of whole pictures are degraded; None if not."""
+        if self.degradation is None:
+            return None
+        return f"{self.settings.degradation}, seed {self.settings.degradation_seed}"
+
+    def _degrade(self, name, hr, scale):
+        """Makes the LR image of a whole picture, fixed by its name and the seed."""
+        return self.degradation.apply_to(
+            name, hr, scale, self.settings.degradation_seed
+        )

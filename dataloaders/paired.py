@@ -1,6 +1,7 @@
 """LR and HR images of the same name, and patches drawn from them."""
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 
 import cv2
@@ -8,11 +9,15 @@ import numpy as np
 
 from console.errors import InputError, name_some
 from console.progress import warn
+from dataloaders.degraded import DegradedRegions
 from dataloaders.image_set import ImageSet
 from dataloaders.paired_settings import PairedSettings
 from dataloaders.pixels import open_pixels
 
 VARIANTS = 8
+# Enough to cut patches. Degrading takes all processors, as far as the interpreter's
+# lock and the memory of the prepared batches allow.
+THREADS, MOST_THREADS = 2, 16
 
 # Four rotations, mirrored or not. OpenCV makes one pass over the pixels. NumPy takes
 # six times as long, because its loops follow the strides of the turned view.
@@ -72,6 +77,7 @@ class PairedLoader(ImageSet):
         self.hr: Sequence[np.ndarray] = ()
         self.lr: Mapping[int, Sequence[np.ndarray]] = {}
         self.usable: dict[int, np.ndarray] = {}
+        self.regions: DegradedRegions | None = None
 
     @property
     def batch_size(self) -> int:
@@ -86,7 +92,22 @@ class PairedLoader(ImageSet):
         """
         self._look()
         self.usable = {s: self._find_usable(s) for s in self.scales}
-        self.hr, self.lr = open_pixels(self.images, self.sources, self.settings)
+        if self.degradation is None:
+            self.hr, self.lr = open_pixels(self.images, self.sources, self.settings)
+            return
+        without_lr = dataclasses.replace(self.settings, scales=())
+        self.hr, _ = open_pixels(self.images, self.sources, without_lr)
+        self.regions = DegradedRegions(
+            *(self.degradation, self.hr, self.usable, self.weighted_scales),
+            self.settings,
+        )
+
+    @property
+    def threads(self) -> int:
+        """Number of threads that prepare batches."""
+        if self.degradation is None:
+            return THREADS
+        return min(os.cpu_count() or THREADS, MOST_THREADS)
 
     def _find_usable(self, scale):
         """Indices of the images that are large enough for a patch at one scale."""
@@ -144,48 +165,47 @@ class PairedLoader(ImageSet):
         Returns:
             The batch, with the patches in `share` only.
         """
-        scale, drawn = self._draw(step, scale)
-        drawn = drawn[share]
-        lr = self._cut(drawn, self.lr[scale], 1)
-        hr = self._cut(drawn, self.hr, scale)
-        names = [self.images[index].name for index, *_ in drawn]
-        return Batch(step, scale, lr, hr, names)
-
-    def _draw(self, step, scale=None):
-        """Draws the places of one step's patches; reads no pixels.
-
-        Returns:
-            scale: The given scale, or the drawn scale.
-            drawn: (image, top, left, variant) of each patch, in LR pixels.
-        """
         random = self._make_random(step)
         own_scale = self._draw_scale(random)
         scale = own_scale if scale is None else scale
+        if self.regions is None:
+            drawn = self._draw(scale, random)[share]
+            patches = [
+                (*place, self._view(self.lr[scale], place, 1)) for place in drawn
+            ]
+        else:
+            drawn = self.regions.draw(step, scale, random)[share]
+            patches = [self.regions.cut(scale, *each) for each in drawn]
+        variants = random.integers(VARIANTS, size=self.settings.batch_size)[share]
+        lr = _turn([lr for *_, lr in patches], variants)
+        hr = [self._view(self.hr, place, scale) for *place, _ in patches]
+        names = [self.images[index].name for index, *_ in patches]
+        return Batch(step, scale, lr, _turn(hr, variants), names)
+
+    def _draw(self, scale, random):
+        """Draws the places of one step's patches.
+
+        Returns:
+            (image, top, left) of each patch, in LR pixels.
+        """
         usable, count = self.usable[scale], self.settings.batch_size
         indices = usable[random.integers(len(usable), size=count)]
         places = random.random((count, 2))
-        variants = random.integers(VARIANTS, size=count).tolist()
         offsets = [self._count_offsets(index, scale) for index in indices]
         corners = (places * offsets).astype(int)
-        return scale, list(zip(indices, *corners.T, variants, strict=True))
+        return list(zip(indices, *corners.T, strict=True))
 
-    def _cut(self, drawn, images, times):
-        """Cuts and turns the drawn patches.
+    def _view(self, images, place, times):
+        """Returns a patch of an image, a view.
 
         Args:
-            drawn: As returned by `_draw`.
             images: The cache to cut from.
+            place: Index of the image, top and left, in LR pixels.
             times: Side of an LR pixel, in pixels of the cache.
-
-        Returns:
-            uint8 (N, P * times, P * times, 3).
         """
+        index, y, x = place[0], place[1] * times, place[2] * times
         side = self.settings.lr_patch_size * times
-        patches = np.empty((len(drawn), side, side, 3), np.uint8)
-        for out, (index, top, left, variant) in zip(patches, drawn, strict=True):
-            y, x = top * times, left * times
-            turn_into(images[index][y : y + side, x : x + side], variant, out)
-        return patches
+        return images[index][y : y + side, x : x + side]
 
     def draw_patches(self, step: int, scale: int) -> tuple[np.ndarray, np.ndarray]:
         """Draws the LR/HR patch pairs of one step at one scale.
@@ -200,6 +220,14 @@ class PairedLoader(ImageSet):
         """
         batch = self.batch(step, scale)
         return batch.lr, batch.hr
+
+
+def _turn(patches, variants):
+    """Copies and turns square patches: uint8 (N, P, P, 3)."""
+    turned = np.empty((len(patches), *patches[0].shape), np.uint8)
+    for out, patch, variant in zip(turned, patches, variants.tolist(), strict=True):
+        turn_into(patch, variant, out)
+    return turned
 
 
 def turn_into(patch: np.ndarray, variant: int, out: np.ndarray) -> None:

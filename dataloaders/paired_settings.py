@@ -3,8 +3,11 @@
 import dataclasses
 from typing import Any, Self
 
+from console.errors import InputError
 from console.flags import one_or_all
-from console.settings import PathName, Settings, option
+from console.settings import PathName, Settings, is_given, option
+from dataloaders.degradation_settings import BICUBIC
+from dataloaders.degradations import open_degradation
 from dataloaders.sources import Paths
 
 
@@ -20,6 +23,7 @@ class PairedSettings(Settings):
         of: Prefix of the flags that gave the folders, for messages.
         scale_weights: Relative frequency of each scale, a whole number; None for equal
             frequencies.
+        degradation, degradation_seed, degradation_uses: See the flags.
     """
 
     changes = "freely"
@@ -50,6 +54,32 @@ class PairedSettings(Settings):
     )
     of: str = "--data"
     scale_weights: tuple[int, ...] | None = None
+    degradation: str = option(
+        BICUBIC,
+        "How LR images are made from HR: bicubic, as by MATLAB's imresize; photo, with "
+        "blur, noise and compression as of photographs; photo_mild; photo_strong; or "
+        "the path of a .json file with values of dataloaders/photo.json.",
+        changes="no",
+    )
+    degradation_seed: int = option(
+        0,
+        "Seed of the degradations of whole pictures, which also depend on the "
+        "pictures' names.",
+        least=0,
+    )
+    degradation_uses: int = option(
+        8,
+        "Patches that are cut from a degraded region of a picture, on average, in "
+        "different steps; fewer take more processor time.",
+        changes="no",
+    )
+
+    def check(self) -> None:
+        """See `Settings.check`: the degradation is known and valid."""
+        if open_degradation(self.degradation) is None:
+            for name in ("degradation_seed", "degradation_uses"):
+                if is_given(name):
+                    raise InputError(f"--{name} needs a --degradation, such as photo.")
 
     @classmethod
     def from_flags(cls, **others: Any) -> Self:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import filecmp
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -224,14 +224,21 @@ def check_measurable(
 class WholePairs:
     """An iterable of whole pictures, decoded from their files one at a time."""
 
-    def __init__(self, pairs: Sequence[Pair], scale: int):
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        scale: int,
+        degrade: Callable[[str, np.ndarray, int], np.ndarray] | None = None,
+    ):
         """Takes the pairs and the scale.
 
         Args:
             pairs: As returned by `find_pairs`.
             scale: Upscaling factor.
+            degrade: From a name, an HR image and a scale to the LR image, where there
+                is no file; None for MATLAB's imresize.
         """
-        self.found, self.scale = pairs, scale
+        self.found, self.scale, self.degrade = pairs, scale, degrade
 
     def __len__(self) -> int:
         """Returns the number of pictures."""
@@ -243,6 +250,8 @@ class WholePairs:
             hr = load_image(pair.hr_path)
             if self.scale in pair.lr_paths:
                 lr = load_image(pair.lr_paths[self.scale])
+            elif self.degrade is not None:
+                lr = self.degrade(pair.name, hr, self.scale)
             else:
                 lr = make_lr(hr, self.scale)
             yield pair.name, lr, hr

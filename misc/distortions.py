@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from console import quiet
+from imaging.degrading import compress_jpeg
 from imaging.files import to_uint8
 from metrics import psnr_rgb
 
@@ -118,18 +119,17 @@ def _denoise(image, deviation, draw):
     return cv2.fastNlMeansDenoisingColored(noisy, None, deviation, deviation, 5, 11)
 
 
-def compress(image, strength, draw, form="JPEG"):
-    """JPEG of the quality 101 - `strength`; JPEG2000 of a PSNR of 100 / `strength`."""
-    stored = io.BytesIO()
-    options: dict[str, Any] = {"quality": max(1, round(101 - strength))}
-    if form == "JPEG2000":
-        options = {"quality_mode": "dB", "quality_layers": [100 / strength]}
-    Image.fromarray(image).save(stored, form, **options)
-    return np.asarray(Image.open(stored).convert("RGB"))
+def compress(image, strength, draw):
+    """JPEG of the quality 101 - `strength`."""
+    return compress_jpeg(image, max(1, round(101 - strength)))
 
 
 def _compress_more(image, strength, draw):
-    return compress(image, strength, draw, "JPEG2000")
+    """JPEG 2000 of a PSNR of 100 / `strength`."""
+    stored = io.BytesIO()
+    options: dict[str, Any] = {"quality_mode": "dB", "quality_layers": [100 / strength]}
+    Image.fromarray(image).save(stored, "JPEG2000", **options)
+    return np.asarray(Image.open(stored).convert("RGB"))
 
 
 def _damage_jpeg(image, count, draw):

@@ -30,7 +30,7 @@ def main() -> None:
     downscale_folders(settings.input_path, folders, downscale, maker)
 
 
-def downscale(image: np.ndarray, scale: int) -> np.ndarray:
+def downscale(image: np.ndarray, scale: int, name: str = "") -> np.ndarray:
     """Downscales uint8 (H, W, 3) to (H // scale, W // scale, 3) with OpenCV."""
     image = cut_to_multiple(image, scale)
     size = image.shape[1] // scale, image.shape[0] // scale

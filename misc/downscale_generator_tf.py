@@ -37,7 +37,7 @@ def main() -> None:
     downscale_folders(settings.input_path, folders, downscale, maker, 1)
 
 
-def downscale(image: np.ndarray, scale: int) -> np.ndarray:
+def downscale(image: np.ndarray, scale: int, name: str = "") -> np.ndarray:
     """Downscales uint8 (H, W, 3) to (H // scale, W // scale, 3) with TensorFlow."""
     import tensorflow as tf
 

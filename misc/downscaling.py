@@ -38,10 +38,27 @@ class SingleScaleSettings(DownscaleSettings):
     scale: int = option(2, "Downscaling factor.", least=2)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Job:
+    """An image to downscale.
+
+    Attributes:
+        source: The HR image.
+        target: The LR image, a PNG file.
+        scale: Downscaling factor.
+        name: Path of the image below its folder, without its ending.
+    """
+
+    source: Path
+    target: Path
+    scale: int
+    name: str
+
+
 def downscale_folders(
     input_path: Path | str,
     folders: Mapping[int, Path | str],
-    downscale: Callable[[np.ndarray, int], np.ndarray],
+    downscale: Callable[[np.ndarray, int, str], np.ndarray],
     maker: str,
     num_processes: int | None = None,
 ) -> None:
@@ -54,8 +71,9 @@ def downscale_folders(
         input_path: Folder of the HR images, searched at all depths.
         folders: From a scale to the folder of its results, which has the same
             subfolders as `input_path`.
-        downscale: From uint8 (H, W, 3) and a scale to the LR image; a function of a
-            module, so that other processes can import it.
+        downscale: From uint8 (H, W, 3), a scale and the image's path below its folder,
+            without its ending, to the LR image; a function of a module, so that other
+            processes can import it.
         maker: Name of the script, with all options that change its results.
         num_processes: Number of processes; None for the number of processors.
 
@@ -64,17 +82,17 @@ def downscale_folders(
             file, or an existing file differs. Finished images stay.
     """
     jobs = _plan_jobs(input_path, folders)
-    makers = {target.parent: f"{maker} at x{scale}" for _, target, scale in jobs}
+    makers = {job.target.parent: f"{maker} at x{job.scale}" for job in jobs}
     made = {folder: Made(folder) for folder in makers}
     for folder, known in made.items():
         known.check_makers(makers[folder])
     found: dict[str, list] = collections.defaultdict(list)
     for job in jobs:
-        source, target, _ = job
-        state = made[target.parent].look(source, target, makers[target.parent])
+        folder = job.target.parent
+        state = made[folder].look(job.source, job.target, makers[folder])
         found[state].append(job)
     unknown, to_make = found[UNKNOWN], found[MISSING] + found[CHANGED]
-    for folder in dict.fromkeys(target.parent for _, target, _ in unknown + to_make):
+    for folder in dict.fromkeys(job.target.parent for job in unknown + to_make):
         check_target(folder, "--output_path", is_folder=True)
 
     def work(act, some, what):
@@ -102,9 +120,6 @@ def downscale_folders(
 def _plan_jobs(input_path, folders):
     """Finds the images of a folder and names their results, PNG files.
 
-    Returns:
-        (source, target, scale) of each job.
-
     Raises:
         InputError: Two images would become the same file, or an image would replace
             itself.
@@ -126,7 +141,7 @@ def _plan_jobs(input_path, folders):
                 f"--output_path={folder} is also the --input_path; give another folder."
             )
     return [
-        (source, Path(folder) / name, scale)
+        _Job(source, Path(folder) / name, scale, name.with_suffix("").as_posix())
         for scale, folder in folders.items()
         for name, (source,) in by_name.items()
     ]
@@ -180,19 +195,17 @@ def _work(act, downscale, job):
         The target; the error message, None for success; and the source if its
         transparency was dropped, otherwise None.
     """
-    source, target, scale = job
     with alpha_noted() as noted:
         try:
-            image = _make(downscale, source, scale)
+            image = _make(downscale, job)
         except InputError as error:
-            return target, str(error), None
+            return job.target, str(error), None
     act(job, image)
-    return target, None, next(iter(noted), None)
+    return job.target, None, next(iter(noted), None)
 
 
 def _save(job, image):
-    _, target, _ = job
-    save_image(target, image)
+    save_image(job.target, image)
 
 
 def _check_same(job, image):
@@ -201,31 +214,31 @@ def _check_same(job, image):
     Raises:
         InputError: They differ.
     """
-    source, target, scale = job
     try:
-        if np.array_equal(load_image(target), image):
+        if np.array_equal(load_image(job.target), image):
             return
         found = "differs from"
     except InputError:
         found = "cannot be read as"
     raise InputError(
-        f"{target} {found} the result of {source} at x{scale}: another program made "
+        f"{job.target} {found} the result of {job.source} at x{job.scale}: another "
+        "program made "
         "it, or it was made from another image. It is kept; remove it or give another "
         "--output_path."
     )
 
 
-def _make(downscale, source, scale):
+def _make(downscale, job):
     """Makes the LR image of one file.
 
     Raises:
         InputError: The file is damaged, or too small for the scale.
     """
-    image = load_image(source)
-    if min(image.shape[:2]) < scale:
-        height, width = image.shape[:2]
-        raise InputError(f"{source}: {width}x{height} is too small for x{scale}.")
-    return downscale(image, scale)
+    image = load_image(job.source)
+    if min(image.shape[:2]) < job.scale:
+        size = f"{image.shape[1]}x{image.shape[0]}"
+        raise InputError(f"{job.source}: {size} is too small for x{job.scale}.")
+    return downscale(image, job.scale, job.name)
 
 
 @contextlib.contextmanager

@@ -114,6 +114,13 @@ class CheckpointSettings(Settings):
         paths = [path for path in (self.restore_path, self.exact_path) if path]
         return " ".join(map(checkpoints.identify, paths)) or None
 
+    def knows_faults(self) -> bool:
+        """Whether the weights that `find` found were trained on degraded pictures."""
+        if self.restore_path is None:
+            return False
+        run = (checkpoints.describe(self.restore_path) or {}).get("run") or {}
+        return run.get("degradation_values") is not None
+
     def open(
         self, name: str | None, options: StepOptions | None = None
     ) -> tuple[Model, int | None]:

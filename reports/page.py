@@ -94,9 +94,9 @@ def _to_json(value):
 def _collect(report, exhibits):
     """Collects the data of the page; see `page.js`."""
     paths = to_list(report["data_truth_path"])
-    # Published results are of a single data set.
+    # Published results are of a single data set, and of bicubic LR images.
     data_set = None
-    if len(paths) == 1:
+    if len(paths) == 1 and report["degradation"] is None:
         data_set = published.find_data_set(paths[0], report["images"])
     name = data_set or ", ".join(Path(path).absolute().name for path in paths)
     scales = ", ".join(f"x{scale}" for scale in report["scales"])
@@ -114,6 +114,8 @@ def _collect(report, exhibits):
 def _list_facts(report):
     """Lists the conditions of the measurement, from a name to a text."""
     step, made = report["step"], "computed from the images by MATLAB's imresize"
+    if report["degradation"] is not None:
+        made = f"degraded from the images ({report['degradation']})"
     paths = to_list(report["data_truth_path"])
     if report["data_sr_path"] is not None:
         facts = {"pictures": report["data_sr_path"]}

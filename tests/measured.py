@@ -61,7 +61,12 @@ def make_report(names=NAMES, scales=(2, 4), truth_path="photos/HR", shave=4):
     report = {"model": "eusr", "step": 4, "shave_size": shave, "precision": "float32"}
     report |= {"restore_path": "train", "data_truth_path": truth_path}
     report |= {"data_sr_path": None, "naturalness": None, "exact_path": None}
-    report |= {"data_input_path": None, "images": len(names), "scales": {}}
+    report |= {
+        "data_input_path": None,
+        "degradation": None,
+        "images": len(names),
+        "scales": {},
+    }
     for scale in scales:
         measured, bicubic = (_make_images(names, gain) for gain in (0.5, 0.0))
         report["scales"][str(scale)] = measured | {"bicubic": bicubic}

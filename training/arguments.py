@@ -40,12 +40,15 @@ def describe_run(
         loader: `dataloaders.paired.PairedLoader` of the images.
         *classes: Settings classes whose flags are declared.
     """
+    degradation = loader.degradation and loader.degradation.strength.to_json()
     return record(*classes) | {
         "model": model,
         # A class, since a loader may have two names.
         "dataloader": type(loader).__name__,
         "data_set": loader.describe(),
         "scales": list(loader.scales),
+        # The values, since a file of --degradation may change.
+        "degradation_values": degradation,
     }
 
 
@@ -108,6 +111,7 @@ def check_same_run(
     Raises:
         InputError: Arguments differ that may not; the message names all of them.
     """
+    before, arguments = _flatten(before), _flatten(arguments)
     differing = {
         name: f"{_name_argument(name)} was {before[name]} and is {arguments[name]}"
         for name in sorted(set(before) & set(arguments))
@@ -131,5 +135,18 @@ def check_same_run(
         say(f"From here on: {'; '.join(said)}.")
 
 
+def _flatten(arguments):
+    """Replaces each dict in a dict by its items, such as `values.first.sigma`."""
+    flat = {}
+    for name, value in arguments.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{key}": each for key, each in _flatten(value).items()}
+        else:
+            flat[name] = value
+    return flat
+
+
 def _name_argument(name):
-    return "the data set" if name == "data_set" else f"--{name}"
+    if name == "data_set" or "." in name:
+        return "the data set" if name == "data_set" else name
+    return f"--{name}"

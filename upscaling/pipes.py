@@ -18,6 +18,7 @@ from typing import BinaryIO
 from console.errors import InputError
 from console.progress import say
 from console.settings import is_given
+from imaging import faults
 from imaging.chunks import PNG_SIGNATURE, split_chunks
 from imaging.decoding import opened as opened_picture
 from imaging.kinds import KINDS, PLUGIN_KINDS
@@ -87,6 +88,7 @@ def run(
     way: str,
     enlargers: Enlargers,
     tiler: Tiler,
+    looks_for_faults: bool = False,
 ) -> None:
     """Enlarges all pictures, in order.
 
@@ -96,6 +98,7 @@ def run(
         way: How results are made: the weights and the flags.
         enlargers: Enlarge the pictures.
         tiler: Chooses the tiles.
+        looks_for_faults: Whether to say that the first picture looks degraded.
 
     Raises:
         InputError: A picture is damaged, or does not fit its format.
@@ -116,6 +119,8 @@ def run(
             name = output.name(source, source.parent).name
             target = Path(name.replace("input", "output", 1))
             picture = fit_frames(target, load_picture(source), source)
+            if looks_for_faults and number == 1:
+                faults.tell({source: faults.find_faults(source, picture.pixels)})
             result = _enlarge(picture, source, target, output, enlargers, tiler)
             result = output.describe(result, way)
             write = functools.partial(

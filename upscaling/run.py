@@ -4,9 +4,11 @@ import contextlib
 import errno
 import functools
 from collections.abc import Sequence
+from pathlib import Path
 
 from console.errors import InputError
 from console.progress import Progress, say, to_line, warn
+from imaging import faults
 from imaging.animations import ANIMATED, count_frames
 from imaging.files import read_size, save_image, to_rgb
 from imaging.pictures import load_picture
@@ -33,6 +35,7 @@ class Run:
         results: Results,
         enlargers: Enlargers,
         tiler: Tiler,
+        looks_for_faults: bool = False,
     ):
         """Takes the jobs and the objects that do them.
 
@@ -41,7 +44,10 @@ class Run:
             results: Records the results.
             enlargers: Enlarge the pictures.
             tiler: Chooses the tiles.
+            looks_for_faults: Whether to name pictures that look degraded.
         """
+        self.looks_for_faults = looks_for_faults
+        self.degraded: dict[Path, list[str]] = {}
         self.waiting, self.results = waiting, results
         self.enlargers, self.tiler = enlargers, tiler
         self.pixels = {job: self._count_pixels(job) for job in waiting}
@@ -71,6 +77,7 @@ class Run:
         done = len(self.waiting) - len(self.left_out)
         of_all = f"{done} of {len(self.waiting)} pictures"
         say(f"Upscaled {of_all} {self.enlargers.describe()}.")
+        faults.tell(self.degraded)
         if not self.left_out:
             return None
         say("Left out, for the reasons above:")
@@ -81,6 +88,10 @@ class Run:
 
     def _take_one(self, job, wait, writer, progress):
         picture = wait()
+        if self.looks_for_faults and (
+            found := faults.find_faults(job.source, picture.pixels)
+        ):
+            self.degraded[job.source] = found
         enlarger = self.enlargers.choose(picture.size)
         size = enlarger.find_size(picture.size)
         target = self.results.choose_target(job, picture, size)

@@ -66,10 +66,11 @@ class Loop:
         self.last_save, self.step, self.rows = self.seconds(), step, list(rows)
         self.state = self.stepper.place(state)
         unit, end = self.settings.steps_per_call, self.settings.max_steps
-        calls = -(-end // unit)
+        calls, workers = -(-end // unit), max(WORKERS, self.loader.threads)
+        ahead = range(step // unit, calls)
         with (
             StopRequest() as self.stop,
-            Prefetch(self._make, range(step // unit, calls), WORKERS) as batches,
+            Prefetch(self._make, ahead, workers, depth=workers) as batches,
             make_step_bar(step, end) as bar,
         ):
             self._compile()
