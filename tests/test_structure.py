@@ -17,7 +17,7 @@ LAYERS = [
     {"imaging"},
     {"reports"},
     {"upscaling"},
-    {"frozen", "training"},
+    {"frozen", "training", "page"},
     {"metrics"},
     {"models", "dataloaders", "score_predictors"},
 ]
