@@ -12,13 +12,13 @@ import asyncio
 import concurrent.futures
 import contextlib
 import dataclasses
-import functools
 import importlib.util
 from pathlib import Path
 from typing import Any
 
 from console import app, quiet
 from console.errors import InputError
+from console.machine import used_memory
 from console.settings import PathName, Settings, option
 from imaging import limits, mending
 from page import server, viewer
@@ -91,6 +91,8 @@ class Page:
         """Takes the defaults, the weights to choose from, and the sessions."""
         self.enlarging, self.weights, self.sessions = enlarging, weights, sessions
         self.turns = Turns()
+        # Memory of the process before its first picture.
+        self.memory = None
         # Nearly all of them wait for their turns.
         self.threads = concurrent.futures.ThreadPoolExecutor(256, "page")
 
@@ -138,9 +140,15 @@ class Page:
         sizes = dict.fromkeys(SIZES.values()) | {"scale": 1, SIZES[kind]: number}
         enlarging = dataclasses.replace(self.enlarging, **sizes)
         chosen = self.weights[weights]
+
+        def open_enlargers():
+            enlargers = enlarging.make_enlargers(chosen.open(precision, naturalness))
+            self.memory = self.memory or used_memory()
+            return enlargers
+
         return Work(
-            lambda: enlarging.make_enlargers(chosen.open(precision, naturalness)),
-            functools.partial(enlarging.make_tiler, is_strict=True),
+            open_enlargers,
+            lambda: enlarging.make_tiler(is_strict=True, base=self.memory),
             lambda upload, *pictures: judge(*pictures, upload.truth),
         )
 
@@ -155,17 +163,9 @@ def build(page, precision, naturalness):
     """
     import gradio as gr
 
-    class Files(gr.File):
-        """Files that keep the names that users gave."""
-
-        is_template = True
-
-        def preprocess(self, payload):
-            """Returns the path and the name of each file."""
-            files = payload.root if payload else []
-            return [
-                (file.path, file.orig_name or Path(file.path).name) for file in files
-            ]
+    def take_names(payload):
+        files = payload.root if payload else []
+        return [(file.path, file.orig_name or Path(file.path).name) for file in files]
 
     async def enlarge(request: gr.Request, *values):
         async for shown in page.enlarge(request.session_hash, *values):
@@ -189,7 +189,7 @@ def build(page, precision, naturalness):
         )
         with gr.Row():
             with gr.Column(scale=2, min_width=300):
-                files = Files(label="Pictures", file_count="multiple")
+                files = gr.File(label="Pictures", file_count="multiple")
                 weights = gr.Radio(names, value=names[0], label="Weights")
                 with gr.Row():
                     kind = gr.Dropdown(list(SIZES), value="Scale", label="Size by")
@@ -209,7 +209,7 @@ def build(page, precision, naturalness):
                         info="bfloat16 may be faster.",
                         visible=first.frozen is None,
                     )
-                    truths = Files(
+                    truths = gr.File(
                         label="Originals of the same names, to compare results with",
                         file_count="multiple",
                     )
@@ -224,6 +224,8 @@ def build(page, precision, naturalness):
                     js_on_load=viewer.make_script(),
                     apply_default_css=False,
                 )
+        # Gradio's own would give paths alone, without the names that users gave.
+        files.preprocess = truths.preprocess = take_names
         quiet_event = {"show_progress": "hidden", "api_visibility": "private"}
         weights.change(choose, weights, [natural, rounded], **quiet_event)
         start.click(

@@ -133,7 +133,10 @@ class Batch:
         with self._turn():
             self._line = "Opening the weights"
             enlargers = self.work.open_enlargers()
-            runs = [self._prepare(folder, each, enlargers) for each in self.uploads]
+            runs = [
+                self._prepare(folder / str(place), upload, enlargers)
+                for place, upload in enumerate(self.uploads)
+            ]
         total = sum(sum(run.pixels.values()) for run in runs)
         self._progress = progress = _Watched(total, self._check)
         for place, (run, upload) in enumerate(zip(runs, self.uploads, strict=True), 1):
@@ -167,14 +170,13 @@ class Batch:
 
     def _prepare(self, folder, upload, enlargers):
         """Puts a picture under a name of our own, and prepares to enlarge it."""
-        place = folder / str(self.uploads.index(upload))
-        place.mkdir()
-        source = place / f"picture{Path(upload.name).suffix}"
+        folder.mkdir()
+        source = folder / f"picture{Path(upload.name).suffix}"
         try:
             os.link(upload.path, source)
         except OSError:
             shutil.copyfile(upload.path, source)
-        output = Output(path=place / "result")
+        output = Output(path=folder / "result")
         results = Results(output, "")
         jobs = results.find_waiting(find_jobs([source], output))
         return Run(jobs, results, enlargers, self.work.make_tiler())

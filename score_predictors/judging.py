@@ -42,7 +42,9 @@ def judge(
     side = PredictSettings.input_patch_size
     patches = np.stack([centre_patch(each, side) for each in (before, after)])
     old, new = mean_score(np.asarray(predict(patches)), first)
-    values = [f"predicted score {old:.2f}, result {new:.2f} (of {first} to {first + 9})"]
+    values = [
+        f"predicted score {old:.2f}, result {new:.2f} (of {first} to {first + 9})"
+    ]
     if truth_path is None:
         return values
     try:

@@ -131,15 +131,17 @@ class EnlargingSettings(SizeSettings):
         is_number = self.is_factor() and self.scale in passes.SCALES
         return is_number and model.has_passes()
 
-    def make_tiler(self, is_strict: bool = False) -> "Tiler":
+    def make_tiler(self, is_strict: bool = False, base: int | None = None) -> "Tiler":
         """Makes a `Tiler` from these settings and the free memory.
 
         Args:
             is_strict: See `Tiler`.
+            base: See `Budget`.
         """
         chosen = (self.tile_size, self.tile_overlap)
         size, overlap = (n if isinstance(n, int) else None for n in chosen)
-        return Tiler(size, overlap, Budget(self.memory_limit * GIGABYTE), is_strict)
+        budget = Budget(self.memory_limit * GIGABYTE, base)
+        return Tiler(size, overlap, budget, is_strict)
 
 
 @dataclasses.dataclass(frozen=True)
