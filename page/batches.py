@@ -18,6 +18,7 @@ from console.errors import InputError
 from console.progress import Progress, to_clock, to_line, warn, warnings_heard
 from imaging.decoding import decode, opened
 from imaging.files import to_rgb
+from imaging.kinds import RESULT_ENDINGS
 from imaging.previews import save_preview
 from page.sessions import Session, to_plain_name
 from page.turns import Turns
@@ -171,7 +172,9 @@ class Batch:
     def _prepare(self, folder, upload, enlargers):
         """Puts a picture under a name of our own, and prepares to enlarge it."""
         folder.mkdir()
-        source = folder / f"picture{Path(upload.name).suffix}"
+        ending = Path(upload.name).suffix
+        is_known = ending.lower() in RESULT_ENDINGS
+        source = folder / f"picture{ending if is_known else ''}"
         try:
             os.link(upload.path, source)
         except OSError:

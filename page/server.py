@@ -1,7 +1,6 @@
 """Serves the page: to whom, and with which limits."""
 
 import asyncio
-import contextlib
 import dataclasses
 import hmac
 import os
@@ -80,13 +79,20 @@ class ServerSettings(Settings):
         """
         if not (self.share or _ON_SPACE):
             offline.stay(self.host)
-        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-        os.environ["GRADIO_TEMP_DIR"] = str(sessions.uploads)
-        with contextlib.closing(build()) as blocks:
-            say(f"The page is at {self.launch(blocks, sessions)}; Ctrl-C ends it.")
+        blocks = self.prepare(build, sessions)
+        say(f"The page is at {self.launch(blocks, sessions)} and ends with Ctrl-C.")
+        try:
             while True:
                 time.sleep(_SECONDS_BETWEEN_SWEEPS)
                 sessions.sweep()
+        finally:
+            blocks.close(verbose=False)
+
+    def prepare(self, build: Callable[[], Any], sessions: Sessions) -> Any:
+        """Builds the page; see `serve`."""
+        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        os.environ["GRADIO_TEMP_DIR"] = str(sessions.uploads)
+        return build()
 
     def launch(self, blocks: Any, sessions: Sessions) -> str:
         """Starts the server in a thread, and returns the page's address."""
