@@ -16,6 +16,7 @@ import numpy as np
 
 from console.errors import InputError
 from console.progress import Progress, to_clock, to_line, warn, warnings_heard
+from imaging import limits
 from imaging.decoding import decode, opened
 from imaging.files import to_rgb
 from imaging.kinds import RESULT_ENDINGS
@@ -206,20 +207,19 @@ class Batch:
         """Makes the previews, and measures."""
         self._line = f"Preparing the preview of {upload.name}"
         shown: dict[str, Any] = {}
-        pixels = []
-        with opened(target) as image:
-            # The result has the colours of the picture, and its profile always fits.
-            profile = image.info.get("icc_profile")
-        for key, path in (("before", source), ("after", target)):
-            with opened(path) as image:
+        pixels, profile = [], None
+        for key, path in (("after", target), ("before", source)):
+            with limits.lifted(), opened(path) as image:
                 decoded = decode(image, path)
+                if path == target:  # Its profile fits RGB, and the picture's may not.
+                    profile = image.info.get("icc_profile")
             preview = path.with_name(f"{key}.preview.png")
             factor = save_preview(preview, decoded, profile)
             height, width = decoded.shape[:2]
             address, _ = self.session.offer(preview)
             shown[key] = {"address": address, "size": [width, height], "factor": factor}
             pixels.append(to_rgb(decoded))
-        return {**shown, "values": self.work.measure(upload, *pixels)}
+        return {**shown, "values": self.work.measure(upload, *reversed(pixels))}
 
 
 def _to_page(message, path=None, name=""):
@@ -228,7 +228,7 @@ def _to_page(message, path=None, name=""):
     if path is not None:
         text = text.replace(str(path), name)
     text = re.sub(r"/\S*/", "", text)
-    text = re.sub(r"--(\w+)=", r"\1 ", text)
+    text = re.sub(r"--(\w+)", r"\1", re.sub(r"(--\w+)=", r"\1 ", text))
     return to_line(text)
 
 

@@ -19,6 +19,7 @@ from PIL import Image
 
 import app
 from console.errors import InputError
+from imaging import limits
 from imaging.previews import save_preview
 from models.bicubic import Bicubic
 from page import sessions, viewer
@@ -239,6 +240,16 @@ def test_a_picture_beyond_the_memory_is_refused(page, tmp_path, monkeypatch):
     _, results = enlarge(page, write(tmp_path, "grey.png"), kind="Width", number=48)
     assert "choose a smaller size" in results["pictures"][0]["error"]
     assert results["pictures"][0]["error"].startswith("grey.png: ")
+
+
+def test_a_limit_on_pictures_is_none_on_results(page, tmp_path, monkeypatch):
+    monkeypatch.setitem(limits._limit, "pixels", 31 * 22)
+    large = tmp_path / "large.png"
+    Image.new("RGB", (31, 23)).save(large)
+    files = [*write(tmp_path, "grey.png"), (str(large), "large.png")]
+    made, refused = enlarge(page, files)[1]["pictures"]
+    assert made["after"]["size"] == [62, 44]
+    assert "claims to have 31x23 pixels, more than 682" in refused["error"]
 
 
 def test_no_pictures_and_work_that_goes_on_are_told(page, tmp_path):
