@@ -13,6 +13,7 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import importlib.util
+import os
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ with quiet.imports():
     from training.options import POLICIES, Precision
 
 SECONDS_BETWEEN_LOOKS = 0.3
+MOST_SIZE = 1e9
 # The kinds of size, by texts to choose from.
 SIZES = {
     name.replace("_", " ").capitalize(): name
@@ -109,19 +111,16 @@ class Page:
             The status as HTML, and the results for `page/viewer.js`.
         """
         session = self.sessions.open(user)
-        if not files or not session.is_busy.acquire(blocking=False):
-            what = "The last pictures are still being enlarged." if files else ""
-            yield viewer.draw_status(what or "Drop pictures first."), viewer.NOTHING
-            return
-        session.to_stop.clear()
         try:
-            uploads = to_uploads(files, truths)
-            batch = Batch(session, self.turns, uploads, self._make_work(*choices))
-            future = self.threads.submit(batch.take)
+            uploads, work = to_uploads(files, truths), self._make_work(*choices)
+            if not session.is_busy.acquire(blocking=False):
+                raise InputError("The last pictures are still being enlarged.")
         except InputError as error:
-            session.is_busy.release()
             yield viewer.draw_status(str(error)), viewer.NOTHING
             return
+        session.to_stop.clear()
+        batch = Batch(session, self.turns, uploads, work)
+        future = self.threads.submit(batch.take)
         future.add_done_callback(lambda _: session.is_busy.release())
         waited = asyncio.wrap_future(future)
         try:
@@ -135,8 +134,9 @@ class Page:
 
     def _make_work(self, weights, kind, number, precision, naturalness):
         """Makes the `Work` of what was chosen on the page."""
-        if not number or number <= 0 or (number < 1 and kind == "Scale"):
-            raise InputError(f"{kind}: expected a number, of at least 1 for a scale.")
+        least = 1 if kind == "Scale" else 0.001
+        if not isinstance(number, int | float) or not least <= number < MOST_SIZE:
+            raise InputError(f"{kind}: expected a number of at least {least}.")
         sizes = dict.fromkeys(SIZES.values()) | {"scale": 1, SIZES[kind]: number}
         enlarging = dataclasses.replace(self.enlarging, **sizes)
         chosen = self.weights[weights]
@@ -165,7 +165,11 @@ def build(page, precision, naturalness):
 
     def take_names(payload):
         files = payload.root if payload else []
-        return [(file.path, file.orig_name or Path(file.path).name) for file in files]
+        paths = [Path(os.path.realpath(file.path)) for file in files]
+        if not all(path.is_relative_to(page.sessions.uploads) for path in paths):
+            raise gr.Error("Send pictures, not paths.")
+        names = (file.orig_name or Path(file.path).name for file in files)
+        return list(zip(paths, names, strict=True))
 
     async def enlarge(request: gr.Request, *values):
         async for shown in page.enlarge(request.session_hash, *values):
@@ -182,6 +186,8 @@ def build(page, precision, naturalness):
 
     names = list(page.weights)
     first = page.weights[names[0]]
+    size, value = page.enlarging.find_wanted()
+    texts = {name: text for text, name in SIZES.items()}
     with gr.Blocks(title="Larger pictures", analytics_enabled=False) as blocks:
         gr.Markdown(
             "# Larger pictures\nDrop photographs, scans or icons of any format. All "
@@ -192,8 +198,10 @@ def build(page, precision, naturalness):
                 files = gr.File(label="Pictures", file_count="multiple")
                 weights = gr.Radio(names, value=names[0], label="Weights")
                 with gr.Row():
-                    kind = gr.Dropdown(list(SIZES), value="Scale", label="Size by")
-                    number = gr.Number(page.enlarging.scale, label="Scale or size")
+                    kind = gr.Dropdown(
+                        *(list(SIZES), texts[size]), label="Size by", filterable=False
+                    )
+                    number = gr.Number(value, label="Scale or size")
                 natural = gr.Slider(
                     *(0, 1, 1 if naturalness is None else naturalness),
                     step=0.05,

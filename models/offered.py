@@ -78,5 +78,6 @@ def list_weights(
         path = Path(model_name)
         offered[f"Frozen file {path.name}"] = Weights(None, frozen=path)
     for told, name in shipped.list_names().items():
-        offered[told] = Weights(CheckpointSettings(), name, is_mixed=name != EXACT)
+        own = dataclasses.replace(checkpoint, restore_path=None)
+        offered[told] = Weights(own, name, is_mixed=name != EXACT)
     return offered

@@ -242,8 +242,10 @@ def to_uploads(
         truths: Path and name of each original.
 
     Raises:
-        InputError: An original belongs to no picture.
+        InputError: There is no picture, or an original belongs to none.
     """
+    if not files:
+        raise InputError("Drop pictures first.")
     names = [to_plain_name(name) for _, name in files]
     by_stem = {Path(to_plain_name(name)).stem: Path(path) for path, name in truths}
     if len(files) == len(truths) == 1:

@@ -129,7 +129,7 @@ class Sessions:
             with contextlib.suppress(OSError), open(old / _LOCK, "r+b") as file:
                 if lock(file):
                     shutil.rmtree(old, ignore_errors=True)
-        self.root = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        self.root = Path(tempfile.mkdtemp(prefix=_PREFIX)).resolve()
         self._lock = open(self.root / _LOCK, "w+b")  # noqa: SIM115 - closed by `close`
         lock(self._lock)
         self.uploads = self.root / "uploads"

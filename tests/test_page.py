@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import html
+import math
 import os
 import subprocess
 import sys
@@ -224,9 +225,12 @@ def test_originals_are_compared_by_name(page, tmp_path):
 @pytest.mark.parametrize(
     ("kind", "number", "told"),
     [
-        ("Scale", 0.5, "Scale: expected a number, of at least 1"),
+        ("Scale", 0.5, "Scale: expected a number of at least 1."),
         ("Width", None, "Width: expected a number"),
+        ("Height", "abc", "Height: expected a number"),
         ("Megapixels", -1, "Megapixels: expected a number"),
+        ("Scale", math.inf, "Scale: expected a number"),
+        ("Scale", math.nan, "Scale: expected a number"),
         ("Scale", 99, "scale 99: the model supports x2"),
     ],
 )

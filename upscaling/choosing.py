@@ -70,7 +70,8 @@ class EnlargingSettings(SizeSettings):
     memory_limit: float = option(
         4.0,
         "Memory of the whole program, in GB, by which tiles are chosen; less if less "
-        "is free. A picture that needs more is upscaled with a warning.",
+        "is free. A picture that needs more is upscaled with a warning; app.py refuses "
+        "it.",
         least=1.0,
     )
 
