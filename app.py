@@ -34,8 +34,7 @@ with quiet.imports():
     from training import devices
     from training.options import POLICIES, Precision
 
-SECONDS_BETWEEN_LOOKS = 0.3
-MOST_SIZE = 1e9
+SECONDS_BETWEEN_LOOKS, MOST_SIZE = 0.3, 1e9
 # The kinds of size, by texts to choose from.
 SIZES = {
     name.replace("_", " ").capitalize(): name
@@ -180,9 +179,8 @@ def build(page, precision, naturalness):
 
     def choose(name):
         chosen = page.weights[name]
-        return gr.update(visible=chosen.is_mixed), gr.update(
-            visible=chosen.frozen is None
-        )
+        shown = chosen.is_mixed, chosen.frozen is None
+        return [gr.update(visible=each) for each in shown]
 
     names = list(page.weights)
     first = page.weights[names[0]]

@@ -29,7 +29,7 @@ NEEDED = {
     "train.py": "data_truth_path data_input_path train_path model scales max_steps",
     "validate.py": "restore_path restore_target data_truth_path data_input_path "
     "data_sr_path",
-    "app.py": "restore_path model_name host password public max_pixels scale",
+    "app.py": "restore_path model_name host password max_pixels scale",
     "test.py": "restore_path model_name input_path output_path scale",
     "freeze.py": "restore_path scales output_path format",
     "misc/downscale_generator.py": "input_path output_path scales rounding",
