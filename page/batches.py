@@ -124,8 +124,8 @@ class Batch:
         except OSError as error:
             warn(f"{error.filename}: {error.strerror}")
             is_full = error.errno == errno.ENOSPC
-            found = "The server's disk is full" if is_full else "A file is gone"
-            self.error = f"{found}; send the pictures again later."
+            found = "The server's disk is full." if is_full else "A file is gone."
+            self.error = f"{found} Send the pictures again{' later' * is_full}."
         except Exception:  # A bug must not leave the user waiting.
             traceback.print_exc()
             self.error = "This went wrong on the server, whose log says more."

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import hmac
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -77,6 +78,7 @@ class ServerSettings(Settings):
             build: Makes the `gradio.Blocks`, once the environment is ready for Gradio.
             sessions: The sessions.
         """
+        self.check_address()
         if not (self.share or _ON_SPACE):
             offline.stay(self.host)
         blocks = self.prepare(build, sessions)
@@ -94,36 +96,45 @@ class ServerSettings(Settings):
         os.environ["GRADIO_TEMP_DIR"] = str(sessions.uploads)
         return build()
 
+    def check_address(self) -> None:
+        """Refuses an address that the page cannot listen on, before long work."""
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        try:
+            socket.create_server((self.host, self.port or 0), family=family).close()
+        except OSError:
+            port = "" if self.port is None else f" --port={self.port}"
+            raise InputError(
+                f"--host={self.host}{port}: the page cannot listen there. Give another "
+                "--port, or an address of this machine."
+            ) from None
+
     def launch(self, blocks: Any, sessions: Sessions) -> str:
         """Starts the server in a thread, and returns the page's address."""
         import gradio
         from starlette.middleware import Middleware
 
-        try:
-            _, local, shared = blocks.queue(max_size=1000).launch(
-                server_name=self.host,
-                server_port=self.port,
-                share=self.share,
-                auth=self._check_password if self.password else None,
-                auth_message="Any name, and the password.",
-                max_file_size=int(self.max_upload * 1e6),
-                app_kwargs={
-                    "routes": _make_routes(sessions),
-                    "middleware": [Middleware(Guard)],
-                },
-                # System fonts: the page looks as others do, and fetches nothing.
-                theme=gradio.themes.Default(font="system-ui", font_mono="monospace"),
-                head=viewer.make_head(),
-                inbrowser=self.open_browser and _has_screen(),
-                prevent_thread_lock=True,
-                footer_links=[],
-                quiet=True,
-                **dict.fromkeys(
-                    ("ssr_mode", "pwa", "mcp_server", "enable_monitoring"), False
-                ),
-            )
-        except OSError as error:
-            raise InputError(f"--port={self.port}: {error}") from None
+        _, local, shared = blocks.queue(max_size=1000).launch(
+            server_name=f"[{self.host}]" if ":" in self.host else self.host,
+            server_port=self.port,
+            share=self.share,
+            auth=self._check_password if self.password else None,
+            auth_message="Any name, and the password.",
+            max_file_size=int(self.max_upload * 1e6),
+            app_kwargs={
+                "routes": _make_routes(sessions),
+                "middleware": [Middleware(Guard)],
+            },
+            # System fonts: the page looks as others do, and fetches nothing.
+            theme=gradio.themes.Default(font="system-ui", font_mono="monospace"),
+            head=viewer.make_head(),
+            inbrowser=self.open_browser and _has_screen(),
+            prevent_thread_lock=True,
+            footer_links=[],
+            quiet=True,
+            **dict.fromkeys(
+                ("ssr_mode", "pwa", "mcp_server", "enable_monitoring"), False
+            ),
+        )
         return shared or local
 
     async def _check_password(self, name: str, password: str) -> bool:

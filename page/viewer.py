@@ -24,8 +24,10 @@ def draw_status(line: str, share: float | None = None) -> str:
     Returns:
         HTML.
     """
-    bar = "" if share is None else f'<progress value="{share:.4f}"></progress>'
-    return f'<div class="status"><p role="status">{html.escape(line)}</p>{bar}</div>'
+    told = f'<p role="status">{html.escape(line)}</p>'
+    if share is not None:
+        told += f'<progress value="{share}" aria-label="Done"></progress>'
+    return f'<div class="status">{told}</div>'
 
 
 def make_script() -> str:

@@ -5,6 +5,7 @@ import dataclasses
 import html
 import math
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -23,7 +24,7 @@ from console.errors import InputError
 from imaging import limits
 from imaging.previews import save_preview
 from models.bicubic import Bicubic
-from page import sessions, viewer
+from page import viewer
 from page.batches import Batch, Work, to_uploads
 from page.server import ServerSettings
 from page.sessions import Sessions, to_plain_name
@@ -66,8 +67,7 @@ BAD_NAMES = (
 @pytest.fixture
 def some(tmp_path, monkeypatch):
     """Sessions in a folder of the test's."""
-    monkeypatch.setattr(sessions.tempfile, "gettempdir", lambda: str(tmp_path))
-    monkeypatch.setattr(sessions.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     some = Sessions()
     yield some
     some.close()
@@ -362,6 +362,14 @@ def test_others_are_let_in_by_a_password_or_on_purpose(given):
     ServerSettings(**given, password="a").check()
     ServerSettings(**given, public=True).check()
     ServerSettings().check()
+
+
+def test_an_address_that_is_taken_is_refused():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=f"--port={port}: the page cannot listen"):
+            ServerSettings(port=port).check_address()
+    ServerSettings(port=port).check_address()
 
 
 def test_without_gradio_one_line_says_what_to_do(monkeypatch):
