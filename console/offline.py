@@ -20,7 +20,7 @@ _hosts: set[str] = set()
 
 def is_local(host: str) -> bool:
     """Whether a host is this machine, as nobody else can reach it."""
-    if host in ("", "localhost"):
+    if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -48,6 +48,6 @@ def _check(event: str, arguments: tuple[Any, ...]) -> None:
     else:
         return
     host = host.decode() if isinstance(host, bytes) else host
-    if host is not None and host not in _hosts and not is_local(host):
+    if isinstance(host, str) and host not in _hosts and not is_local(host):
         number = errno.EACCES
         raise PermissionError(number, "Connections to other machines are off", host)

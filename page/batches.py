@@ -146,7 +146,12 @@ class Batch:
             with self._turn():
                 progress.start += time.monotonic() - start
                 self._line = f"Enlarging {upload.name}, {place} of {len(runs)}"
-                self.results.append(self._take_one(run, upload, progress))
+                try:
+                    self.results.append(self._take_one(run, upload, progress))
+                except InputError as error:
+                    told = _to_page(error, run.waiting[0].source, upload.name)
+                    failed = {"name": upload.name, "error": told, "notes": []}
+                    self.results.append(failed)
             if self.all_address is None and len(self.session.downloads) > 1:
                 self.all_address = f"results/{self.session.key}/all.zip"
         self._progress = None
@@ -192,11 +197,7 @@ class Batch:
         with warnings_heard() as heard:
             run.take(lambda *_, **__: contextlib.nullcontext(progress))
             if job in run.left_out:
-                return {
-                    "name": upload.name,
-                    "error": _to_page(run.left_out[job], job.source, upload.name),
-                    "notes": [],
-                }
+                raise InputError(run.left_out[job])
             target = run.written[job]
             shown = self._show(job.source, target, upload)
         notes = [_to_page(text, job.source, upload.name) for text in heard]

@@ -89,11 +89,11 @@ class Session:
             The file's address below that of the page, and the name of the download.
         """
         number = str(len(self._files) + 1)
-        taken = {self._files[each][1] for each in self.downloads}
+        taken = {self._files[each][1].lower() for each in self.downloads}
         if name is not None:
             stem, ending, count = Path(name).stem, path.suffix, 1
             name = f"{stem}{ending}"
-            while name in taken:
+            while name.lower() in taken:
                 count += 1
                 name = f"{stem} ({count}){ending}"
             self.downloads.append(number)
@@ -164,10 +164,10 @@ class Sessions:
             for user, session in list(self._by_user.items()):
                 if not session.is_busy.locked():
                     _remove_older(session.folder, before)
-                    with contextlib.suppress(OSError):
-                        session.folder.rmdir()
+                    if not session.folder.exists():
                         del self._by_user[user], self._by_key[session.key]
             _remove_older(self.uploads, before)
+            self.uploads.mkdir(exist_ok=True)
 
     def close(self) -> None:
         """Stops all work and removes all files."""
@@ -178,9 +178,9 @@ class Sessions:
 
 
 def _remove_older(folder, before):
-    """Removes what is in a folder and has not changed since a time."""
+    """Removes a folder and what is in it as far as it has not changed since a time."""
     # Folders come after what is in them.
-    for path in sorted(folder.rglob("*"), reverse=True):
+    for path in sorted([folder, *folder.rglob("*")], reverse=True):
         with contextlib.suppress(OSError):
             # A link to an upload, made when it is used, changes this time as well.
             if path.lstat().st_ctime <= before:

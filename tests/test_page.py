@@ -22,6 +22,7 @@ from PIL import Image
 import app
 from console.errors import InputError
 from imaging import limits
+from imaging.kinds import RESULT_ENDINGS
 from imaging.previews import save_preview
 from models.bicubic import Bicubic
 from page import viewer
@@ -148,14 +149,18 @@ def test_results_are_to_the_byte_those_of_the_script(page, tmp_path):
         assert {name: archive.read(name) for name in archive.namelist()} == expected
 
 
-def test_a_bad_picture_is_told_by_its_name_and_others_go_on(page, tmp_path):
-    (bad,) = write(tmp_path, "rgb.png")
-    Path(bad[0]).write_bytes(Path(bad[0]).read_bytes()[:400])
-    (good,) = write(tmp_path, "grey.png")
-    line, results = enlarge(page, [(bad[0], "mine.png"), good])
-    assert line == "Enlarged 1 of 2 by 2."
-    told, made = results["pictures"]
-    assert told["error"].startswith("mine.png: ") and str(tmp_path) not in told["error"]
+def test_bad_pictures_are_told_by_their_names_and_others_go_on(page, tmp_path):
+    ((good, _),) = write(tmp_path, "grey.png")
+    bad = tmp_path / "bad"
+    bad.write_bytes(Path(good).read_bytes()[:400])
+    names = [f"mine{ending}" for ending in RESULT_ENDINGS]
+    files = [*((str(bad), name) for name in names), (good, "grey.png")]
+    line, results = enlarge(page, files)
+    assert line == f"Enlarged 1 of {len(files)} by 2."
+    *told, made = results["pictures"]
+    for name, each in zip(names, told, strict=True):
+        assert each["name"] == name and each["error"].startswith(f"{name}: ")
+        assert str(tmp_path) not in each["error"] and "picture." not in each["error"]
     assert made["before"]["size"] == [31, 22] and made["after"]["size"] == [62, 44]
     assert results["all"] is None
 
@@ -354,7 +359,8 @@ def test_a_preview_is_reduced_to_what_browsers_show(tmp_path):
 
 @pytest.mark.parametrize(
     "given",
-    [{"host": "0.0.0.0"}, {"host": "192.168.0.1"}, {"host": "name"}, {"share": True}],
+    [{"host": each} for each in ("0.0.0.0", "", "::", "0", "192.168.0.1", "name")]
+    + [{"share": True}],
 )
 def test_others_are_let_in_by_a_password_or_on_purpose(given):
     with pytest.raises(InputError, match="Give --password=SECRET, or --public"):
