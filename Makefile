@@ -9,12 +9,13 @@ VENV := .venv
 READY := $(VENV)/ready-$(VERSION)
 BIN := $(VENV)/bin
 
-.PHONY: help demo tour test lint benchmark clean
+.PHONY: help demo tour test test-app lint benchmark clean
 
 help:
 	@echo "make demo   enlarges photographs with the weights that ship, then fine-tunes EUSR"
 	@echo "make tour   the whole road to 4PP-EUSR, likewise"
 	@echo "make test   all tests"
+	@echo "make test-app   the tests of app.py, with Gradio, which takes an older Pillow along"
 	@echo "make lint   style and types"
 	@echo "make benchmark   how fast it is on this machine, in some minutes"
 	@echo "make clean  removes what the others made"
@@ -27,6 +28,12 @@ tour: $(READY)
 
 test: $(READY)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal --durations=10
+
+# Not a part of the others' set-up, which has the newest Pillow.
+test-app: $(READY)
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet \
+	 --requirement requirements-app.txt
+	@$(BIN)/python -m pytest tests/test_app.py tests/test_page.py
 
 lint: $(READY)
 	@$(BIN)/ruff check .

@@ -1,5 +1,7 @@
 """Progress of long work: a bar on a terminal, lines of text elsewhere."""
 
+import contextlib
+import math
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -14,6 +16,9 @@ SECONDS_BETWEEN_LINES = 15.0
 _CONTROLS = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160))}
 # Some messages of several lines are tables.
 _LAYOUT = {ord("\n"): "\n", ord("\t"): "\t"}
+
+# Lists that receive the texts of warnings; see `warnings_heard`.
+_listeners: list[list[str]] = []
 
 T = TypeVar("T")
 
@@ -48,7 +53,21 @@ def say(text: str) -> None:
 
 def warn(text: str) -> None:
     """Prints a warning to the standard error, above the progress bar if any."""
+    for heard in _listeners:
+        heard.append(text)
     tqdm.write(_to_printable(to_line(f"Warning: {text}"), sys.stderr), file=sys.stderr)
+
+
+@contextlib.contextmanager
+def warnings_heard() -> Iterator[list[str]]:
+    """Yields a list that receives the warnings of all threads in the block."""
+    heard: list[str] = []
+    _listeners.append(heard)
+    try:
+        yield heard
+    finally:
+        # By identity: lists of equal texts are equal.
+        _listeners[:] = [each for each in _listeners if each is not heard]
 
 
 def to_line(text: str) -> str:
@@ -99,12 +118,16 @@ class Progress:
         is_due = now - self.last >= SECONDS_BETWEEN_LINES and self.done < self.total
         if self.bar.disable and is_due and self.done:
             self.last = now
-            left = (now - self.start) / self.done * (self.total - self.done)
             counted = f"{self.done}/{self.total} {self.unit}s"
             if self.in_millions:
                 millions = f"{self.done / 1e6:.1f}/{self.total / 1e6:.1f}"
                 counted = f"{millions} million {self.unit}s"
-            say(f"{self.what}: {counted}, {to_clock(left)} left")
+            say(f"{self.what}: {counted}, {to_clock(self.find_left())} left")
+
+    def find_left(self) -> float:
+        """Estimates the seconds left; nothing may be known before the first item."""
+        spent = time.monotonic() - self.start
+        return spent / self.done * (self.total - self.done) if self.done else math.inf
 
     def __enter__(self) -> Self:
         """Returns itself."""

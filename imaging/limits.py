@@ -4,7 +4,10 @@ A file of a few bytes can unpack to more than the memory, so the size in its hea
 checked before its pixels are decoded.
 """
 
+import contextlib
 import dataclasses
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +39,17 @@ class LimitSettings(Settings):
         advice = "--max_pixels raises the limit"
         _limit.update(pixels=self.max_pixels, advice=advice)
         Image.MAX_IMAGE_PIXELS = max(MOST_PIXELS, self.max_pixels)
+
+
+@contextlib.contextmanager
+def lifted() -> Iterator[None]:
+    """Lifts the limit in the block, for pictures that this program has made."""
+    pixels, pillows = _limit["pixels"], Image.MAX_IMAGE_PIXELS
+    _limit["pixels"], Image.MAX_IMAGE_PIXELS = math.inf, None
+    try:
+        yield
+    finally:
+        _limit["pixels"], Image.MAX_IMAGE_PIXELS = pixels, pillows
 
 
 def check_size(path: Path | str, width: int, height: int) -> None:

@@ -120,48 +120,6 @@ function drawPairs(names, stage, handle) {
   return element("div", attributes, ...buttons);
 }
 
-function moveDivider(stage, handle) {
-  let at = 50;
-
-  function move(percent) {
-    at = Math.min(100, Math.max(0, percent));
-    stage.style.setProperty("--at", `${at}%`);
-    handle.setAttribute("aria-valuenow", Math.round(at));
-  }
-
-  function follow(event) {
-    const box = stage.getBoundingClientRect();
-    move(((event.clientX - box.left) / box.width) * 100);
-  }
-
-  stage.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
-    stage.setPointerCapture(event.pointerId);
-    handle.focus({ preventScroll: true });
-    follow(event);
-    event.preventDefault();
-  });
-  stage.addEventListener("pointermove", (event) => {
-    if (stage.hasPointerCapture(event.pointerId)) follow(event);
-  });
-  handle.addEventListener("keydown", (event) => {
-    const by = event.shiftKey ? 10 : 2;
-    const targets = {
-      ArrowLeft: at - by,
-      ArrowDown: at - by,
-      ArrowRight: at + by,
-      ArrowUp: at + by,
-      PageDown: at - 10,
-      PageUp: at + 10,
-      Home: 0,
-      End: 100,
-    };
-    if (!(event.key in targets)) return;
-    move(targets[event.key]);
-    event.preventDefault();
-  });
-}
-
 // The position of the worst region, in percent of the shown part.
 function placeMark({ encoded: { window }, region }) {
   const shares = {

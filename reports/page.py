@@ -32,8 +32,8 @@ Exhibits = Mapping[int, Mapping[str, Exhibit]]
 _FOLDER = Path(__file__).parent
 # The last script calls the functions of the others.
 _SCRIPTS = (
-    *("elements.js", "columns.js", "tables.js", "scatter.js", "cards.js"),
-    "page.js",
+    *("elements.js", "columns.js", "tables.js", "scatter.js", "divider.js"),
+    *("cards.js", "page.js"),
 )
 
 
@@ -64,7 +64,7 @@ def make_page(report: dict[str, Any], exhibits: Exhibits) -> bytes:
     written = json.dumps(data, allow_nan=False, separators=(",", ":"))
     page = string.Template(_read("page.html")).substitute(
         title=html.escape(data["title"]),
-        style=_read("page.css"),
+        style=_read("page.css") + _read("divider.css"),
         # No `<` in the data, which could end its element.
         data=written.replace("<", "\\u003c"),
         script="\n".join(map(_read, _SCRIPTS)),

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from console import machine
+from console.errors import InputError
 from imaging.pictures import Picture
 from upscaling import budget
 from upscaling.budget import Budget
@@ -25,6 +26,12 @@ def test_the_limit_counts_for_the_whole_process(memory):
     tiles = Budget(4 * GB).find_tiles(held=GB)
     assert tiles < 4 * GB - GB - GB
     assert Budget(8 * GB).find_tiles(held=GB) > tiles + 3 * GB
+
+
+def test_what_a_process_keeps_for_later_tiles_is_not_lost_for_them(memory):
+    memory(free=20 * GB, used=2 * GB)
+    tiles = Budget(4 * GB).find_tiles(held=0)
+    assert Budget(4 * GB, base=GB).find_tiles(held=0) == pytest.approx(tiles + GB)
 
 
 def test_no_more_than_is_free_is_taken(memory):
@@ -90,3 +97,6 @@ def test_a_picture_that_takes_more_than_it_may_is_warned_of(memory, capsys):
     tiling = tiler.tile(Enlarger(None, 16, 16), picture, "a.png")
     assert "a.png: the picture and its result need 1.79 GB" in capsys.readouterr().err
     assert tiling.memory >= 200_000_000
+    strict = Tiler(None, None, Budget(2 * GB), is_strict=True)
+    with pytest.raises(InputError, match="2.00 GB; choose a smaller size"):
+        strict.tile(Enlarger(None, 16, 16), picture, "a.png")

@@ -203,6 +203,7 @@ def test_flags_that_a_document_names_exist():
     }
     helps["jax"] = run("misc/train_jax.py", "--helpfull").stdout
     helps["import"] = run_here("misc/import_weights.py", "--helpfull").stdout
+    helps["page"] = run_here("app.py", "--helpfull").stdout
     helps["misc"] = run_here("misc/downscale_generator.py", "--helpfull").stdout
     helps["scores"] = run_here("misc/sample_scores.py", "--helpfull").stdout
     helps["tradeoff"] = run_here("misc/draw_tradeoff.py", "--helpfull").stdout

@@ -12,7 +12,7 @@ from console.flags import FloatParser, NumbersParser
 from tests.scripts import ROOT, fail_here, run, run_here
 
 SCRIPTS = [
-    *("train.py", "validate.py", "test.py", "freeze.py"),
+    *("train.py", "validate.py", "test.py", "freeze.py", "app.py"),
     *(f"misc/downscale_generator{name}.py" for name in ("", "_cv", "_tf")),
     *(f"misc/sample_{name}.py" for name in ("images", "scores")),
     *(f"misc/{name}.py" for name in ("demo", "draw_tradeoff")),
@@ -21,7 +21,7 @@ SCRIPTS = [
 ]
 FOLDERS = (
     *("misc", "score_predictors", "dataloaders", "models", "training", "reports"),
-    *("imaging", "upscaling", "misc/jax_training"),
+    *("imaging", "upscaling", "page", "misc/jax_training"),
 )
 
 # What a script can hardly be run without, and what says where it reads and writes.
@@ -29,6 +29,7 @@ NEEDED = {
     "train.py": "data_truth_path data_input_path train_path model scales max_steps",
     "validate.py": "restore_path restore_target data_truth_path data_input_path "
     "data_sr_path",
+    "app.py": "restore_path model_name host password max_pixels scale",
     "test.py": "restore_path model_name input_path output_path scale",
     "freeze.py": "restore_path scales output_path format",
     "misc/downscale_generator.py": "input_path output_path scales rounding",

@@ -17,7 +17,7 @@ LAYERS = [
     {"imaging"},
     {"reports"},
     {"upscaling"},
-    {"frozen", "training"},
+    {"frozen", "training", "page"},
     {"metrics"},
     {"models", "dataloaders", "score_predictors"},
 ]
@@ -113,7 +113,7 @@ def test_nothing_but_the_console_reads_absls_flags():
 
 
 def test_no_script_asks_which_model_it_is():
-    for script in ("train.py", "validate.py", "test.py", "freeze.py"):
+    for script in ("train.py", "validate.py", "test.py", "freeze.py", "app.py"):
         for node in ast.walk(ast.parse((ROOT / script).read_text())):
             if isinstance(node, ast.Compare):
                 text = ast.unparse(node)

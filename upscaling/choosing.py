@@ -70,7 +70,8 @@ class EnlargingSettings(SizeSettings):
     memory_limit: float = option(
         4.0,
         "Memory of the whole program, in GB, by which tiles are chosen; less if less "
-        "is free. A picture that needs more is upscaled with a warning.",
+        "is free. A picture that needs more is upscaled with a warning; app.py refuses "
+        "it.",
         least=1.0,
     )
 
@@ -131,11 +132,17 @@ class EnlargingSettings(SizeSettings):
         is_number = self.is_factor() and self.scale in passes.SCALES
         return is_number and model.has_passes()
 
-    def make_tiler(self) -> "Tiler":
-        """Makes a `Tiler` from these settings and the free memory."""
+    def make_tiler(self, is_strict: bool = False, base: int | None = None) -> "Tiler":
+        """Makes a `Tiler` from these settings and the free memory.
+
+        Args:
+            is_strict: See `Tiler`.
+            base: See `Budget`.
+        """
         chosen = (self.tile_size, self.tile_overlap)
         size, overlap = (n if isinstance(n, int) else None for n in chosen)
-        return Tiler(size, overlap, Budget(self.memory_limit * GIGABYTE))
+        budget = Budget(self.memory_limit * GIGABYTE, base)
+        return Tiler(size, overlap, budget, is_strict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -243,11 +250,14 @@ class Tiler:
         size: See `Tiling`.
         overlap: See `Tiling`.
         budget: The memory.
+        is_strict: Whether a picture that needs more memory is refused, in place of a
+            warning.
     """
 
     size: int | None
     overlap: int | None
     budget: Budget
+    is_strict: bool = False
 
     def tile(self, enlarger: Enlarger, picture: Picture, source: Path | str) -> Tiling:
         """Chooses the tiles of a picture; warns if it exceeds the memory limit.
@@ -255,13 +265,18 @@ class Tiler:
         Args:
             enlarger: Enlarges the picture.
             picture: The picture.
-            source: The picture's file, for the warning.
+            source: The picture's file, for the message.
+
+        Raises:
+            InputError: `is_strict`, and the picture exceeds the limit.
         """
         held = enlarger.count_bytes(picture)
         if not self.budget.has_room(held):
-            warn(
+            found = (
                 f"{source}: the picture and its result need {to_size(held)}, too much "
-                f"for the memory limit of {to_size(int(self.budget.total))}; raise "
-                "--memory_limit if more is free."
+                f"for the memory limit of {to_size(int(self.budget.total))};"
             )
+            if self.is_strict:
+                raise InputError(f"{found} choose a smaller size.")
+            warn(f"{found} raise --memory_limit if more is free.")
         return Tiling(self.size, self.overlap, self.budget.find_tiles(held))

@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from console.errors import InputError
@@ -19,6 +19,7 @@ from upscaling.jobs import Job
 from upscaling.pipeline import overlapped
 from upscaling.results import Results
 
+MakesProgress = Callable[..., contextlib.AbstractContextManager[Progress]]
 # Errors of the system that concern one picture only.
 _ITS_OWN_FAULTS = (
     *(errno.ENAMETOOLONG, errno.EISDIR, errno.EINVAL),
@@ -51,12 +52,19 @@ class Run:
         self.waiting, self.results = waiting, results
         self.enlargers, self.tiler = enlargers, tiler
         self.pixels = {job: self._count_pixels(job) for job in waiting}
-        self.left_out: set[Job] = set()
+        # The file of each result, and why pictures were left out.
+        self.written: dict[Job, Path] = {}
+        self.left_out: dict[Job, str] = {}
 
-    def take(self) -> None:
-        """Reads, enlarges and writes all pictures; leaves out those that fail."""
+    def take(self, make_progress: MakesProgress = Progress) -> None:
+        """Reads, enlarges and writes all pictures; leaves out those that fail.
+
+        Args:
+            make_progress: Makes the `Progress`; an exception of its `advance` ends the
+                run within a tile.
+        """
         with (
-            Progress(
+            make_progress(
                 sum(self.pixels.values()), "Upscaling", "pixel", in_millions=True
             ) as progress,
             overlapped(
@@ -114,6 +122,7 @@ class Run:
                 flat = self.results.output.describe(flat, self.results.way)
                 finish = functools.partial(self.results.add, job, target, is_flat)
                 save_picture(target, flat, self.results.output.jpeg_quality, finish)
+                self.written[job] = target
                 height, width = picture.size
                 say(to_line(f"{job.source} ({width}x{height}) -> {target}"))
 
@@ -128,8 +137,8 @@ class Run:
         except (InputError, MemoryError, OSError) as error:
             if isinstance(error, OSError) and error.errno not in _ITS_OWN_FAULTS:
                 raise
-            warn(f"left out: {_describe(error, job)}")
-            self.left_out.add(job)
+            self.left_out[job] = _describe(error, job)
+            warn(f"left out: {self.left_out[job]}")
 
     def _count_pixels(self, job):
         """Counts the network's output pixels by the file's header; 0 if it is bad."""

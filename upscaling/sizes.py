@@ -50,7 +50,7 @@ class SizeSettings(Settings):
                 f"{' and '.join(given)} were given; give one of --{', --'.join(names)}."
             )
 
-    def _find_wanted(self):
+    def find_wanted(self) -> tuple[str, float]:
         """Returns the name and the value of the setting that decides."""
         wanted = {n: getattr(self, n) for n in SizeSettings.options() if n != "scale"}
         given = [item for item in wanted.items() if item[1] is not None]
@@ -58,11 +58,11 @@ class SizeSettings(Settings):
 
     def is_factor(self) -> bool:
         """Whether all pictures are enlarged by the same factor."""
-        return self._find_wanted()[0] == "scale"
+        return self.find_wanted()[0] == "scale"
 
     def tell_size(self) -> str:
         """Returns the flag that decides, as on the command line: `--width=1000`."""
-        name, value = self._find_wanted()
+        name, value = self.find_wanted()
         return f"--{name}={value:.15g}"
 
     def find_scale(self, size: tuple[int, int]) -> float:
@@ -76,7 +76,7 @@ class SizeSettings(Settings):
             Python int if `scale` decides and is whole.
         """
         height, width = size
-        name, value = self._find_wanted()
+        name, value = self.find_wanted()
         if name == "scale":
             return int(value) if value == int(value) else value
         if name == "megapixels":

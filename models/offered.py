@@ -1,0 +1,83 @@
+"""The weights that a page offers, and the models made of them."""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+from frozen import graphs
+from frozen.upscaler import Upscaler
+from models import shipped
+from models.base import Model
+from models.opening import EXACT, CheckpointSettings
+from training.options import StepOptions
+
+# Models that stay in memory: people go back and forth between two or three.
+_MOST_MODELS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """Weights that can be chosen.
+
+    Attributes:
+        checkpoint: The checkpoint; None for a frozen file.
+        name: Name of the model in the registry; None for the checkpoint's.
+        frozen: The frozen file; None for a checkpoint.
+        is_mixed: Whether it can be mixed with exact weights, by a naturalness.
+    """
+
+    checkpoint: CheckpointSettings | None
+    name: str | None = None
+    frozen: Path | None = None
+    is_mixed: bool = False
+
+    @functools.lru_cache(maxsize=_MOST_MODELS)  # noqa: B019 - of few weights
+    def open(self, precision: str, naturalness: float) -> Model | Upscaler:
+        """Opens a model, or returns one of the last that were opened.
+
+        Args:
+            precision: Precision of a checkpoint's network; a frozen file has its own.
+            naturalness: Share of these weights where they are mixed; 1 for them alone.
+
+        Raises:
+            InputError: The weights do not fit.
+        """
+        if self.checkpoint is None:
+            return Upscaler(self.frozen)
+        share = naturalness if self.is_mixed and naturalness < 1 else None
+        found = dataclasses.replace(self.checkpoint, naturalness=share)
+        options = StepOptions(precision=precision)
+        model, _ = found.find(self.name).open(self.name, options)
+        return model
+
+
+def list_weights(
+    model_name: Path | str | None, checkpoint: CheckpointSettings
+) -> dict[str, Weights]:
+    """Lists the weights that are given, then those in `pretrained/`.
+
+    Args:
+        model_name: A frozen file; None for none.
+        checkpoint: A checkpoint, if its `restore_path` is given. With a naturalness,
+            it is mixed.
+
+    Returns:
+        The weights by texts to choose from.
+
+    Raises:
+        InputError: A file does not exist.
+    """
+    offered: dict[str, Weights] = {}
+    if checkpoint.restore_path is not None:
+        found = checkpoint.find(None)
+        is_mixed = checkpoint.naturalness is not None
+        name = Path(found.restore_path).name
+        offered[f"Checkpoint {name}"] = Weights(found, is_mixed=is_mixed)
+    if model_name is not None:
+        graphs.check_file(model_name, "--model_name")
+        path = Path(model_name)
+        offered[f"Frozen file {path.name}"] = Weights(None, frozen=path)
+    for told, name in shipped.list_names().items():
+        own = dataclasses.replace(checkpoint, restore_path=None)
+        offered[told] = Weights(own, name, is_mixed=name != EXACT)
+    return offered

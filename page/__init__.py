@@ -1,0 +1,1 @@
+"""The page of app.py: its users, their files, their turns, and what they see."""
