@@ -10,7 +10,7 @@ import tensorflow as tf
 from console.errors import InputError
 from console.settings import Settings
 from training import checkpoints
-from training.arguments import LEARNED, add_learned
+from training.arguments import DEGRADATION, LEARNED, add_learned, find_degradation
 from training.options import StepOptions
 from training.state import State
 from upscaling.tiles import Stage, upscale_array
@@ -85,14 +85,11 @@ class Model:
     @property
     def usable_scales(self) -> tuple[int, ...]:
         """Scales that the weights were trained at; all of `scales` if unknown."""
-        return tuple(
-            scale
-            for scale in self.scales
-            if not self.learned_scales or scale in self.learned_scales
-        )
+        known = self.learned_scales or self.scales
+        return tuple(scale for scale in self.scales if scale in known)
 
     def take_learned(self, arguments: dict[str, Any] | None) -> None:
-        """Records at which scales the restored weights were trained.
+        """Records at which scales the restored weights were trained, and on what.
 
         Args:
             arguments: Result of `training.checkpoints.describe`.
@@ -100,6 +97,8 @@ class Model:
         self.learned_scales = (arguments or {}).get(LEARNED)
         if self.learned_scales is not None:
             self.state.arguments.values[LEARNED] = self.learned_scales
+        if (degradation := find_degradation(arguments)) is not None:
+            self.state.arguments.values[DEGRADATION] = degradation
 
     def learn(self, scales: Sequence[int]) -> None:
         """Records at which scales this run trains the weights."""

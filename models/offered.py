@@ -4,9 +4,10 @@ import dataclasses
 import functools
 from pathlib import Path
 
+from console.settings import PathName
 from frozen import graphs
 from frozen.upscaler import Upscaler
-from models import shipped
+from models import MODELS, shipped
 from models.base import Model
 from models.opening import EXACT, CheckpointSettings
 from training.options import StepOptions
@@ -21,13 +22,11 @@ class Weights:
 
     Attributes:
         checkpoint: The checkpoint; None for a frozen file.
-        name: Name of the model in the registry; None for the checkpoint's.
         frozen: The frozen file; None for a checkpoint.
         is_mixed: Whether it can be mixed with exact weights, by a naturalness.
     """
 
     checkpoint: CheckpointSettings | None
-    name: str | None = None
     frozen: Path | None = None
     is_mixed: bool = False
 
@@ -47,7 +46,7 @@ class Weights:
         share = naturalness if self.is_mixed and naturalness < 1 else None
         found = dataclasses.replace(self.checkpoint, naturalness=share)
         options = StepOptions(precision=precision)
-        model, _ = found.find(self.name).open(self.name, options)
+        model, _ = found.find(None).open(None, options)
         return model
 
 
@@ -77,7 +76,9 @@ def list_weights(
         graphs.check_file(model_name, "--model_name")
         path = Path(model_name)
         offered[f"Frozen file {path.name}"] = Weights(None, frozen=path)
-    for told, name in shipped.list_names().items():
-        own = dataclasses.replace(checkpoint, restore_path=None)
-        offered[told] = Weights(own, name, is_mixed=name != EXACT)
+    for name, told in shipped.TOLD.items():
+        shipping = PathName(shipped.find(name))
+        own = dataclasses.replace(checkpoint, restore_path=shipping)
+        # An EUSR with exact pictures is mixed with nothing.
+        offered[told] = Weights(own, is_mixed=name in MODELS and name != EXACT)
     return offered

@@ -16,6 +16,7 @@ from frozen.upscaler import Upscaler
 from models import MODELS, mixing, shipped
 from models.base import Model
 from training import checkpoints
+from training.arguments import find_degradation
 from training.options import StepOptions, check_heeded
 
 # The model if neither flag nor checkpoint names it.
@@ -118,8 +119,7 @@ class CheckpointSettings(Settings):
         """Whether the weights that `find` found were trained on degraded pictures."""
         if self.restore_path is None:
             return False
-        run = (checkpoints.describe(self.restore_path) or {}).get("run") or {}
-        return run.get("degradation_values") is not None
+        return find_degradation(checkpoints.describe(self.restore_path)) is not None
 
     def open(
         self, name: str | None, options: StepOptions | None = None

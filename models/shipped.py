@@ -3,21 +3,16 @@
 from pathlib import Path
 
 from console.errors import InputError
-from models import MODELS
 from training import checkpoints
 
 FOLDER = Path(__file__).resolve().parents[1] / "pretrained"
-# What people who know no models may choose by.
-_TOLD = {
+# The folders, and what people who know no models may choose by.
+TOLD = {
     "eusr": "EUSR: exact",
     "4pp_eusr": "4PP-EUSR: crisp, less exact",
+    "photo": "Photo: against noise, blur and compression",
+    "eusr_large": "Large EUSR: a little more exact, much slower",
 }
-
-
-def list_names() -> dict[str, str]:
-    """Lists the models that have weights: their names, by texts to choose from."""
-    names = (name for name in MODELS if checkpoints.list_checkpoints(FOLDER / name))
-    return {_TOLD.get(name, name): name for name in sorted(names, key=[*_TOLD].index)}
 
 
 def find(name: str, flag: str = "--restore_path") -> str:

@@ -71,6 +71,9 @@ def test_one_line_says_which_pictures_look_degraded(tmp_path, monkeypatch):
         ({"run": {}}, False),
         ({"run": {"degradation_values": None}}, False),
         ({"run": {"degradation_values": {"first": {}}}}, True),
+        ({"degradation_values": {"first": {}}}, True),
+        # Those before the run.
+        ({"run": {"seed": 1}, "degradation_values": {"first": {}}}, False),
     ],
 )
 def test_weights_of_degraded_pictures_are_known(monkeypatch, arguments, knows):

@@ -13,6 +13,22 @@ from console.settings import Settings, record, take_missing
 ARGUMENTS = "arguments.json"
 # Key in a checkpoint's arguments: scales that its weights were trained at.
 LEARNED = "learned_scales"
+# The values of the --degradation that weights were trained with: among the arguments of
+# a run, and beside them in a checkpoint of weights alone.
+DEGRADATION = "degradation_values"
+
+
+def find_degradation(arguments: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Finds how the LR images were degraded in a checkpoint's training.
+
+    Args:
+        arguments: Result of `training.checkpoints.describe`.
+
+    Returns:
+        The values; None if they were not, or if it is unknown.
+    """
+    arguments = arguments or {}
+    return (arguments.get("run") or arguments).get(DEGRADATION)
 
 
 def add_learned(
@@ -48,7 +64,7 @@ def describe_run(
         "data_set": loader.describe(),
         "scales": list(loader.scales),
         # The values, since a file of --degradation may change.
-        "degradation_values": degradation,
+        DEGRADATION: degradation,
     }
 
 
