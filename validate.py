@@ -19,6 +19,7 @@ from console.files import check_target
 from console.flags import to_list
 from console.progress import say
 from console.settings import PathName, Settings, is_given, option
+from console.spread import SpreadSettings
 from dataloaders import PAIRED
 from dataloaders.paired import PairedLoader
 from dataloaders.sr_pictures import SRPictures
@@ -79,13 +80,15 @@ class MeasureSettings(Settings):
 
 SETTINGS: tuple[Any, ...] = (
     *(MeasureSettings, opening.CheckpointSettings, Precision, outputs.Outputs),
-    PictureMetrics,
+    *(PictureMetrics, SpreadSettings),
 )
 
 
 def main() -> None:
     """Measures, prints a table, writes report and images."""
-    settings, checkpoint, options, files, metrics = (s.from_flags() for s in SETTINGS)
+    settings, checkpoint, options, files, metrics, spread = (
+        each.from_flags() for each in SETTINGS
+    )
     devices.choose(settings.cuda_device, f"--cuda_device={settings.cuda_device}")
     model, step, opened = open_measured(settings, checkpoint, options.precision)
     path = opened.restore_path
@@ -96,6 +99,9 @@ def main() -> None:
     loader = DATALOADER.load().from_flags(scales=scales)
     more = metrics.make()
     loader.check_measurable(settings.shave_size, more)
+    loader.images = spread.take_share(loader.images, lambda pair: pair.name)
+    if not loader.images:
+        return
     if isinstance(model, SRPictures):
         model.find(loader.images, scales)
     if settings.save_path is not None:
@@ -114,7 +120,7 @@ def main() -> None:
     report |= {"data_sr_path": settings.data_sr_path}
     report |= {"data_truth_path": loader.settings.truth_path}
     report |= {"data_input_path": loader.settings.input_path}
-    report |= {"images": len(loader.images), "scales": {}}
+    report |= {"images": len(loader.images), "shard": spread.shard, "scales": {}}
     for scale in scales:
         measured = measure(
             *(model, loader, scale, settings.shave_size, settings.save_path),

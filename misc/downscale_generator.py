@@ -10,6 +10,7 @@ overwritten.
 import dataclasses
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
@@ -18,6 +19,7 @@ import numpy as np
 from console import app
 from console.errors import InputError
 from console.settings import option
+from console.spread import SpreadSettings
 from imaging.imresize import imresize, make_lr
 from misc.downscaling import DownscaleSettings, downscale_folders
 
@@ -39,9 +41,12 @@ class GeneratorSettings(DownscaleSettings):
     )
 
 
+SETTINGS: tuple[Any, ...] = (GeneratorSettings, SpreadSettings)
+
+
 def main() -> None:
     """Downscales every image at every scale."""
-    settings = GeneratorSettings.from_flags()
+    settings, spread = (each.from_flags() for each in SETTINGS)
     scales = settings.scales
     if min(scales) < 2 or len(set(scales)) < len(scales):
         raise InputError(
@@ -52,7 +57,7 @@ def main() -> None:
     folders = {scale: Path(settings.output_path) / f"x{scale}" for scale in scales}
     maker = f"downscale_generator.py --rounding={settings.rounding}"
     processes = settings.num_processes
-    downscale_folders(settings.input_path, folders, downscale, maker, processes)
+    downscale_folders(settings.input_path, folders, downscale, maker, processes, spread)
 
 
 def ceil(image: np.ndarray, scale: int) -> np.ndarray:
@@ -61,4 +66,4 @@ def ceil(image: np.ndarray, scale: int) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    app.run(main, (GeneratorSettings,))
+    app.run(main, SETTINGS)

@@ -15,9 +15,10 @@ import numpy as np
 
 from console.errors import InputError, name_some
 from console.files import check_target
-from console.made import CHANGED, FINISHED, MISSING, UNKNOWN, Made
+from console.made import CHANGED, FINISHED, MISSING, UNKNOWN, Made, stamp_source
 from console.progress import say, track
 from console.settings import PathName, Settings, option
+from console.spread import SpreadSettings
 from dataloaders.sources import scale_of_folder
 from imaging.files import alpha_noted, load_image, save_image, warn_of_alpha
 from imaging.listing import find_images
@@ -44,6 +45,7 @@ def downscale_folders(
     downscale: Callable[[np.ndarray, int], np.ndarray],
     maker: str,
     num_processes: int | None = None,
+    spread: SpreadSettings | None = None,
 ) -> None:
     """Downscales images without a result, and images that have changed since.
 
@@ -58,16 +60,19 @@ def downscale_folders(
             module, so that other processes can import it.
         maker: Name of the script, with all options that change its results.
         num_processes: Number of processes; None for the number of processors.
+        spread: How processes and machines share the work; None if they do not.
 
     Raises:
         InputError: An image is damaged or too small, two images would become the same
             file, or an existing file differs. Finished images stay.
     """
+    spread = spread or SpreadSettings()
     jobs = _plan_jobs(input_path, folders)
     makers = {target.parent: f"{maker} at x{scale}" for _, target, scale in jobs}
-    made = {folder: Made(folder) for folder in makers}
+    made = {folder: Made(folder, spread.writer) for folder in makers}
     for folder, known in made.items():
         known.check_makers(makers[folder])
+    jobs = spread.take_share(jobs, lambda job: job[0].relative_to(input_path))
     found: dict[str, list] = collections.defaultdict(list)
     for job in jobs:
         source, target, _ = job
@@ -81,13 +86,13 @@ def downscale_folders(
         """Calls `act` with each job and its LR image; returns the error messages."""
         errors = []
         outcomes = map_all(functools.partial(_work, act, downscale), some)
-        for target, error, alpha in track(outcomes, len(some), what):
+        for target, error, alpha, source in track(outcomes, len(some), what):
             if alpha:
                 warn_of_alpha(alpha)
             if error:
                 errors.append(error)
             else:
-                made[target.parent].add(target, makers[target.parent])
+                made[target.parent].add(target, makers[target.parent], source)
         return errors
 
     count = min(num_processes or os.cpu_count() or 1, len(unknown + to_make) or 1)
@@ -177,17 +182,18 @@ def _work(act, downscale, job):
         job: A job of `_plan_jobs`.
 
     Returns:
-        The target; the error message, None for success; and the source if its
-        transparency was dropped, otherwise None.
+        The target; the error message, None for success; the source if its
+        transparency was dropped, otherwise None; and `stamp_source` of the source.
     """
     source, target, scale = job
+    stamp = stamp_source(source)
     with alpha_noted() as noted:
         try:
             image = _make(downscale, source, scale)
         except InputError as error:
-            return target, str(error), None
+            return target, str(error), None, stamp
     act(job, image)
-    return target, None, next(iter(noted), None)
+    return target, None, next(iter(noted), None), stamp
 
 
 def _save(job, image):

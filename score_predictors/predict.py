@@ -25,6 +25,7 @@ from console.errors import InputError
 from console.files import check_target, written_whole
 from console.progress import say, track, warn
 from console.settings import PathName, option
+from console.spread import SpreadSettings
 from imaging import limits
 from imaging.crops import centre_patch
 from imaging.files import load_image
@@ -69,18 +70,19 @@ class PredictSettings(opening.FirstScore):
 SETTINGS: tuple[Any, ...] = (
     PredictSettings,
     opening.PredictorSettings,
-    limits.LimitSettings,
+    *(limits.LimitSettings, SpreadSettings),
 )
 
 
 def main() -> int | None:
     """Scores every picture; returns the exit status."""
-    settings, predictor, most = (each.from_flags() for each in SETTINGS)
+    settings, predictor, most, spread = (each.from_flags() for each in SETTINGS)
     devices.choose("0" if settings.use_gpu else "-1", "--use_gpu")
     most.take()
     if settings.report_path is not None:
         check_target(settings.report_path, "--report_path")
     paths = list_pictures(settings.input_path, "--input_path")
+    paths = spread.take_share(paths, lambda path: path.name)
     scorer = predictor.open(MODEL.name)
     side = None if settings.full_image else settings.input_patch_size
     if scorer.side is not None and scorer.side != side:
@@ -92,13 +94,12 @@ def main() -> int | None:
     first_score = choose_first_score(scorer, settings.first_score)
     rows = sorted(
         (
-            (float(mean), float(deviation), path)
-            for path, mean, deviation in zip(
-                scored,
-                mean_score(list(scored.values()), first_score),
-                score_deviation(list(scored.values())),
-                strict=True,
+            (
+                float(mean_score([scores], first_score)[0]),
+                float(score_deviation([scores])[0]),
+                path,
             )
+            for path, scores in scored.items()
         ),
         key=lambda row: (-row[0], row[2]),
     )
@@ -170,7 +171,7 @@ def score_all(
         if side is None or len(waiting) == BATCH_SIZE:
             score_waiting()
     score_waiting()
-    if not scored:
+    if paths and not scored:
         raise InputError(f"none of the {len(paths)} pictures can be read.")
     return scored, broken
 

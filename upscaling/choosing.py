@@ -131,11 +131,11 @@ class EnlargingSettings(SizeSettings):
         is_number = self.is_factor() and self.scale in passes.SCALES
         return is_number and model.has_passes()
 
-    def make_tiler(self) -> "Tiler":
-        """Makes a `Tiler` from these settings and the free memory."""
+    def make_tiler(self, share: float = 1.0) -> "Tiler":
+        """Makes a `Tiler` from these settings and a share of the free memory."""
         chosen = (self.tile_size, self.tile_overlap)
         size, overlap = (n if isinstance(n, int) else None for n in chosen)
-        return Tiler(size, overlap, Budget(self.memory_limit * GIGABYTE))
+        return Tiler(size, overlap, Budget(self.memory_limit * GIGABYTE, share))
 
 
 @dataclasses.dataclass(frozen=True)

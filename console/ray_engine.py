@@ -1,0 +1,299 @@
+"""Processes that Ray places on the machines of a cluster."""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import importlib.util
+import inspect
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from console import quiet
+from console.choices import Choice, make_parser
+from console.cluster import Crew
+from console.cluster_messages import (
+    Answer,
+    Greeting,
+    Plan,
+    Share,
+    StoppedError,
+    Worker,
+)
+from console.errors import InputError, first_line
+from console.progress import lines_caught
+from console.spread import LOCAL, SpreadSettings
+
+ROOT = Path(__file__).resolve().parents[1]
+# Cores of a process, unless a flag says.
+CORES = 4
+# Bytes of shared memory of a local cluster; only small rows pass through it.
+OBJECTS = 80 * 1024**2
+SECONDS_TO_STOP = 20.0
+# Variables that tell libraries how many threads to start.
+THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# Set before Ray is imported. Nothing is reported to Ray's makers.
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_SCHEDULER_EVENTS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+class Member:
+    """A process on a machine of the cluster, which Ray makes an actor."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Takes the plan; `start` does the rest."""
+        self.plan = plan
+        self.worker: Any = None
+        self.is_stopped = threading.Event()
+
+    def start(self, amount: int, resource: str, first: set[str]) -> Greeting:
+        """Opens what the flags name.
+
+        Args:
+            amount: Cores or GPUs of a process.
+            resource: `CPU` or `GPU`.
+            first: The machines that were there when the run began.
+        """
+        import ray
+
+        name, node_id = socket.gethostname(), ray.get_runtime_context().get_node_id()
+        nodes = {node["NodeID"]: node["Resources"] for node in ray.nodes()}
+        share = min(1.0, amount / nodes[node_id].get(resource, amount))
+        is_late = node_id not in first
+        greeting = Greeting(name, self._find_refusal(name), is_late)
+        if greeting.refusal is not None:
+            return greeting
+        with lines_caught() as greeting.lines:
+            try:
+                self.worker = _make_worker(self.plan, Share(share, name))
+            except InputError as error:
+                greeting.refusal = str(error)
+                return greeting
+        if self.worker.way != self.plan.way:
+            greeting.refusal = (
+                f"--cluster: {name} would work by {self.worker.way} instead of "
+                f"{self.plan.way}; the weights must be the same on all machines."
+            )
+        greeting.note = self.worker.note
+        return greeting
+
+    def _find_refusal(self, name):
+        """Says why this machine cannot take part; None if it can."""
+        versions, told = find_versions()
+        if versions != self.plan.versions:
+            return (
+                f"--cluster: {name} has {told}, but the command was given where there "
+                f"is {self.plan.told}. Install the same on all machines."
+            )
+        for path in (self.plan.folder, *self.plan.seen):
+            if not os.path.lexists(path):
+                return (
+                    f"--cluster: {name} does not see {path}; all machines must see the "
+                    "same folders, under the same paths."
+                )
+        return None
+
+    def take(self, batch: list[Any]) -> Answer:
+        """Does a batch; see `console.cluster.Answer`."""
+        with lines_caught() as lines:
+            try:
+                return Answer(self.worker.take(batch, self._check), None, lines)
+            except (InputError, MemoryError, OSError, StoppedError) as error:
+                return Answer(None, error, lines)
+
+    def stop(self) -> None:
+        """Lets `take` end soon."""
+        self.is_stopped.set()
+
+    def _check(self):
+        if self.is_stopped.is_set():
+            raise StoppedError
+
+
+def _make_worker(plan: Plan, share: Share) -> Worker:
+    """Reads the command line as the script does, and calls its function."""
+    os.chdir(plan.folder)
+    sys.argv = list(plan.argv)
+    sys.path.insert(0, str(ROOT))
+    quiet.set_up()
+    spec = importlib.util.spec_from_file_location("the_script", plan.script)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["the_script"] = module
+    spec.loader.exec_module(module)
+    choices = [each for each in vars(module).values() if isinstance(each, Choice)]
+    make_parser(module.SETTINGS, choices)(plan.argv)
+    return getattr(module, plan.maker)(share)
+
+
+def find_versions() -> tuple[tuple[str, ...], str]:
+    """Finds out what must be equal on all machines: this repository and TensorFlow.
+
+    Returns:
+        A digest of the sources and TensorFlow's version, and a text that also has the
+        commit, if there is one.
+    """
+    digest = hashlib.sha256()
+    for path in sorted((*ROOT.glob("*.py"), *ROOT.glob("[a-z]*/*.py"))):
+        name = path.relative_to(ROOT)
+        if name.parts[0] not in ("tests", "benchmarks"):
+            digest.update(name.as_posix().encode() + path.read_bytes())
+    sources, commit = digest.hexdigest()[:12], "without git"
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        command = ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"]
+        done = subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL)
+        commit = f"at commit {done.strip()}"
+    version = importlib.metadata.version("tensorflow")
+    told = f"the repository {commit}, sources {sources}, and TensorFlow {version}"
+    return (sources, version), told
+
+
+class RayEngine:
+    """See `console.cluster.Engine`."""
+
+    def __init__(self, spread: SpreadSettings, plan: Plan, uses_gpu: bool) -> None:
+        """Joins or starts the cluster.
+
+        Raises:
+            InputError: Ray is missing, there is no such cluster, or no machine has the
+                resources.
+        """
+        self.ray = _join(spread)
+        self.plan = plan
+        nodes = [node for node in self.ray.nodes() if node["Alive"]]
+        self.first = {node["NodeID"] for node in nodes}
+        self.resource = "GPU" if uses_gpu else "CPU"
+        most = {
+            name: max(int(node["Resources"].get(name, 0)) for node in nodes)
+            for name in ("CPU", "GPU")
+        }
+        if not most[self.resource]:
+            raise InputError(f"--cluster: no machine of it has a {self.resource}.")
+        counts = [int(node["Resources"].get("CPU", 0)) for node in nodes]
+        cpus = 1 if uses_gpu else min(CORES, *filter(None, counts), most["CPU"])
+        cpus = spread.cluster_cpus or cpus
+        if cpus > most["CPU"]:
+            raise InputError(
+                f"--cluster_cpus={cpus}: the largest machine of the cluster has "
+                f"{most['CPU']} cores."
+            )
+        self.amount = 1 if uses_gpu else cpus
+        paths = (str(ROOT), os.environ.get("PYTHONPATH"))
+        threads = {name: str(cpus) for name in THREADS}
+        environment = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), **threads}
+        make_actor = self.ray.remote(
+            num_cpus=cpus,
+            num_gpus=int(uses_gpu),
+            max_restarts=0,
+            runtime_env={"env_vars": {**environment, **ENVIRONMENT}},
+            concurrency_groups={"control": 1},
+        )
+        self.actor = make_actor(Member)
+
+    def count_free(self) -> int:
+        """See `Engine`."""
+        free = self.ray.available_resources().get(self.resource, 0)
+        return int(free // self.amount)
+
+    def add(self) -> tuple[Any, Any]:
+        """See `Engine`."""
+        handle = self.actor.remote(self.plan)
+        return handle, handle.start.remote(self.amount, self.resource, self.first)
+
+    def send(self, handle: Any, batch: list[Any]) -> Any:
+        """See `Engine`."""
+        return handle.take.remote(batch)
+
+    def wait(self, futures: list[Any], seconds: float) -> list[Any]:
+        """See `Engine`."""
+        ready, _ = self.ray.wait(futures, num_returns=1, timeout=seconds)
+        return ready
+
+    def get(self, future: Any) -> Any:
+        """See `Engine`."""
+        errors = self.ray.exceptions
+        try:
+            return self.ray.get(future)
+        except (
+            errors.RayActorError,
+            errors.WorkerCrashedError,
+            errors.ObjectLostError,
+        ):
+            return None
+
+    def close(self, handles: list[Any], futures: list[Any]) -> None:
+        """See `Engine`."""
+        try:
+            for handle in handles:
+                handle.stop.options(concurrency_group="control").remote()
+            if futures:
+                count = len(futures)
+                self.ray.wait(futures, num_returns=count, timeout=SECONDS_TO_STOP)
+        finally:
+            self.ray.shutdown()
+
+
+def _join(spread):
+    """Imports Ray without its messages, and joins or starts a cluster."""
+    os.environ.update(ENVIRONMENT)
+    try:
+        import ray
+        import ray.exceptions
+    except ImportError:
+        raise InputError(
+            f"--cluster={spread.cluster} needs Ray: python -m pip install -r "
+            "requirements-cluster.txt"
+        ) from None
+    options: dict[str, Any] = {"address": spread.cluster}
+    if spread.cluster == LOCAL:
+        options |= {"include_dashboard": False, "object_store_memory": OBJECTS}
+    # Ray sets its own.
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+        raise InputError(
+            f"--cluster={spread.cluster}: no cluster of Ray can be joined here "
+            f"({first_line(error)}). ray start --head starts one, and on other "
+            "machines ray start --address=HOST:6379."
+        ) from None
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    return ray
+
+
+@contextlib.contextmanager
+def working(
+    spread: SpreadSettings,
+    make_worker: Callable[[Share], Worker],
+    seen: Iterable[Path | str],
+    what: str,
+    way: str = "",
+    uses_gpu: bool = False,
+) -> Iterator[Crew]:
+    """Yields the processes of --cluster, and ends them after the block.
+
+    Args:
+        spread: Names the cluster.
+        make_worker: A function of the script; a process calls it with the flags read.
+        seen: Paths that all machines must see.
+        what: Name of the work, for the progress.
+        way: See `console.cluster_messages.Worker`.
+        uses_gpu: Whether each process has a GPU.
+    """
+    script = os.path.abspath(inspect.getfile(make_worker))
+    paths, argv = tuple(map(os.path.abspath, seen)), (script, *sys.argv[1:])
+    maker, versions = make_worker.__name__, find_versions()
+    plan = Plan(script, maker, argv, os.getcwd(), paths, way, *versions)
+    with contextlib.closing(Crew(RayEngine(spread, plan, uses_gpu), what)) as crew:
+        yield crew
