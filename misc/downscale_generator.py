@@ -17,11 +17,13 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 import numpy as np
 
 from console import app
+from console.cluster_messages import Share
 from console.errors import InputError
 from console.settings import option
 from console.spread import SpreadSettings
 from imaging.imresize import imresize, make_lr
 from misc.downscaling import DownscaleSettings, downscale_folders
+from misc.downscaling_work import Downscaling
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,17 +55,29 @@ def main() -> None:
             f"--scales={','.join(map(str, scales))}: expected different whole numbers "
             "of at least 2, for example 2,4,8."
         )
-    downscale = make_lr if settings.rounding == "floor" else ceil
     folders = {scale: Path(settings.output_path) / f"x{scale}" for scale in scales}
-    maker = f"downscale_generator.py --rounding={settings.rounding}"
-    processes = settings.num_processes
-    downscale_folders(settings.input_path, folders, downscale, maker, processes, spread)
+    downscale_folders(
+        settings.input_path,
+        folders,
+        FUNCTIONS[settings.rounding],
+        f"downscale_generator.py --rounding={settings.rounding}",
+        settings.num_processes,
+        spread,
+        make_worker,
+    )
+
+
+def make_worker(_: Share) -> Downscaling:
+    """Chooses the function in a process of --cluster."""
+    return Downscaling(FUNCTIONS[GeneratorSettings.from_flags().rounding])
 
 
 def ceil(image: np.ndarray, scale: int) -> np.ndarray:
     """Downscales uint8 (H, W, 3); the size is rounded up."""
     return imresize(image, 1 / scale)
 
+
+FUNCTIONS = {"floor": make_lr, "ceil": ceil}
 
 if __name__ == "__main__":
     app.run(main, SETTINGS)
