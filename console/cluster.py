@@ -217,19 +217,22 @@ class Crew:
         """Yields the items and the rows of a batch, or gives its items to others."""
         if future not in self.tasks:  # It went with the others of a dead process.
             return
-        answer, (member, task) = self.engine.get(future), self.tasks[future]
-        if answer is None:
-            yield from self._bury(member, name)
-            return
-        del self.tasks[future]
-        member.futures.remove(future)
-        self._say(answer.lines)
-        if answer.error is not None:
-            raise answer.error
-        yield from zip(task.items, answer.rows, strict=True)
+        member, _ = self.tasks[future]
+        # In the order in which they were sent; those behind an answer may be lost.
+        for sent in member.futures[: member.futures.index(future) + 1]:
+            answer = self.engine.get(sent)
+            if answer is None:
+                yield from self._bury(member, name)
+                return
+            _, task = self.tasks.pop(sent)
+            member.futures.remove(sent)
+            self._say(answer.lines)
+            if answer.error is not None:
+                raise answer.error
+            yield from zip(task.items, answer.rows, strict=True)
 
     def _bury(self, member, name):
-        """Gives the batches of a dead process to others."""
+        """Gives the unanswered batches of a dead process to others."""
         self.members.remove(member)
         warn(f"a process on {member.node} died; others take its {self.unit}s.")
         # The first is what it worked on. It is done again item by item, since one of

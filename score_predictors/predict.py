@@ -83,7 +83,9 @@ def main() -> int | None:
         check_target(settings.report_path, "--report_path")
     paths = list_pictures(settings.input_path, "--input_path")
     paths = spread.take_share(paths, lambda path: path.name)
-    if spread.cluster is None or not paths:
+    if not paths:
+        outcomes: Iterable[tuple] = ()
+    elif spread.cluster is None:
         scoring, lines = make_worker(Share()), track(paths, len(paths), "Scoring")
         outcomes = scoring.score(lines)
     else:

@@ -70,7 +70,7 @@ def test_shards_of_measuring_measure_all_pictures(pictures, tmp_path):
 
 def test_shards_of_scoring_score_all_pictures(pictures, tmp_path):
     rows = []
-    for part in (*PARTS, "--shard=1/99999"):
+    for part in ("--shard=1/2", "--shard=2/2", "--shard=1/99999"):
         report = f"--report_path={tmp_path / 'scores.csv'}"
         flags = f"--input_path={pictures}", "--input_patch_size=32", part, report
         succeed_here("score_predictors/predict.py", *flags)
