@@ -39,10 +39,12 @@ OBJECTS = 80 * 1024**2
 SECONDS_TO_STOP = 20.0
 # Variables that tell libraries how many threads to start.
 THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-# Set before Ray is imported. Nothing is reported to Ray's makers.
+# Set before Ray is imported. Nothing is reported to Ray's makers, and Ray's own lines
+# about a lost machine are left out, for ours tell it.
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DEDUP_LOGS": "0",
+    "RAY_DEDUP_LOGS": "1",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
     "RAY_SCHEDULER_EVENTS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }

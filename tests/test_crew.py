@@ -50,8 +50,7 @@ class Played:
     def get(self, future):
         if future.startswith("greeting"):
             number = int(future.split()[1])
-            made = self.greetings.get(f"at_{number}", Greeting(f"machine {number}"))
-            return made
+            return self.greetings.get(f"at_{number}", Greeting(f"machine {number}"))
         handle, batch = self.pending.pop(future)
         if handle in self.dead or any(self.dies(handle, item) for item in batch):
             self.dead.add(handle)

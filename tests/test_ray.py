@@ -1,20 +1,22 @@
 """A real cluster of Ray: machines that are played by processes of this one."""
 
+import os
 import threading
 import time
 
 import pytest
 
+from console.ray_engine import ENVIRONMENT
 from tests.kinds_of_pictures import KINDS
 from tests.pictures import write_pictures
-from tests.scripts import fail_here, run_here, succeed_here
-
-ray = pytest.importorskip("ray", reason="requirements-cluster.txt is not installed")
+from tests.scripts import run_here
 
 
 @pytest.fixture(scope="module")
 def machines():
     """A cluster of a head, without cores, and two machines with one core each."""
+    os.environ.update(ENVIRONMENT)  # Ray reads them when it is imported.
+    pytest.importorskip("ray", reason="requirements-cluster.txt is not installed")
     from ray.cluster_utils import Cluster
 
     memory = {"object_store_memory": 80 * 1024**2}
@@ -37,9 +39,7 @@ def read(folder):
     }
 
 
-def test_two_machines_of_which_one_dies_make_what_one_process_makes(
-    machines, tmp_path
-):
+def test_two_machines_of_which_one_dies_make_what_one_process_makes(machines, tmp_path):
     cluster, (victim, _) = machines
     folder = write_pictures(tmp_path / "in", [(160, 150)] * 8)
     for name in list(KINDS)[:20]:
@@ -58,12 +58,12 @@ def test_two_machines_of_which_one_dies_make_what_one_process_makes(
 
     killer = threading.Thread(target=kill)
     killer.start()
-    start = time.monotonic()
     done = run_here(*shared, f"--cluster={cluster.address}", "--cluster_cpus=1")
-    print(time.monotonic() - start, done.stdout, done.stderr)
     killer.join()
     assert done.returncode == alone.returncode == 1
     assert "died; others take its images" in done.stderr
+    # Nothing of Ray's.
+    assert done.stderr.count("\n") == 3 and "raylet" not in done.stdout
     assert read(tmp_path / "shared") == read(tmp_path / "alone")
     for text in (done.stdout, alone.stdout):
         assert "Upscaled 28 of 30 pictures by 2.\nLeft out, for the reasons" in text
