@@ -46,15 +46,19 @@ def write_all(folder, count, draw):
     return folder
 
 
+def find(folder):
+    """The visible files of a folder."""
+    found = (path for path in folder.rglob("[!.]*") if path.is_file())
+    return [path for path in found if ".made" not in path.parts]
+
+
 def read(folder):
     """The visible files of a folder, by their names."""
-    files = (path for path in folder.rglob("*") if path.is_file())
-    names = {path.relative_to(folder).as_posix(): path for path in files}
-    return {n: p.read_bytes() for n, p in names.items() if not n.startswith(".")}
+    return {path.relative_to(folder): path.read_bytes() for path in find(folder)}
 
 
 def count(folder):
-    return len(read(folder)) if folder.exists() else 0
+    return len(find(folder)) if folder.exists() else 0
 
 
 def wait_until(folder, number, driver):
