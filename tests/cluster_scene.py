@@ -20,9 +20,9 @@ import time
 from pathlib import Path
 
 from console.ray_engine import ENVIRONMENT
+from tests.forked import ROOT
 from tests.kinds_of_pictures import KINDS
 from tests.pictures import write_pictures
-from tests.scripts import ROOT
 
 MEMORY = {"object_store_memory": 80 * 1024**2}
 BAD = 10
