@@ -67,12 +67,8 @@ class Member:
             resource: `CPU` or `GPU`.
             first: The machines that were there when the run began.
         """
-        import ray
-
-        name, node_id = socket.gethostname(), ray.get_runtime_context().get_node_id()
-        nodes = {node["NodeID"]: node["Resources"] for node in ray.nodes()}
-        share = min(1.0, amount / nodes[node_id].get(resource, amount))
-        is_late = node_id not in first
+        name = socket.gethostname()
+        share, is_late = find_place(amount, resource, first)
         greeting = Greeting(name, self._find_refusal(name), is_late)
         if greeting.refusal is not None:
             return greeting
@@ -121,6 +117,20 @@ class Member:
     def _check(self):
         if self.is_stopped.is_set():
             raise StoppedError
+
+
+def find_place(amount: int, resource: str, first: set[str]) -> tuple[float, bool]:
+    """Finds out where Ray has placed this process; arguments as of `Member.start`.
+
+    Returns:
+        Its share of the machine, and whether the machine joined late.
+    """
+    import ray
+
+    node_id = ray.get_runtime_context().get_node_id()
+    nodes = {node["NodeID"]: node["Resources"] for node in ray.nodes()}
+    share = min(1.0, amount / nodes[node_id].get(resource, amount))
+    return share, node_id not in first
 
 
 def _make_worker(plan: Plan, share: Share) -> Worker:

@@ -7,8 +7,9 @@ import pytest
 
 from console.made import FINISHED, NAME, UNKNOWN, Made, stamp_source
 from console.spread import Chosen, SpreadSettings
+from tests.cluster_here import cluster_here
 from tests.pictures import write_pictures
-from tests.scripts import fail_here, succeed_here
+from tests.scripts import fail_here, run_here, succeed_here
 
 PARTS = [f"--shard={part}/3" for part in (1, 2, 3)]
 
@@ -126,3 +127,43 @@ def test_chosen_items_are_found_anew_and_counted():
     chosen = Chosen(items, lambda n: n % 2 == 1)
     assert (len(chosen), list(chosen), list(chosen)) == (3, [1, 3, 5], [1, 3, 5])
     assert 3 in chosen and 2 not in chosen
+
+
+def test_a_cluster_does_what_one_process_does(pictures, tmp_path):
+    """All scripts; Ray itself is in tests/test_ray.py."""
+    hr, lr = f"--data_truth_path={pictures}", "--scales=2"
+    scripts = {
+        "test.py": ("--model=bicubic", f"--input_path={pictures}", "--scale=2"),
+        "misc/downscale_generator.py": (f"--input_path={pictures}", lr),
+        "validate.py": ("--model=bicubic", hr, lr),
+        "score_predictors/predict.py": (
+            *(f"--input_path={pictures}", "--input_patch_size=32"),
+        ),
+    }
+    (pictures / "bad.PNG").write_bytes(b"no picture")
+    outputs = {
+        "test.py": ["output_path", "SR"],
+        "misc/downscale_generator.py": ["output_path", "LR"],
+        "validate.py": ["report_path", "report.json"],
+        "score_predictors/predict.py": ["report_path", "scores.csv"],
+    }
+    for script, flags in scripts.items():
+        if script == "validate.py":  # It measures all or nothing.
+            (pictures / "bad.PNG").unlink()
+        flag, name = outputs[script]
+        ways = []
+        for way, more in (("alone", ()), ("shared", ("--cluster=local",))):
+            output = tmp_path / way / name
+            with cluster_here():
+                done = run_here(script, *flags, f"--{flag}={output}", *more)
+            ways.append((done.returncode, *read(output)))
+            assert "Traceback" not in done.stderr
+        assert ways[0] == ways[1], script
+
+
+def read(path):
+    """A file's or a folder's visible contents, by name."""
+    files = [path] if path.is_file() else sorted(path.rglob("[!.]*"))
+    for each in files:
+        if each.is_file() and ".made" not in each.parts:
+            yield each.name, each.read_bytes()
