@@ -9,6 +9,7 @@ test of the suite, since it takes minutes.
 
 import argparse
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -58,7 +59,8 @@ def main():
 
     def tell(text):
         seconds, memory = time.monotonic() - start, used_memory() / 1e6
-        print(f"{seconds:6.1f} s  {memory:6.1f} MB  {text}", flush=True)
+        own = f"{seconds:6.1f} s, {time.process_time():6.1f} s of processor"
+        print(f"{own}, {memory:6.1f} MB: {text}", flush=True)
 
     tell(f"the driver begins, with {count} names")
     output = Output(str(work / "SR"))
@@ -67,18 +69,18 @@ def main():
     results = Results(output, WAY, jobs.is_taken)
     waiting = results.find_waiting(jobs)
     tell(f"{len(waiting)} results are to be made")
-    ended = threading.Event()
+    sys.argv = sys.argv[:1]  # The processes have no such flag.
 
     def watch():
-        while not ended.wait(SECONDS):
+        while True:
+            time.sleep(SECONDS)
             tell("working")
 
-    threading.Thread(target=watch).start()
+    threading.Thread(target=watch, daemon=True).start()
     begin = time.monotonic()
     sharing.enlarge(
         SpreadSettings(cluster="local"), make_worker, waiting, results, False
     )
-    ended.set()
     tell(f"done: {count / (time.monotonic() - begin):.0f} pictures a second")
     shutil.rmtree(work)
 
