@@ -21,15 +21,21 @@ class Chosen(Collection[T]):
     A list would hold them all; this holds none.
     """
 
-    def __init__(self, items: Iterable[T], is_chosen: Callable[[T], bool]) -> None:
+    def __init__(
+        self,
+        items: Iterable[T],
+        is_chosen: Callable[[T], bool],
+        count: int | None = None,
+    ) -> None:
         """Counts the chosen items.
 
         Args:
             items: Items that can be iterated several times.
             is_chosen: Whether to choose an item.
+            count: Number of the chosen items; None to count them.
         """
         self.items, self.is_chosen = items, is_chosen
-        self.count = sum(1 for _ in self)
+        self.count = sum(1 for _ in self) if count is None else count
 
     def __iter__(self) -> Iterator[T]:
         """Returns the chosen items."""
@@ -44,11 +50,13 @@ class Chosen(Collection[T]):
         return self.count
 
 
-def choose(items: Collection[T], is_chosen: Callable[[T], bool]) -> Collection[T]:
+def choose(
+    items: Collection[T], is_chosen: Callable[[T], bool], count: int | None = None
+) -> Collection[T]:
     """Returns the chosen items: a list of a list, or else `Chosen`."""
     if isinstance(items, list):
         return list(filter(is_chosen, items))
-    return Chosen(items, is_chosen)
+    return Chosen(items, is_chosen, count)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -104,13 +104,14 @@ class Jobs(Collection[Job]):
 
     def _find_all(self):
         files: set[str] = set()
-        folders: list[tuple[Path, str]] = []
+        folders: list[tuple[str | None, str]] = []
         for path in self.inputs:
             is_file = path.is_file()
             base = path.parent if is_file else path
+            results = self._find_results_in(base)
             found = stream_pictures(path, _FLAG, recursive=True, tells=self.tells)
             for source in sorted(found) if self.in_order else found:
-                if self._is_among_results(source, base):
+                if results and is_below(self.real.find(source), results):
                     continue
                 name = os.path.abspath(source)
                 if name in files or self._is_inside(name, source, folders):
@@ -122,23 +123,25 @@ class Jobs(Collection[Job]):
             if is_file:
                 files.add(os.path.abspath(path))
             else:
-                folders.append((path, os.path.abspath(path)))
+                folders.append((results, os.path.abspath(path)))
         self.tells = False
 
-    def _is_among_results(self, source, base):
-        """Whether a picture lies in the folder of results inside the input folder."""
-        if self.output.file is not None or self.folder == os.path.realpath(base):
-            return False
-        is_inside = is_below(self.folder, os.path.realpath(base))
-        return is_inside and is_below(self.real.find(source), self.folder)
+    def _find_results_in(self, base):
+        """Returns the folder of results if it lies inside an input folder."""
+        real = os.path.realpath(base)
+        if self.output.file is not None or self.folder == real:
+            return None
+        return self.folder if is_below(self.folder, real) else None
 
     def _is_inside(self, name, source, folders):
         """Whether an input folder that was given before shows a picture, too."""
-        for path, folder in folders:
+        for results, folder in folders:
+            # Names that begin with a dot are hidden, and .. leads out of the folder.
             inside = os.path.relpath(name, folder).split(os.sep)
             is_shown = not any(part.startswith(".") for part in inside)
             is_known = source.suffix.lower() in RESULT_ENDINGS
-            if is_shown and is_known and not self._is_among_results(source, path):
+            is_result = results and is_below(self.real.find(source), results)
+            if is_shown and is_known and not is_result:
                 return True
         return False
 

@@ -79,8 +79,10 @@ class Output(Settings):
     def file(self) -> Path | None:
         """The file of the only result; None if the path is that of a folder."""
         path = Path(self.path)
+        if path.suffix.lower()[1:] not in FORMATS:
+            return None
         is_folder = str(self.path).endswith(("/", os.sep)) or path.is_dir()
-        return path if path.suffix.lower()[1:] in FORMATS and not is_folder else None
+        return None if is_folder else path
 
     @property
     def folder(self) -> Path:
@@ -148,13 +150,16 @@ class Output(Settings):
         """Returns the file of a picture's result, given a folder above the picture."""
         if self.file is not None:
             return self.file
-        relative = source.relative_to(base)
-        ending = relative.suffix
+        # As `source.relative_to(base)`, which takes a third of the time of listing.
+        above, text = os.path.join(base, ""), str(source)
+        relative = text.removeprefix(above)
+        if not text.startswith(above):
+            relative = str(source.relative_to(base))
+        folder, ending = os.path.dirname(relative), source.suffix
         if self.output_format != SAME:
             ending = f".{self.output_format}"
         elif ending.lower()[1:] not in FORMATS or (
             ending.lower() == ".gif" and not is_animated(source)
         ):
             ending = RESULT_ENDINGS.get(ending.lower(), DEFAULT_ENDING)
-        name = f"{relative.stem}{self.suffix}{ending}"
-        return Path(self.path, relative.with_name(name))
+        return Path(self.path, folder, f"{source.stem}{self.suffix}{ending}")

@@ -84,7 +84,7 @@ class Results:
             )
         if is_mixed:
             return []
-        return choose(jobs, lambda job: self.look(job) == made.MISSING)
+        return choose(jobs, lambda job: self.look(job) == made.MISSING, waiting)
 
     def note(self, job: Job) -> None:
         """Notes the state of a picture that is about to be read."""
@@ -133,10 +133,9 @@ class Results:
             return self.refusals[job]
         if self.is_taken(job.fallback):
             return "is that of another picture; rename one of them."
-        is_mine = self.output.overwrite or self._is_in_fallback(job)
-        if job.fallback.exists() and not is_mine:
-            return "exists; --overwrite replaces it."
-        return None
+        if self.output.overwrite or not job.fallback.exists():
+            return None
+        return None if self._is_in_fallback(job) else "exists; --overwrite replaces it."
 
     def look(self, job: Job) -> str:
         """Returns the state of a job's result; see `console.made.Made.look`."""
