@@ -3,8 +3,8 @@
     python -m tests.cluster_speed --pictures=200 --rounds=3
 
 Enlarges pictures of 480x320 by one process, by one process of a cluster with all cores,
-and by one process for each core, in turn. Printed are the seconds from the first picture
-to the last, and the processor time of all of them. It is no test of the suite.
+and by one process for each core, in turn. Printed are the seconds from the first
+picture to the last, and the processor time of all. It is no test of the suite.
 """
 
 import argparse
