@@ -181,7 +181,7 @@ class Crew:
     def _wait(self):
         if not self.members and time.monotonic() - self.last > SECONDS_UNTIL_REMINDER:
             self.last = time.monotonic()
-            say("Waiting for a machine of the cluster with free resources.")
+            say("Waiting for the first process, on a machine with free resources.")
         return self.engine.wait([*self.tasks, *self.hired], 1.0)
 
     def _welcome(self, future):

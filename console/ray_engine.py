@@ -29,14 +29,16 @@ from console.cluster_messages import (
 )
 from console.errors import InputError, first_line
 from console.progress import lines_caught
-from console.spread import LOCAL, SpreadSettings
+from console.spread import AUTO, LOCAL, SpreadSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 # Cores of a process, unless a flag says.
 CORES = 4
 # Bytes of shared memory of a local cluster; only small rows pass through it.
 OBJECTS = 80 * 1024**2
-SECONDS_TO_STOP = 20.0
+SECONDS_TO_STOP, SECONDS_TO_CONNECT = 20.0, 5.0
+# Where Ray notes the address of the cluster that this machine belongs to.
+CURRENT = Path("/tmp/ray/ray_current_cluster")
 # Variables that tell libraries how many threads to start.
 THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # Set before Ray is imported. Nothing is reported to Ray's makers, and Ray's own lines
@@ -266,22 +268,38 @@ def _join(spread):
             f"--cluster={spread.cluster} needs Ray: python -m pip install -r "
             "requirements-cluster.txt"
         ) from None
+    address = spread.cluster
+    if address == AUTO:
+        with contextlib.suppress(OSError):
+            address = os.environ.get("RAY_ADDRESS") or CURRENT.read_text().strip()
+    try:
+        # Ray would try for minutes.
+        if address not in (LOCAL, AUTO):
+            host, _, port = address.rpartition(":")
+            socket.create_connection((host, int(port)), SECONDS_TO_CONNECT).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise _explain_absence(spread, f"{address}: {error}") from None
     options: dict[str, Any] = {"address": spread.cluster}
     if spread.cluster == LOCAL:
         options |= {"include_dashboard": False, "object_store_memory": OBJECTS}
     # Ray sets its own.
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+        with quiet.descriptor_caught():
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-        raise InputError(
-            f"--cluster={spread.cluster}: no cluster of Ray can be joined here "
-            f"({first_line(error)}). ray start --head starts one, and on other "
-            "machines ray start --address=HOST:6379."
-        ) from None
+        raise _explain_absence(spread, first_line(error)) from None
     finally:
         signal.signal(signal.SIGTERM, handler)
     return ray
+
+
+def _explain_absence(spread, reason):
+    return InputError(
+        f"--cluster={spread.cluster}: no cluster of Ray can be joined here ({reason}). "
+        "ray start --head starts one, ray start --address=HOST:6379 lets other "
+        "machines join, and --cluster=local needs neither."
+    )
 
 
 @contextlib.contextmanager

@@ -45,6 +45,7 @@ def inside(name, *words):
 @contextlib.contextmanager
 def linked():
     """Two namespaces with a link between them."""
+    remove()  # Those of a killed run.
     try:
         for name in NAMES:
             do("ip", "netns", "add", name)
@@ -57,8 +58,12 @@ def linked():
             do(*inside(name, "ip", "link", "set", "lo", "up"))
         yield
     finally:
-        for name in NAMES:
-            subprocess.run(["ip", "netns", "delete", name], stderr=subprocess.DEVNULL)
+        remove()
+
+
+def remove():
+    for name in NAMES:
+        subprocess.run(["ip", "netns", "delete", name], stderr=subprocess.DEVNULL)
 
 
 def set_link(state):

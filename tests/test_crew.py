@@ -194,4 +194,4 @@ def test_who_waits_for_machines_says_so(capsys, monkeypatch):
 
     engine.wait = wait
     assert len(take(engine, [1, 2])) == 2
-    assert "Waiting for a machine of the cluster" in capsys.readouterr().out
+    assert "Waiting for the first process" in capsys.readouterr().out
