@@ -163,7 +163,9 @@ def _measure_on_cluster(spread, settings, opened, loader, scales, gallery):
     """Measures all images by the processes of --cluster; see `measure`."""
     folders = sorted(loader.folders())
     way, has_gpu = _tell_way(settings, opened, loader), settings.cuda_device != "-1"
-    start = working(spread, make_worker, folders, "Measuring", way, has_gpu)
+    start = working(
+        *(spread, make_worker, folders, "Measuring", way, has_gpu), settings.save_path
+    )
     with start as crew:
         found = sharing.measure_on_cluster(crew, loader.images, scales, gallery)
     return {scale: _summarize(results) for scale, results in found.items()}

@@ -97,7 +97,9 @@ def downscale_folders(
     if spread.cluster is None or not unknown + to_make:
         mapping = map_in_processes(count, downscale)
     else:
-        mapping = map_on_cluster(spread, make_worker, input_path)
+        mapping = map_on_cluster(
+            spread, make_worker, input_path, next(iter(folders.values()))
+        )
     with mapping as map_all:
         # Compare first, so that results are not mixed with files of other programs.
         not_compared = work(check_same, unknown, "Comparing")

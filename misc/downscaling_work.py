@@ -121,6 +121,7 @@ def map_on_cluster(
     spread: SpreadSettings,
     make_worker: Callable[[Share], Worker],
     input_path: Path | str,
+    output_path: Path | str,
 ) -> Iterator[Mapping]:
     """Yields a function like that of `map_in_processes` that uses the cluster."""
 
@@ -135,7 +136,8 @@ def map_on_cluster(
         ):
             yield row or (target, f"{source}: its processes died.", None, None)
 
-    with working(spread, make_worker, [input_path], "Downscaling") as crew:
+    seen, writes = [input_path], output_path
+    with working(spread, make_worker, seen, "Downscaling", writes=writes) as crew:
         yield map_all
 
 

@@ -6,8 +6,8 @@ import os
 import sys
 from unittest import mock
 
-from console import ray_engine
-from console.ray_engine import Member
+from console import cluster_member, ray_engine
+from console.cluster_member import Member
 from tests.scripts import flags_of_its_own
 
 
@@ -33,7 +33,7 @@ class EngineHere:
             flags_of_its_own(),
             mock.patch.object(sys, "argv", sys.argv),
             mock.patch.object(sys, "path", list(sys.path)),
-            mock.patch.object(ray_engine, "find_place", lambda *_: (0.5, False)),
+            mock.patch.object(cluster_member, "find_place", lambda *_: (0.5, False)),
             contextlib.chdir(os.getcwd()),
         ):
             return member.start(1, "CPU", set())

@@ -8,9 +8,10 @@ import time
 import pytest
 import tensorflow
 
-from console import ray_engine
+from console import cluster_member
+from console.cluster_member import Member, find_versions
 from console.cluster_messages import Plan
-from console.ray_engine import ENVIRONMENT, Member, find_versions
+from console.ray_engine import ENVIRONMENT
 from tests.kinds_of_pictures import KINDS
 from tests.pictures import write_pictures
 from tests.scripts import ROOT, fail_here, run_here
@@ -108,7 +109,7 @@ def test_another_version_is_refused_with_both(monkeypatch):
     plan = make_plan(
         versions=("0123", "2.20.0"), told="sources 0123, TensorFlow 2.20.0"
     )
-    monkeypatch.setattr(ray_engine, "find_place", lambda *_: (1.0, False))
+    monkeypatch.setattr(cluster_member, "find_place", lambda *_: (1.0, False))
     refusal = Member(plan).start(1, "CPU", set()).refusal
     _, told = find_versions()
     assert told in refusal and "sources 0123, TensorFlow 2.20.0" in refusal
@@ -116,7 +117,7 @@ def test_another_version_is_refused_with_both(monkeypatch):
 
 
 def test_a_machine_that_does_not_see_a_folder_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr(ray_engine, "find_place", lambda *_: (1.0, False))
+    monkeypatch.setattr(cluster_member, "find_place", lambda *_: (1.0, False))
     plan = make_plan(seen=(str(tmp_path / "none"),))
     refusal = Member(plan).start(1, "CPU", set()).refusal
     assert f"does not see {tmp_path / 'none'}; all machines must" in refusal

@@ -65,10 +65,12 @@ def enlarge(
         uses_gpu: Whether each process has a GPU.
     """
     folder = results.output.folder
-    folder.mkdir(parents=True, exist_ok=True)
     left_out = []
     errands = (Errand(job, results.refuse_fallback(job)) for job in waiting)
-    start = working(spread, make_worker, [folder], "Upscaling", results.way, uses_gpu)
+    first = next(iter(waiting)).source
+    start = working(
+        *(spread, make_worker, [first], "Upscaling", results.way, uses_gpu), folder
+    )
     with start as crew:
         outcomes = crew.take(
             errands,
