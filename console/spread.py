@@ -16,30 +16,30 @@ LOCAL, AUTO = "local", "auto"
 
 
 class Chosen(Collection[T]):
-    """The items of a collection that a function chooses, found anew each time.
+    """Items that a function chooses, found anew each time.
 
     A list would hold them all; this holds none.
     """
 
     def __init__(
         self,
-        items: Iterable[T],
-        is_chosen: Callable[[T], bool],
+        find_items: Callable[[], Iterable[T]],
+        is_chosen: Callable[[T], bool] = lambda _: True,
         count: int | None = None,
     ) -> None:
         """Counts the chosen items.
 
         Args:
-            items: Items that can be iterated several times.
+            find_items: Finds all items; called for each iteration.
             is_chosen: Whether to choose an item.
             count: Number of the chosen items; None to count them.
         """
-        self.items, self.is_chosen = items, is_chosen
+        self.find_items, self.is_chosen = find_items, is_chosen
         self.count = sum(1 for _ in self) if count is None else count
 
     def __iter__(self) -> Iterator[T]:
         """Returns the chosen items."""
-        return filter(self.is_chosen, self.items)
+        return filter(self.is_chosen, self.find_items())
 
     def __contains__(self, item: object) -> bool:
         """Looks through the chosen items."""
@@ -56,7 +56,7 @@ def choose(
     """Returns the chosen items: a list of a list, or else `Chosen`."""
     if isinstance(items, list):
         return list(filter(is_chosen, items))
-    return Chosen(items, is_chosen, count)
+    return Chosen(lambda: items, is_chosen, count)
 
 
 @dataclasses.dataclass(frozen=True)

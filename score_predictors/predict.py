@@ -10,8 +10,10 @@ A score is the mean of the predicted distribution: 1 to 10 with weights trained 
 import csv
 import dataclasses
 import io
+import os
+import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +29,11 @@ from console.files import check_target, written_whole
 from console.progress import say, track, warn
 from console.ray_engine import working
 from console.settings import PathName, option
-from console.spread import SpreadSettings
+from console.spread import Chosen, SpreadSettings
 from imaging import limits
 from imaging.crops import centre_patch
 from imaging.files import load_image
-from imaging.listing import list_pictures
+from imaging.listing import list_pictures, stream_pictures
 from score_predictors import PREDICTORS
 
 with quiet.imports():
@@ -81,8 +83,7 @@ def main() -> int | None:
     settings, *_, spread = _read_flags()
     if settings.report_path is not None:
         check_target(settings.report_path, "--report_path")
-    paths = list_pictures(settings.input_path, "--input_path")
-    paths = spread.take_share(paths, lambda path: path.name)
+    paths = _list_pictures(settings, spread)
     if not paths:
         outcomes: Iterable[tuple] = ()
     elif spread.cluster is None:
@@ -90,20 +91,53 @@ def main() -> int | None:
         outcomes = scoring.score(lines)
     else:
         outcomes = _score_on_cluster(spread, settings, paths)
-    scored = {path: score for path, score in outcomes if score is not None}
-    if paths and not scored:
+    rows = Rows(outcomes)
+    if len(paths) and not len(rows):
         raise InputError(f"none of the {len(paths)} pictures can be read.")
-    rows = sorted(
-        ((*score, path) for path, score in scored.items()),
-        key=lambda row: (-row[0], row[2]),
-    )
     say("score  deviation  picture")
     for mean, deviation, path in rows:
         say(f"{mean:5.2f}  {deviation:9.2f}  {path}")
     if settings.report_path is not None:
         write_report(rows, settings.report_path)
         say(f"Wrote {settings.report_path}")
-    return 1 if len(scored) < len(paths) else None
+    return 1 if len(rows) < len(paths) else None
+
+
+class Rows:
+    """The scores of pictures, best first.
+
+    SQLite sorts them, and moves them to the disk when they are many.
+    """
+
+    def __init__(self, outcomes: Iterable[tuple[Path, tuple | None]]) -> None:
+        """Takes the scores; None for pictures that cannot be read."""
+        self.table = sqlite3.connect("", isolation_level=None)
+        self.table.execute("CREATE TABLE scores (mean, deviation, picture)")
+        self.table.execute("BEGIN")
+        self.table.executemany(
+            "INSERT INTO scores VALUES (?, ?, ?)",
+            ((*score, os.fsencode(path)) for path, score in outcomes if score),
+        )
+
+    def __len__(self) -> int:
+        """Counts the pictures."""
+        return self.table.execute("SELECT count(*) FROM scores").fetchone()[0]
+
+    def __iter__(self) -> Iterator[tuple[float, float, Path]]:
+        """Yields mean, deviation and picture."""
+        query = "SELECT * FROM scores ORDER BY mean DESC, picture"
+        for mean, deviation, picture in self.table.execute(query):
+            yield mean, deviation, Path(os.fsdecode(picture))
+
+
+def _list_pictures(settings, spread):
+    """Finds the pictures; for a cluster without a list of them."""
+    path, flag, is_first = settings.input_path, "--input_path", iter([True])
+    if spread.cluster is None:
+        paths: Collection[Path] = list_pictures(path, flag)
+    else:
+        paths = Chosen(lambda: stream_pictures(path, flag, tells=next(is_first, False)))
+    return spread.take_share(paths, lambda path: path.name)
 
 
 def _read_flags(is_driver: bool = True) -> list[Any]:

@@ -1,10 +1,11 @@
 """What the driver of a cluster does, with processes that are played by one object."""
 
 import itertools
+import re
 
 import pytest
 
-from console import cluster
+from console import cluster, progress
 from console.cluster import DEATHS, DEPTH, WINDOW, Crew
 from console.cluster_messages import Answer, Greeting
 from console.errors import InputError
@@ -181,6 +182,15 @@ def test_lines_of_processes_are_said_by_the_driver(capsys):
     take(engine, range(1, 5))
     out, err = capsys.readouterr()
     assert (out, err) == ("a line\n", "Warning: a warning\n")
+
+
+def test_the_progress_tells_the_machines_and_the_speed(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0)
+    take(Played(2), range(1, 30))
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert re.fullmatch(
+        r"Working: 28/29 images, [\d.e+]+ a second on 2 machines, \d+s left", line
+    )
 
 
 def test_who_waits_for_machines_says_so(capsys, monkeypatch):

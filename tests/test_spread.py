@@ -123,8 +123,7 @@ def test_what_several_processes_record_is_whole(tmp_path):
 
 
 def test_chosen_items_are_found_anew_and_counted():
-    items = [1, 2, 3, 4, 5]
-    chosen = Chosen(items, lambda n: n % 2 == 1)
+    chosen = Chosen(lambda: range(1, 6), lambda n: n % 2 == 1)
     assert (len(chosen), list(chosen), list(chosen)) == (3, [1, 3, 5], [1, 3, 5])
     assert 3 in chosen and 2 not in chosen
 
