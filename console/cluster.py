@@ -195,9 +195,9 @@ class Crew:
             self.failed += 1
             if self.failed == DEATHS and not self.members:
                 raise InputError(
-                    f"--cluster: {DEATHS} processes died while they began, perhaps "
-                    "because memory ran out; Ray's logs (/tmp/ray/session_latest/logs "
-                    "on each machine) tell more."
+                    f"--cluster: {DEATHS} processes died while they began. Perhaps "
+                    "memory ran out, or this repository has another path there; Ray's "
+                    "logs (/tmp/ray/session_latest/logs on each machine) tell more."
                 )
             return
         self.failed = 0
@@ -234,6 +234,8 @@ class Crew:
     def _bury(self, member, name):
         """Gives the unanswered batches of a dead process to others."""
         self.members.remove(member)
+        # It may live on behind a lost connection, and would keep its place.
+        self.engine.drop(member.handle)
         warn(f"a process on {member.node} died; others take its {self.unit}s.")
         # The first is what it worked on. It is done again item by item, since one of
         # them may be the cause.

@@ -124,6 +124,9 @@ class Engine(Protocol):
     def get(self, future: Any) -> Any:
         """Returns what a future holds; None if its process died."""
 
+    def drop(self, handle: Any) -> None:
+        """Ends a process that no longer answers."""
+
     def close(self, handles: list[Any], futures: list[Any]) -> None:
         """Lets processes end their current pieces of work, then ends all of them."""
 

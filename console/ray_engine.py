@@ -116,6 +116,10 @@ class RayEngine:
         ):
             return None
 
+    def drop(self, handle: Any) -> None:
+        """See `Engine`."""
+        self.ray.kill(handle)
+
     def close(self, handles: list[Any], futures: list[Any]) -> None:
         """See `Engine`."""
         try:

@@ -49,6 +49,9 @@ class EngineHere:
     def get(self, future):
         return self.waiting.pop(future)()
 
+    def drop(self, handle):
+        self.members.remove(handle)
+
     def close(self, handles, futures):
         for handle in handles:
             handle.stop()

@@ -23,7 +23,7 @@ class Played:
         self.places, self.dies, self.greetings = places, dies, greetings
         self.count, self.sent, self.closed = 0, [], None
         self.pending, self.dead, self.most = {}, set(), 0
-        self.futures = itertools.count()
+        self.futures, self.dropped = itertools.count(), []
 
     def count_free(self):
         return max(0, self.places - self.count)
@@ -58,6 +58,9 @@ class Played:
             self.places += 1  # Another process takes the place.
             return None
         return Answer([-item for item in batch])
+
+    def drop(self, handle):
+        self.dropped.append(handle)
 
     def close(self, handles, futures):
         self.closed = handles, futures
@@ -115,7 +118,8 @@ def test_the_items_of_a_dead_process_are_done_by_others(capsys):
     err = capsys.readouterr().err
     assert err.count("died; others take its images") == 1
     # In its place another process began, in the end with as many as there is room for.
-    assert len(engine.closed[0]) == 2 and len(engine.dead) == 1
+    assert len(engine.closed[0]) == 2
+    assert engine.dropped == list(engine.dead) and len(engine.dead) == 1
 
 
 def test_an_item_that_ends_every_process_is_left_out(capsys):
