@@ -67,7 +67,9 @@ class Paths:
 
     def count_distinct(self) -> int:
         """Counts the different paths; `count` knows those added before this call."""
-        self._sorted = np.sort(np.frombuffer(self._added, np.int64))
+        added = np.frombuffer(self._added, np.int64)
+        self._sorted = np.sort(np.concatenate([self._sorted, added]))
+        self._added = array.array("q")
         return int(np.count_nonzero(np.diff(self._sorted))) + bool(len(self._sorted))
 
     def count(self, *path: object) -> int:
