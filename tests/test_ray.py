@@ -2,13 +2,12 @@
 
 import os
 import sys
-import threading
-import time
 
 import pytest
 import tensorflow
 
 from console import cluster_member
+from console.cluster import Crew
 from console.cluster_member import Member, find_versions
 from console.cluster_messages import Plan
 from console.ray_engine import ENVIRONMENT
@@ -38,9 +37,28 @@ def read(folder):
     return {path.name: path.read_bytes() for path in folder.glob("[!.]*")}
 
 
-def test_two_machines_of_which_one_dies_make_what_one_process_makes(machines, tmp_path):
+@pytest.fixture
+def killing(machines, monkeypatch):
+    """Kills a machine once both have work and the first answer is there."""
     cluster, victim = machines
-    folder = write_pictures(tmp_path / "in", [(160, 150)] * 8)
+    nodes, assign, collect = [victim], Crew._assign, Crew._collect
+
+    def wait_for_both(self, batches):
+        return len(self.members) < 2 and bool(nodes) or assign(self, batches)
+
+    def kill(self, future, name):
+        if nodes:
+            cluster.remove_node(nodes.pop(), allow_graceful=False)
+        return collect(self, future, name)
+
+    monkeypatch.setattr(Crew, "_assign", wait_for_both)
+    monkeypatch.setattr(Crew, "_collect", kill)
+    return cluster
+
+
+def test_two_machines_of_which_one_dies_make_what_one_process_makes(killing, tmp_path):
+    cluster = killing
+    folder = write_pictures(tmp_path / "in", [(200, 190)] * 8)
     for name in list(KINDS)[:20]:
         KINDS[name].write(folder / name)
     for name in ("bad.png", "worse.jpg"):
@@ -49,16 +67,7 @@ def test_two_machines_of_which_one_dies_make_what_one_process_makes(machines, tm
     flags += ("--tile_size=8",)
     alone = run_here(*flags, f"--output_path={tmp_path / 'alone'}")
     shared = (*flags, f"--output_path={tmp_path / 'shared'}")
-
-    def kill():
-        while not list((tmp_path / "shared").glob("*.*")):
-            time.sleep(0.02)
-        cluster.remove_node(victim, allow_graceful=False)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
     done = run_here(*shared, f"--cluster={cluster.address}", "--cluster_cpus=1")
-    killer.join()
     assert done.returncode == alone.returncode == 1
     assert "died; others take its images" in done.stderr
     # Nothing of Ray's.
