@@ -1,6 +1,7 @@
 """Enlarges pictures by several processes, on one machine or on a cluster."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Collection, Sequence
 
 from console.cluster_messages import Share, Unseen, Worker
@@ -67,9 +68,10 @@ def enlarge(
     folder = results.output.folder
     left_out = []
     errands = (Errand(job, results.refuse_fallback(job)) for job in waiting)
-    first = next(iter(waiting)).source
+    # A machine that sees the first picture sees the others, too.
+    seen = [job.source for job in itertools.islice(waiting, 1)]
     start = working(
-        *(spread, make_worker, [first], "Upscaling", results.way, uses_gpu), folder
+        *(spread, make_worker, seen, "Upscaling", results.way, uses_gpu), folder
     )
     with start as crew:
         outcomes = crew.take(
