@@ -47,7 +47,8 @@ clean:
 	rm -rf $(VENV) demo quickstart benchmark.json .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): requirements.txt requirements-dev.txt requirements-export.txt requirements-openvino.txt
+$(READY): requirements.txt requirements-dev.txt requirements-export.txt \
+ requirements-openvino.txt requirements-cluster.txt
 	@$(PYTHON) -c '$(SUPPORTED)' 2>/dev/null || { echo "Python 3.11, 3.12 or 3.13 is\
 	 needed; found: $$($(or $(PYTHON),python3) --version 2>&1). Name one: make PYTHON=/path/to/python3.12" \
 	 >&2; exit 1; }

@@ -17,13 +17,16 @@ from typing import Any
 
 from console import app, quiet
 from console.choices import Choice
+from console.cluster_messages import Share
 from console.errors import InputError
 from console.files import identify
-from console.progress import say
+from console.progress import lines_caught, say
 from console.settings import PathName, Settings, is_given, option
+from console.spread import SpreadSettings
 from imaging import limits, mending
 from models import MODELS
-from upscaling import choosing, jobs, pipes
+from upscaling import choosing, jobs, pipes, sharing
+from upscaling.output import Output
 from upscaling.results import Results
 from upscaling.run import Run
 
@@ -68,21 +71,20 @@ class TestSettings(Settings):
 
 
 SETTINGS: tuple[Any, ...] = (
-    *(TestSettings, opening.CheckpointSettings, Precision, jobs.Output),
+    *(TestSettings, opening.CheckpointSettings, Precision, Output),
     engines.EngineSettings,
     *(choosing.EnlargingSettings, limits.LimitSettings, mending.DamageSettings),
+    SpreadSettings,
 )
 
 
 def main() -> int | None:
     """Upscales every picture."""
-    settings, checkpoint, precision, output, engine, enlarging, most, damage = (
-        each.from_flags() for each in SETTINGS
+    settings, checkpoint, precision, output, engine, enlarging, _, _, spread = (
+        _read_flags()
     )
-    devices.choose("0" if settings.use_gpu else "-1", "--use_gpu")
-    most.take()
-    damage.take()
     if pipes.are_given(settings.input_path, output):
+        spread.refuse("a pipe is read by one process")
         with pipes.opened() as standard:
             checkpoint, way = _identify(
                 settings, checkpoint, precision, engine, enlarging
@@ -92,20 +94,51 @@ def main() -> int | None:
             looks = _looks_for_faults(settings, checkpoint)
             pipes.run(standard, output, way, enlargers, tiler, looks)
             return None
-    found = jobs.find_jobs(settings.input_path, output)
+    is_alone = spread.cluster is None
+    every = jobs.Jobs(settings.input_path, output, in_order=is_alone)
+    found = spread.take_share(list(every) if is_alone else every, output.name_result)
     found = jobs.skip_large(found, settings.skip_larger_than)
     checkpoint, way = _identify(settings, checkpoint, precision, engine, enlarging)
-    results = Results(output, way)
+    results = Results(output, way, every.is_taken, spread.writer)
     waiting = results.find_waiting(found)
-    status = 1 if results.kept else None
+    status = 1 if results.is_kept else None
     if not waiting:
         return status
+    if not is_alone:
+        shared = sharing.enlarge(
+            spread, make_worker, waiting, results, settings.use_gpu
+        )
+        return shared or status
     model = _open_model(settings, checkpoint, precision, engine)
     enlargers = enlarging.make_enlargers(model)
     looks = _looks_for_faults(settings, checkpoint)
-    run = Run(waiting, results, enlargers, enlarging.make_tiler(), looks)
+    run = Run(list(waiting), results, enlargers, enlarging.make_tiler(), looks)
     run.take()
     return run.tell() or status
+
+
+def make_worker(share: Share) -> sharing.Enlarging:
+    """Opens the model in a process of --cluster."""
+    settings, checkpoint, precision, output, engine, enlarging, *_ = _read_flags(False)
+    with lines_caught():  # The driver says them.
+        checkpoint, way = _identify(settings, checkpoint, precision, engine, enlarging)
+    model = _open_model(settings, checkpoint, precision, engine)
+    enlargers = enlarging.make_enlargers(model)
+    # The driver reads the records, and knows what is taken.
+    results = Results(output, way, lambda _: False, share.writer, reads=False)
+    tiler = enlarging.make_tiler(share.memory)
+    looks = _looks_for_faults(settings, checkpoint)
+    return sharing.Enlarging(results, enlargers, tiler, looks)
+
+
+def _read_flags(is_driver: bool = True) -> list[Any]:
+    """Reads the settings, and applies those that concern the whole process."""
+    settings = [each.from_flags() for each in SETTINGS]
+    needs_gpu = settings[0].use_gpu and not (is_driver and settings[-1].cluster)
+    devices.choose("0" if needs_gpu else "-1", "--use_gpu")
+    for limit in settings[6:8]:
+        limit.take()
+    return settings
 
 
 def _looks_for_faults(settings, checkpoint):

@@ -8,22 +8,33 @@ none. `--data_sr_path=SR` measures existing pictures of any program.
 """
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from console import app, quiet
 from console.choices import Choice
+from console.cluster_messages import Share
 from console.errors import InputError
 from console.files import check_target
 from console.flags import to_list
-from console.progress import say
+from console.progress import lines_caught, say
+from console.ray_engine import working
 from console.settings import PathName, Settings, is_given, option
+from console.spread import SpreadSettings
 from dataloaders import PAIRED
 from dataloaders.paired import PairedLoader
+from dataloaders.pairs import WholePairs
 from dataloaders.sr_pictures import SRPictures
-from imaging.files import save_image
-from metrics.measuring import BASELINE, SHAVE_SIZE, Metrics, average, measure_scale
+from metrics import sharing
+from metrics.measuring import (
+    BASELINE,
+    COLUMNS,
+    SHAVE_SIZE,
+    Metrics,
+    average,
+    measure_scale,
+    print_table,
+)
 from models import MODELS
 from reports import outputs
 from reports.gallery import Gallery
@@ -38,8 +49,6 @@ with quiet.imports():
 
 MODEL = Choice("model", MODELS, None, "The model; if not given, the checkpoint's.")
 DATALOADER = Choice("dataloader", PAIRED, "div2k", "The loader of the images.")
-COLUMNS = ("psnr_rgb", "rmse_rgb", "psnr_y", "ssim_y", "rmse_y")
-DECIMALS = {"ssim_y": 4}
 # Flags that apply to a model only.
 MODEL_FLAGS = (
     *("model", "restore_path", "restore_target", "restore_global_step"),
@@ -62,9 +71,7 @@ class MeasureSettings(Settings):
         "these followed by x4, SR or both.",
     )
     restore_global_step: int | None = option(
-        None,
-        "Step to write in the report; if not given, the checkpoint's.",
-        least=0,
+        None, "Step to write in the report; if not given, the checkpoint's.", least=0
     )
     save_path: PathName | None = option(
         None, "Folder for the upscaled images: x2/0001.png and so on."
@@ -79,25 +86,22 @@ class MeasureSettings(Settings):
 
 SETTINGS: tuple[Any, ...] = (
     *(MeasureSettings, opening.CheckpointSettings, Precision, outputs.Outputs),
-    PictureMetrics,
+    *(PictureMetrics, SpreadSettings),
 )
 
 
 def main() -> None:
     """Measures, prints a table, writes report and images."""
-    settings, checkpoint, options, files, metrics = (s.from_flags() for s in SETTINGS)
-    devices.choose(settings.cuda_device, f"--cuda_device={settings.cuda_device}")
-    model, step, opened = open_measured(settings, checkpoint, options.precision)
+    settings, checkpoint, options, files, metrics, spread = _read_flags()
+    model, step, opened, loader, scales, more = _prepare(
+        settings, checkpoint, options, metrics
+    )
     path = opened.restore_path
-    devices.warn_if_slow(options.precision)
-    scales = opening.choose_scales(model, settings.scales, model.default_scales, path)
     if settings.restore_global_step is not None:
         step = settings.restore_global_step
-    loader = DATALOADER.load().from_flags(scales=scales)
-    more = metrics.make()
-    loader.check_measurable(settings.shave_size, more)
-    if isinstance(model, SRPictures):
-        model.find(loader.images, scales)
+    loader.images = spread.take_share(loader.images, lambda pair: pair.name)
+    if not loader.images:
+        return
     if settings.save_path is not None:
         _check_save_path(settings.save_path, loader)
     say(f"Measuring {len(loader.images)} images.")
@@ -115,15 +119,80 @@ def main() -> None:
     report |= {"data_truth_path": loader.settings.truth_path}
     report |= {"data_input_path": loader.settings.input_path}
     report |= {"degradation": loader.describe_degradation()}
-    report |= {"images": len(loader.images), "scales": {}}
+    report |= {"images": len(loader.images), "shard": spread.shard, "scales": {}}
+    shared = {}
+    if spread.cluster is not None:
+        shared = _measure_on_cluster(spread, settings, opened, loader, scales, gallery)
     for scale in scales:
-        measured = measure(
+        measured = shared.get(scale) or measure(
             *(model, loader, scale, settings.shave_size, settings.save_path),
             *(more, gallery),
         )
         report["scales"][str(scale)] = measured
         print_table(model.name, scale, measured, (*COLUMNS, *more))
     files.write(report, gallery)
+
+
+def _read_flags(is_driver: bool = True) -> list[Any]:
+    """Reads the settings, and chooses the device."""
+    settings = [each.from_flags() for each in SETTINGS]
+    device = settings[0].cuda_device
+    if settings[-1].cluster is not None and device != "-1":
+        # Each process of a cluster has one GPU, and the driver none.
+        device = "-1" if is_driver else "0"
+    devices.choose(device, f"--cuda_device={device}")
+    return settings
+
+
+def _prepare(settings, checkpoint, options, metrics):
+    """Opens the model, the images and the metrics."""
+    model, step, opened = open_measured(settings, checkpoint, options.precision)
+    path = opened.restore_path
+    devices.warn_if_slow(options.precision)
+    scales = opening.choose_scales(model, settings.scales, model.default_scales, path)
+    loader = DATALOADER.load().from_flags(scales=scales)
+    more = metrics.make()
+    loader.check_measurable(settings.shave_size, more)
+    if isinstance(model, SRPictures):
+        model.find(loader.images, scales)
+    return model, step, opened, loader, scales, more
+
+
+def _measure_on_cluster(spread, settings, opened, loader, scales, gallery):
+    """Measures all images by the processes of --cluster; see `measure`."""
+    folders = sorted(loader.folders())
+    way, has_gpu = _tell_way(settings, opened, loader), settings.cuda_device != "-1"
+    start = working(
+        *(spread, make_worker, folders, "Measuring", way, has_gpu), settings.save_path
+    )
+    with start as crew:
+        found = sharing.measure_on_cluster(crew, loader.images, scales, gallery)
+    return {scale: _summarize(results) for scale, results in found.items()}
+
+
+def make_worker(_: Share) -> sharing.Measuring:
+    """Opens the model in a process of --cluster."""
+    settings, checkpoint, options, files, metrics, spread = _read_flags(False)
+    with lines_caught():  # The driver says them.
+        model, _, opened, loader, scales, more = _prepare(
+            settings, checkpoint, options, metrics
+        )
+        loader.images = spread.take_share(loader.images, lambda pair: pair.name)
+    gallery = files.make_gallery(len(scales), len(loader.images), settings.shave_size)
+
+    def load(pair, scale):
+        return next(iter(WholePairs([pair], scale)))
+
+    return sharing.Measuring(
+        *(_list_models(model), load, settings.shave_size, settings.save_path),
+        *(more, gallery, _tell_way(settings, opened, loader)),
+    )
+
+
+def _tell_way(settings, opened, loader):
+    """Tells the weights and the images, which are the same on all machines."""
+    weights = settings.data_sr_path or opened.identify() or MODEL.name
+    return f"{weights}, {loader.describe()}"
 
 
 def open_measured(
@@ -199,47 +268,31 @@ def measure(
     Returns:
         dict: `average` and `images` of the model, and `bicubic` with the same keys.
     """
-    models: list[Any] = [model]
-    if model.name != BASELINE:  # Bicubic itself is measured only once.
-        models.append(open_model(None, BASELINE))
+    models = _list_models(model)
 
     def keep(name, pictures, hr, values):
         if save_path is not None:
-            save_image(Path(save_path) / f"x{scale}" / f"{name}.png", pictures[0])
+            sharing.save_output(save_path, scale, name, pictures[0])
         if gallery is not None:
-            # Bicubic first, for comparison.
-            named = {m.name: p for m, p in zip(models, pictures, strict=True)}
-            named = dict(reversed(named.items()))
+            named = sharing.name_pictures(models, pictures)
             gallery.offer(scale, name, values[0]["psnr_y"], named, hr)
 
-    results = measure_scale(models, loader, scale, shave_size, keep, more)
+    return _summarize(measure_scale(models, loader, scale, shave_size, keep, more))
+
+
+def _list_models(model):
+    """Lists the model and bicubic; bicubic itself is measured only once."""
+    return [model] if model.name == BASELINE else [model, open_model(None, BASELINE)]
+
+
+def _summarize(results):
+    """Averages the values; see `measure`."""
     ours, theirs = results[0], results[-1]
     return {
         "average": average(ours),
         "images": ours,
         BASELINE: {"average": average(theirs), "images": theirs},
     }
-
-
-def print_table(
-    name: str, scale: int, measured: dict[str, Any], columns: Sequence[str] = COLUMNS
-) -> None:
-    """Prints the values of each image and the averages, with bicubic's."""
-    theirs = measured[BASELINE]
-    width = max(len("image"), len("average"), *map(len, measured["images"]))
-    header = "  ".join(f"{column:>10}  {BASELINE:>7}" for column in columns)
-    say(f"\n{name} x{scale}\n{'image':{width}}  {header}")
-    for image, values in measured["images"].items():
-        say(_row(image, width, values, theirs["images"][image], columns))
-    say(_row("average", width, measured["average"], theirs["average"], columns))
-
-
-def _row(title, width, ours, theirs, columns):
-    cells = []
-    for column in columns:
-        decimals = DECIMALS.get(column, 3)
-        cells.append(f"{ours[column]:10.{decimals}f}  {theirs[column]:7.{decimals}f}")
-    return f"{title:{width}}  {'  '.join(cells)}"
 
 
 if __name__ == "__main__":

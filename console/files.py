@@ -16,6 +16,11 @@ from console.errors import InputError
 
 # A file without writes for this time is no longer being written.
 SECONDS_UNTIL_LEFT = 60.0
+# The list of a folder is kept for a while if it took longer than this to read.
+SECONDS_OF_LARGE = 0.01
+_PART = ".part"
+# That folder, its partial files, and until when they are known.
+_listed: list[tuple[Path, list[Path], float]] = []
 
 
 @contextlib.contextmanager
@@ -149,7 +154,7 @@ def _name_part(path, token):
     """Returns the name of a temporary file; a glob pattern for the token `*`."""
     # A digest, since the name and a token may be too long for the file system.
     digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]
-    return f".{digest}.{token}.part{path.suffix}"
+    return f".{digest}.{token}{_PART}{path.suffix}"
 
 
 def lock(file: IO) -> bool | None:
@@ -170,23 +175,41 @@ def lock(file: IO) -> bool | None:
     return True
 
 
-def remove_leftovers(path: Path | str) -> None:
+def remove_leftovers(path: Path | str, seconds: float = SECONDS_UNTIL_LEFT) -> None:
     """Removes partial files of a path, left by killed processes.
 
     Args:
         path: Path of the finished file. Its writers must `lock` the path that
             `written_whole` yields.
+        seconds: Time without writes after which a file is a leftover. A recent file may
+            belong to a process that has not locked it yet, or that is renaming it.
     """
     path = Path(path)
-    for part in path.parent.glob(_name_part(path, "*")):
-        # A recent file may belong to a process that has not locked it yet, or that is
-        # renaming it.
+    first, last = _name_part(path, "*").split("*")
+    for part in _list_parts(path.parent):
+        if not (part.name.startswith(first) and part.name.endswith(last)):
+            continue
         with contextlib.suppress(OSError):
-            is_old = time.time() - part.stat().st_mtime > SECONDS_UNTIL_LEFT
+            is_old = time.time() - part.stat().st_mtime > seconds
             if is_old:
                 with open(part, "r+b") as file:
                     if lock(file):
                         part.unlink()
+
+
+def _list_parts(folder):
+    """Lists the partial files of a folder; a large folder is not read for each file."""
+    known, parts, until = _listed[-1] if _listed else (None, [], 0.0)
+    start = time.monotonic()
+    if folder == known and start < until:
+        return parts
+    parts = []
+    with contextlib.suppress(OSError), os.scandir(folder) as inside:
+        parts = [Path(entry.path) for entry in inside if _PART in entry.name]
+    spent = time.monotonic() - start
+    if spent > SECONDS_OF_LARGE:
+        _listed[:] = [(folder, parts, start + 100 * spent)]
+    return parts
 
 
 def identify(name: str, paths: Iterable[Path | str]) -> str:

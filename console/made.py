@@ -2,16 +2,20 @@
 
 Finished files can then be skipped, and files from elsewhere or made differently are
 recognised. The records are in a hidden file in the folder, with a line of JSON for each
-file.
+file. Processes that share the work of one folder write a file each, in a hidden folder:
+on a network folder, two machines that append to one file overwrite each other's lines.
 """
 
+import contextlib
 import json
+import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 from console.errors import InputError
 from console.files import check_target
 
-NAME = ".made.jsonl"
+NAME, PARTS = ".made.jsonl", ".made"
 
 # Results of `Made.look`: the file does not exist; it has no record; it was made by
 # another maker, or from an older version of its source; or it is finished.
@@ -21,21 +25,40 @@ MISSING, UNKNOWN, OTHERWISE, CHANGED, FINISHED = (
 
 
 class Made:
-    """The records of a folder."""
+    """The records of a folder.
 
-    def __init__(self, folder: Path) -> None:
+    SQLite holds them, and moves them to the disk when they are many.
+    """
+
+    def __init__(
+        self, folder: Path, writer: str | None = None, reads: bool = True
+    ) -> None:
         """Reads the records of earlier runs.
 
         Args:
             folder: Folder of the files, which may lie in subfolders; need not exist.
+            writer: Name of this process among those that share the work; None if it
+                works alone.
+            reads: Whether to read the records; False if they are only added to.
 
         Raises:
             InputError: The records cannot be written.
         """
         self.folder, self.path = folder, folder / NAME
+        if writer is not None:
+            self.path = folder / PARTS / f"{writer}.jsonl"
         check_target(self.path, "--output_path")
-        self.records = _read(self.path)
-        self.stamps: dict[Path, list] = {}
+        # A temporary database; `add` is called in another thread than `look`.
+        self.records = sqlite3.connect(
+            "", isolation_level=None, check_same_thread=False
+        )
+        self.records.execute("CREATE TABLE records (file BLOB, record TEXT)")
+        self.records.execute("CREATE INDEX files ON records (file)")
+        parts = sorted((folder / PARTS).glob("*.jsonl"))
+        self.records.execute("BEGIN")
+        for path in (folder / NAME, *parts) if reads else ():
+            self.records.executemany("INSERT INTO records VALUES (?, ?)", _read(path))
+        self.records.execute("COMMIT")
 
     def look(self, source: Path, target: Path, maker: str) -> str:
         """Returns the state of a file.
@@ -48,8 +71,6 @@ class Made:
         Returns:
             `MISSING`, `UNKNOWN`, `OTHERWISE`, `CHANGED` or `FINISHED`.
         """
-        # Taken before the source is read, since it may change meanwhile.
-        self.stamps[target] = [source.name, *_stamp(source)]
         if not target.is_file():
             return MISSING
         known = self._find(self._name(target))
@@ -57,7 +78,7 @@ class Made:
             return UNKNOWN
         if known["maker"] != maker:
             return OTHERWISE
-        return FINISHED if known["source"] == self.stamps[target] else CHANGED
+        return FINISHED if known["source"] == stamp_source(source) else CHANGED
 
     def tell_maker(self, target: Path) -> str | None:
         """Returns the maker of a file; None if unknown."""
@@ -69,7 +90,8 @@ class Made:
         Raises:
             InputError: There is such a file.
         """
-        for name in self.records:
+        for (file,) in self.records.execute("SELECT DISTINCT file FROM records"):
+            name = _to_text(file)
             before = (self._find(name) or {}).get("maker", maker)
             if before != maker:
                 raise InputError(
@@ -77,12 +99,16 @@ class Made:
                     "different files. Remove the folder or give another --output_path."
                 )
 
-    def add(self, target: Path, maker: str, written: Path | None = None) -> None:
+    def add(
+        self, target: Path, maker: str, source: list, written: Path | None = None
+    ) -> None:
         """Records a file that was made, or that needs no change.
 
         Args:
             target: The file.
             maker: Maker of the file.
+            source: Result of `stamp_source` before the source was read, since it may
+                change meanwhile.
             written: Temporary path of the finished file before its rename; None after
                 it. A record is valid only for a file of the same size and time, so the
                 records stay correct if the process is killed before the rename.
@@ -91,7 +117,7 @@ class Made:
             OSError: The disk is full or read-only.
         """
         name, stamp = self._name(target), _stamp(written or target)
-        record = {"file": name, "stamp": stamp, "source": self.stamps[target]}
+        record = {"file": name, "stamp": stamp, "source": source}
         line = json.dumps({**record, "maker": maker})
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # The newline ends a line that a full disk truncated.
@@ -99,7 +125,8 @@ class Made:
             text = f"\n{line}".encode()
             if file.write(text) < len(text):
                 file.write(text)  # Raises the system's error.
-        self.records.setdefault(name, []).append(json.loads(line))
+        values = (_to_bytes(name), line)
+        self.records.execute("INSERT INTO records VALUES (?, ?)", values)
 
     def _name(self, target):
         return target.relative_to(self.folder).as_posix()
@@ -107,8 +134,17 @@ class Made:
     def _find(self, name):
         """Returns the last record of a file that matches its stamp, or None."""
         stamp = _stamp(self.folder / name)
-        records = reversed(self.records.get(name, []))
+        found = self.records.execute(
+            "SELECT record FROM records WHERE file = ? ORDER BY rowid DESC",
+            (_to_bytes(name),),
+        )
+        records = (json.loads(text) for (text,) in found)
         return next((known for known in records if known["stamp"] == stamp), None)
+
+
+def stamp_source(source: Path) -> list:
+    """Returns name, size and time of the source of a file, which show changes."""
+    return [source.name, *_stamp(source)]
 
 
 def _stamp(path):
@@ -120,18 +156,20 @@ def _stamp(path):
     return [stat.st_size, stat.st_mtime_ns]
 
 
-def _read(path: Path) -> dict[str, list]:
-    """Reads the records by the names of files; skips damaged lines."""
-    records: dict[str, list] = {}
-    try:
-        lines = path.read_text(errors="replace").splitlines()
-    except OSError:
-        return records
-    for line in lines:
-        try:
-            known = json.loads(line)
-            wanted = {name: known[name] for name in ("stamp", "source", "maker")}
-            records.setdefault(str(known["file"]), []).append(wanted)
-        except (ValueError, KeyError, TypeError, RecursionError):
-            continue
-    return records
+def _read(path: Path) -> Iterator[tuple[bytes, str]]:
+    """Reads names of files and their records; skips damaged lines."""
+    with contextlib.suppress(OSError), open(path, errors="replace") as lines:
+        for line in lines:
+            with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
+                known = json.loads(line)
+                wanted = {name: known[name] for name in ("stamp", "source", "maker")}
+                yield _to_bytes(str(known["file"])), json.dumps(wanted)
+
+
+def _to_bytes(name):
+    # Names of files need not be UTF-8, and SQLite's texts are.
+    return name.encode(errors="surrogatepass")
+
+
+def _to_text(file):
+    return file.decode(errors="surrogatepass")

@@ -45,8 +45,30 @@ def to_size(count: float) -> str:
     return f"{count} bytes"
 
 
+# Where lines go in place of the terminal; see `lines_caught`.
+_caught: list[tuple[bool, str]] | None = None
+
+
+@contextlib.contextmanager
+def lines_caught() -> Iterator[list[tuple[bool, str]]]:
+    """Keeps the lines of `say` and `warn`, of all threads, instead of printing them.
+
+    Yields:
+        The list that receives them: whether it is a warning, and the text.
+    """
+    global _caught
+    before, _caught = _caught, []
+    try:
+        yield _caught
+    finally:
+        _caught = before
+
+
 def say(text: str) -> None:
     """Prints a line, above the progress bar if there is one."""
+    if _caught is not None:
+        _caught.append((False, text))
+        return
     tqdm.write(_to_printable(text, sys.stdout), file=sys.stdout)
     sys.stdout.flush()
 
@@ -55,6 +77,9 @@ def warn(text: str) -> None:
     """Prints a warning to the standard error, above the progress bar if any."""
     for heard in _listeners:
         heard.append(text)
+    if _caught is not None:
+        _caught.append((True, text))
+        return
     tqdm.write(_to_printable(to_line(f"Warning: {text}"), sys.stderr), file=sys.stderr)
 
 
@@ -98,7 +123,7 @@ class Progress:
         """
         self.total, self.what, self.unit = total, what, unit
         self.in_millions = in_millions
-        self.done = 0
+        self.done, self.helpers = 0, ""
         self.start = self.last = time.monotonic()
         self.bar = tqdm(
             desc=what,
@@ -122,12 +147,21 @@ class Progress:
             if self.in_millions:
                 millions = f"{self.done / 1e6:.1f}/{self.total / 1e6:.1f}"
                 counted = f"{millions} million {self.unit}s"
+            if self.helpers:
+                rate = self.done / (now - self.start)
+                counted += f", {rate:.3g} a second on {self.helpers}"
             say(f"{self.what}: {counted}, {to_clock(self.find_left())} left")
 
     def find_left(self) -> float:
         """Estimates the seconds left; nothing may be known before the first item."""
         spent = time.monotonic() - self.start
         return spent / self.done * (self.total - self.done) if self.done else math.inf
+
+    def tell_helpers(self, text: str) -> None:
+        """Shows who does the work, for example `"3 machines"`."""
+        if text != self.helpers:
+            self.helpers = text
+            self.bar.set_postfix_str(text)
 
     def __enter__(self) -> Self:
         """Returns itself."""

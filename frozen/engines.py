@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -88,7 +89,11 @@ class OpenVino:
                 f"--device={device}: OpenVINO finds {', '.join((AUTO, *found))} here."
             )
         self.version = openvino.__version__.partition("-")[0]
-        self.options = {"INFERENCE_PRECISION_HINT": HINTS[precision]}
+        self.options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": HINTS[precision]}
+        # Set by Ray in a process that has a part of the cores.
+        threads = os.environ.get("OMP_NUM_THREADS", "")
+        if device == "CPU" and threads.isdigit():
+            self.options["INFERENCE_NUM_THREADS"] = int(threads)
 
     def run_parts_of(self, model: Any) -> None:
         """Makes this the engine of a model, before its first `stages`.

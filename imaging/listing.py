@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from console.errors import InputError
@@ -87,18 +87,28 @@ def find_images(
         InputError: The folder does not exist or holds no image.
     """
     folder = Path(folder)
+    named = _check_folder(folder, flag, expected)
+    found = look_into(folder, recursive, is_passed, endings)
+    if not found.images:
+        raise _explain_empty(named, found, endings)
+    return found
+
+
+def _check_folder(folder, flag, expected):
+    """Returns the name of an existing folder for messages."""
     named = f"{flag}={folder}" if flag else str(folder)
     if not folder.is_dir():
         state = "is a file" if folder.exists() else "does not exist"
         raise InputError(f"{named}: {state}; expected {expected}.")
-    found = look_into(folder, recursive, is_passed, endings)
-    if not found.images:
-        rest = found.describe_rest()
-        raise InputError(
-            f"{named}: no images in this folder{f' (found {rest})' if rest else ''}; "
-            f"expected files that end in {', '.join(endings)}."
-        )
-    return found
+    return named
+
+
+def _explain_empty(named, found, endings):
+    rest = found.describe_rest()
+    return InputError(
+        f"{named}: no images in this folder{f' (found {rest})' if rest else ''}; "
+        f"expected files that end in {', '.join(endings)}."
+    )
 
 
 def look_into(
@@ -109,16 +119,19 @@ def look_into(
 ) -> Found:
     """Works like `find_images` for an existing folder, which may hold no images."""
     found = Found([], collections.Counter(), [])
-    for path in (
-        _walk(folder, is_passed, found.folders) if recursive else folder.iterdir()
-    ):
-        if _is_image(path, endings):
-            found.images.append(path)
-        elif not path.name.startswith(".") and not path.is_dir():
-            found.others[path.suffix.lower()] += 1
-    found.images.sort()
+    found.images = sorted(_stream(folder, recursive, is_passed, endings, found))
     found.folders.sort()
     return found
+
+
+def _stream(folder, recursive, is_passed, endings, found):
+    """Yields the images of a folder in any order, and counts the rest in `found`."""
+    inside = (Path(entry.path) for entry in os.scandir(folder))
+    for path in _walk(folder, is_passed, found.folders) if recursive else inside:
+        if _is_image(path, endings):
+            yield path
+        elif not path.name.startswith(".") and not path.is_dir():
+            found.others[path.suffix.lower()] += 1
 
 
 def _walk(folder, is_passed, passed, above=()):
@@ -137,7 +150,7 @@ def _walk(folder, is_passed, passed, above=()):
     if real in above:
         return
     try:
-        inside = list(os.scandir(folder))
+        inside = os.scandir(folder)
     except OSError:
         raise InputError(
             f"{folder}: this folder is not readable; change its permissions or move it "
@@ -170,11 +183,33 @@ def list_pictures(path: Path | str, flag: str, recursive: bool = False) -> list[
 
     Prints a line about other files in the folder. See `list_images`.
     """
+    return sorted(stream_pictures(path, flag, recursive))
+
+
+def stream_pictures(
+    path: Path | str, flag: str, recursive: bool = False, tells: bool = True
+) -> Iterator[Path]:
+    """Yields the paths of `list_pictures` in any order, without holding them.
+
+    Args:
+        path: See `list_images`.
+        flag: See `list_images`.
+        recursive: See `list_images`.
+        tells: Whether to print the line about other files.
+
+    Yields:
+        At least one path.
+    """
     path = Path(path)
     if path.is_file():
-        return [path]
-    expected = "a picture or a folder of pictures"
-    found = find_images(path, flag, expected, recursive, endings=RESULT_ENDINGS)
-    if rest := found.describe_rest():
+        yield path
+        return
+    named = _check_folder(path, flag, "a picture or a folder of pictures")
+    found, is_empty = Found([], collections.Counter(), []), True
+    for each in _stream(path, recursive, None, RESULT_ENDINGS, found):
+        is_empty = False
+        yield each
+    if is_empty:
+        raise _explain_empty(named, found, RESULT_ENDINGS)
+    if tells and (rest := found.describe_rest()):
         say(f"Left out of {path}: {rest}.")
-    return found.images

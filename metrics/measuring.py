@@ -7,10 +7,14 @@ from typing import Protocol
 import numpy as np
 
 from console.errors import InputError, name_some
-from console.progress import track, warn
+from console.progress import say, track, warn
 from metrics import mse_y, pirm_rmse, psnr_rgb, psnr_y, rmse_rgb, ssim_y
 
 BASELINE = "bicubic"
+
+# Columns of tables, and their decimals where these are not 3.
+COLUMNS = ("psnr_rgb", "rmse_rgb", "psnr_y", "ssim_y", "rmse_y")
+DECIMALS = {"ssim_y": 4}
 
 # Default number of HR pixels dropped at each border.
 SHAVE_SIZE = 4
@@ -82,17 +86,17 @@ def measure_scale(
     pairs = loader.pairs(scale)
     results: list[Images] = [{} for _ in models]
     for name, lr, hr in track(pairs, len(pairs), f"Measuring x{scale}"):
-        outputs = []
-        for model, images in zip(models, results, strict=True):
-            outputs.append(model.make_sr(name, lr, scale))
-            images[name] = measure_image(outputs[-1], hr, name, shave_size, more)
+        outputs = [model.make_sr(name, lr, scale) for model in models]
+        values = [measure_image(sr, hr, name, shave_size, more) for sr in outputs]
+        for images, of_model in zip(results, values, strict=True):
+            images[name] = of_model
         if after_image is not None:
-            after_image(name, outputs, hr, [images[name] for images in results])
-    _warn_of_missing(results)
+            after_image(name, outputs, hr, values)
+    warn_of_missing(results)
     return results
 
 
-def _warn_of_missing(results):
+def warn_of_missing(results: Iterable[Images]) -> None:
     """Warns of images that have no value; means leave them out."""
     without: dict[str, dict[str, bool]] = {}
     for images in results:
@@ -156,3 +160,31 @@ def _mean(metric, images):
     values = [image[metric] for image in images.values()]
     there = [value for value in values if not math.isnan(value)]
     return float(np.mean(there)) if there else math.nan
+
+
+def print_table(
+    name: str, scale: int, measured: dict[str, dict], columns: Sequence[str] = COLUMNS
+) -> None:
+    """Prints the values of each image and the averages, with bicubic's.
+
+    Args:
+        name: Name of the model.
+        scale: Upscaling factor.
+        measured: `average` and `images`, and `bicubic` with the same keys.
+        columns: Names of metrics.
+    """
+    theirs = measured[BASELINE]
+    width = max(len("image"), len("average"), *map(len, measured["images"]))
+    header = "  ".join(f"{column:>10}  {BASELINE:>7}" for column in columns)
+    say(f"\n{name} x{scale}\n{'image':{width}}  {header}")
+    for image, values in measured["images"].items():
+        say(_row(image, width, values, theirs["images"][image], columns))
+    say(_row("average", width, measured["average"], theirs["average"], columns))
+
+
+def _row(title, width, ours, theirs, columns):
+    cells = []
+    for column in columns:
+        decimals = DECIMALS.get(column, 3)
+        cells.append(f"{ours[column]:10.{decimals}f}  {theirs[column]:7.{decimals}f}")
+    return f"{title:{width}}  {'  '.join(cells)}"

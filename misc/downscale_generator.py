@@ -16,21 +16,24 @@ import functools
 import hashlib
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import numpy as np
 
 from console import app
+from console.cluster_messages import Share
 from console.errors import InputError
 from console.settings import is_given, option
+from console.spread import SpreadSettings
 from dataloaders.degradation_settings import BICUBIC
 from dataloaders.degradations import Degradation, open_degradation
 from dataloaders.paired_settings import PairedSettings
 from imaging.imresize import imresize, make_lr
 from misc.downscaling import DownscaleSettings, downscale_folders
+from misc.downscaling_work import Downscale, Downscaling
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,33 +54,57 @@ class GeneratorSettings(DownscaleSettings):
         None, "Number of processes; if not given, the number of processors."
     )
 
+    def choose(self) -> tuple[Downscale, str]:
+        """Chooses the function for `downscale_folders`, and tells its degradation.
+
+        Raises:
+            InputError: Flags do not fit together.
+        """
+        downscale = FUNCTIONS[self.rounding]
+        degradation = open_degradation(self.degradation)
+        if degradation is None:
+            if is_given("seed"):
+                raise InputError("--seed needs a --degradation; bicubic is not random.")
+            return downscale, ""
+        if downscale is ceil:
+            raise InputError(
+                f"--degradation={self.degradation} needs --rounding=floor."
+            )
+        values = json.dumps(degradation.strength.to_json()).encode()
+        digest = hashlib.sha256(values).hexdigest()[:12]
+        told = f" --degradation={self.degradation} --seed={self.seed} ({digest})"
+        return functools.partial(degrade, degradation, self.seed), told
+
+
+SETTINGS: tuple[Any, ...] = (GeneratorSettings, SpreadSettings)
+
 
 def main() -> None:
     """Downscales every image at every scale."""
-    settings = GeneratorSettings.from_flags()
+    settings, spread = (each.from_flags() for each in SETTINGS)
     scales = settings.scales
     if min(scales) < 2 or len(set(scales)) < len(scales):
         raise InputError(
             f"--scales={','.join(map(str, scales))}: expected different whole numbers "
             "of at least 2, for example 2,4,8."
         )
-    downscale: Callable = floor if settings.rounding == "floor" else ceil
+    downscale, told = settings.choose()
     folders = {scale: Path(settings.output_path) / f"x{scale}" for scale in scales}
-    maker = f"downscale_generator.py --rounding={settings.rounding}"
-    degradation = open_degradation(settings.degradation)
-    if degradation is not None:
-        if downscale is ceil:
-            raise InputError(
-                f"--degradation={settings.degradation} needs --rounding=floor."
-            )
-        downscale = functools.partial(degrade, degradation, settings.seed)
-        maker += f" --degradation={settings.degradation} --seed={settings.seed}"
-        values = json.dumps(degradation.strength.to_json()).encode()
-        maker += f" ({hashlib.sha256(values).hexdigest()[:12]})"
-    elif is_given("seed"):
-        raise InputError("--seed needs a --degradation; bicubic is not random.")
-    processes = settings.num_processes
-    downscale_folders(settings.input_path, folders, downscale, maker, processes)
+    downscale_folders(
+        settings.input_path,
+        folders,
+        downscale,
+        f"downscale_generator.py --rounding={settings.rounding}{told}",
+        settings.num_processes,
+        spread,
+        make_worker,
+    )
+
+
+def make_worker(share: Share) -> Downscaling:
+    """Chooses the function in a process of --cluster."""
+    downscale, _ = GeneratorSettings.from_flags().choose()
+    return Downscaling(downscale)
 
 
 def floor(image: np.ndarray, scale: int, name: str) -> np.ndarray:
@@ -97,5 +124,8 @@ def degrade(
     return degradation.apply_to(name, image, scale, seed)
 
 
+FUNCTIONS = {"floor": floor, "ceil": ceil}
+
+
 if __name__ == "__main__":
-    app.run(main, (GeneratorSettings,))
+    app.run(main, SETTINGS)

@@ -1,26 +1,29 @@
 """Shared parts of the downscaling scripts: jobs, checks and processes."""
 
 import collections
-import concurrent.futures
-import contextlib
 import dataclasses
-import functools
-import multiprocessing
 import os
-import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import numpy as np
-
+from console.cluster_messages import Share, Worker
 from console.errors import InputError, name_some
 from console.files import check_target
 from console.made import CHANGED, FINISHED, MISSING, UNKNOWN, Made
-from console.progress import say, track
+from console.progress import say
 from console.settings import PathName, Settings, option
+from console.spread import SpreadSettings
 from dataloaders.sources import scale_of_folder
-from imaging.files import alpha_noted, load_image, save_image, warn_of_alpha
+from imaging.files import warn_of_alpha
 from imaging.listing import find_images
+from misc.downscaling_work import (
+    Downscale,
+    Job,
+    check_same,
+    map_in_processes,
+    map_on_cluster,
+    save,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,29 +41,14 @@ class SingleScaleSettings(DownscaleSettings):
     scale: int = option(2, "Downscaling factor.", least=2)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Job:
-    """An image to downscale.
-
-    Attributes:
-        source: The HR image.
-        target: The LR image, a PNG file.
-        scale: Downscaling factor.
-        name: Path of the image below its folder, without its ending.
-    """
-
-    source: Path
-    target: Path
-    scale: int
-    name: str
-
-
 def downscale_folders(
     input_path: Path | str,
     folders: Mapping[int, Path | str],
-    downscale: Callable[[np.ndarray, int, str], np.ndarray],
+    downscale: Downscale,
     maker: str,
     num_processes: int | None = None,
+    spread: SpreadSettings | None = None,
+    make_worker: Callable[[Share], Worker] | None = None,
 ) -> None:
     """Downscales images without a result, and images that have changed since.
 
@@ -76,16 +64,20 @@ def downscale_folders(
             processes can import it.
         maker: Name of the script, with all options that change its results.
         num_processes: Number of processes; None for the number of processors.
+        spread: How processes and machines share the work; None if they do not.
+        make_worker: The script's function that makes a `Downscaling` for --cluster.
 
     Raises:
         InputError: An image is damaged or too small, two images would become the same
             file, or an existing file differs. Finished images stay.
     """
+    spread = spread or SpreadSettings()
     jobs = _plan_jobs(input_path, folders)
     makers = {job.target.parent: f"{maker} at x{job.scale}" for job in jobs}
-    made = {folder: Made(folder) for folder in makers}
+    made = {folder: Made(folder, spread.writer) for folder in makers}
     for folder, known in made.items():
         known.check_makers(makers[folder])
+    jobs = spread.take_share(jobs, lambda job: job.source.relative_to(input_path))
     found: dict[str, list] = collections.defaultdict(list)
     for job in jobs:
         folder = job.target.parent
@@ -98,21 +90,26 @@ def downscale_folders(
     def work(act, some, what):
         """Calls `act` with each job and its LR image; returns the error messages."""
         errors = []
-        outcomes = map_all(functools.partial(_work, act, downscale), some)
-        for target, error, alpha in track(outcomes, len(some), what):
+        for target, error, alpha, source in map_all(act, some, what):
             if alpha:
                 warn_of_alpha(alpha)
             if error:
                 errors.append(error)
             else:
-                made[target.parent].add(target, makers[target.parent])
+                made[target.parent].add(target, makers[target.parent], source)
         return errors
 
     count = min(num_processes or os.cpu_count() or 1, len(unknown + to_make) or 1)
-    with _mapping(count) as map_all:
+    if spread.cluster is None or not unknown + to_make:
+        mapping = map_in_processes(count, downscale)
+    else:
+        mapping = map_on_cluster(
+            spread, make_worker, input_path, next(iter(folders.values()))
+        )
+    with mapping as map_all:
         # Compare first, so that results are not mixed with files of other programs.
-        not_compared = work(_check_same, unknown, "Comparing")
-        not_made = work(_save, to_make, "Downscaling")
+        not_compared = work(check_same, unknown, "Comparing")
+        not_made = work(save, to_make, "Downscaling")
     kept = len(unknown + found[FINISHED]) - len(not_compared)
     _tell(len(to_make) - len(not_made), kept, not_compared + not_made, makers)
 
@@ -141,7 +138,7 @@ def _plan_jobs(input_path, folders):
                 f"--output_path={folder} is also the --input_path; give another folder."
             )
     return [
-        _Job(source, Path(folder) / name, scale, name.with_suffix("").as_posix())
+        Job(source, Path(folder) / name, scale, name.with_suffix("").as_posix())
         for scale, folder in folders.items()
         for name, (source,) in by_name.items()
     ]
@@ -181,94 +178,3 @@ def _tell(written, kept, errors, folders):
     if errors:
         more = f" ({len(errors)} could not be downscaled)" if errors[1:] else ""
         raise InputError(f"{min(errors)}{more}")
-
-
-def _work(act, downscale, job):
-    """Makes the LR image of one job and calls `act` with it.
-
-    Args:
-        act: Called with the job and the image.
-        downscale: See `downscale_folders`.
-        job: A job of `_plan_jobs`.
-
-    Returns:
-        The target; the error message, None for success; and the source if its
-        transparency was dropped, otherwise None.
-    """
-    with alpha_noted() as noted:
-        try:
-            image = _make(downscale, job)
-        except InputError as error:
-            return job.target, str(error), None
-    act(job, image)
-    return job.target, None, next(iter(noted), None)
-
-
-def _save(job, image):
-    save_image(job.target, image)
-
-
-def _check_same(job, image):
-    """Compares an existing file with the new image.
-
-    Raises:
-        InputError: They differ.
-    """
-    try:
-        if np.array_equal(load_image(job.target), image):
-            return
-        found = "differs from"
-    except InputError:
-        found = "cannot be read as"
-    raise InputError(
-        f"{job.target} {found} the result of {job.source} at x{job.scale}: another "
-        "program made "
-        "it, or it was made from another image. It is kept; remove it or give another "
-        "--output_path."
-    )
-
-
-def _make(downscale, job):
-    """Makes the LR image of one file.
-
-    Raises:
-        InputError: The file is damaged, or too small for the scale.
-    """
-    image = load_image(job.source)
-    if min(image.shape[:2]) < job.scale:
-        size = f"{image.shape[1]}x{image.shape[0]}"
-        raise InputError(f"{job.source}: {size} is too small for x{job.scale}.")
-    return downscale(image, job.scale, job.name)
-
-
-@contextlib.contextmanager
-def _mapping(count):
-    """Yields a `map` that uses `count` processes; this process if `count` is 1.
-
-    Raises:
-        InputError: A process was killed.
-    """
-    if count == 1:
-        yield map
-        return
-    # A forked child of a process with threads may hang.
-    context = multiprocessing.get_context("spawn")
-    pool = concurrent.futures.ProcessPoolExecutor(count, context)
-
-    def map_in_processes(function, things):
-        # A child inherits that Ctrl-C is ignored, and leaves it to the parent.
-        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        jobs = [pool.submit(function, thing) for thing in things]
-        signal.signal(signal.SIGINT, previous)
-        for job in concurrent.futures.as_completed(jobs):
-            yield job.result()
-
-    try:
-        yield map_in_processes
-    except concurrent.futures.process.BrokenProcessPool:
-        raise InputError(
-            "a process was killed, perhaps because memory ran out. Finished images "
-            "stay; run the command again, or with --num_processes=1."
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)

@@ -24,7 +24,8 @@ from imaging.previews import save_preview
 from page.sessions import Session, to_plain_name
 from page.turns import Turns
 from upscaling.choosing import Enlargers, Tiler
-from upscaling.jobs import Output, find_jobs
+from upscaling.jobs import Jobs
+from upscaling.output import Output
 from upscaling.results import Results
 from upscaling.run import Run
 
@@ -186,8 +187,9 @@ class Batch:
         except OSError:
             shutil.copyfile(upload.path, source)
         output = Output(path=folder / "result")
-        results = Results(output, "")
-        jobs = results.find_waiting(find_jobs([source], output))
+        every = Jobs([source], output)
+        results = Results(output, "", every.is_taken)
+        jobs = list(results.find_waiting(every))
         return Run(jobs, results, enlargers, self.work.make_tiler())
 
     def _take_one(self, run, upload, progress):

@@ -73,10 +73,11 @@ class Gallery:
         self.values[scale] = {name: values[name] for name in chosen}
         kept = self.exhibits.setdefault(scale, {})
         if name in chosen:
-            kept[name] = self._make_exhibit(name, {**pictures, TRUTH: hr})
+            kept[name] = self.make_exhibit(name, {**pictures, TRUTH: hr})
         self.exhibits[scale] = {name: kept[name] for name in chosen}
 
-    def _make_exhibit(self, name, pictures):
+    def make_exhibit(self, name: str, pictures: Mapping[str, np.ndarray]) -> Exhibit:
+        """Makes the exhibit of an image; `pictures` ends with ours and the truth."""
         height, width = np.min([p.shape[:2] for p in pictures.values()], axis=0)
         pictures = {key: p[:height, :width] for key, p in pictures.items()}
         *_, ours, hr = pictures.values()

@@ -10,8 +10,10 @@ A score is the mean of the predicted distribution: 1 to 10 with weights trained 
 import csv
 import dataclasses
 import io
+import os
+import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +23,17 @@ import numpy as np
 
 from console import app, quiet
 from console.choices import Choice
+from console.cluster_messages import Share
 from console.errors import InputError
 from console.files import check_target, written_whole
 from console.progress import say, track, warn
+from console.ray_engine import working
 from console.settings import PathName, option
+from console.spread import Chosen, SpreadSettings
 from imaging import limits
 from imaging.crops import centre_patch
 from imaging.files import load_image
-from imaging.listing import list_pictures
+from imaging.listing import list_pictures, stream_pictures
 from score_predictors import PREDICTORS
 
 with quiet.imports():
@@ -69,18 +74,93 @@ class PredictSettings(opening.FirstScore):
 SETTINGS: tuple[Any, ...] = (
     PredictSettings,
     opening.PredictorSettings,
-    limits.LimitSettings,
+    *(limits.LimitSettings, SpreadSettings),
 )
 
 
 def main() -> int | None:
     """Scores every picture; returns the exit status."""
-    settings, predictor, most = (each.from_flags() for each in SETTINGS)
-    devices.choose("0" if settings.use_gpu else "-1", "--use_gpu")
-    most.take()
+    settings, *_, spread = _read_flags()
     if settings.report_path is not None:
         check_target(settings.report_path, "--report_path")
-    paths = list_pictures(settings.input_path, "--input_path")
+    paths = _list_pictures(settings, spread)
+    if not paths:
+        outcomes: Iterable[tuple] = ()
+    elif spread.cluster is None:
+        scoring, lines = make_worker(Share()), track(paths, len(paths), "Scoring")
+        outcomes = scoring.score(lines)
+    else:
+        outcomes = _score_on_cluster(spread, settings, paths)
+    rows = Rows(outcomes)
+    if len(paths) and not len(rows):
+        raise InputError(f"none of the {len(paths)} pictures can be read.")
+    say("score  deviation  picture")
+    for mean, deviation, path in rows:
+        say(f"{mean:5.2f}  {deviation:9.2f}  {path}")
+    if settings.report_path is not None:
+        write_report(rows, settings.report_path)
+        say(f"Wrote {settings.report_path}")
+    return 1 if len(rows) < len(paths) else None
+
+
+class Rows:
+    """The scores of pictures, best first.
+
+    SQLite sorts them, and moves them to the disk when they are many.
+    """
+
+    def __init__(self, outcomes: Iterable[tuple[Path, tuple | None]]) -> None:
+        """Takes the scores; None for pictures that cannot be read."""
+        self.table = sqlite3.connect("", isolation_level=None)
+        self.table.execute("CREATE TABLE scores (mean, deviation, picture)")
+        self.table.execute("BEGIN")
+        self.table.executemany(
+            "INSERT INTO scores VALUES (?, ?, ?)",
+            ((*score, os.fsencode(path)) for path, score in outcomes if score),
+        )
+
+    def __len__(self) -> int:
+        """Counts the pictures."""
+        return self.table.execute("SELECT count(*) FROM scores").fetchone()[0]
+
+    def __iter__(self) -> Iterator[tuple[float, float, Path]]:
+        """Yields mean, deviation and picture."""
+        query = "SELECT * FROM scores ORDER BY mean DESC, picture"
+        for mean, deviation, picture in self.table.execute(query):
+            yield mean, deviation, Path(os.fsdecode(picture))
+
+
+def _list_pictures(settings, spread):
+    """Finds the pictures; for a cluster without a list of them."""
+    path, flag, is_first = settings.input_path, "--input_path", iter([True])
+    if spread.cluster is None:
+        paths: Collection[Path] = list_pictures(path, flag)
+    else:
+        paths = Chosen(lambda: stream_pictures(path, flag, tells=next(is_first, False)))
+    return spread.take_share(paths, lambda path: path.name)
+
+
+def _read_flags(is_driver: bool = True) -> list[Any]:
+    """Reads the settings, and applies those that concern the whole process."""
+    settings = [each.from_flags() for each in SETTINGS]
+    needs_gpu = settings[0].use_gpu and not (is_driver and settings[-1].cluster)
+    devices.choose("0" if needs_gpu else "-1", "--use_gpu")
+    settings[2].take()
+    return settings
+
+
+def _score_on_cluster(spread, settings, paths):
+    """Yields each picture and its score; None for one that cannot be read."""
+    seen, uses_gpu = [settings.input_path], settings.use_gpu
+    with working(spread, make_worker, seen, "Scoring", "", uses_gpu) as crew:
+        yield from crew.take(
+            paths, len(paths), lambda path: 1, (BATCH_SIZE, BATCH_SIZE), str
+        )
+
+
+def make_worker(share: Share) -> "Scoring":
+    """Opens the predictor, also in a process of --cluster."""
+    settings, predictor, *_ = _read_flags(is_driver=share.writer is None)
     scorer = predictor.open(MODEL.name)
     side = None if settings.full_image else settings.input_patch_size
     if scorer.side is not None and scorer.side != side:
@@ -88,27 +168,8 @@ def main() -> int | None:
             f"{scorer.source} takes {scorer.side}x{scorer.side} pixels only; give "
             f"--input_patch_size={scorer.side} and leave out --full_image."
         )
-    scored, broken = score_all(paths, make_predict(scorer.network), side)
     first_score = choose_first_score(scorer, settings.first_score)
-    rows = sorted(
-        (
-            (float(mean), float(deviation), path)
-            for path, mean, deviation in zip(
-                scored,
-                mean_score(list(scored.values()), first_score),
-                score_deviation(list(scored.values())),
-                strict=True,
-            )
-        ),
-        key=lambda row: (-row[0], row[2]),
-    )
-    say("score  deviation  picture")
-    for mean, deviation, path in rows:
-        say(f"{mean:5.2f}  {deviation:9.2f}  {path}")
-    if settings.report_path is not None:
-        write_report(rows, settings.report_path)
-        say(f"Wrote {settings.report_path}")
-    return 1 if broken else None
+    return Scoring(make_predict(scorer.network), side, first_score)
 
 
 def choose_first_score(scorer: opening.Scorer, given: int | None) -> int:
@@ -124,55 +185,74 @@ def choose_first_score(scorer: opening.Scorer, given: int | None) -> int:
     return FIRST_SCORE
 
 
-def score_all(
-    paths: Sequence[Path],
-    predict: Callable[[np.ndarray], Any],
-    side: int | None,
-) -> tuple[dict[Path, np.ndarray], list[Path]]:
-    """Predicts the distribution of each picture.
+class Scoring:
+    """Scores pictures; see `console.cluster_messages.Worker`."""
 
-    Args:
-        paths: The pictures.
-        predict: A function made by `score_predictors.predicting.make_predict`.
-        side: Side of the square in the middle to score; None for whole pictures.
+    way = note = ""
 
-    Returns:
-        scored: From a path to float32 (10,).
-        broken: Pictures that could not be read; a warning named each.
+    def __init__(
+        self,
+        predict: Callable[[np.ndarray], Any],
+        side: int | None,
+        first_score: int,
+    ) -> None:
+        """Takes the network and the settings.
 
-    Raises:
-        InputError: No picture can be read, or the scores are not finite.
-    """
-    scored: dict[Path, np.ndarray] = {}
-    waiting: dict[Path, np.ndarray] = {}
-    broken: list[Path] = []
+        Args:
+            predict: A function made by `score_predictors.predicting.make_predict`.
+            side: Side of the square in the middle to score; None for whole pictures.
+            first_score: The lowest score.
+        """
+        self.predict, self.side, self.first_score = predict, side, first_score
 
-    def score_waiting():
+    def take(self, batch: Sequence[Path], done: Callable[[], None]) -> list[Any]:
+        """Scores pictures; returns mean and deviation of each, or None."""
+        done()
+        scored = dict(self.score(batch))
+        return [scored[path] for path in batch]
+
+    def score(
+        self, paths: Iterable[Path]
+    ) -> Iterator[tuple[Path, tuple[float, float] | None]]:
+        """Scores pictures.
+
+        Args:
+            paths: The pictures.
+
+        Yields:
+            A picture, and the mean and the deviation of its score; None for a picture
+            that cannot be read, of which a warning tells.
+
+        Raises:
+            InputError: The scores are not finite.
+        """
+        waiting: dict[Path, np.ndarray] = {}
+        for path in paths:
+            try:
+                image = load_image(path)
+            except InputError as error:
+                warn(f"left out: {error}")
+                yield path, None
+                continue
+            whole = self.side is None
+            waiting[path] = image if whole else centre_patch(image, self.side)
+            # Whole pictures differ in size.
+            if whole or len(waiting) == BATCH_SIZE:
+                yield from self._score_waiting(waiting)
         if waiting:
-            distributions = np.asarray(predict(np.stack(list(waiting.values()))))
-            if not np.isfinite(distributions).all():
-                raise InputError(
-                    "the predictor's scores are not finite; the training diverged. "
-                    "Use other weights."
-                )
-            scored.update(zip(waiting, distributions, strict=True))
-            waiting.clear()
+            yield from self._score_waiting(waiting)
 
-    for path in track(paths, len(paths), "Scoring"):
-        try:
-            image = load_image(path)
-        except InputError as error:
-            warn(f"left out: {error}")
-            broken.append(path)
-            continue
-        waiting[path] = image if side is None else centre_patch(image, side)
-        # Whole pictures differ in size.
-        if side is None or len(waiting) == BATCH_SIZE:
-            score_waiting()
-    score_waiting()
-    if not scored:
-        raise InputError(f"none of the {len(paths)} pictures can be read.")
-    return scored, broken
+    def _score_waiting(self, waiting):
+        distributions = np.asarray(self.predict(np.stack(list(waiting.values()))))
+        if not np.isfinite(distributions).all():
+            raise InputError(
+                "the predictor's scores are not finite; the training diverged. Use "
+                "other weights."
+            )
+        means = mean_score(distributions, self.first_score).tolist()
+        scores = zip(means, score_deviation(distributions).tolist(), strict=True)
+        yield from zip(list(waiting), scores, strict=True)
+        waiting.clear()
 
 
 def write_report(rows: Iterable[tuple[float, float, Path]], path: Path | str) -> None:

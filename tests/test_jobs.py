@@ -14,7 +14,8 @@ from tests.scripts import fail_here, run_here, succeed_here
 from tests.small import make_small
 from training.checkpoint_writer import CheckpointWriter
 from upscaling import run
-from upscaling.jobs import Output, find_jobs
+from upscaling.jobs import Jobs
+from upscaling.output import Output
 
 
 def fill(folder, *names):
@@ -33,7 +34,7 @@ def touch(folder, *names):
 
 
 def find(inputs, output, **options):
-    jobs = find_jobs(inputs, Output(output, **options))
+    jobs = Jobs(inputs, Output(output, **options))
     return {job.source.name: job.target for job in jobs}
 
 
@@ -75,7 +76,7 @@ def test_results_among_the_pictures_are_not_taken_again(tmp_path):
     assert list(find([folder], folder / "SR")) == ["a.png"]
     # In the same folder the suffix tells them.
     fill(tmp_path, "a_x4.png", "a_x4.png.compare.png", "b_x4.png")
-    jobs = find_jobs([folder], Output(folder, suffix="_x4"))
+    jobs = Jobs([folder], Output(folder, suffix="_x4"))
     names = [str(job.source.relative_to(folder)) for job in jobs]
     assert names == ["SR/a.png", "a.png", "b_x4.png"]
 
@@ -108,7 +109,7 @@ def test_folders_with_files_of_one_name_are_kept_apart(tmp_path, capsys):
     other = fill(tmp_path / "other", "a.png", "c.png")
     single = fill(tmp_path, "d.png") / "d.png"
     out = tmp_path / "out"
-    jobs = find_jobs([one, other, single], Output(out))
+    jobs = Jobs([one, other, single], Output(out))
     names = ["one/a.png", "one/sub/b.png", "other/a.png", "other/c.png", "d.png"]
     assert [str(job.target.relative_to(out)) for job in jobs] == names
     assert "each folder has its own in" in capsys.readouterr().out
@@ -365,7 +366,7 @@ def test_folders_behind_links_are_looked_into_and_loops_end(tmp_path):
     (tmp_path / "other" / "back").symlink_to(folder)
     (folder / "b").symlink_to(folder / "z" / "deep")
     (folder / "self.png").symlink_to("self.png")
-    jobs = find_jobs([folder], Output(tmp_path / "out"))
+    jobs = Jobs([folder], Output(tmp_path / "out"))
     names = [str(job.source.relative_to(folder)) for job in jobs]
     # What a link shows is shown in its own place, too.
     assert names == ["a.png", "b/c.png", "link/b.png", "self.png", "z/deep/c.png"]

@@ -18,7 +18,7 @@ from imaging.plugins import states_colours
 from imaging.saving import find_obstacle, save_picture
 from tests.kinds_of_pictures import EXIF_IFD, SRGB, TAKEN, TAKEN_TAG, make_exif
 from tests.pictures import draw_picture
-from upscaling.jobs import Output
+from upscaling.output import Output
 
 RGB = draw_picture(24, 32)
 DEEP = RGB.astype(np.uint16) * 257

@@ -16,17 +16,22 @@ _LIGHT = 1 / 16
 class Budget:
     """The memory of a process, and the memory left for tiles."""
 
-    def __init__(self, limit: float | None = None, base: int | None = None):
+    def __init__(
+        self, limit: float | None = None, share: float = 1.0, base: int | None = None
+    ):
         """Reads how much memory is free.
 
         Args:
             limit: Most bytes for the whole process; None for the free memory.
+            share: Share of the free memory that is for this process.
             base: Bytes that the process used before its first picture; None if this is
                 its first. TensorFlow keeps the memory of tiles for the next ones.
         """
         free, used = free_memory(), used_memory()
         self.used = (base or used or 0) + _REST
-        there = MEMORY + self.used if free is None else free * _SHARE + (used or 0)
+        there = (
+            MEMORY + self.used if free is None else free * _SHARE * share + (used or 0)
+        )
         self.total = min(there, limit or there)
 
     def find_tiles(self, held: float) -> float:

@@ -132,16 +132,19 @@ class EnlargingSettings(SizeSettings):
         is_number = self.is_factor() and self.scale in passes.SCALES
         return is_number and model.has_passes()
 
-    def make_tiler(self, is_strict: bool = False, base: int | None = None) -> "Tiler":
+    def make_tiler(
+        self, share: float = 1.0, is_strict: bool = False, base: int | None = None
+    ) -> "Tiler":
         """Makes a `Tiler` from these settings and the free memory.
 
         Args:
+            share: See `Budget`.
             is_strict: See `Tiler`.
             base: See `Budget`.
         """
         chosen = (self.tile_size, self.tile_overlap)
         size, overlap = (n if isinstance(n, int) else None for n in chosen)
-        budget = Budget(self.memory_limit * GIGABYTE, base)
+        budget = Budget(self.memory_limit * GIGABYTE, share, base)
         return Tiler(size, overlap, budget, is_strict)
 
 

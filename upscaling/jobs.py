@@ -1,223 +1,235 @@
-"""Finds the pictures to enlarge, and names their results."""
+"""Finds the pictures to enlarge, and names their results.
+
+No result takes the place of a picture or of another result.
+"""
 
 import contextlib
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from PIL import ImageColor
-
 from console.errors import InputError, name_some
-from console.files import check_target
+from console.made import Made
 from console.progress import say
-from console.settings import PathName, Settings, option
-from imaging.animations import is_animated
+from console.spread import choose
 from imaging.files import read_size
 from imaging.kinds import RESULT_ENDINGS
-from imaging.listing import list_pictures
-from imaging.pictures import Picture
-from imaging.plugins import use
-from imaging.saving import FORMATS, JPEG_QUALITY, find_format
-from upscaling.naming import (
-    DEFAULT_ENDING,
-    Job,
-    Jobs,
-    check_targets,
-    is_within,
-    leave_results_out,
-    separate_folders,
-    set_apart,
-    split_pages,
-)
+from imaging.listing import stream_pictures
+from upscaling.naming import COMPARISON, Job, Paths, Real, is_below, split_pages, strip
+from upscaling.output import Output
 
-SAME = "same"
-# A path that stands for the standard input or output.
-STANDARD = "-"
+_FLAG = "--input_path"
 
 
-@dataclasses.dataclass(frozen=True)
-class Output(Settings):
-    """The folder and the format of results; subfolders match those of the pictures."""
+class Jobs(Collection[Job]):
+    """The jobs of all pictures in files and folders, found anew by each iteration.
 
-    path: PathName | Path = option(
-        "SR",
-        "Folder to write to; for one picture also a file, for example large.png; - "
-        "for the standard output, with --input_path=-.",
-        flag="output_path",
-    )
-    output_format: str = option(
-        SAME,
-        "Format of the results; same keeps each picture's own.",
-        choices=(SAME, *FORMATS),
-    )
-    jpeg_quality: int = option(
-        JPEG_QUALITY,
-        "Quality of JPEG results, and of WebP results unless the picture is lossless, "
-        "1 to 100.",
-        most=100,
-    )
-    background: str | None = option(
-        None,
-        "Colour behind transparent pictures in formats without transparency (JPEG), "
-        "for example white or #ffcc00; otherwise such pictures are left out.",
-    )
-    suffix: str = option(
-        "", "Suffix of the results' names, for example _x4: photo_x4.jpg."
-    )
-    all_pages: bool = option(
-        False,
-        "Enlarge each page of a TIFF, to NAME_p1.tif, NAME_p2.tif and so on; otherwise "
-        "the first.",
-    )
-    keep_times: bool = option(
-        False, "Give each new result the time of its picture's last change."
-    )
-    overwrite: bool = option(
-        False, "Replace existing results; otherwise they are kept."
-    )
-    strip_metadata: bool = option(
-        False,
-        "Leave out EXIF with its place, XMP, IPTC and texts; colour profiles stay.",
-    )
-    mark: bool = option(
-        False, "Add the program, the model and the scale to the software in the EXIF."
-    )
-    compare: bool = option(
-        False,
-        "Write FILE.compare.png beside each new result: crops of the input, bicubic "
-        "and the result, where the last two differ most.",
-    )
+    In memory are digests of the names only, so there may be millions.
+    """
 
-    @property
-    def file(self) -> Path | None:
-        """The file of the only result; None if the path is that of a folder."""
-        path = Path(self.path)
-        is_folder = str(self.path).endswith(("/", os.sep)) or path.is_dir()
-        return path if path.suffix.lower()[1:] in FORMATS and not is_folder else None
+    def __init__(
+        self, inputs: Sequence[Path | str], output: Output, in_order: bool = True
+    ) -> None:
+        """Looks through the pictures.
 
-    @property
-    def folder(self) -> Path:
-        """The folder of the results."""
-        return Path(self.path) if self.file is None else self.file.parent
-
-    def check(self) -> None:
-        """See `Settings.check`."""
-        if str(self.path) != STANDARD:
-            check_target(self.path, "--output_path", is_folder=self.file is None)
-        if self.file is not None:
-            self._check_file(self.file)
-        self.find_background()
-        if self.file is not None:
-            use(find_format(self.file).name, f"--output_path={self.path}")
-        elif self.output_format != SAME:
-            name = FORMATS[self.output_format].name
-            use(name, f"--output_format={self.output_format}")
-        if Path(f"a{self.suffix}").name != f"a{self.suffix}":
-            raise InputError(f"--suffix={self.suffix}: expected a part of a file name.")
-
-    def find_background(self) -> tuple[int, int, int] | None:
-        """Returns RGB of the background, 0 to 255; None for none.
+        Args:
+            inputs: Files and folders; folders are searched at all depths. Results of
+                an earlier run in the same folder are not used as pictures.
+            output: The output settings.
+            in_order: Whether to sort the pictures of a folder, which holds their paths
+                in memory.
 
         Raises:
-            InputError: It is not a colour.
+            InputError: There is no picture, or a result would overwrite another result
+                or a source.
         """
-        if self.background is None:
+        self.inputs, self.output = list(map(Path, inputs)), output
+        self.in_order, self.real = in_order, Real()
+        self.folder = os.path.realpath(output.folder)
+        self.made, self.tells, self.are_separate = None, True, False
+        self.sources, self.drafts, self.targets = Paths(), Paths(), Paths()
+        self.count = 0
+        if output.suffix:
+            self._find_results()
+        if self._survey() and output.file is None:
+            self.are_separate = True
+            say(
+                "Files of several folders share a name; each folder has its own in "
+                f"{output.folder}."
+            )
+            self._survey()
+        if not self.count:
+            raise InputError(
+                f"{_FLAG}={name_some(inputs)}: all pictures lie in "
+                f"--output_path={output.path}; give another folder for the results."
+            )
+        if output.file is not None and self.count > 1:
+            raise InputError(
+                f"--output_path={output.path} names a file, but there are {self.count} "
+                "pictures; give a folder."
+            )
+        self._check_targets()
+
+    def __len__(self) -> int:
+        """Counts the jobs that were found at first."""
+        return self.count
+
+    def __contains__(self, job: object) -> bool:
+        """Looks through the jobs."""
+        return any(each == job for each in self)
+
+    def __iter__(self) -> Iterator[Job]:
+        """Finds the jobs."""
+        for job, folder in self._find_drafts():
+            job = self._separate(job, folder)
+            old, new = job.source, job.target
+            # Another ending may make results share a name: `photo.gif.png`.
+            is_shared = self.drafts.count(self.real.find(new)) > 1
+            if is_shared and old.suffix != new.suffix:
+                name = f"{old.name}{self.output.suffix}{new.suffix}"
+                job = dataclasses.replace(job, target=new.with_name(name))
+            yield job
+
+    def is_taken(self, path: Path) -> bool:
+        """Whether a file is a picture, or the result of one."""
+        real = self.real.find(path)
+        return bool(self.sources.count(real) or self.targets.count(real))
+
+    def _find_drafts(self):
+        """Yields the job of each picture, and the input folder that it was found in."""
+        for job, folder in self._find_all():
+            if self.made is None or not self._is_result(job):
+                yield job, folder
+
+    def _find_all(self):
+        files: set[str] = set()
+        folders: list[tuple[str | None, str]] = []
+        for path in self.inputs:
+            is_file = path.is_file()
+            base = path.parent if is_file else path
+            results = self._find_results_in(base)
+            found = stream_pictures(path, _FLAG, recursive=True, tells=self.tells)
+            for source in sorted(found) if self.in_order else found:
+                if results and is_below(self.real.find(source), results):
+                    continue
+                name = os.path.abspath(source)
+                if name in files or self._is_inside(name, source, folders):
+                    continue
+                job = Job(source, self.output.name(source, base))
+                folder = None if is_file else path
+                for each in split_pages(job) if self.output.all_pages else [job]:
+                    yield each, folder
+            if is_file:
+                files.add(os.path.abspath(path))
+            else:
+                folders.append((results, os.path.abspath(path)))
+        self.tells = False
+
+    def _find_results_in(self, base):
+        """Returns the folder of results if it lies inside an input folder."""
+        real = os.path.realpath(base)
+        if self.output.file is not None or self.folder == real:
             return None
-        with contextlib.suppress(ValueError):
-            colour = ImageColor.getrgb(self.background)
-            if len(colour) == 3:
-                return colour
-        raise InputError(
-            f"--background={self.background}: expected a colour, for example white or "
-            "#ffcc00."
-        )
+        return self.folder if is_below(self.folder, real) else None
 
-    def describe(self, result: Picture, way: str) -> Picture:
-        """Takes metadata off a result, or adds to it how it was made."""
-        metadata = result.metadata
-        if self.strip_metadata:
-            metadata = metadata.strip()
-        if self.mark:
-            metadata = metadata.mark(f"perceptual-eusr: {way}")
-        return dataclasses.replace(result, metadata=metadata)
+    def _is_inside(self, name, source, folders):
+        """Whether an input folder that was given before shows a picture, too."""
+        for results, folder in folders:
+            # Names that begin with a dot are hidden, and .. leads out of the folder.
+            inside = os.path.relpath(name, folder).split(os.sep)
+            is_shown = not any(part.startswith(".") for part in inside)
+            is_known = source.suffix.lower() in RESULT_ENDINGS
+            is_result = results and is_below(self.real.find(source), results)
+            if is_shown and is_known and not is_result:
+                return True
+        return False
 
-    def _check_file(self, file):
-        """Refuses flags that have no effect on a named file."""
-        is_other = self.output_format != SAME and (
-            FORMATS[self.output_format] is not find_format(file)
-        )
-        for flag, is_given in (("output_format", is_other), ("suffix", self.suffix)):
-            if is_given:
+    def _find_results(self):
+        """Finds out which pictures are results of this run and of earlier ones."""
+        results, count = Paths(), 0
+        for job, _ in self._find_all():
+            results.add(strip(job.target))
+            results.add(strip(job.comparison))
+            count += 1
+        results.count_distinct()
+        self.results, self.made = results, Made(self.output.folder)
+        self.named = set(map(os.path.abspath, self.inputs))
+        left_out = count - sum(1 for _ in self._find_drafts())
+        if left_out:
+            folder = self.output.folder
+            say(f"Left out of the pictures: {left_out} results in {folder}.")
+
+    def _is_result(self, job):
+        """Whether a picture is a result, or the crops beside a result."""
+        if os.path.abspath(job.source) in self.named:
+            return False
+        if self.results.count(strip(job.source)):
+            return True
+        real = os.path.realpath(str(job.source).removesuffix(COMPARISON))
+        if not is_below(real, self.folder):
+            return False
+        inside = Path(real).relative_to(self.folder)
+        return self.made.tell_maker(self.output.folder / inside) is not None
+
+    def _survey(self):
+        """Notes all paths; returns whether files of two inputs share a name."""
+        self.sources, self.drafts, owned = Paths(), Paths(), Paths()
+        self.count = 0
+        for job, folder in self._find_drafts():
+            target = self.real.find(self._separate(job, folder).target)
+            self.sources.add(self.real.find(job.source))
+            self.drafts.add(target)
+            owned.add(target, folder)
+            self.count += 1
+        self.sources.count_distinct()
+        return owned.count_distinct() > self.drafts.count_distinct()
+
+    def _separate(self, job, folder):
+        """Gives the results of each input folder a folder of its own, if they must."""
+        if folder is None or not self.are_separate:
+            return job
+        own = self.output.folder / folder.resolve().name
+        target = own / job.target.relative_to(self.output.folder)
+        return dataclasses.replace(job, target=target)
+
+    def _check_targets(self):
+        """Checks that no result would overwrite another result or a source."""
+        output, places = self.output, Paths()
+        are_told_apart = output.suffix or output.file is not None
+        for job in self:
+            for path in (job.target, job.comparison)[: 1 + output.compare]:
+                real = self.real.find(path)
+                if self.sources.count(real):
+                    raise InputError(
+                        f"--output_path={output.path}: would overwrite the input "
+                        f"picture {path}; give another folder, or a --suffix."
+                    )
+                places.add(real)
+            self.targets.add(self.real.find(job.target))
+            if not are_told_apart and self.real.find(
+                job.target.parent
+            ) == self.real.find(job.source.parent):
                 raise InputError(
-                    f"--output_path={file} names a file; leave --{flag} out, or give "
-                    "a folder."
+                    f"--output_path={output.path}: holds the input picture "
+                    f"{job.source}; give another folder, or a --suffix that marks the "
+                    "results."
                 )
-
-    def name(self, source: Path, base: Path) -> Path:
-        """Returns the file of a picture's result, given a folder above the picture."""
-        if self.file is not None:
-            return self.file
-        relative = source.relative_to(base)
-        ending = relative.suffix
-        if self.output_format != SAME:
-            ending = f".{self.output_format}"
-        elif ending.lower()[1:] not in FORMATS or (
-            ending.lower() == ".gif" and not is_animated(source)
-        ):
-            ending = RESULT_ENDINGS.get(ending.lower(), DEFAULT_ENDING)
-        name = f"{relative.stem}{self.suffix}{ending}"
-        return Path(self.path, relative.with_name(name))
+        self.targets.count_distinct()
+        if places.count_distinct() < self.count * (1 + output.compare):
+            files = (
+                path
+                for job in self
+                for path in (job.target, job.comparison)[: 1 + output.compare]
+            )
+            twice = {p.name for p in files if places.count(self.real.find(p)) > 1}
+            raise InputError(
+                f"--output_path={output.path}: several pictures would be written to "
+                f"{name_some(sorted(twice))}; rename or separate them."
+            )
 
 
-def find_jobs(inputs: Sequence[Path | str], output: Output) -> list[Job]:
-    """Finds the pictures and names their results.
-
-    Args:
-        inputs: Files and folders; folders are searched at all depths.
-        output: The output settings.
-
-    Returns:
-        The jobs. Results of an earlier run in the same folder are not used as pictures.
-
-    Raises:
-        InputError: There is no picture, or a result would overwrite another result or
-            a source.
-    """
-    jobs: Jobs = {}
-    folders: dict[str, Path] = {}
-    for path in map(Path, inputs):
-        base = path.parent if path.is_file() else path
-        for source in list_pictures(path, "--input_path", recursive=True):
-            is_result = output.file is None and is_within(source, output.folder, base)
-            if not is_result:
-                job = Job(source, output.name(source, base))
-                key = os.path.abspath(source)
-                if base == path and (key, None) not in jobs:
-                    folders.setdefault(key, path)
-                for each in split_pages(job) if output.all_pages else [job]:
-                    jobs.setdefault((key, each.page), each)
-    if output.suffix:
-        named = set(map(os.path.abspath, inputs))
-        jobs = leave_results_out(jobs, named, output.folder)
-    if output.file is None:
-        jobs = separate_folders(jobs, folders, output.folder)
-    if not jobs:
-        raise InputError(
-            f"--input_path={name_some(inputs)}: all pictures lie in "
-            f"--output_path={output.path}; give another folder for the results."
-        )
-    if output.file is not None and len(jobs) > 1:
-        raise InputError(
-            f"--output_path={output.path} names a file, but there are {len(jobs)} "
-            "pictures; give a folder."
-        )
-    found = set_apart(list(jobs.values()), output.suffix)
-    check_targets(found, output)
-    return found
-
-
-def skip_large(jobs: list[Job], most: int | None) -> list[Job]:
+def skip_large(jobs: Collection[Job], most: int | None) -> Collection[Job]:
     """Leaves out pictures with a longer side than `most` pixels, and says how many.
 
     Args:
@@ -225,14 +237,14 @@ def skip_large(jobs: list[Job], most: int | None) -> list[Job]:
         most: Pixels; None for any number.
     """
 
-    def is_large(job):
+    def is_small(job):
         with contextlib.suppress(InputError):
-            return max(read_size(job.source, job.page)) > most
-        return False
+            return max(read_size(job.source, job.page)) <= most
+        return True
 
     if most is None:
         return jobs
-    kept = [job for job in jobs if not is_large(job)]
+    kept = choose(jobs, is_small)
     if len(kept) < len(jobs):
         say(
             f"Skipped {len(jobs) - len(kept)} of {len(jobs)} pictures, with a side of "

@@ -1,19 +1,20 @@
-"""Names results so that none takes the place of a picture or of another result."""
+"""A picture and its result, and sets of their paths."""
 
-import collections
+import array
 import dataclasses
+import functools
 import os
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from console import made
-from console.errors import InputError, name_some
-from console.progress import say
+import numpy as np
+
 from imaging.tiff_pages import find_pages
 
 # For sources of an unknown ending.
 DEFAULT_ENDING = ".png"
 COMPARISON = ".compare.png"
+_SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,10 +42,6 @@ class Job:
         return self.target.with_name(f"{self.target.name}{DEFAULT_ENDING}")
 
 
-# Jobs by the absolute path and the page of the picture.
-Jobs = dict[tuple[str, int | None], Job]
-
-
 def split_pages(job: Job) -> list[Job]:
     """Returns a job for each page of a TIFF; the job itself for other pictures."""
     pages = find_pages(job.source)
@@ -56,120 +53,54 @@ def split_pages(job: Job) -> list[Job]:
     ] or [job]
 
 
-def is_within(source: Path, output: Path, base: Path) -> bool:
-    """Whether a picture lies in the folder of results inside the input folder."""
-    output, base, source = map(_find_real, (output, base, source))
-    is_inside = output != base and output.is_relative_to(base)
-    return is_inside and source.is_relative_to(output)
+class Paths:
+    """A set of paths that holds a digest of 8 bytes for each."""
+
+    def __init__(self) -> None:
+        """Makes an empty set."""
+        self._added = array.array("q")
+        self._sorted = np.empty(0, np.int64)
+
+    def add(self, *path: object) -> None:
+        """Adds a path, or several values that stand for one."""
+        self._added.append(hash(path))
+
+    def count_distinct(self) -> int:
+        """Counts the different paths; `count` knows those added before this call."""
+        added = np.frombuffer(self._added, np.int64)
+        self._sorted = np.sort(np.concatenate([self._sorted, added]))
+        self._added = array.array("q")
+        return int(np.count_nonzero(np.diff(self._sorted))) + bool(len(self._sorted))
+
+    def count(self, *path: object) -> int:
+        """Counts how often a path was added."""
+        digest = hash(path)
+        left, right = (np.searchsorted(self._sorted, digest, s) for s in _SIDES)
+        return int(right - left)
 
 
-def _find_real(path):
-    """Resolves links; unlike `Path.resolve`, accepts a link to itself."""
-    return Path(os.path.realpath(path))
+class Real:
+    """Resolves links in paths; unlike `Path.resolve`, accepts a link to itself."""
+
+    def __init__(self) -> None:
+        """Remembers no folder yet."""
+        self._resolve = functools.lru_cache(1024)(os.path.realpath)
+
+    def find(self, path: Path | str) -> str:
+        """Returns the path without links."""
+        if os.path.islink(path):
+            return os.path.realpath(path)
+        parent, name = os.path.split(path)
+        if name in ("", ".", ".."):
+            return os.path.realpath(path)
+        return os.path.join(self._resolve(parent or "."), name)
 
 
-def leave_results_out(jobs: Jobs, named: set[str], folder: Path) -> Jobs:
-    """Leaves out results of this run and of earlier ones.
-
-    Args:
-        jobs: The jobs.
-        named: Absolute paths of the inputs, which stay.
-        folder: The folder of the results.
-    """
-    known, real_folder = made.Made(folder), _find_real(folder)
-
-    def is_made(path):
-        """Whether the records call a file a result, or crops beside a result."""
-        real = _find_real(str(path).removesuffix(COMPARISON))
-        if not real.is_relative_to(real_folder):
-            return False
-        return known.tell_maker(folder / real.relative_to(real_folder)) is not None
-
-    def strip(path):
-        """Removes the ending: a result may have another format."""
-        return os.path.splitext(os.path.abspath(path))[0]
-
-    results = {strip(job.target) for job in jobs.values()}
-    results |= {strip(job.comparison) for job in jobs.values()}
-    kept = {
-        (path, page): job
-        for (path, page), job in jobs.items()
-        if path in named or not (strip(job.source) in results or is_made(job.source))
-    }
-    if len(kept) < len(jobs):
-        count = len(jobs) - len(kept)
-        say(f"Left out of the pictures: {count} results in {folder}.")
-    return kept
+def is_below(path: str, folder: str) -> bool:
+    """Whether a resolved path is a resolved folder, or lies in it."""
+    return path == folder or path.startswith(os.path.join(folder, ""))
 
 
-def separate_folders(jobs: Jobs, folders: dict[str, Path], output: Path) -> Jobs:
-    """Gives each input folder a folder of its own if files of two share a name.
-
-    Args:
-        jobs: The jobs.
-        folders: The input folders, by the absolute paths of their pictures.
-        output: The folder of the results.
-    """
-    owners: dict[Path, set[Path | None]] = {}
-    for (path, _), job in jobs.items():
-        owners.setdefault(_find_real(job.target), set()).add(folders.get(path))
-    if all(len(some) == 1 for some in owners.values()):
-        return jobs
-
-    def separate(path, job):
-        if path not in folders:
-            return job
-        own = output / folders[path].resolve().name
-        target = own / job.target.relative_to(output)
-        return dataclasses.replace(job, target=target)
-
-    say(f"Files of several folders share a name; each folder has its own in {output}.")
-    return {(path, page): separate(path, job) for (path, page), job in jobs.items()}
-
-
-def set_apart(jobs: list[Job], suffix: str) -> list[Job]:
-    """Renames results whose new ending makes them share a name: `photo.gif.png`."""
-    counts = collections.Counter(_find_real(job.target) for job in jobs)
-
-    def rename(job):
-        old, new = job.source, job.target
-        if counts[_find_real(new)] == 1 or old.suffix == new.suffix:
-            return job
-        name = f"{old.name}{suffix}{new.suffix}"
-        return dataclasses.replace(job, target=new.with_name(name))
-
-    return list(map(rename, jobs))
-
-
-def check_targets(jobs: list[Job], output: Any) -> None:
-    """Checks that no result would overwrite another result or a source.
-
-    Args:
-        jobs: The jobs.
-        output: The `upscaling.jobs.Output`.
-    """
-    files: dict[Path, list[str]] = {}
-    sources = {_find_real(job.source) for job in jobs}
-    for job in jobs:
-        for path in (job.target, job.comparison)[: 1 + output.compare]:
-            real = _find_real(path)
-            if real in sources:
-                raise InputError(
-                    f"--output_path={output.path}: would overwrite the input picture "
-                    f"{path}; give another folder, or a --suffix."
-                )
-            files.setdefault(real, []).append(path.name)
-        are_told_apart = output.suffix or output.file is not None
-        if not are_told_apart and _find_real(job.target.parent) == _find_real(
-            job.source.parent
-        ):
-            raise InputError(
-                f"--output_path={output.path}: holds the input picture {job.source}; "
-                "give another folder, or a --suffix that marks the results."
-            )
-    twice = [names[0] for names in files.values() if len(names) > 1]
-    if twice:
-        raise InputError(
-            f"--output_path={output.path}: several pictures would be written to "
-            f"{name_some(sorted(twice))}; rename or separate them."
-        )
+def strip(path: Path | str) -> str:
+    """Returns an absolute path without its ending: a result may have another."""
+    return os.path.splitext(os.path.abspath(path))[0]

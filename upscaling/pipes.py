@@ -32,7 +32,7 @@ from imaging.saving import (
     save_picture,
 )
 from upscaling.choosing import Enlargers, Tiler
-from upscaling.jobs import STANDARD, Output
+from upscaling.output import STANDARD, Output
 from upscaling.pipeline import Writer
 
 # Flags about files, which a pipe does not have.

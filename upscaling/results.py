@@ -1,74 +1,94 @@
 """Keeps track of results: which exist, how they were made, and which are to be made."""
 
+import collections
 import os
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from console import made
 from console.errors import InputError
 from console.progress import say, warn
+from console.spread import choose
 from imaging.pictures import Picture
 from imaging.saving import find_format, find_obstacle
-from upscaling.jobs import Job, Output
+from upscaling.naming import Job
+from upscaling.output import Output
 
 
 class Results:
     """Keeps track of existing results and how they were made.
 
     Attributes:
-        kept: Jobs whose existing result was made in another way.
+        is_kept: Whether existing results were made in another way, and stay.
+        refusals: Results of `refuse_fallback` that another process found out.
     """
 
-    def __init__(self, output: Output, way: str):
+    def __init__(
+        self,
+        output: Output,
+        way: str,
+        is_taken: Callable[[Path], bool],
+        writer: str | None = None,
+        reads: bool = True,
+    ):
         """Reads the records of earlier runs.
 
         Args:
             output: The output settings.
             way: How results are made now: the weights and the flags.
+            is_taken: Whether a file is a picture of this run, or the result of one.
+            writer: See `console.made.Made`.
+            reads: See `console.made.Made`.
         """
         self.output, self.way = output, way
-        self.made = made.Made(output.folder)
-        self.kept: list[Job] = []
-        self._taken: set[Path] = set()
-        self._own_fallbacks: set[Path] = set()
+        self.made = made.Made(output.folder, writer, reads)
+        self.is_taken, self.is_kept = is_taken, False
+        self.refusals: dict[Job, str | None] = {}
+        self._stamps: dict[Job, list] = {}
 
-    def find_waiting(self, jobs: list[Job]) -> list[Job]:
+    def find_waiting(self, jobs: Collection[Job]) -> Collection[Job]:
         """Finds the jobs to be done, and reports the others.
 
         Args:
-            jobs: All jobs.
+            jobs: All jobs; they can be iterated several times.
 
         Returns:
             The jobs without a result, or all jobs if results are overwritten. Empty if
             some results were made in another way, so that a folder does not mix both.
         """
-        self._taken = {path for job in jobs for path in (job.source, job.target)}
-        by_state: dict[str, list[Job]] = {}
-        for job in jobs:
-            state = self._look(job)
-            lacks_comparison = self.output.compare and not job.comparison.is_file()
-            if state == made.FINISHED and lacks_comparison:
-                state = made.MISSING
-            by_state.setdefault(state, []).append(job)
         if self.output.overwrite:
             return jobs
-        finished = by_state.pop(made.FINISHED, [])
-        waiting = by_state.pop(made.MISSING, [])
-        if finished:
+        counts: collections.Counter[str] = collections.Counter()
+        first: dict[str, Job] = {}
+        for job in jobs:
+            state = self.look(job)
+            counts[state] += 1
+            first.setdefault(state, job)
+        if finished := counts.pop(made.FINISHED, 0):
             say(
-                f"Kept {len(finished)} of {len(jobs)} results of an earlier run; "
+                f"Kept {finished} of {len(jobs)} results of an earlier run; "
                 "--overwrite replaces them."
             )
-        is_mixed = made.OTHERWISE in by_state
-        self.kept = [job for some in by_state.values() for job in some]
-        if self.kept:
-            left = len(self.kept) + is_mixed * len(waiting)
-            reasons = (self._tell(state, *some) for state, some in by_state.items())
+        waiting = counts.pop(made.MISSING, 0)
+        is_mixed, self.is_kept = made.OTHERWISE in counts, bool(counts)
+        if self.is_kept:
+            left = counts.total() + is_mixed * waiting
+            reasons = (
+                self._tell(state, first[state], more - 1)
+                for state, more in counts.items()
+            )
             warn(
                 f"not made: {left} of {len(jobs)} results. Already there: "
                 f"{'; and '.join(reasons)}. --overwrite replaces them, another "
                 "--output_path or --suffix keeps both."
             )
-        return [] if is_mixed else waiting
+        if is_mixed:
+            return []
+        return choose(jobs, lambda job: self.look(job) == made.MISSING, waiting)
+
+    def note(self, job: Job) -> None:
+        """Notes the state of a picture that is about to be read."""
+        self._stamps[job] = made.stamp_source(job.source)
 
     def choose_target(self, job: Job, picture: Picture, size: tuple[int, int]) -> Path:
         """Chooses the file of a result: the job's target, or its fallback.
@@ -84,7 +104,8 @@ class Results:
         target = job.target
         if obstacle := find_obstacle(target, picture, size):
             target = job.fallback
-            self._check_free(target)
+            if refusal := self.refuse_fallback(job):
+                raise InputError(f"{target}: {refusal}")
             warn(f"{job.source}: {obstacle}; the result becomes {target}.")
         if target.is_dir():
             raise InputError(f"{target}: is a folder; move it away.")
@@ -103,34 +124,42 @@ class Results:
             # Before the record, which holds the time.
             stat = job.source.stat()
             os.utime(written, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-        self.made.add(target, self._tell_maker(target, is_flat), written)
+        maker, source = self._tell_maker(target, is_flat), self._stamps.pop(job)
+        self.made.add(target, maker, source, written)
 
-    def _check_free(self, fallback):
-        """Refuses a fallback that would overwrite another file."""
-        if fallback in self._taken:
-            raise InputError(
-                f"{fallback}: is that of another picture; rename one of them."
-            )
-        is_mine = self.output.overwrite or fallback in self._own_fallbacks
-        if fallback.exists() and not is_mine:
-            raise InputError(f"{fallback}: exists; --overwrite replaces it.")
+    def refuse_fallback(self, job: Job) -> str | None:
+        """Says why a job's fallback would overwrite another file; None if not."""
+        if job in self.refusals:
+            return self.refusals[job]
+        if self.is_taken(job.fallback):
+            return "is that of another picture; rename one of them."
+        if self.output.overwrite or not job.fallback.exists():
+            return None
+        return None if self._is_in_fallback(job) else "exists; --overwrite replaces it."
+
+    def look(self, job: Job) -> str:
+        """Returns the state of a job's result; see `console.made.Made.look`."""
+        state = self._look(job)
+        if state == made.FINISHED and self.output.compare:
+            return state if job.comparison.is_file() else made.MISSING
+        return state
 
     def _look(self, job):
-        """Returns the state of a job's result; see `console.made.Made.look`."""
         target = job.target
         # Too large a result of an earlier run; only then is there such a file.
-        if find_format(target).most is not None and not target.exists():
-            maker = self._tell_maker(job.fallback)
-            state = self.made.look(job.source, job.fallback, maker)
-            if state == made.FINISHED:
-                self._own_fallbacks.add(job.fallback)
-                return state
+        is_limited = find_format(target).most is not None
+        if is_limited and not target.exists() and self._is_in_fallback(job):
+            return made.FINISHED
         state = self.made.look(job.source, target, self._tell_maker(target))
         if state == made.OTHERWISE and self.output.background is not None:
             # Whether a picture was transparent is known only from the record.
             flat = self._tell_maker(target, is_flat=True)
             state = self.made.look(job.source, target, flat)
         return state
+
+    def _is_in_fallback(self, job):
+        maker = self._tell_maker(job.fallback)
+        return self.made.look(job.source, job.fallback, maker) == made.FINISHED
 
     def _tell_maker(self, target, is_flat=False):
         quality = f" --jpeg_quality={self.output.jpeg_quality}"
@@ -145,9 +174,9 @@ class Results:
         before = self.made.tell_maker(job.target) or ""
         return self.output.background is not None and " --background=" in before
 
-    def _tell(self, state, job, *others):
+    def _tell(self, state, job, others):
         """Explains why results in one state do not count as done."""
-        more = f" (and {len(others)} more)" * bool(others)
+        more = f" (and {others} more)" * bool(others)
         return {
             made.UNKNOWN: f"{job.target}{more}, made by an unknown program",
             made.OTHERWISE: (

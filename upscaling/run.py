@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from console.cluster_messages import Unseen
 from console.errors import InputError
 from console.progress import Progress, say, to_line, warn
 from imaging import faults
@@ -15,7 +16,7 @@ from imaging.pictures import load_picture
 from imaging.saving import check_fits, find_format, fit_frames, save_picture
 from reports.comparing import draw_comparison
 from upscaling.choosing import Enlargers, Tiler
-from upscaling.jobs import Job
+from upscaling.naming import Job
 from upscaling.pipeline import overlapped
 from upscaling.results import Results
 
@@ -63,16 +64,14 @@ class Run:
             make_progress: Makes the `Progress`; an exception of its `advance` ends the
                 run within a tile.
         """
-        with (
-            make_progress(
-                sum(self.pixels.values()), "Upscaling", "pixel", in_millions=True
-            ) as progress,
-            overlapped(
-                lambda job: load_picture(job.source, job.page),
-                self.waiting,
-                self._is_light,
-            ) as (reader, writer),
-        ):
+        total = sum(self.pixels.values())
+        with make_progress(total, "Upscaling", "pixel", in_millions=True) as progress:
+            self.take_all(progress)
+
+    def take_all(self, progress: Progress | Unseen) -> None:
+        """Works like `take` with a progress of the caller's."""
+        sources = self.waiting
+        with overlapped(self._load, sources, self._is_light) as (reader, writer):
             for job, wait in reader:
                 end = progress.done + self.pixels[job]
                 with self._or_left_out(job):
@@ -82,17 +81,13 @@ class Run:
 
     def tell(self) -> int | None:
         """Reports the results, and returns the exit status; None for success."""
-        done = len(self.waiting) - len(self.left_out)
-        of_all = f"{done} of {len(self.waiting)} pictures"
-        say(f"Upscaled {of_all} {self.enlargers.describe()}.")
-        faults.tell(self.degraded)
-        if not self.left_out:
-            return None
-        say("Left out, for the reasons above:")
-        for job in self.waiting:
-            if job in self.left_out:
-                say(to_line(f"  {job.source}"))
-        return 1
+        left_out = [job for job in self.waiting if job in self.left_out]
+        way = self.enlargers.describe()
+        return tell(left_out, len(self.waiting), way, self.degraded)
+
+    def _load(self, job):
+        self.results.note(job)
+        return load_picture(job.source, job.page)
 
     def _take_one(self, job, wait, writer, progress):
         picture = wait()
@@ -143,9 +138,7 @@ class Run:
     def _count_pixels(self, job):
         """Counts the network's output pixels by the file's header; 0 if it is bad."""
         try:
-            size = read_size(job.source, job.page)
-            is_animated = find_format(job.target).name in ANIMATED
-            frames = count_frames(job.source) if is_animated else 1
+            size, frames = read_shape(job)
             return frames * self.enlargers.choose(size).count_pixels(size)
         except InputError:
             return 0
@@ -154,6 +147,41 @@ class Run:
         """Whether a picture and its result may be in memory beside another's."""
         # 8 bytes per pixel: RGBA of 16 bits, or of 8 bits with a copy.
         return self.tiler.budget.is_light(8 * self.pixels[job])
+
+
+def read_shape(job: Job) -> tuple[tuple[int, int], int]:
+    """Reads (height, width) of a picture, and the number of frames to enlarge.
+
+    Raises:
+        InputError: The picture is damaged.
+    """
+    size = read_size(job.source, job.page)
+    is_animated = find_format(job.target).name in ANIMATED
+    return size, count_frames(job.source) if is_animated else 1
+
+
+def tell(
+    left_out: Sequence[Job], count: int, way: str, degraded: dict[Path, list[str]]
+) -> int | None:
+    """Reports the results of a run.
+
+    Args:
+        left_out: Jobs that failed.
+        count: Number of all jobs.
+        way: Result of `Enlargers.describe`.
+        degraded: The faults of pictures that look degraded.
+
+    Returns:
+        The exit status; None for success.
+    """
+    say(f"Upscaled {count - len(left_out)} of {count} pictures {way}.")
+    faults.tell(degraded)
+    if not left_out:
+        return None
+    say("Left out, for the reasons above:")
+    for job in left_out:
+        say(to_line(f"  {job.source}"))
+    return 1
 
 
 def _describe(error, job):
