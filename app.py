@@ -193,7 +193,7 @@ def build(page, precision, naturalness):
         )
         with gr.Row():
             with gr.Column(scale=2, min_width=300):
-                files = gr.File(label="Pictures", file_count="multiple")
+                files = gr.File(label="Pictures", file_count="multiple", height=240)
                 weights = gr.Radio(names, value=names[0], label="Weights")
                 with gr.Row():
                     kind = gr.Dropdown(

@@ -64,7 +64,7 @@ def list_weights(
         The weights by texts to choose from.
 
     Raises:
-        InputError: A file does not exist.
+        InputError: A file does not exist, or is no frozen file.
     """
     offered: dict[str, Weights] = {}
     if checkpoint.restore_path is not None:
@@ -73,7 +73,7 @@ def list_weights(
         name = Path(found.restore_path).name
         offered[f"Checkpoint {name}"] = Weights(found, is_mixed=is_mixed)
     if model_name is not None:
-        graphs.check_file(model_name, "--model_name")
+        graphs.read(model_name, "--model_name")
         path = Path(model_name)
         offered[f"Frozen file {path.name}"] = Weights(None, frozen=path)
     for name, told in shipped.TOLD.items():

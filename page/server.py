@@ -63,6 +63,8 @@ class ServerSettings(Settings):
 
     def check(self) -> None:
         """See `Settings.check`."""
+        if self.password == "":
+            raise InputError("--password=: expected at least one character.")
         reaches = self.share or not offline.is_local(self.host)
         if reaches and not (self.password or self.public):
             given = "--share" if self.share else f"--host={self.host}"
@@ -94,6 +96,9 @@ class ServerSettings(Settings):
         """Builds the page; see `serve`."""
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         os.environ["GRADIO_TEMP_DIR"] = str(sessions.uploads)
+        # Gradio asks itself whether it has started, which no proxy could.
+        old = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
+        os.environ["no_proxy"] = f"localhost,127.0.0.1,{self.host},{old}"
         return build()
 
     def check_address(self) -> None:

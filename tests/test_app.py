@@ -48,6 +48,8 @@ def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     patch = pytest.MonkeyPatch()
     patch.setattr("tempfile.tempdir", str(folder))
+    patch.setenv("no_proxy", "")
+    patch.setenv("http_proxy", "http://127.0.0.1:9")  # Nobody is there.
     patch.setattr(judging, "_open_shipped", lambda: (lambda x: np.eye(10)[:2], 0))
     connected = []
     connect = socket.socket.connect

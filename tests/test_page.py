@@ -24,7 +24,9 @@ from console.errors import InputError
 from imaging import limits
 from imaging.kinds import RESULT_ENDINGS
 from imaging.previews import save_preview
+from models import offered
 from models.bicubic import Bicubic
+from models.opening import CheckpointSettings
 from page import viewer
 from page.batches import Batch, Work, to_uploads
 from page.server import ServerSettings
@@ -368,6 +370,8 @@ def test_others_are_let_in_by_a_password_or_on_purpose(given):
     ServerSettings(**given, password="a").check()
     ServerSettings(**given, public=True).check()
     ServerSettings().check()
+    with pytest.raises(InputError, match="--password=: expected"):
+        ServerSettings(**given, password="", public=True).check()
 
 
 def test_an_address_that_is_taken_is_refused():
@@ -376,6 +380,11 @@ def test_an_address_that_is_taken_is_refused():
         with pytest.raises(InputError, match=f"--port={port}: the page cannot listen"):
             ServerSettings(port=port).check_address()
     ServerSettings(port=port).check_address()
+
+
+def test_a_wrong_frozen_file_is_refused_at_the_start():
+    with pytest.raises(InputError, match="--model_name=.*README.md"):
+        offered.list_weights(ROOT / "README.md", CheckpointSettings())
 
 
 def test_without_gradio_one_line_says_what_to_do(monkeypatch):
