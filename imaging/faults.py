@@ -18,8 +18,8 @@ from imaging.files import to_rgb
 
 # What may help; `tell` ends with it.
 ADVICE = (
-    "Weights for clean pictures enlarge such faults, too; `train.py "
-    "--degradation=photo` trains others (Photographs in docs/details.md)."
+    "Weights for clean pictures enlarge such faults, too; --restore_path="
+    "pretrained/photo takes others, which smooth them (x2 and x4)."
 )
 LEAST_QUALITY = 60
 # Sum of the luma table of a JPEG of quality 50, which quality scales (ITU T.81, K.1).
