@@ -23,7 +23,6 @@ from console.settings import PathName, Settings, is_given, option
 from console.spread import SpreadSettings
 from dataloaders import PAIRED
 from dataloaders.paired import PairedLoader
-from dataloaders.pairs import WholePairs
 from dataloaders.sr_pictures import SRPictures
 from metrics import sharing
 from metrics.measuring import (
@@ -179,9 +178,10 @@ def make_worker(_: Share) -> sharing.Measuring:
         )
         loader.images = spread.take_share(loader.images, lambda pair: pair.name)
     gallery = files.make_gallery(len(scales), len(loader.images), settings.shave_size)
+    wholes = {scale: loader.pairs(scale) for scale in scales}
 
     def load(pair, scale):
-        return next(iter(WholePairs([pair], scale)))
+        return wholes[scale].load(pair)
 
     return sharing.Measuring(
         *(_list_models(model), load, settings.shave_size, settings.save_path),
@@ -192,7 +192,8 @@ def make_worker(_: Share) -> sharing.Measuring:
 def _tell_way(settings, opened, loader):
     """Tells the weights and the images, which are the same on all machines."""
     weights = settings.data_sr_path or opened.identify() or MODEL.name
-    return f"{weights}, {loader.describe()}"
+    digest = loader.degradation and loader.degradation.digest
+    return f"{weights}, {loader.describe()}, {loader.describe_degradation()}, {digest}"
 
 
 def open_measured(

@@ -84,6 +84,8 @@ class SpreadSettings(Settings):
 
     def check(self) -> None:
         """See `Settings.check`."""
+        if self.cluster_cpus is not None and self.cluster is None:
+            raise InputError("--cluster_cpus needs a --cluster.")
         if self.shard is None:
             return
         found = re.fullmatch(r"([0-9]+)/([0-9]+)", self.shard)

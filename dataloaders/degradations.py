@@ -11,6 +11,7 @@ that it is enlarged by, so at other scales the HR image is first resized to 4 ti
 
 import dataclasses
 import hashlib
+import json
 import math
 
 import cv2
@@ -39,6 +40,12 @@ class Degradation:
     """Degrades images; see the module."""
 
     strength: Strength
+
+    @property
+    def digest(self) -> str:
+        """Tells the values apart from others."""
+        values = json.dumps(self.strength.to_json()).encode()
+        return hashlib.sha256(values).hexdigest()[:12]
 
     def apply(
         self, hr: np.ndarray, scale: int, random: np.random.Generator

@@ -246,12 +246,15 @@ class WholePairs:
 
     def __iter__(self) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         """Yields (name, lr, hr): a str and two uint8 (H, W, 3) arrays."""
-        for pair in self.found:
-            hr = load_image(pair.hr_path)
-            if self.scale in pair.lr_paths:
-                lr = load_image(pair.lr_paths[self.scale])
-            elif self.degrade is not None:
-                lr = self.degrade(pair.name, hr, self.scale)
-            else:
-                lr = make_lr(hr, self.scale)
-            yield pair.name, lr, hr
+        return map(self.load, self.found)
+
+    def load(self, pair: Pair) -> tuple[str, np.ndarray, np.ndarray]:
+        """Decodes one of the pictures; see `__iter__`."""
+        hr = load_image(pair.hr_path)
+        if self.scale in pair.lr_paths:
+            lr = load_image(pair.lr_paths[self.scale])
+        elif self.degrade is not None:
+            lr = self.degrade(pair.name, hr, self.scale)
+        else:
+            lr = make_lr(hr, self.scale)
+        return pair.name, lr, hr

@@ -13,8 +13,6 @@ makes the same images; its flag for the seed is --degradation_seed.
 
 import dataclasses
 import functools
-import hashlib
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -55,25 +53,25 @@ class GeneratorSettings(DownscaleSettings):
     )
 
     def choose(self) -> tuple[Downscale, str]:
-        """Chooses the function for `downscale_folders`, and tells its degradation.
+        """Chooses the function and the maker for `downscale_folders`.
 
         Raises:
             InputError: Flags do not fit together.
         """
         downscale = FUNCTIONS[self.rounding]
+        maker = f"downscale_generator.py --rounding={self.rounding}"
         degradation = open_degradation(self.degradation)
         if degradation is None:
             if is_given("seed"):
                 raise InputError("--seed needs a --degradation; bicubic is not random.")
-            return downscale, ""
+            return downscale, maker
         if downscale is ceil:
             raise InputError(
                 f"--degradation={self.degradation} needs --rounding=floor."
             )
-        values = json.dumps(degradation.strength.to_json()).encode()
-        digest = hashlib.sha256(values).hexdigest()[:12]
-        told = f" --degradation={self.degradation} --seed={self.seed} ({digest})"
-        return functools.partial(degrade, degradation, self.seed), told
+        given = f"--degradation={self.degradation} --seed={self.seed}"
+        maker += f" {given} ({degradation.digest})"
+        return functools.partial(degrade, degradation, self.seed), maker
 
 
 SETTINGS: tuple[Any, ...] = (GeneratorSettings, SpreadSettings)
@@ -82,19 +80,21 @@ SETTINGS: tuple[Any, ...] = (GeneratorSettings, SpreadSettings)
 def main() -> None:
     """Downscales every image at every scale."""
     settings, spread = (each.from_flags() for each in SETTINGS)
+    if spread.cluster is not None and is_given("num_processes"):
+        raise InputError("--num_processes is for one machine, --cluster_cpus for all.")
     scales = settings.scales
     if min(scales) < 2 or len(set(scales)) < len(scales):
         raise InputError(
             f"--scales={','.join(map(str, scales))}: expected different whole numbers "
             "of at least 2, for example 2,4,8."
         )
-    downscale, told = settings.choose()
+    downscale, maker = settings.choose()
     folders = {scale: Path(settings.output_path) / f"x{scale}" for scale in scales}
     downscale_folders(
         settings.input_path,
         folders,
         downscale,
-        f"downscale_generator.py --rounding={settings.rounding}{told}",
+        maker,
         settings.num_processes,
         spread,
         make_worker,
@@ -103,8 +103,7 @@ def main() -> None:
 
 def make_worker(share: Share) -> Downscaling:
     """Chooses the function in a process of --cluster."""
-    downscale, _ = GeneratorSettings.from_flags().choose()
-    return Downscaling(downscale)
+    return Downscaling(*GeneratorSettings.from_flags().choose())
 
 
 def floor(image: np.ndarray, scale: int, name: str) -> np.ndarray:

@@ -104,7 +104,7 @@ def downscale_folders(
         mapping = map_in_processes(count, downscale)
     else:
         mapping = map_on_cluster(
-            spread, make_worker, input_path, next(iter(folders.values()))
+            spread, make_worker, input_path, next(iter(folders.values())), maker
         )
     with mapping as map_all:
         # Compare first, so that results are not mixed with files of other programs.

@@ -110,11 +110,11 @@ def _make(downscale, job):
 class Downscaling:
     """Downscales batches of images; see `console.cluster_messages.Worker`."""
 
-    way = note = ""
+    note = ""
 
-    def __init__(self, downscale: Downscale) -> None:
-        """Takes the function of `downscale_folders`."""
-        self.downscale = downscale
+    def __init__(self, downscale: Downscale, maker: str) -> None:
+        """Takes arguments of `downscale_folders`."""
+        self.downscale, self.way = downscale, maker
 
     def take(self, batch: Sequence[tuple], done: Callable[[], None]) -> list[tuple]:
         """Works on pairs of a function and a job; returns results of `_work`."""
@@ -138,6 +138,7 @@ def map_on_cluster(
     make_worker: Callable[[Share], Worker],
     input_path: Path | str,
     output_path: Path | str,
+    maker: str,
 ) -> Iterator[Mapping]:
     """Yields a function like that of `map_in_processes` that uses the cluster."""
 
@@ -153,8 +154,10 @@ def map_on_cluster(
             died = f"{job.source}: its processes died."
             yield row or (job.target, died, None, None)
 
-    seen, writes = [input_path], output_path
-    with working(spread, make_worker, seen, "Downscaling", writes=writes) as crew:
+    start = working(
+        *(spread, make_worker, [input_path], "Downscaling", maker), writes=output_path
+    )
+    with start as crew:
         yield map_all
 
 

@@ -25,7 +25,7 @@ from console import app, quiet
 from console.choices import Choice
 from console.cluster_messages import Share
 from console.errors import InputError
-from console.files import check_target, written_whole
+from console.files import check_target, identify, written_whole
 from console.progress import say, track, warn
 from console.ray_engine import working
 from console.settings import PathName, option
@@ -80,7 +80,7 @@ SETTINGS: tuple[Any, ...] = (
 
 def main() -> int | None:
     """Scores every picture; returns the exit status."""
-    settings, *_, spread = _read_flags()
+    settings, predictor, *_, spread = _read_flags()
     if settings.report_path is not None:
         check_target(settings.report_path, "--report_path")
     paths = _list_pictures(settings, spread)
@@ -90,7 +90,7 @@ def main() -> int | None:
         scoring, lines = make_worker(Share()), track(paths, len(paths), "Scoring")
         outcomes = scoring.score(lines)
     else:
-        outcomes = _score_on_cluster(spread, settings, paths)
+        outcomes = _score_on_cluster(spread, settings, paths, _tell_way(predictor))
     rows = Rows(outcomes)
     if len(paths) and not len(rows):
         raise InputError(f"none of the {len(paths)} pictures can be read.")
@@ -149,13 +149,19 @@ def _read_flags(is_driver: bool = True) -> list[Any]:
     return settings
 
 
-def _score_on_cluster(spread, settings, paths):
+def _score_on_cluster(spread, settings, paths, way):
     """Yields each picture and its score; None for one that cannot be read."""
     seen, uses_gpu = [settings.input_path], settings.use_gpu
-    with working(spread, make_worker, seen, "Scoring", "", uses_gpu) as crew:
+    with working(spread, make_worker, seen, "Scoring", way, uses_gpu) as crew:
         yield from crew.take(
             paths, len(paths), lambda path: 1, (BATCH_SIZE, BATCH_SIZE), str
         )
+
+
+def _tell_way(predictor):
+    """Tells the weights, which are the same on all machines."""
+    path = Path(predictor.path)
+    return identify(path.name, [path]) if path.is_file() else ""
 
 
 def make_worker(share: Share) -> "Scoring":
@@ -169,7 +175,8 @@ def make_worker(share: Share) -> "Scoring":
             f"--input_patch_size={scorer.side} and leave out --full_image."
         )
     first_score = choose_first_score(scorer, settings.first_score)
-    return Scoring(make_predict(scorer.network), side, first_score)
+    predict, way = make_predict(scorer.network), _tell_way(predictor)
+    return Scoring(predict, side, first_score, way)
 
 
 def choose_first_score(scorer: opening.Scorer, given: int | None) -> int:
@@ -188,13 +195,14 @@ def choose_first_score(scorer: opening.Scorer, given: int | None) -> int:
 class Scoring:
     """Scores pictures; see `console.cluster_messages.Worker`."""
 
-    way = note = ""
+    note = ""
 
     def __init__(
         self,
         predict: Callable[[np.ndarray], Any],
         side: int | None,
         first_score: int,
+        way: str = "",
     ) -> None:
         """Takes the network and the settings.
 
@@ -202,8 +210,10 @@ class Scoring:
             predict: A function made by `score_predictors.predicting.make_predict`.
             side: Side of the square in the middle to score; None for whole pictures.
             first_score: The lowest score.
+            way: See `Worker`.
         """
-        self.predict, self.side, self.first_score = predict, side, first_score
+        self.predict, self.side = predict, side
+        self.first_score, self.way = first_score, way
 
     def take(self, batch: Sequence[Path], done: Callable[[], None]) -> list[Any]:
         """Scores pictures; returns mean and deviation of each, or None."""

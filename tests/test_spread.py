@@ -160,6 +160,38 @@ def test_a_cluster_does_what_one_process_does(pictures, tmp_path):
         assert ways[0] == ways[1], script
 
 
+def test_a_cluster_degrades_as_one_process_does(pictures, tmp_path):
+    hr, photo = f"--data_truth_path={pictures}", "--degradation=photo"
+    reports, folders = [], []
+    for way, more in (("alone", ()), ("shared", ("--cluster=local",))):
+        report, lr = tmp_path / f"{way}.json", tmp_path / way
+        flags = "--scales=2", photo, *more
+        with cluster_here():
+            succeed_here(
+                *("validate.py", "--model=bicubic", hr, f"--report_path={report}"),
+                *flags,
+            )
+            succeed_here(
+                *("misc/downscale_generator.py", f"--input_path={pictures}"),
+                *(f"--output_path={lr}", *flags),
+            )
+        reports.append(report.read_text())
+        folders.append(list(read(lr)))
+    assert reports[0] == reports[1] and folders[0] == folders[1]
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (("--cluster_cpus=2",), "--cluster_cpus needs a --cluster"),
+        (("--cluster=local", "--num_processes=2"), "--num_processes is for one"),
+    ],
+)
+def test_flags_without_an_effect_are_refused(pictures, tmp_path, flags, line):
+    paths = f"--input_path={pictures}", f"--output_path={tmp_path}"
+    assert line in fail_here("misc/downscale_generator.py", *paths, *flags)
+
+
 def read(path):
     """A file's or a folder's visible contents, by name."""
     files = [path] if path.is_file() else sorted(path.rglob("[!.]*"))

@@ -105,7 +105,7 @@ def enlarge(
             for path in (job.target, job.fallback, job.comparison):
                 remove_leftovers(path, seconds=0)
     left_out.sort(key=lambda job: (job.source, job.page or 0))
-    return tell(left_out, len(waiting), crew.note, degraded)
+    return tell(left_out, len(waiting), crew.note, dict(sorted(degraded.items())))
 
 
 def count_pixels(job: Job) -> int:
