@@ -142,8 +142,8 @@ def test_speed_measures_what_surrounds_the_network(speed):
 def test_speed_ends_with_one_table_that_names_the_device(speed):
     said, report = speed
     header = next(line for line in said.splitlines() if line.startswith("what"))
-    titles = "what precision scale time TFLOP/s limit of limit vs float32 waiting"
-    assert header.split() == f"{titles} s/megapixel out".split()
+    titles = "what precision scale time TFLOP/s limit of limit vs float32 batches/s"
+    assert header.split() == f"{titles} waiting s/megapixel out".split()
     before, table = said.split(header)
     assert before.rstrip().endswith(f"On {report['device']}:")
     rows = [row for section in report["sections"].values() for row in section]
