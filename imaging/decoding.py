@@ -69,9 +69,6 @@ def opened(path: Path | str, page: int | None = None) -> Iterator[Image.Image]:
         page: Index of a TIFF's page; None for the first, or the largest behind its
             thumbnail.
 
-    Yields:
-        The image, not loaded.
-
     Raises:
         InputError: The file is not an image, or may not be read.
     """
@@ -133,15 +130,7 @@ def _say_missing(path):
 
 
 def find_size(image: Image.Image, path: Path | str) -> tuple[int, int]:
-    """Finds the upright height and width of an image that is not loaded yet.
-
-    Args:
-        image: As yielded by `opened`.
-        path: The image's file.
-
-    Raises:
-        InputError: The file is damaged.
-    """
+    """Finds the upright height and width of an image, as yielded by `opened`."""
     with damage_told(path):
         width, height = image.size
         if isinstance(image, TiffImageFile):
@@ -154,13 +143,10 @@ def find_size(image: Image.Image, path: Path | str) -> tuple[int, int]:
 def decode(
     image: Image.Image, path: Path | str, to_the_end: bool = False
 ) -> np.ndarray:
-    """Decodes an image and applies its EXIF orientation.
+    """Decodes an image, as yielded by `opened`, and applies its EXIF orientation.
 
-    Args:
-        image: As yielded by `opened`; loaded afterwards.
-        path: The image's file.
-        to_the_end: Whether to apply an orientation that a PNG stores behind its
-            pixels; `find_size` does not see it.
+    `to_the_end` is whether to apply an orientation that a PNG stores behind its
+    pixels; `find_size` does not see it.
 
     Returns:
         uint8 or uint16 (H, W, C), C-contiguous: grey, grey and alpha, RGB, or RGB and

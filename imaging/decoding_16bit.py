@@ -30,9 +30,9 @@ _UNSPECIFIED, _MULTIPLIED, _TRANSPARENCY = 0, 1, 2
 def decode_deep(
     path: Path | str,
     raw_mode: str,
-    tags: Mapping[int, Any] | None = None,
-    transparent: int | Sequence[int] | None = None,
-    content: bytes | None = None,
+    tags: Mapping[int, Any] | None,
+    transparent: int | Sequence[int] | None,
+    content: bytes | None,
 ) -> np.ndarray:
     """Decodes the pixels of a file.
 
@@ -61,11 +61,7 @@ def decode_deep(
 
 
 def has_unspecified_band(tags: Mapping[int, Any]) -> bool:
-    """Whether a TIFF's first band beside its colours has no stated meaning.
-
-    Args:
-        tags: Values of the TIFF's tags by number.
-    """
+    """Whether a TIFF's first band beside its colours has no stated meaning."""
     return tags.get(_EXTRA, (_TRANSPARENCY,))[0] == _UNSPECIFIED
 
 
@@ -116,7 +112,7 @@ def _decode_apart(path, tags, content):
     return np.ascontiguousarray(transform(pixels, upright))
 
 
-def _decode_16_bits(path, raw_mode, content=None):
+def _decode_16_bits(path, raw_mode, content):
     pixels = decode_by_opencv(path, content)
     if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
         raise too_deep(path)
@@ -130,11 +126,7 @@ def _decode_16_bits(path, raw_mode, content=None):
 def decode_by_opencv(
     path: Path | str, content: bytes | None = None
 ) -> np.ndarray | None:
-    """Decodes a file by OpenCV.
-
-    Args:
-        path: The file.
-        content: Content to decode in place of the file's; None for the file's own.
+    """Decodes a file, or `content` in its place, by OpenCV.
 
     Returns:
         (H, W, C) of the file's dtype: grey, RGB, or RGB and alpha; None if OpenCV
@@ -142,6 +134,8 @@ def decode_by_opencv(
     """
     encoded = np.frombuffer(content or Path(path).read_bytes(), np.uint8)
     pixels = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
-    if pixels is None or pixels.ndim == 3:
-        return None if pixels is None else pixels[..., _CHANNELS[pixels.shape[-1]]]
-    return pixels[..., None]
+    if pixels is None:
+        return None
+    if pixels.ndim == 2:
+        return pixels[..., None]
+    return pixels[..., _CHANNELS[pixels.shape[-1]]]

@@ -22,15 +22,10 @@ _SIZE_MARKER, _DEPTH = b"\xff\x51\x00", 40
 
 
 def find_most(image: Image.Image, path: Path | str) -> int:
-    """Finds the largest value of a sample, from the header.
+    """Finds the largest value of a sample, from the header of an image not loaded yet.
 
-    Args:
-        image: As yielded by `imaging.decoding.opened`, not loaded.
-        path: The image's file.
-
-    Returns:
-        A number up to 65535; 255 for formats other than PPM, JPEG 2000, AVIF and
-        HEIC; 65535 for JPEG XL, whose pixels alone tell it.
+    It is 255 for formats other than PPM, JPEG 2000, AVIF and HEIC, and 65535 for
+    JPEG XL, whose pixels alone tell it.
     """
     if image.format == "PPM":
         _, _, _, arguments = image.tile[0]  # type: ignore[attr-defined]
@@ -64,15 +59,10 @@ def _find_avif_bits(header):
     return (8, 8, 10, 12)[flags >> 5 & 3]
 
 
-def decode_scaled(
-    path: Path | str, most: int, name: str | None = None
-) -> np.ndarray | None:
+def decode_scaled(path: Path | str, most: int, name: str | None) -> np.ndarray | None:
     """Decodes a file, and scales its samples to 16 bits.
 
-    Args:
-        path: The file.
-        most: As returned by `find_most`.
-        name: Pillow's name of the format.
+    `most` is that of `find_most`, `name` Pillow's name of the format.
 
     Returns:
         uint16 (H, W, C): grey or RGB, with or without alpha; uint8 for a JPEG XL of

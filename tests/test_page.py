@@ -23,7 +23,7 @@ import app
 from console.errors import InputError
 from imaging import limits
 from imaging.kinds import RESULT_ENDINGS
-from imaging.previews import save_preview
+from imaging.saving import save_preview
 from models import offered
 from models.bicubic import Bicubic
 from models.opening import CheckpointSettings

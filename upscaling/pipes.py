@@ -25,7 +25,7 @@ from imaging.kinds import KINDS, PLUGIN_KINDS
 from imaging.limits import check_size
 from imaging.pictures import load_picture
 from imaging.saving import (
-    check_fits,
+    check_alpha,
     find_format,
     find_obstacle,
     fit_frames,
@@ -139,7 +139,7 @@ def _enlarge(picture, source, target, output, enlargers, tiler):
     enlarger, background = enlargers.choose(picture.size), output.find_background()
     has_alpha = picture.has_transparency()
     size = enlarger.find_size(picture.size)
-    check_fits(target, size, has_alpha and background is None, source)
+    check_alpha(target, has_alpha and background is None, source)
     if obstacle := find_obstacle(target, picture, size):
         raise InputError(f"{source}: {obstacle}; use --output_format=png.")
     tiling = tiler.tile(enlarger, picture, source)

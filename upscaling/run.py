@@ -13,7 +13,7 @@ from imaging import faults
 from imaging.animations import ANIMATED, count_frames
 from imaging.files import read_size, save_image, to_rgb
 from imaging.pictures import load_picture
-from imaging.saving import check_fits, find_format, fit_frames, save_picture
+from imaging.saving import check_alpha, find_format, fit_frames, save_picture
 from reports.comparing import draw_comparison
 from upscaling.choosing import Enlargers, Tiler
 from upscaling.naming import Job
@@ -101,7 +101,7 @@ class Run:
         picture = fit_frames(target, picture, job.source)
         has_alpha = picture.has_transparency()
         background = self.results.output.find_background()
-        check_fits(target, size, has_alpha and background is None, job.source)
+        check_alpha(target, has_alpha and background is None, job.source)
         tiling = self.tiler.tile(enlarger, picture, job.source)
         result = enlarger.enlarge(picture, tiling, progress.advance)
         is_flat = has_alpha and not find_format(target).has_alpha
