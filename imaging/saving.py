@@ -111,14 +111,14 @@ def find_obstacle(
     return None
 
 
-def check_alpha(path: Path | str, has_alpha: bool, source: Path | str) -> None:
+def check_alpha(path: Path | str, picture: Picture, source: Path | str) -> None:
     """Refuses transparency that a file's format does not hold.
 
     Raises:
-        InputError: It has none; names the source.
+        InputError: It does not; names the source.
     """
     kind = find_format(path)
-    if has_alpha and not kind.has_alpha:
+    if picture.has_transparency() and not kind.has_alpha:
         raise InputError(
             f"{source}: has transparency, which {kind.name} does not support; use "
             "--background=white or --output_format=png."
@@ -154,7 +154,7 @@ def save_picture(
         OSError: Writing failed.
     """
     path, kind = Path(path), find_format(path)
-    check_alpha(path, picture.has_transparency(), path)
+    check_alpha(path, picture, path)
     if obstacle := find_obstacle(path, picture, picture.size):
         raise InputError(f"{path}: {obstacle}; use --output_format=png.")
     pixels = picture.joined if kind.has_alpha else picture.pixels

@@ -23,7 +23,8 @@ from imaging.kinds import RESULT_ENDINGS
 from imaging.saving import save_preview
 from page.sessions import Session, to_plain_name
 from page.turns import Turns
-from upscaling.choosing import Enlargers, Tiler
+from upscaling.budget import Tiler
+from upscaling.choosing import Enlargers
 from upscaling.jobs import Jobs
 from upscaling.output import Output
 from upscaling.results import Results

@@ -5,6 +5,7 @@ No result takes the place of a picture or of another result.
 
 import contextlib
 import dataclasses
+import itertools
 import os
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -195,21 +196,19 @@ class Jobs(Collection[Job]):
 
     def _check_targets(self):
         """Checks that no result would overwrite another result or a source."""
-        output, places = self.output, Paths()
+        output, find, places = self.output, self.real.find, Paths()
         are_told_apart = output.suffix or output.file is not None
         for job in self:
-            for path in (job.target, job.comparison)[: 1 + output.compare]:
-                real = self.real.find(path)
-                if self.sources.count(real):
+            for path in self._list_files(job):
+                if self.sources.count(find(path)):
                     raise InputError(
                         f"--output_path={output.path}: would overwrite the input "
                         f"picture {path}; give another folder, or a --suffix."
                     )
-                places.add(real)
-            self.targets.add(self.real.find(job.target))
-            if not are_told_apart and self.real.find(
-                job.target.parent
-            ) == self.real.find(job.source.parent):
+                places.add(find(path))
+            self.targets.add(find(job.target))
+            is_beside = find(job.target.parent) == find(job.source.parent)
+            if is_beside and not are_told_apart:
                 raise InputError(
                     f"--output_path={output.path}: holds the input picture "
                     f"{job.source}; give another folder, or a --suffix that marks the "
@@ -217,24 +216,21 @@ class Jobs(Collection[Job]):
                 )
         self.targets.count_distinct()
         if places.count_distinct() < self.count * (1 + output.compare):
-            files = (
-                path
-                for job in self
-                for path in (job.target, job.comparison)[: 1 + output.compare]
-            )
-            twice = {p.name for p in files if places.count(self.real.find(p)) > 1}
+            files = itertools.chain.from_iterable(map(self._list_files, self))
+            twice = {path.name for path in files if places.count(find(path)) > 1}
             raise InputError(
                 f"--output_path={output.path}: several pictures would be written to "
                 f"{name_some(sorted(twice))}; rename or separate them."
             )
 
+    def _list_files(self, job):
+        return (job.target, job.comparison)[: 1 + self.output.compare]
+
 
 def skip_large(jobs: Collection[Job], most: int | None) -> Collection[Job]:
     """Leaves out pictures with a longer side than `most` pixels, and says how many.
 
-    Args:
-        jobs: The jobs. Those of pictures that cannot be read stay, to be reported.
-        most: Pixels; None for any number.
+    Pictures that cannot be read stay, to be reported.
     """
 
     def is_small(job):

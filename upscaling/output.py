@@ -125,8 +125,14 @@ class Output(Settings):
         """Names a result independently of where the folders lie."""
         return job.target.relative_to(self.folder)
 
-    def describe(self, result: Picture, way: str) -> Picture:
-        """Takes metadata off a result, or adds to it how it was made."""
+    def finish(self, result: Picture, target: Path, way: str) -> Picture:
+        """Returns what the file of a result holds.
+
+        That is without transparency if it holds none, and with the metadata that the
+        flags leave or add, for example the way it was made.
+        """
+        if result.has_transparency() and not find_format(target).has_alpha:
+            result = result.flatten(self.find_background())
         metadata = result.metadata
         if self.strip_metadata:
             metadata = metadata.strip()

@@ -37,8 +37,8 @@ class Results:
             output: The output settings.
             way: How results are made now: the weights and the flags.
             is_taken: Whether a file is a picture of this run, or the result of one.
-            writer: See `console.made.Made`.
-            reads: See `console.made.Made`.
+            writer: See `console.made.Made`, as for `reads`.
+            reads: Whether to read the records.
         """
         self.output, self.way = output, way
         self.made = made.Made(output.folder, writer, reads)
@@ -49,12 +49,8 @@ class Results:
     def find_waiting(self, jobs: Collection[Job]) -> Collection[Job]:
         """Finds the jobs to be done, and reports the others.
 
-        Args:
-            jobs: All jobs; they can be iterated several times.
-
-        Returns:
-            The jobs without a result, or all jobs if results are overwritten. Empty if
-            some results were made in another way, so that a folder does not mix both.
+        These are the jobs without a result, or all jobs if results are overwritten;
+        none if some results were made in another way, so that no folder mixes both.
         """
         if self.output.overwrite:
             return jobs
@@ -93,10 +89,7 @@ class Results:
     def choose_target(self, job: Job, picture: Picture, size: tuple[int, int]) -> Path:
         """Chooses the file of a result: the job's target, or its fallback.
 
-        Args:
-            job: The job.
-            picture: The picture before enlarging.
-            size: (height, width) of the result.
+        Given the picture before enlarging, and (height, width) of the result.
 
         Raises:
             InputError: A file is in the way.
@@ -118,7 +111,7 @@ class Results:
             job: The job.
             target: The result's file.
             is_flat: Whether the picture's transparency was replaced by the background.
-            written: See `console.made.Made.add`.
+            written: The file until its rename; see `console.made.Made.add`.
         """
         if self.output.keep_times:
             # Before the record, which holds the time.
