@@ -22,8 +22,14 @@ from console.errors import InputError
 from console.file_types import AVIF, EMPTY, HEIC, JPEG, JPEG_XL, PNG, tell_misfit
 from console.progress import warn
 from imaging.colour import cmyk_to_rgb
-from imaging.decoding_16bit import decode_deep, has_unspecified_band, too_deep
-from imaging.depth import decode_scaled, find_most, has_bit_of_alpha
+from imaging.depth import (
+    decode_deep,
+    decode_scaled,
+    find_most,
+    has_bit_of_alpha,
+    has_unspecified_band,
+    too_deep,
+)
 from imaging.dihedral import UPRIGHT, transform
 from imaging.kinds import KINDS
 from imaging.limits import check_size, too_large

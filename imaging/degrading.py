@@ -66,12 +66,8 @@ def make_kernel(
 def make_sinc(size: int, cutoff: float) -> np.ndarray:
     """Makes a circular low-pass kernel, which rings and overshoots at edges.
 
-    Args:
-        size: Odd side of the kernel.
-        cutoff: Cutoff frequency, in radians per pixel, at most pi.
-
-    Returns:
-        float32 (size, size); the sum is 1.
+    It is float32 (size, size) of an odd size, and its sum is 1. The cutoff frequency is
+    in radians per pixel, at most pi.
     """
     y, x = np.mgrid[:size, :size] - size // 2
     radius = np.hypot(y, x)
@@ -142,13 +138,8 @@ def compress_jpeg(
 ) -> np.ndarray:
     """Compresses an image as JPEG and decodes it, with the pixels of libjpeg.
 
-    Args:
-        image: uint8, or float32 in [0, 255], (H, W, 3), RGB.
-        quality: Quality from 1 to 100.
-        subsampling: One of `SUBSAMPLINGS`.
-
-    Returns:
-        uint8 (H, W, 3), RGB.
+    From uint8, or float32 in [0, 255], (H, W, 3), RGB, to uint8 of that shape. The
+    quality is from 1 to 100, the subsampling one of `SUBSAMPLINGS`.
     """
     sampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR, SUBSAMPLINGS[subsampling]
     return _code(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality, *sampling])

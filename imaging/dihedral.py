@@ -1,4 +1,7 @@
-"""The eight dihedral transforms of a picture: four rotations, mirrored or not."""
+"""The eight dihedral transforms of a picture: four rotations, mirrored or not.
+
+On its own because reading, measuring and enlarging all use it.
+"""
 
 import numpy as np
 

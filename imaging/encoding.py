@@ -25,13 +25,12 @@ def encode(
     metadata: Metadata,
     options: dict[str, Any],
 ) -> None:
-    """Encodes a picture.
+    """Encodes a picture to a file that is open for reading and writing.
 
     Args:
-        file: A file open for binary reading and writing.
+        file: The file.
         name: Pillow's name of the format.
-        pixels: uint8 or uint16 (H, W, C): grey or RGB, with or without alpha, as the
-            format has them.
+        pixels: uint8 or uint16 (H, W, C), of channels and depth that the format has.
         metadata: As `imaging.carrying.carry` returns it.
         options: As `make_options` returns them.
     """

@@ -92,12 +92,9 @@ def _copy_writable(values, group=None):
 
 
 def encode_directory(values: dict, start: int, group: int | None = None) -> bytes:
-    """Encodes a directory of a TIFF or EXIF, and the directories inside it.
+    """Encodes a directory of a TIFF or EXIF, and those inside it, as of `list_tags`.
 
-    Args:
-        values: Values of the tags; a dictionary for a directory.
-        start: Where it will be in the file.
-        group: Tag of the directory; None for the first one.
+    It will be at `start` in the file; `group` is its tag, None for the first one.
     """
     part = TiffImagePlugin.ImageFileDirectory_v2(TIFF_HEADER, group=group)
     for tag, value in values.items():

@@ -94,13 +94,9 @@ def save_image(path: Path | str, image: np.ndarray) -> None:
 
 
 def to_rgb(pixels: np.ndarray) -> np.ndarray:
-    """Converts decoded pixels to RGB of 8 bits, without alpha.
+    """Converts uint8 or uint16 (H, W, C), grey or RGB, to uint8 (H, W, 3).
 
-    Args:
-        pixels: uint8 or uint16 (H, W, C): grey or RGB, with or without alpha.
-
-    Returns:
-        uint8 (H, W, 3).
+    Alpha is dropped.
     """
     pixels = to_8_bits(pixels)
     if pixels.shape[-1] < 3:

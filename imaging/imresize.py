@@ -64,19 +64,12 @@ def imresize_part(
     *,
     wraps: bool = False,
 ) -> np.ndarray:
-    """Computes a part of `imresize`'s output, of `size` as a whole.
+    """Computes a part of `imresize`'s output, which is `size` as a whole.
 
-    The result is bit-exact if both scales are equal; otherwise the two passes may be
-    rounded in another order.
-
-    Args:
-        image: See `imresize`.
-        scale: See `imresize`.
-        size: (H', W') of the whole output.
-        rows: (start, end) of the output's rows.
-        columns: (start, end) of the output's columns.
-        wraps: Whether the image goes on behind its border from the opposite border,
-            in place of being mirrored.
+    The part is from (start, end) of its rows and columns. It is bit-exact if both
+    scales are equal; otherwise the two passes may be rounded in another order. An image
+    that `wraps` goes on behind its border from the opposite border, in place of being
+    mirrored.
     """
     image = np.asarray(image)
     scales = np.broadcast_to(scale, 2)
@@ -112,12 +105,8 @@ def cut_to_multiple(image: np.ndarray, scale: int) -> np.ndarray:
 def make_lr(hr: np.ndarray, scale: int) -> np.ndarray:
     """Makes an LR image as benchmark sets do: cut to a multiple, then imresize.
 
-    Args:
-        hr: uint8 (H, W, 3).
-        scale: Downscaling factor.
-
-    Returns:
-        uint8 (H // scale, W // scale, 3); empty where a side is less than the scale.
+    From uint8 (H, W, 3) to uint8 (H // scale, W // scale, 3), which is empty where a
+    side is less than the scale.
     """
     cut = cut_to_multiple(hr, scale)
     if cut.size == 0:

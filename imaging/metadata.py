@@ -110,11 +110,7 @@ def read_metadata(
 ) -> Metadata:
     """Reads the metadata of a loaded image; damaged parts are left out.
 
-    Args:
-        image: The image.
-        path: Its file.
-        pixels: (H, W, 1) or (H, W, 3), the upright picture.
-        exif: As returned by `read_exif`; None reads it.
+    Given its file, its upright pixels without alpha, and its EXIF if that is read.
     """
     size, colours = pixels.shape[:2], pixels.shape[-1]
     profile = image.info.get("icc_profile") or None

@@ -18,6 +18,7 @@ from console.errors import InputError
 from imaging import tiff
 from imaging.colour import cmyk_to_rgb
 from imaging.colour_profiles import to_channels
+from imaging.depth import divide_by_alpha
 from imaging.dihedral import UPRIGHT, transform
 from imaging.exif import EXIF_IFDS, read_exif
 from imaging.limits import check_size
@@ -218,21 +219,20 @@ def _to_colours(pixels, page, profile, path):
             f"{path}: is a TIFF with colours of the kind {page.photometric.name}, of "
             f"the type {pixels.dtype}; save it as RGB, for example with GIMP."
         )
-    colours, most = pixels[..., :count], np.iinfo(pixels.dtype).max
+    colours = pixels[..., :count]
     if count == 4:
         image = Image.fromarray(np.ascontiguousarray(colours), "CMYK")
         if profile:
             image.info["icc_profile"] = profile
         colours = np.asarray(cmyk_to_rgb(image))
     elif page.photometric == kinds.MINISWHITE:
-        colours = most - colours
+        colours = np.iinfo(pixels.dtype).max - colours
     meaning = page.extrasamples[0] if page.extrasamples else None
     if pixels.shape[-1] == count or not meaning:
         return colours
     alpha = pixels[..., count : count + 1]
     if meaning == tifffile.EXTRASAMPLE.ASSOCALPHA:
-        plain = colours * (most / np.maximum(alpha, 1).astype(np.float32))
-        colours = np.minimum(np.rint(plain), most).astype(pixels.dtype)
+        colours = divide_by_alpha(colours, alpha)
     return np.concatenate([colours, alpha], -1)
 
 

@@ -113,12 +113,9 @@ def decode_plugin(name: str, path: Path | str, most: int) -> np.ndarray:
 
 
 def write_heif(file: BinaryIO, pixels: np.ndarray, options: dict[str, Any]) -> None:
-    """Writes a HEIC, of 10 bits if the pixels have 16.
+    """Writes uint8 or uint16 (H, W, C) as a HEIC of 8 or 10 bits.
 
-    Args:
-        file: A file open for binary writing.
-        pixels: uint8 or uint16 (H, W, C): grey or RGB, with or without alpha.
-        options: Quality and metadata, as Pillow names them.
+    `options` are quality and metadata, as Pillow names them.
     """
     (library,) = use(HEIF, "--output_format=heic")
     mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[pixels.shape[-1]]
@@ -145,11 +142,11 @@ def write_jxl(
     metadata: dict[bytes, bytes | None],
     colours: tuple[str, str],
 ) -> None:
-    """Writes a JPEG XL of 8 or 16 bits.
+    """Writes uint8 or uint16 (H, W, C) as a JPEG XL of that depth.
 
     Args:
-        file: A file open for binary writing.
-        pixels: As those of `write_heif`.
+        file: The file.
+        pixels: The pixels.
         quality: As that of a JPEG, 1 to 100; None for lossless.
         metadata: Contents of boxes by their kinds.
         colours: As `imaging.colour_profiles.name_colours` returns them.

@@ -84,12 +84,9 @@ def find_format(path: Path | str) -> Format:
 def find_obstacle(
     path: Path | str, picture: Picture, size: tuple[int, int]
 ) -> str | None:
-    """Returns why a file's format cannot hold an enlarged picture; None if it can.
+    """Returns why a file's format cannot hold a result; None if it can.
 
-    Args:
-        path: The file to be written.
-        picture: The picture before enlarging.
-        size: (height, width) of the result.
+    Given the picture before enlarging, and (height, width) of the result.
     """
     kind = find_format(path)
     most = _MOST_THIN if kind is HEIF and min(size) < _THIN else kind.most
@@ -211,16 +208,10 @@ def save_preview(
     icc_profile: bytes | None = None,
     most: int = MOST_SHOWN,
 ) -> int:
-    """Writes a PNG of 8 bits for browsers, without metadata.
+    """Writes uint8 or uint16 (H, W, C) as a PNG of 8 bits, for browsers.
 
-    Args:
-        path: The PNG file.
-        pixels: uint8 or uint16 (H, W, C): grey or RGB, with or without alpha.
-        icc_profile: The colour profile; None for sRGB.
-        most: Largest number of pixels; larger pictures are reduced by a whole factor.
-
-    Returns:
-        The factor; 1 for a preview with the pixels of the picture.
+    Pictures of more than `most` pixels are reduced by a whole factor, which is
+    returned; otherwise 1.
     """
     factor = math.ceil(math.sqrt(pixels.shape[0] * pixels.shape[1] / most))
     pixels = to_8_bits(pixels)

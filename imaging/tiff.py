@@ -24,13 +24,9 @@ def write(
     metadata: Metadata,
     compression: str | None = "zlib",
 ) -> None:
-    """Writes a picture.
+    """Writes uint8 or uint16 (H, W, C) to a file that is open for reading and writing.
 
-    Args:
-        file: A file open for binary reading and writing.
-        pixels: uint8 or uint16 (H, W, C): grey or RGB, with or without alpha.
-        metadata: The picture's metadata.
-        compression: tifffile's name of the compression; None for none.
+    `compression` is tifffile's name of one; None for none.
     """
     channels = pixels.shape[-1]
     tifffile.imwrite(

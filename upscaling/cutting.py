@@ -83,7 +83,7 @@ def choose_sides(
     stage processes it.
 
     Args:
-        stages: The stages of a network.
+        stages: The stages.
         margins: As returned by `find_margins`.
         size: (height, width) of the picture.
         memory: Bytes for all stages together.

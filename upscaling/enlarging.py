@@ -76,12 +76,8 @@ class Enlarger:
         """Enlarges a picture; channels, dtype and metadata stay.
 
         The frames behind the first of an animation are enlarged when they are read.
-
-        Args:
-            picture: The picture.
-            tiling: The tiles; None for the defaults.
-            advance: Called with the number of output pixels of the network that were
-                computed since the last call.
+        `advance` is called with the number of output pixels of the network that were
+        computed since the last call.
 
         Raises:
             InputError: The model's output is not finite.

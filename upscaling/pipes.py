@@ -90,15 +90,10 @@ def run(
     tiler: Tiler,
     looks_for_faults: bool = False,
 ) -> None:
-    """Enlarges all pictures, in order.
+    """Enlarges all pictures of the standard input, in order; see `opened`.
 
-    Args:
-        files: The standard input and output, as `opened` yields them.
-        output: The output settings.
-        way: How results are made: the weights and the flags.
-        enlargers: Enlarge the pictures.
-        tiler: Chooses the tiles.
-        looks_for_faults: Whether to say that the first picture looks degraded.
+    `way` is how results are made: the weights and the flags. `looks_for_faults` is
+    whether to say that the first picture looks degraded.
 
     Raises:
         InputError: A picture is damaged, or does not fit its format.

@@ -31,14 +31,10 @@ class Results:
         writer: str | None = None,
         reads: bool = True,
     ):
-        """Reads the records of earlier runs.
+        """Reads the records of earlier runs; see `console.made.Made`.
 
-        Args:
-            output: The output settings.
-            way: How results are made now: the weights and the flags.
-            is_taken: Whether a file is a picture of this run, or the result of one.
-            writer: See `console.made.Made`, as for `reads`.
-            reads: Whether to read the records.
+        `way` is how results are made now: the weights and the flags. `is_taken` is
+        whether a file is a picture of this run, or the result of one.
         """
         self.output, self.way = output, way
         self.made = made.Made(output.folder, writer, reads)
@@ -107,11 +103,8 @@ class Results:
     def add(self, job: Job, target: Path, is_flat: bool, written: Path) -> None:
         """Finishes a result: sets its time, and records how it was made.
 
-        Args:
-            job: The job.
-            target: The result's file.
-            is_flat: Whether the picture's transparency was replaced by the background.
-            written: The file until its rename; see `console.made.Made.add`.
+        `is_flat` is whether its transparency was replaced by the background, `written`
+        the file until it is renamed to the target.
         """
         if self.output.keep_times:
             # Before the record, which holds the time.

@@ -195,11 +195,8 @@ def tell(
 ) -> int | None:
     """Reports the results of a run, and returns the exit status; None for success.
 
-    Args:
-        left_out: Jobs that failed.
-        count: Number of all jobs.
-        way: Result of `Enlargers.describe`.
-        degraded: The faults of pictures that look degraded.
+    Given the jobs that failed, the number of all, `Enlargers.describe`, and the faults
+    of pictures that look degraded.
     """
     say(f"Upscaled {count - len(left_out)} of {count} pictures {way}.")
     faults.tell(degraded)

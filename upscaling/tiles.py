@@ -152,11 +152,8 @@ class _Run:
     def _cover(self, level, x, wanted, place):
         """Runs a stage and all after it over a part of the stage's input.
 
-        Args:
-            level: Index of the stage.
-            x: (H, W, ...), the stage's input.
-            wanted: (first, last) row and (first, last) column of `x`, without margins.
-            place: First row and column of the result.
+        `wanted` is (first, last) row and (first, last) column of x, (H, W, ...),
+        without margins; `place` is the first row and column of the result.
         """
         if level == len(self.stages):
             self._put(x, wanted, place)
