@@ -11,7 +11,8 @@ from console.errors import InputError, name_some
 from console.progress import warn
 from dataloaders.pairs import Pair
 from dataloaders.sources import name_images, scale_of_folder
-from imaging.files import load_image, read_size
+from imaging.decoding import read_size
+from imaging.files import load_image
 from imaging.listing import find_images
 
 FLAG = "--data_sr_path"

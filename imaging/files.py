@@ -11,7 +11,7 @@ from PIL import Image
 
 from console.files import opened_whole
 from console.progress import warn
-from imaging.decoding import decode, find_size, opened
+from imaging.decoding import decode, opened
 
 # Levels above this hardly shrink files but slow down writing.
 PNG_COMPRESSION = 3
@@ -22,15 +22,6 @@ _warned_of_alpha: list[str] = []
 _noted_alpha: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar(
     "noted_alpha", default=None
 )
-
-
-def read_size(path: Path | str, page: int | None = None) -> tuple[int, int]:
-    """Reads the height and width of the upright picture from the file's header.
-
-    For `page`, and what it raises, see `imaging.decoding.opened`.
-    """
-    with opened(path, page) as image:
-        return find_size(image, path)
 
 
 def load_image(path: Path | str) -> np.ndarray:

@@ -11,7 +11,8 @@ from PIL import Image
 
 from console.errors import InputError
 from imaging import files, limits
-from imaging.files import load_image, read_size, save_image, to_uint8
+from imaging.decoding import read_size
+from imaging.files import load_image, save_image, to_uint8
 from imaging.listing import find_images, stream_pictures
 from tests.pictures import draw_picture
 from tests.scripts import run_here, succeed_here

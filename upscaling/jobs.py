@@ -7,14 +7,14 @@ import contextlib
 import dataclasses
 import itertools
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from console.errors import InputError, name_some
 from console.made import Made
 from console.progress import say
-from console.spread import choose
-from imaging.files import read_size
+from console.spread import Chosen, choose
+from imaging.decoding import read_size
 from imaging.kinds import RESULT_ENDINGS
 from imaging.listing import stream_pictures
 from upscaling.naming import COMPARISON, Job, Paths, Real, is_below, split_pages, strip
@@ -23,7 +23,7 @@ from upscaling.output import Output
 _FLAG = "--input_path"
 
 
-class Jobs(Collection[Job]):
+class Jobs(Chosen[Job]):
     """The jobs of all pictures in files and folders, found anew by each iteration.
 
     In memory are digests of the names only, so there may be millions.
@@ -45,12 +45,12 @@ class Jobs(Collection[Job]):
             InputError: There is no picture, or a result would overwrite another result
                 or a source.
         """
+        super().__init__(self._find_jobs, count=0)
         self.inputs, self.output = list(map(Path, inputs)), output
         self.in_order, self.real = in_order, Real()
         self.folder = os.path.realpath(output.folder)
         self.made, self.tells, self.are_separate = None, True, False
         self.sources, self.drafts, self.targets = Paths(), Paths(), Paths()
-        self.count = 0
         if output.suffix:
             self._find_results()
         if self._survey() and output.file is None:
@@ -72,16 +72,7 @@ class Jobs(Collection[Job]):
             )
         self._check_targets()
 
-    def __len__(self) -> int:
-        """Counts the jobs that were found at first."""
-        return self.count
-
-    def __contains__(self, job: object) -> bool:
-        """Looks through the jobs."""
-        return any(each == job for each in self)
-
-    def __iter__(self) -> Iterator[Job]:
-        """Finds the jobs."""
+    def _find_jobs(self):
         for job, folder in self._find_drafts():
             job = self._separate(job, folder)
             old, new = job.source, job.target

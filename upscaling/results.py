@@ -126,9 +126,8 @@ class Results:
     def look(self, job: Job) -> str:
         """Returns the state of a job's result; see `console.made.Made.look`."""
         state = self._look(job)
-        if state == made.FINISHED and self.output.compare:
-            return state if job.comparison.is_file() else made.MISSING
-        return state
+        lacks_crops = self.output.compare and not job.comparison.is_file()
+        return made.MISSING if state == made.FINISHED and lacks_crops else state
 
     def _look(self, job):
         target = job.target
@@ -155,19 +154,15 @@ class Results:
         flags += " --mark" * self.output.mark
         return f"{self.way}{quality * has_quality}{background * is_flat}{flags}"
 
-    def _is_flat(self, job):
-        """Whether a background is given, and an earlier run used one."""
-        before = self.made.tell_maker(job.target) or ""
-        return self.output.background is not None and " --background=" in before
-
     def _tell(self, state, job, others):
         """Explains why results in one state do not count as done."""
-        more = f" (and {others} more)" * bool(others)
-        return {
-            made.UNKNOWN: f"{job.target}{more}, made by an unknown program",
-            made.OTHERWISE: (
-                f"{job.target}{more}, made by {self.made.tell_maker(job.target)} "
-                f"instead of {self._tell_maker(job.target, self._is_flat(job))}"
-            ),
-            made.CHANGED: f"{job.target}{more}, made before {job.source} changed",
-        }[state]
+        named = f"{job.target}{f' (and {others} more)' * bool(others)}, made"
+        if state == made.UNKNOWN:
+            return f"{named} by an unknown program"
+        if state == made.CHANGED:
+            return f"{named} before {job.source} changed"
+        before = self.made.tell_maker(job.target) or "an unknown program"
+        was_flat = " --background=" in before and self.output.background is not None
+        return (
+            f"{named} by {before} instead of {self._tell_maker(job.target, was_flat)}"
+        )

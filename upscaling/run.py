@@ -14,7 +14,8 @@ from console.prefetch import Prefetch
 from console.progress import Progress, say, to_line, warn
 from imaging import faults
 from imaging.animations import ANIMATED, count_frames
-from imaging.files import read_size, save_image, to_rgb
+from imaging.decoding import read_size
+from imaging.files import save_image, to_rgb
 from imaging.pictures import load_picture
 from imaging.saving import check_alpha, find_format, fit_frames, save_picture
 from reports.comparing import draw_comparison
