@@ -26,11 +26,9 @@ class Found:
         folders: Folders that were not searched.
     """
 
-    images: list[Path] = dataclasses.field(default_factory=list)
-    others: collections.Counter[str] = dataclasses.field(
-        default_factory=collections.Counter
-    )
-    folders: list[Path] = dataclasses.field(default_factory=list)
+    images: list[Path]
+    others: collections.Counter[str]
+    folders: list[Path]
 
     def describe_rest(self) -> str:
         """Lists the other files, most frequent first: `"3 .gif, 1 .jp2, x2/"`."""
@@ -90,7 +88,7 @@ def look_into(
     folder: Path, recursive: bool, is_passed: Callable[[str], bool] | None = None
 ) -> Found:
     """Works like `find_images` for an existing folder, which may hold no images."""
-    found = Found()
+    found = Found([], collections.Counter(), [])
     found.images = sorted(_stream(folder, recursive, is_passed, EXTENSIONS, found))
     found.folders.sort()
     return found
@@ -156,7 +154,7 @@ def stream_pictures(
         yield path
         return
     named = _check_folder(path, flag, "a picture or a folder of pictures")
-    found, is_empty = Found(), True
+    found, is_empty = Found([], collections.Counter(), []), True
     for each in _stream(path, recursive, None, RESULT_ENDINGS, found):
         is_empty = False
         yield each

@@ -103,10 +103,7 @@ class Metadata:
 
 
 def read_metadata(
-    image: Image.Image,
-    path: Path | str,
-    pixels: np.ndarray,
-    exif: Image.Exif | None,
+    image: Image.Image, path: Path | str, pixels: np.ndarray, exif: Image.Exif | None
 ) -> Metadata:
     """Reads the metadata of a loaded image; damaged parts are left out.
 

@@ -191,15 +191,16 @@ class Jobs(Chosen[Job]):
         are_told_apart = output.suffix or output.file is not None
         for job in self:
             for path in self._list_files(job):
-                if self.sources.count(find(path)):
+                real = find(path)
+                if self.sources.count(real):
                     raise InputError(
                         f"--output_path={output.path}: would overwrite the input "
                         f"picture {path}; give another folder, or a --suffix."
                     )
-                places.add(find(path))
+                places.add(real)
             self.targets.add(find(job.target))
-            is_beside = find(job.target.parent) == find(job.source.parent)
-            if is_beside and not are_told_apart:
+            parents = job.target.parent, job.source.parent
+            if not are_told_apart and len(set(map(find, parents))) == 1:
                 raise InputError(
                     f"--output_path={output.path}: holds the input picture "
                     f"{job.source}; give another folder, or a --suffix that marks the "
