@@ -200,7 +200,7 @@ def to_channels(profile: bytes | None, channels: int) -> bytes | None:
 def name_colours(profile: bytes | None) -> tuple[str, str] | None:
     """Returns imagecodecs' names of primaries and transfer function, for JPEG XL.
 
-    For example `("P3", "SRGB")`; None if a profile has no names.
+    Returns for example `("P3", "SRGB")`; None if a profile has no names.
     """
     if profile is None:
         return SRGB_NAMES

@@ -66,8 +66,8 @@ def make_kernel(
 def make_sinc(size: int, cutoff: float) -> np.ndarray:
     """Makes a circular low-pass kernel, which rings and overshoots at edges.
 
-    It is float32 (size, size) of an odd size, and its sum is 1. The cutoff frequency is
-    in radians per pixel, at most pi.
+    The cutoff frequency is in radians per pixel, at most pi. Returns float32
+    (size, size), whose sum is 1; the size is odd.
     """
     y, x = np.mgrid[:size, :size] - size // 2
     radius = np.hypot(y, x)
@@ -138,8 +138,8 @@ def compress_jpeg(
 ) -> np.ndarray:
     """Compresses an image as JPEG and decodes it, with the pixels of libjpeg.
 
-    From uint8, or float32 in [0, 255], (H, W, 3), RGB, to uint8 of that shape. The
-    quality is from 1 to 100, the subsampling one of `SUBSAMPLINGS`.
+    Takes uint8, or float32 in [0, 255], (H, W, 3), RGB; returns uint8 of that shape.
+    The quality is from 1 to 100, the subsampling one of `SUBSAMPLINGS`.
     """
     sampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR, SUBSAMPLINGS[subsampling]
     return _code(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality, *sampling])

@@ -93,7 +93,7 @@ def _copy_writable(values, group=None):
 def encode_directory(values: dict, start: int, group: int | None = None) -> bytes:
     """Encodes a directory of a TIFF or EXIF, and those inside it, as of `list_tags`.
 
-    It will be at `start` in the file; `group` is its tag, None for the first one.
+    `start` is its place in the file; `group` is its tag, None for the first one.
     """
     part = TiffImagePlugin.ImageFileDirectory_v2(TIFF_HEADER, group=group)
     for tag, value in values.items():

@@ -105,8 +105,8 @@ def cut_to_multiple(image: np.ndarray, scale: int) -> np.ndarray:
 def make_lr(hr: np.ndarray, scale: int) -> np.ndarray:
     """Makes an LR image as benchmark sets do: cut to a multiple, then imresize.
 
-    From uint8 (H, W, 3) to uint8 (H // scale, W // scale, 3), which is empty where a
-    side is less than the scale.
+    Takes uint8 (H, W, 3); returns uint8 (H // scale, W // scale, 3), which is empty
+    where a side is less than the scale.
     """
     cut = cut_to_multiple(hr, scale)
     if cut.size == 0:

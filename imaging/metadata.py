@@ -107,7 +107,7 @@ def read_metadata(
 ) -> Metadata:
     """Reads the metadata of a loaded image; damaged parts are left out.
 
-    Given its file, its upright pixels without alpha, and its EXIF if that is read.
+    `pixels` are upright, without alpha; `exif` is None if it is not read yet.
     """
     size, colours = pixels.shape[:2], pixels.shape[-1]
     profile = image.info.get("icc_profile") or None
@@ -214,7 +214,7 @@ def _read_dpi(image):
 def find_companions(image: Image.Image, xmp: bytes | None) -> list[str]:
     """Names what a file holds beside its first picture, previews excepted.
 
-    Given the file's XMP; for example `["an HDR gain map"]`.
+    `xmp` is that of the file. Returns for example `["an HDR gain map"]`.
     """
     found = [name for key, name in _COMPANIONS_IN_XMP.items() if key in (xmp or b"")]
     for kind in image.info.get("aux", {}):

@@ -86,7 +86,7 @@ def find_obstacle(
 ) -> str | None:
     """Returns why a file's format cannot hold a result; None if it can.
 
-    Given the picture before enlarging, and (height, width) of the result.
+    `picture` is the one before enlarging, `size` the (height, width) of the result.
     """
     kind = find_format(path)
     most = _MOST_THIN if kind is HEIF and min(size) < _THIN else kind.most

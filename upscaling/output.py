@@ -126,10 +126,10 @@ class Output(Settings):
         return job.target.relative_to(self.folder)
 
     def finish(self, result: Picture, target: Path, way: str) -> Picture:
-        """Returns what the file of a result holds.
+        """Returns a result as its file shall hold it.
 
-        That is without transparency if it holds none, and with the metadata that the
-        flags leave or add, for example the way it was made.
+        Transparency that the format does not hold is put on the background. The flags
+        take metadata off, or add how the result was made.
         """
         if result.has_transparency() and not find_format(target).has_alpha:
             result = result.flatten(self.find_background())

@@ -45,8 +45,8 @@ class Results:
     def find_waiting(self, jobs: Collection[Job]) -> Collection[Job]:
         """Finds the jobs to be done, and reports the others.
 
-        These are the jobs without a result, or all jobs if results are overwritten;
-        none if some results were made in another way, so that no folder mixes both.
+        Returns the jobs without a result, or all jobs if results are overwritten; none
+        if some results were made in another way, so that no folder mixes both.
         """
         if self.output.overwrite:
             return jobs
@@ -85,7 +85,7 @@ class Results:
     def choose_target(self, job: Job, picture: Picture, size: tuple[int, int]) -> Path:
         """Chooses the file of a result: the job's target, or its fallback.
 
-        Given the picture before enlarging, and (height, width) of the result.
+        `picture` is the one before enlarging, `size` that of the result.
 
         Raises:
             InputError: A file is in the way.

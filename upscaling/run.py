@@ -196,8 +196,8 @@ def tell(
 ) -> int | None:
     """Reports the results of a run, and returns the exit status; None for success.
 
-    Given the jobs that failed, the number of all, `Enlargers.describe`, and the faults
-    of pictures that look degraded.
+    `left_out` are the jobs that failed of `count`, `way` is `Enlargers.describe`, and
+    `degraded` has the faults of pictures that look degraded.
     """
     say(f"Upscaled {count - len(left_out)} of {count} pictures {way}.")
     faults.tell(degraded)

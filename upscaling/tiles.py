@@ -118,7 +118,7 @@ def upscale_image(
 def upscale_array(stages: Sequence[Stage], image: np.ndarray) -> np.ndarray:
     """Checks an image and runs all stages over it, in tiles.
 
-    From uint8 (H, W, 3), RGB, to uint8 (H * scale, W * scale, 3).
+    Takes uint8 (H, W, 3), RGB; returns uint8 (H * scale, W * scale, 3).
 
     Raises:
         InputError: The image has another shape or dtype.
