@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import errno
 import functools
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
@@ -86,7 +87,8 @@ class Run:
         self.degraded: dict[Path, list[str]] = {}
         self.waiting, self.results = waiting, results
         self.enlargers, self.tiler = enlargers, tiler
-        self.pixels = {job: self._count_pixels(job) for job in waiting}
+        # Of the network's output.
+        self.pixels = {job: count_pixels(job, self._count_output) for job in waiting}
         # The file of each result, and why pictures were left out.
         self.written: dict[Job, Path] = {}
         self.left_out: dict[Job, str] = {}
@@ -166,13 +168,8 @@ class Run:
             self.left_out[job] = _describe(error, job)
             warn(f"left out: {self.left_out[job]}")
 
-    def _count_pixels(self, job):
-        """Counts the network's output pixels by the file's header; 0 if it is bad."""
-        try:
-            size, frames = read_shape(job)
-            return frames * self.enlargers.choose(size).count_pixels(size)
-        except InputError:
-            return 0
+    def _count_output(self, size):
+        return self.enlargers.choose(size).count_pixels(size)
 
     def _is_light(self, job):
         """Whether a picture and its result may be in memory beside another's."""
@@ -180,15 +177,17 @@ class Run:
         return self.tiler.is_light(8 * self.pixels[job])
 
 
-def read_shape(job: Job) -> tuple[tuple[int, int], int]:
-    """Reads (height, width) of a picture, and the number of frames to enlarge.
+def count_pixels(job: Job, count: Callable[..., int] = math.prod) -> int:
+    """Counts the pixels of all frames of a picture by its header; 0 if it is bad.
 
-    Raises:
-        InputError: The picture is damaged.
+    `count` returns those of a frame of (height, width).
     """
-    size = read_size(job.source, job.page)
-    is_animated = find_format(job.target).name in ANIMATED
-    return size, count_frames(job.source) if is_animated else 1
+    try:
+        is_animated = find_format(job.target).name in ANIMATED
+        frames = count_frames(job.source) if is_animated else 1
+        return frames * count(read_size(job.source, job.page))
+    except InputError:
+        return 0
 
 
 def tell(

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from console.cluster_messages import Share, Unseen, Worker
-from console.errors import InputError
 from console.files import remove_leftovers
 from console.ray_engine import working
 from console.spread import SpreadSettings
@@ -14,7 +13,7 @@ from upscaling.budget import Tiler
 from upscaling.choosing import Enlargers
 from upscaling.naming import Job
 from upscaling.results import Results
-from upscaling.run import Run, read_shape, tell
+from upscaling.run import Run, count_pixels, tell
 
 # The most pixels, before they are enlarged, and the most pictures of a batch: some
 # seconds of work, which a process that dies loses.
@@ -94,12 +93,3 @@ def enlarge(
                 remove_leftovers(path, seconds=0)
     left_out.sort(key=lambda job: (job.source, job.page or 0))
     return tell(left_out, len(waiting), crew.note, dict(sorted(degraded.items())))
-
-
-def count_pixels(job: Job) -> int:
-    """Counts the pixels of a picture by its header; 0 if it is bad."""
-    try:
-        (height, width), frames = read_shape(job)
-        return frames * height * width
-    except InputError:
-        return 0
