@@ -10,7 +10,8 @@ import numpy as np
 from console.errors import InputError, name_some
 from console.progress import say, warn
 from dataloaders.sources import Source
-from imaging.files import load_image, read_size
+from imaging.decoding import read_size
+from imaging.files import load_image
 from imaging.imresize import make_lr
 from metrics.full_reference import WINDOW
 from metrics.grid import LEAST_SIDE

@@ -11,8 +11,9 @@ from console.errors import InputError, name_some
 from console.progress import warn
 from dataloaders.pairs import Pair
 from dataloaders.sources import name_images, scale_of_folder
-from imaging.files import load_image, read_size
-from imaging.listing import find_images, list_images
+from imaging.decoding import read_size
+from imaging.files import load_image
+from imaging.listing import find_images
 
 FLAG = "--data_sr_path"
 EXPECTED = "a folder with SR pictures, or with SR pictures in x2/, x4/, x8/"
@@ -55,7 +56,7 @@ class SRPictures:
         if self.folders:
             self._check_folders(scales)
         else:
-            list_images(folder, FLAG, EXPECTED)  # Raises an error if there are none.
+            find_images(folder, FLAG, EXPECTED, recursive=False)  # Or raises an error.
             own = scale_of_folder(place.name)
             known = set(
                 scales or itertools.chain(*map(_list_scales, input_paths or ()))
@@ -76,7 +77,7 @@ class SRPictures:
                 f"{there}); use --scales={','.join(map(str, self.folders))}."
             )
         try:
-            beside = list_images(self.folder)
+            beside = find_images(self.folder, recursive=False).images
         except InputError:  # There are none, as expected.
             return
         self._warn_of_left_out(beside, f"beside {there}")

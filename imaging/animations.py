@@ -43,8 +43,7 @@ class Animation:
     Attributes:
         durations: Milliseconds of each frame, the first included.
         plays: How often it is played; 0 for ever.
-        read: Reads the frames behind the first: uint8 (H, W, 3) or (H, W, 4), all with
-            alpha or none.
+        read: Yields uint8 (H, W, 3) or (H, W, 4), all with alpha or none.
     """
 
     durations: tuple[float, ...]
@@ -67,9 +66,6 @@ def is_animated(path: Path | str) -> bool:
 
 def load_animation(path: Path | str) -> tuple[np.ndarray, Animation] | None:
     """Loads the first frame of an animation; decodes all frames for their times.
-
-    Args:
-        path: The file.
 
     Returns:
         uint8 (H, W, 3) or (H, W, 4), and the animation; None for other pictures.
@@ -128,17 +124,12 @@ def write(
     frames: Iterable[np.ndarray],
     animation: Animation | None,
     options: dict[str, Any],
-    chunks: Iterable[tuple[bytes, bytes]] = (),
+    chunks: Iterable[tuple[bytes, bytes]],
 ) -> None:
-    """Writes an animation, or a GIF of one frame.
+    """Writes an animation, or a GIF of one frame (`animation` is None).
 
-    Args:
-        file: A file open for binary writing.
-        name: One of `ANIMATED`.
-        frames: All frames, uint8 (H, W, C), all with alpha or none.
-        animation: Their times; None for a single frame.
-        options: Pillow's options, for example the compression.
-        chunks: Chunks of a PNG beside the pixels.
+    `frames` are uint8 (H, W, C), the first included, all with alpha or none; `options`
+    are Pillow's; `chunks` are those of a PNG beside the pixels.
     """
     images = (Image.fromarray(f[..., 0] if f.shape[-1] == 1 else f) for f in frames)
     if name == "GIF":

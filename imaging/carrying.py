@@ -6,7 +6,7 @@ import zlib
 from typing import Any
 
 from imaging.chunks import make_text, read_text
-from imaging.exif import DESCRIPTION, DOTS, IPTC, XMP, copy_exif
+from imaging.exif import DESCRIPTION, DOTS, IPTC, XMP, copy_exif, encode_exif, find_text
 from imaging.metadata import Metadata
 
 # Limits of parts of a JPEG, in bytes.
@@ -14,11 +14,7 @@ _MOST_EXIF, _MOST_XMP, _MOST_PART = 65_500, 65_502, 65_533
 
 
 def carry(metadata: Metadata, name: str) -> tuple[Metadata, dict[str, Any], list[str]]:
-    """Puts metadata where a format holds it.
-
-    Args:
-        metadata: The metadata of the file, see `Metadata.fit`.
-        name: Pillow's name of the format.
+    """Puts metadata, as `Metadata.fit` returns it, where a format holds it.
 
     Returns:
         metadata: With all chunks of a PNG or tags of a TIFF.
@@ -38,7 +34,8 @@ def carry(metadata: Metadata, name: str) -> tuple[Metadata, dict[str, Any], list
         options = {"dpi": metadata.dpi} if name == "BMP" else {"comment": comment}
         return metadata, options, lost
     if name == "PNG":
-        return _to_chunks(metadata), options | {"exif": metadata.exif_bytes()}, lost
+        options["exif"] = encode_exif(metadata.exif)
+        return _to_chunks(metadata), options, lost
     if name == "JPEG":
         parts = {
             "comment": (comment, _MOST_PART, "text"),
@@ -50,16 +47,14 @@ def carry(metadata: Metadata, name: str) -> tuple[Metadata, dict[str, Any], list
                 lost.append(part)
             elif value:
                 options[option] = value
-        options["exif"] = metadata.exif_bytes()
+        options["exif"] = encode_exif(metadata.exif)
         if len(options["exif"] or b"") > _MOST_EXIF:
-            options["exif"] = metadata.exif_bytes(_MOST_EXIF)
+            options["exif"] = encode_exif(metadata.exif, _MOST_EXIF)
             lost.append("whole EXIF")
         return metadata, options, lost
     if texts:
         exif = copy_exif(metadata.exif)
-        there = exif.get(DESCRIPTION, b"")
-        there = there.encode() if isinstance(there, str) else there
-        known = there.rstrip(b"\0"), *(text.encode() for _, text in texts)
+        known = find_text(exif, DESCRIPTION), *(text.encode() for _, text in texts)
         exif[DESCRIPTION] = b"\n".join(filter(None, dict.fromkeys(known)))
         metadata = dataclasses.replace(metadata, exif=exif)
     if name == "TIFF":
@@ -73,7 +68,7 @@ def carry(metadata: Metadata, name: str) -> tuple[Metadata, dict[str, Any], list
         for tag, value in zip(DOTS, (*metadata.dpi, 2), strict=True):
             exif.setdefault(tag, value)
         metadata = dataclasses.replace(metadata, exif=exif)
-    options |= {"exif": metadata.exif_bytes(), "xmp": metadata.xmp}
+    options |= {"exif": encode_exif(metadata.exif), "xmp": metadata.xmp}
     return metadata, options, lost
 
 

@@ -28,8 +28,7 @@ def _sum(kind, data):
 def split_chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes, bytes]]:
     """Yields header, data and checksum of a PNG's chunks; shorter where it is cut off.
 
-    Args:
-        file: The file, behind the signature. Nothing behind the picture is read.
+    The file is read from behind the signature on, to the end of the picture.
     """
     header = b""
     while header[4:] != b"IEND" and len(header := file.read(8)) == 8:
@@ -47,12 +46,7 @@ def is_right(header: bytes, data: bytes, checksum: bytes) -> bool | None:
 
 
 def read_chunks(path: Path | str, kinds: Collection[bytes]) -> list[Chunk]:
-    """Reads the chunks of some kinds, without those of a wrong checksum.
-
-    Args:
-        path: The file; one of another format has no chunks.
-        kinds: The kinds of chunks.
-    """
+    """Reads a PNG's chunks of some kinds, without those of a wrong checksum."""
     with open(path, "rb") as file:
         there = split_chunks(file) if file.read(8) == PNG_SIGNATURE else ()
         return [
@@ -66,7 +60,7 @@ class Inserting:
     """A file that inserts chunks into the PNG that a library writes to it."""
 
     def __init__(self, file: BinaryIO, chunks: Iterable[Chunk]) -> None:
-        """Takes the file and the chunks, which follow the header."""
+        """Inserts the chunks behind the header."""
         self._file, self._left = file, _START
         self._chunks = b"".join(make_chunk(*chunk) for chunk in chunks)
         self.flush: Callable = file.flush

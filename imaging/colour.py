@@ -1,4 +1,4 @@
-"""The luma on which super-resolution is measured, and CMYK."""
+"""The luma on which super-resolution is measured, sRGB, and CMYK."""
 
 import contextlib
 import io
@@ -24,28 +24,16 @@ def to_y(image: np.ndarray) -> np.ndarray:
 
 
 def to_srgb(pixels: np.ndarray, profile: bytes) -> np.ndarray:
-    """Converts pixels to sRGB by their profile.
+    """Converts the colours of uint8 (H, W, C) from a profile to sRGB.
 
-    Args:
-        pixels: uint8 (H, W, 1) or (H, W, 3), grey or RGB.
-        profile: The ICC profile, of the same number of channels.
-
-    Returns:
-        The same shape; unchanged if the profile is damaged.
+    Alpha stays, and so do all pixels if the profile is damaged.
     """
-    image = Image.fromarray(np.squeeze(pixels, -1) if pixels.shape[-1] == 1 else pixels)
+    count = 3 if pixels.shape[-1] > 2 else 1
+    colours = pixels[..., :count]
+    image = Image.fromarray(colours if count == 3 else colours[..., 0])
     with contextlib.suppress(ImageCms.PyCMSError, OSError):
-        image = _to_srgb(image, profile)
-    return np.asarray(image).reshape(*pixels.shape[:2], -1)[..., : pixels.shape[-1]]
-
-
-def _to_srgb(image, profile):
-    return ImageCms.profileToProfile(
-        image,
-        ImageCms.ImageCmsProfile(io.BytesIO(profile)),
-        ImageCms.createProfile("sRGB"),
-        outputMode="RGB",
-    )
+        colours = np.asarray(_apply(profile, image))[..., :count]
+    return np.concatenate([colours, pixels[..., count:]], axis=-1)
 
 
 def cmyk_to_rgb(image: Image.Image) -> Image.Image:
@@ -53,5 +41,14 @@ def cmyk_to_rgb(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
     if profile:
         with contextlib.suppress(ImageCms.PyCMSError, OSError):
-            return _to_srgb(image, profile)
+            return _apply(profile, image)
     return image.convert("RGB")
+
+
+def _apply(profile, image):
+    return ImageCms.profileToProfile(
+        image,
+        ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+        ImageCms.createProfile("sRGB"),
+        outputMode="RGB",
+    )

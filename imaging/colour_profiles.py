@@ -39,8 +39,6 @@ _D50 = np.array([0.9642, 1.0, 0.8249])
 _BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
 )
-_CURVES = (b"rTRC", b"gTRC", b"bTRC")
-_COLOURS = (b"rXYZ", b"gXYZ", b"bXYZ")
 _SPACES = {1: b"GRAY", 3: b"RGB "}
 _SPACE = slice(16, 20)
 # Chunks of a PNG that say its colours, in the order of the precedence.
@@ -52,8 +50,7 @@ _SAME_COLOUR, _SAME_SHOWN = 0.002, 2
 def find_cicp(chunks: Mapping[bytes, bytes]) -> tuple[int, int] | None:
     """Returns the codes of primaries and transfer function; None for others.
 
-    Args:
-        chunks: Contents of a PNG's `CHUNKS` by their kinds.
+    `chunks` are the contents of a PNG's `CHUNKS` by their kinds.
     """
     codes = chunks.get(b"cICP", b"")[:2]
     if len(codes) == 2 and codes[0] in _PRIMARIES and _make_curve(codes[1]):
@@ -62,15 +59,8 @@ def find_cicp(chunks: Mapping[bytes, bytes]) -> tuple[int, int] | None:
 
 
 def find_hdr(profile: bytes | None) -> dict[bytes, bytes]:
-    """Returns the chunk of a PNG that says what the profile of an HDR picture says.
-
-    Args:
-        profile: The profile; None for none.
-
-    Returns:
-        Empty for a profile without HDR.
-    """
-    tag = read_tags(profile).get(b"cicp", b"") if b"cicp" in (profile or b"") else b""
+    """Returns the chunk of a PNG that says what a profile says of HDR; else {}."""
+    tag = _read_tags(profile or b"").get(b"cicp", b"")
     is_hdr = len(tag) == 12 and tag[9] in (PQ, HLG)
     return {b"cICP": tag[8:]} if is_hdr else {}
 
@@ -78,9 +68,7 @@ def find_hdr(profile: bytes | None) -> dict[bytes, bytes]:
 def make_profile(chunks: Mapping[bytes, bytes], channels: int) -> bytes | None:
     """Makes the profile of a PNG's colours; None for those of sRGB.
 
-    Args:
-        chunks: See `find_cicp`.
-        channels: 1 for grey, 3 for RGB.
+    `chunks` are those of `find_cicp`; `channels` is 1 for grey, 3 for RGB.
     """
     primaries: tuple = _PRIMARIES[1]
     curve, tags = _make_curve(13), {}
@@ -90,8 +78,8 @@ def make_profile(chunks: Mapping[bytes, bytes], channels: int) -> bytes | None:
         tags[b"cicp"] = b"cicp" + bytes(4) + bytes([*codes, 0, 1])
         is_srgb = codes[0] == 1 and codes[1] in _LIKE_SRGB
     else:
-        (gamma,) = _unpack(">L", chunks.get(b"gAMA")) or (45455,)
-        points = _unpack(">8L", chunks.get(b"cHRM"))
+        (gamma,) = _unpack(">L", chunks.get(b"gAMA", b"")) or (45455,)
+        points = _unpack(">8L", chunks.get(b"cHRM", b""))
         # 1/2.2 is what programs write for sRGB.
         has_gamma = gamma > 0 and abs(gamma - 45455) > 100
         curve = _encode_curve(0, 100_000 / gamma) if has_gamma else curve
@@ -103,15 +91,13 @@ def make_profile(chunks: Mapping[bytes, bytes], channels: int) -> bytes | None:
     if is_srgb:
         return None
     try:
-        return build(channels, curve, _find_colorants(primaries), tags)
+        return _build(channels, curve, _find_colorants(primaries), tags)
     except (np.linalg.LinAlgError, struct.error):  # No primaries of colours.
         return None
 
 
 def _unpack(form, data):
-    return (
-        struct.unpack(form, data) if len(data or b"") == struct.calcsize(form) else None
-    )
+    return struct.unpack(form, data) if len(data) == struct.calcsize(form) else None
 
 
 def _find_colorants(primaries):
@@ -152,35 +138,26 @@ def _encode_fixed(numbers):
     return np.rint(np.ravel(numbers) * 65536).astype(">i4").tobytes()
 
 
-def build(
-    channels: int,
-    curve: bytes,
-    colorants: np.ndarray | None = None,
-    tags: Mapping[bytes, bytes] | None = None,
-) -> bytes:
+def _build(channels, curve, colorants, more_tags):
     """Builds a profile of a display.
 
     Args:
         channels: 1 for grey, 3 for RGB.
         curve: The content of the tag of the curve of each channel.
-        colorants: float (3, 3), XYZ of red, green and blue in columns; None for sRGB's.
-        tags: Contents of further tags.
+        colorants: float (3, 3), XYZ of red, green and blue in columns.
+        more_tags: Contents of further tags.
     """
     text = "Colours of the file".encode("utf-16-be")
     said = struct.pack(">4s4xLL4sLL", b"mluc", 1, 12, b"enUS", len(text), 28) + text
     xyz = b"XYZ " + bytes(4)
-    tags = {b"desc": said, b"cprt": said, b"wtpt": xyz + _encode_fixed(_D50)} | (
-        dict(tags or {})
-    )
+    tags = {b"desc": said, b"cprt": said, b"wtpt": xyz + _encode_fixed(_D50)}
+    tags |= more_tags
     if channels == 1:
         tags[b"kTRC"] = curve
     else:
-        if colorants is None:
-            colorants = _find_colorants(_PRIMARIES[1])
-        for kinds, colour in zip(
-            zip(_COLOURS, _CURVES, strict=True), colorants.T, strict=True
-        ):
-            tags |= {kinds[0]: xyz + _encode_fixed(colour), kinds[1]: curve}
+        for name, colour in zip(b"rgb", colorants.T, strict=True):
+            tags[b"%cXYZ" % name] = xyz + _encode_fixed(colour)
+            tags[b"%cTRC" % name] = curve
     table, content, places = struct.pack(">L", len(tags)), b"", {}
     start = 128 + 4 + 12 * len(tags)
     for kind, data in tags.items():
@@ -195,7 +172,7 @@ def build(
     return header + _encode_fixed(_D50) + bytes(48) + table + content
 
 
-def read_tags(profile: bytes) -> dict[bytes, bytes]:
+def _read_tags(profile):
     """Returns the contents of a profile's tags; empty for no profile."""
     if profile[36:40] != b"acsp" or len(profile) < 132:
         return {}
@@ -208,28 +185,22 @@ def read_tags(profile: bytes) -> dict[bytes, bytes]:
 def to_channels(profile: bytes | None, channels: int) -> bytes | None:
     """Converts a profile of grey to one of RGB with the same tones, and back.
 
-    Args:
-        profile: The profile; None for none.
-        channels: 1 for grey, 3 for RGB.
-
     Returns:
-        The profile, if it has the channels already; None if it cannot be converted.
+        The profile, if it has 1 or 3 `channels` already; None if it cannot be
+        converted.
     """
     if profile is None or profile[_SPACE] == _SPACES[channels]:
         return profile
-    tags = read_tags(profile) if profile[_SPACE] in _SPACES.values() else {}
+    tags = _read_tags(profile) if profile[_SPACE] in _SPACES.values() else {}
     curve = tags.get(b"gTRC", tags.get(b"kTRC"))
-    return build(channels, curve) if curve else None
+    colorants = _find_colorants(_PRIMARIES[1])
+    return _build(channels, curve, colorants, {}) if curve else None
 
 
 def name_colours(profile: bytes | None) -> tuple[str, str] | None:
     """Returns imagecodecs' names of primaries and transfer function, for JPEG XL.
 
-    Args:
-        profile: The profile; None for sRGB.
-
-    Returns:
-        For example `("P3", "SRGB")`; None if they have no name.
+    Returns for example `("P3", "SRGB")`; None if a profile has no names.
     """
     if profile is None:
         return SRGB_NAMES
@@ -237,20 +208,23 @@ def name_colours(profile: bytes | None) -> tuple[str, str] | None:
         named = _JXL_PRIMARIES.get(code[0])
         return (named, _JXL_TRANSFERS[code[1]]) if named else None
     shown = _show(to_channels(profile, 3))
-    for primaries, transfer in itertools.product(_JXL_PRIMARIES, (13, 8)):
-        candidate = build(
-            3, _make_curve(transfer), _find_colorants(_PRIMARIES[primaries])
-        )
-        if shown is not None and np.abs(shown - _show(candidate)).max() <= _SAME_SHOWN:
-            return _JXL_PRIMARIES[primaries], _JXL_TRANSFERS[transfer]
+    for codes in itertools.product(_JXL_PRIMARIES, (13, 8)):
+        candidate = _show(_build_from_codes(*codes))
+        if shown is not None and np.abs(shown - candidate).max() <= _SAME_SHOWN:
+            return _JXL_PRIMARIES[codes[0]], _JXL_TRANSFERS[codes[1]]
     return None
+
+
+def _build_from_codes(primaries, transfer):
+    curve = _make_curve(transfer)
+    return _build(3, curve, _find_colorants(_PRIMARIES[primaries]), {})
 
 
 def _show(profile):
     """Converts colours to a wide space: int (6, 36, 3); None for a damaged profile."""
     levels = np.array([0, 10, 40, 100, 180, 255], np.uint8)
     cube = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(6, 36, 3)
-    wide = build(3, _make_curve(13), _find_colorants(_PRIMARIES[9]))
+    wide = _build_from_codes(9, 13)
     try:
         profiles = [ImageCms.ImageCmsProfile(io.BytesIO(p)) for p in (profile, wide)]
         shown = ImageCms.profileToProfile(Image.fromarray(cube), *profiles)

@@ -14,15 +14,7 @@ DRAWS = 5
 
 
 def centre_patch(image: np.ndarray, side: int) -> np.ndarray:
-    """Cuts the centre of a picture.
-
-    Args:
-        image: uint8 (H, W, 3).
-        side: Side of the patch, in pixels.
-
-    Returns:
-        uint8 (side, side, 3).
-    """
+    """Cuts the centre of uint8 (H, W, 3): uint8 (side, side, 3)."""
     image = _enlarge(_square(image, 0.5), side)
     return np.ascontiguousarray(_cut(image, side, 0.5, 0.5))
 

@@ -10,7 +10,7 @@ import io
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +22,14 @@ from console.errors import InputError
 from console.file_types import AVIF, EMPTY, HEIC, JPEG, JPEG_XL, PNG, tell_misfit
 from console.progress import warn
 from imaging.colour import cmyk_to_rgb
-from imaging.decoding_16bit import decode_deep, has_unspecified_band, too_deep
-from imaging.depth import decode_scaled, find_most, has_bit_of_alpha
+from imaging.depth import (
+    decode_deep,
+    decode_scaled,
+    find_most,
+    has_bit_of_alpha,
+    has_unspecified_band,
+    too_deep,
+)
 from imaging.dihedral import UPRIGHT, transform
 from imaging.kinds import KINDS
 from imaging.limits import check_size, too_large
@@ -69,33 +75,22 @@ def opened(path: Path | str, page: int | None = None) -> Iterator[Image.Image]:
         page: Index of a TIFF's page; None for the first, or the largest behind its
             thumbnail.
 
-    Yields:
-        The image, not loaded.
-
     Raises:
         InputError: The file is not an image, or may not be read.
     """
     with contextlib.ExitStack() as stack:
-        try:
-            # Given a name, Pillow maps some TIFFs into memory and scrambles them if
-            # their orientation exchanges rows and columns.
-            file = stack.enter_context(open(path, "rb"))
-            image = stack.enter_context(_open(file, path, page))
-        except FileNotFoundError:
-            raise InputError(f"{path}: {_say_missing(Path(path))}.") from None
-        except PermissionError:
-            raise InputError(
-                f"{path}: is not readable; change its permissions or remove it."
-            ) from None
-        except (InputError, MemoryError):
-            raise
-        except Image.DecompressionBombError:
-            raise too_large(path) from None
-        except Exception:  # See `damage_told`.
-            foreign = tell_misfit(path, "", *_READ, EMPTY)
-            if foreign:
-                raise InputError(f"{path}: {foreign}.") from None
-            raise _damaged(path, "is not an image that can be read") from None
+        with damage_told(path, "is not an image that can be read", (*_READ, EMPTY)):
+            try:
+                # Given a name, Pillow maps some TIFFs into memory and scrambles them if
+                # their orientation exchanges rows and columns.
+                file = stack.enter_context(open(path, "rb"))
+                image = stack.enter_context(_open(file, path, page))
+            except FileNotFoundError:
+                raise InputError(f"{path}: {_say_missing(Path(path))}.") from None
+            except PermissionError:
+                raise InputError(
+                    f"{path}: is not readable; change its permissions or remove it."
+                ) from None
         check_size(path, *image.size)
         yield image
 
@@ -132,17 +127,12 @@ def _say_missing(path):
     return "no such file"
 
 
-def find_size(image: Image.Image, path: Path | str) -> tuple[int, int]:
-    """Finds the upright height and width of an image that is not loaded yet.
+def read_size(path: Path | str, page: int | None = None) -> tuple[int, int]:
+    """Reads the height and width of the upright picture from the file's header.
 
-    Args:
-        image: As yielded by `opened`.
-        path: The image's file.
-
-    Raises:
-        InputError: The file is damaged.
+    For `page`, and what it raises, see `opened`.
     """
-    with damage_told(path):
+    with opened(path, page) as image, damage_told(path):
         width, height = image.size
         if isinstance(image, TiffImageFile):
             # Some versions of Pillow exchange the two themselves, others do not.
@@ -154,13 +144,10 @@ def find_size(image: Image.Image, path: Path | str) -> tuple[int, int]:
 def decode(
     image: Image.Image, path: Path | str, to_the_end: bool = False
 ) -> np.ndarray:
-    """Decodes an image and applies its EXIF orientation.
+    """Decodes an image, as yielded by `opened`, and applies its EXIF orientation.
 
-    Args:
-        image: As yielded by `opened`; loaded afterwards.
-        path: The image's file.
-        to_the_end: Whether to apply an orientation that a PNG stores behind its
-            pixels; `find_size` does not see it.
+    `to_the_end` is whether to apply an orientation that a PNG stores behind its
+    pixels; `read_size` does not see it.
 
     Returns:
         uint8 or uint16 (H, W, C), C-contiguous: grey, grey and alpha, RGB, or RGB and
@@ -221,8 +208,13 @@ def _find_lost(image, path, tags, reduced):
 
 
 @contextlib.contextmanager
-def damage_told(path: Path | str) -> Iterator[None]:
-    """Converts the exceptions of decoders for a damaged file to `InputError`."""
+def damage_told(
+    path: Path | str, reason: str = "is truncated or damaged", types: Iterable[str] = ()
+) -> Iterator[None]:
+    """Converts the exceptions of decoders for a damaged file to `InputError`.
+
+    A file of a type other than `types` is called by its type.
+    """
     try:
         yield
     except (InputError, MemoryError):
@@ -230,16 +222,15 @@ def damage_told(path: Path | str) -> Iterator[None]:
     except Image.DecompressionBombError:
         raise too_large(path) from None
     except Exception:  # Decoders raise almost any type for a damaged file.
-        raise _damaged(path, "is truncated or damaged") from None
-
-
-def _damaged(path, reason):
-    """Makes the error for a file that does not hold a whole image."""
-    size = 0  # If the size cannot be read.
-    with contextlib.suppress(OSError):
-        size = Path(path).stat().st_size
-    reason = reason if size else "is empty"
-    return InputError(f"{path}: {reason} ({size} bytes); replace or remove it.")
+        if types and (foreign := tell_misfit(path, "", *types)):
+            raise InputError(f"{path}: {foreign}.") from None
+        size = 0  # If the size cannot be read.
+        with contextlib.suppress(OSError):
+            size = Path(path).stat().st_size
+        reason = reason if size else "is empty"
+        raise InputError(
+            f"{path}: {reason} ({size} bytes); replace or remove it."
+        ) from None
 
 
 def _read_orientation(image):

@@ -66,12 +66,8 @@ def make_kernel(
 def make_sinc(size: int, cutoff: float) -> np.ndarray:
     """Makes a circular low-pass kernel, which rings and overshoots at edges.
 
-    Args:
-        size: Odd side of the kernel.
-        cutoff: Cutoff frequency, in radians per pixel, at most pi.
-
-    Returns:
-        float32 (size, size); the sum is 1.
+    The cutoff frequency is in radians per pixel, at most pi. Returns float32
+    (size, size), whose sum is 1; the size is odd.
     """
     y, x = np.mgrid[:size, :size] - size // 2
     radius = np.hypot(y, x)
@@ -82,30 +78,20 @@ def make_sinc(size: int, cutoff: float) -> np.ndarray:
 
 
 def filter_with(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """Filters an image; borders are mirrored.
-
-    Args:
-        image: float32 (H, W, 3).
-        kernel: float32 (K, L), or (K,) for a separable kernel.
-
-    Returns:
-        float32 (H, W, 3).
-    """
+    """Filters float32 (H, W, C) by (K, L), or (K,) if separable; mirrors borders."""
     if kernel.ndim == 1:
         return cv2.sepFilter2D(image, -1, kernel, kernel)
     return cv2.filter2D(image, -1, kernel)
 
 
 def sharpen(image: np.ndarray, sigma: float, amount: float) -> np.ndarray:
-    """Sharpens by an unsharp mask, whose halos are `amount` times what a blur takes.
+    """Sharpens by an unsharp mask.
 
     Args:
-        image: float32 (H, W, 3).
+        image: float32 (H, W, 3), as is the result, in [0, 255].
         sigma: Standard deviation of the blur, in pixels.
-        amount: Strength; 1 doubles the finest details.
-
-    Returns:
-        float32 (H, W, 3), in [0, 255].
+        amount: Height of the halos, in multiples of what the blur takes; 1 doubles the
+            finest details.
     """
     blurred = cv2.GaussianBlur(image, (0, 0), sigma)
     return clip(cv2.addWeighted(image, 1 + amount, blurred, -amount, 0))
@@ -124,15 +110,12 @@ def add_noise(
     fast. The two differ where a pixel counts few photons: below a grey level of 10.
 
     Args:
-        image: float32 (H, W, 3), in [0, 255].
+        image: float32 (H, W, 3), in [0, 255], as is the result.
         strength: Standard deviation in grey levels; of Poisson's noise, in multiples of
             the noise of 256 photons in a white pixel.
         random: Random number generator.
         is_poisson: Whether the deviation grows with the root of the pixel.
         is_grey: Whether the noise is that of the luma, equal in all channels.
-
-    Returns:
-        float32 (H, W, 3), in [0, 255].
     """
     height, width, channels = image.shape
     noise = random.standard_normal(
@@ -155,17 +138,11 @@ def compress_jpeg(
 ) -> np.ndarray:
     """Compresses an image as JPEG and decodes it, with the pixels of libjpeg.
 
-    Args:
-        image: uint8, or float32 in [0, 255], (H, W, 3), RGB.
-        quality: Quality from 1 to 100.
-        subsampling: One of `SUBSAMPLINGS`.
-
-    Returns:
-        uint8 (H, W, 3), RGB.
+    Takes uint8, or float32 in [0, 255], (H, W, 3), RGB; returns uint8 of that shape.
+    The quality is from 1 to 100, the subsampling one of `SUBSAMPLINGS`.
     """
-    factor = SUBSAMPLINGS[subsampling]
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
-    return _code(".jpg", image, [*options, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, factor])
+    sampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR, SUBSAMPLINGS[subsampling]
+    return _code(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality, *sampling])
 
 
 def compress_webp(image: np.ndarray, quality: int) -> np.ndarray:

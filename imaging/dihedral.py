@@ -1,16 +1,12 @@
-"""The eight dihedral transforms of a picture: four rotations, mirrored or not."""
+"""The eight dihedral transforms of a picture: four rotations, mirrored or not.
+
+On its own because reading, measuring and enlarging all use it.
+"""
 
 import numpy as np
 
 # Whether to exchange rows and columns first, then whether to reverse rows and columns.
 Turn = tuple[bool, bool, bool]
-
-DIHEDRAL: list[Turn] = [
-    (exchanged, rows, columns)
-    for exchanged in (False, True)
-    for rows in (False, True)
-    for columns in (False, True)
-]
 
 # The transform that turns a picture upright, by its EXIF orientation; 1 is upright.
 UPRIGHT: dict[int, Turn] = {
@@ -23,18 +19,11 @@ UPRIGHT: dict[int, Turn] = {
     7: (True, True, True),
     8: (True, True, False),
 }
+DIHEDRAL = sorted(UPRIGHT.values())
 
 
 def transform(image: np.ndarray, how: Turn) -> np.ndarray:
-    """Turns a picture.
-
-    Args:
-        image: (H, W, ...), any dtype.
-        how: One of `DIHEDRAL`.
-
-    Returns:
-        A view: (H, W, ...), or (W, H, ...) where rows and columns are exchanged.
-    """
+    """Returns a view of (H, W, ...) that is turned as one of `DIHEDRAL`."""
     exchanged, rows, columns = how
     if exchanged:
         image = np.swapaxes(image, 0, 1)

@@ -1,6 +1,5 @@
 """Encodes pictures, with the library that suits their format and depth best."""
 
-import dataclasses
 from typing import Any, BinaryIO
 
 import cv2
@@ -19,39 +18,22 @@ _EXIF = b"Exif\0\0"
 _FULL_COLOUR = 90
 
 
-@dataclasses.dataclass(frozen=True)
-class Coding:
-    """How lossy formats are compressed.
-
-    Attributes:
-        quality: 1 to 100.
-        is_lossless: Whether WebP and JPEG XL are lossless.
-    """
-
-    quality: int
-    is_lossless: bool
-
-
 def encode(
     file: BinaryIO,
     name: str,
     pixels: np.ndarray,
     metadata: Metadata,
     options: dict[str, Any],
-    coding: Coding,
 ) -> None:
-    """Encodes a picture.
+    """Encodes a picture to a file that is open for reading and writing.
 
     Args:
-        file: A file open for binary reading and writing.
+        file: The file.
         name: Pillow's name of the format.
-        pixels: uint8 or uint16 (H, W, C): grey or RGB, with or without alpha, as the
-            format has them.
+        pixels: uint8 or uint16 (H, W, C), of channels and depth that the format has.
         metadata: As `imaging.carrying.carry` returns it.
-        options: Likewise.
-        coding: How it is compressed.
+        options: As `make_options` returns them.
     """
-    options = make_options(name, coding, options)
     is_16bit = pixels.dtype == np.uint16
     if name == "TIFF":
         tiff.write(file, pixels, metadata)
@@ -60,14 +42,13 @@ def encode(
         _, encoded = cv2.imencode(".bmp", cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA))
         file.write(encoded.tobytes())
     elif name == "HEIF":
-        options |= _find_nclx(metadata)
-        write_heif(file, pixels, options)
+        write_heif(file, pixels, options | _find_nclx(metadata))
     elif name == "JXL":
-        _write_jxl(file, pixels, metadata, options, coding)
+        _write_jxl(file, pixels, metadata, options)
     elif name == "AVIF" and is_16bit:
-        _write_deep_avif(file, pixels, options, coding.quality)
+        _write_deep_avif(file, pixels, options)
     elif is_16bit:
-        png_16bit.write(file, pixels, metadata, PNG_COMPRESSION)
+        png_16bit.write(file, pixels, metadata)
     else:
         if name == "PNG":
             file = Inserting(file, metadata.chunks)  # type: ignore[assignment]
@@ -75,21 +56,22 @@ def encode(
         image.save(file, format=name, **options)
 
 
-def make_options(name: str, coding: Coding, options: dict[str, Any]) -> dict[str, Any]:
-    """Adds Pillow's options of the compression, and leaves out options of None."""
-    quality = coding.quality
-    has_full_colour = quality >= _FULL_COLOUR
+def make_options(
+    name: str, quality: int, is_lossless: bool, options: dict[str, Any]
+) -> dict[str, Any]:
+    """Adds Pillow's options of the compression, and leaves out options of None.
+
+    `quality` is from 1 to 100; `is_lossless` is for WebP and JPEG XL.
+    """
+    sampling = "4:4:4" if quality >= _FULL_COLOUR else "4:2:0"
     by_format: dict[str, dict[str, Any]] = {
         "PNG": {"compress_level": PNG_COMPRESSION},
-        "JPEG": {"quality": quality, "subsampling": 0 if has_full_colour else 2},
-        "WEBP": {"quality": quality, "lossless": coding.is_lossless},
+        "JPEG": {"quality": quality, "subsampling": sampling},
+        "WEBP": {"quality": quality, "lossless": is_lossless},
         # A tenth of the default speed's time, for the same PSNR and 5% more bytes.
-        "AVIF": {
-            "quality": quality,
-            "speed": 9,
-            "subsampling": "4:4:4" if has_full_colour else "4:2:0",
-        },
+        "AVIF": {"quality": quality, "subsampling": sampling, "speed": 9},
         "HEIF": {"quality": quality},
+        "JXL": {"quality": None if is_lossless else quality},
     }
     options = options | by_format.get(name, {})
     return {option: value for option, value in options.items() if value is not None}
@@ -107,19 +89,17 @@ def _find_nclx(metadata):
     }
 
 
-def _write_jxl(file, pixels, metadata, options, coding):
+def _write_jxl(file, pixels, metadata, options):
     exif = options.get("exif")
     boxes = {
         b"Exif": exif and bytes(4) + exif.removeprefix(_EXIF),
         b"xml ": options.get("xmp"),
     }
-    primaries, transfer = name_colours(metadata.icc_profile)
-    quality = None if coding.is_lossless else coding.quality
-    colours = {"primaries": primaries, "transfer": transfer}
-    write_jxl(file, pixels, quality, boxes, **colours)
+    colours = name_colours(metadata.icc_profile)
+    write_jxl(file, pixels, options.get("quality"), boxes, colours)
 
 
-def _write_deep_avif(file, pixels, options, quality):
+def _write_deep_avif(file, pixels, options):
     """Writes 10 bits by OpenCV; Pillow writes 8."""
     parts = {
         cv2.IMAGE_METADATA_EXIF: options.get("exif", b"").removeprefix(_EXIF),
@@ -131,7 +111,7 @@ def _write_deep_avif(file, pixels, options, quality):
     }
     pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[-1]]]
     deep = np.rint(pixels * np.float32(1023 / 65535)).astype(np.uint16)
-    given = cv2.IMWRITE_AVIF_DEPTH, 10, cv2.IMWRITE_AVIF_QUALITY, quality
+    given = cv2.IMWRITE_AVIF_DEPTH, 10, cv2.IMWRITE_AVIF_QUALITY, options["quality"]
     _, encoded = cv2.imencodeWithMetadata(
         ".avif", deep, list(parts), list(parts.values()), given
     )

@@ -2,6 +2,7 @@
 
 import contextlib
 import struct
+from typing import Any
 
 from PIL import Image, TiffImagePlugin
 
@@ -11,9 +12,8 @@ SOFTWARE, DESCRIPTION = 0x0131, 0x010E
 DOTS = 0x011A, 0x011B, 0x0128
 # In the directory of a TIFF; `imaging.metadata` reads them apart.
 XMP, IPTC = 700, 33723
-GEO = PIXEL_SCALE, TIE_POINTS, TRANSFORMATION, GEO_KEYS, *_OTHER_GEO = (
-    *(33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113),
-)
+PIXEL_SCALE, TIE_POINTS, TRANSFORMATION, GEO_KEYS = 33550, 33922, 34264, 34735
+GEO = PIXEL_SCALE, TIE_POINTS, TRANSFORMATION, GEO_KEYS, 34736, 34737, 42112, 42113
 _INTEROP, _ORIENTATION = 0xA005, 0x0112
 _LENGTHS = 0xA003, 0xA002
 # Pixels per unit down and across, and places in pixels: x, y, and then other lengths.
@@ -91,12 +91,9 @@ def _copy_writable(values, group=None):
 
 
 def encode_directory(values: dict, start: int, group: int | None = None) -> bytes:
-    """Encodes a directory of a TIFF or EXIF, and the directories inside it.
+    """Encodes a directory of a TIFF or EXIF, and those inside it, as of `list_tags`.
 
-    Args:
-        values: Values of the tags; a dictionary for a directory.
-        start: Where it will be in the file.
-        group: Tag of the directory; None for the first one.
+    `start` is its place in the file; `group` is its tag, None for the first one.
     """
     part = TiffImagePlugin.ImageFileDirectory_v2(TIFF_HEADER, group=group)
     for tag, value in values.items():
@@ -116,16 +113,16 @@ def copy_exif(exif: Image.Exif | None) -> Image.Exif:
     return copied
 
 
+def find_text(exif: Image.Exif, tag: int) -> bytes:
+    """Returns the text of a tag; empty for none."""
+    text = exif.get(tag, b"")
+    return (text.encode() if isinstance(text, str) else text).rstrip(b"\0")
+
+
 def fit_exif(
     exif: Image.Exif | None, size: tuple[int, int], scales: tuple[float, float]
 ) -> Image.Exif | None:
-    """Returns EXIF with the lengths of an enlarged picture.
-
-    Args:
-        exif: As returned by `read_exif`.
-        size: (height, width) of the result.
-        scales: Factors by which it is higher and wider than the picture.
-    """
+    """Returns EXIF with the (height, width) of a result, larger by two factors."""
     if exif is None:
         return None
     exif = copy_exif(exif)
@@ -138,27 +135,30 @@ def fit_exif(
             ifd[resolution_tag] = float(ifd[resolution_tag]) * scale
     for tag in _PLACES:
         with contextlib.suppress(Exception):
-            factors = scales[::-1] * 2
-            pairs = zip(ifd[tag], factors, strict=False)
+            pairs = zip(ifd[tag], scales[::-1] * 2, strict=False)
             ifd[tag] = tuple(round(value * factor) for value, factor in pairs)
     return exif
 
 
+def list_tags(exif: Image.Exif | None) -> dict[int, Any]:
+    """Returns the values of all tags, of directories as dictionaries."""
+    if exif is None:
+        return {}
+    values = {tag: exif[tag] for tag in exif if tag not in EXIF_IFDS}
+    return values | {
+        ifd: dict(exif.get_ifd(ifd)) for ifd in EXIF_IFDS if exif.get_ifd(ifd)
+    }
+
+
 def encode_exif(exif: Image.Exif | None, most: int | None = None) -> bytes | None:
-    """Encodes EXIF for a file, with its header.
+    """Encodes EXIF for a file, with its header; None if it cannot be written.
 
-    Args:
-        exif: As returned by `read_exif`.
-        most: Limit in bytes; None for no limit. Longer EXIF loses its maker note,
-            which is opaque and often large.
-
-    Returns:
-        The encoded EXIF; None if there is none or it cannot be written.
+    If it is longer than `most` bytes, it loses its maker note, which is opaque and
+    often large.
     """
     if exif is None:
         return None
-    values = {tag: exif[tag] for tag in exif if tag not in EXIF_IFDS}
-    values |= {ifd: dict(exif.get_ifd(ifd)) for ifd in EXIF_IFDS if exif.get_ifd(ifd)}
+    values = list_tags(exif)
     for without in (None, _MAKER_NOTE):
         values.get(EXIF_IFD, {}).pop(without, None)
         with contextlib.suppress(Exception):  # See `read_exif`.

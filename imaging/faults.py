@@ -44,14 +44,9 @@ _MASK = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
 
 
 def find_faults(path: Path | str, pixels: np.ndarray) -> list[str]:
-    """Names the faults of a picture.
+    """Names the faults of a picture, given its file and its pixels.
 
-    Args:
-        path: Its file.
-        pixels: uint8 or uint16 (H, W, 1) or (H, W, 3).
-
-    Returns:
-        Names for a message; empty if it looks clean.
+    `pixels` are uint8 or uint16 (H, W, 1) or (H, W, 3).
     """
     quality = read_quality(path)
     faults = []
@@ -102,9 +97,7 @@ def read_quality(path: Path | str) -> int | None:
 def measure_noise(plane: np.ndarray, luma: np.ndarray) -> float:
     """Measures the standard deviation of the finest details where there are fewest.
 
-    Args:
-        plane: float32 (H, W), luma or chroma.
-        luma: The luma, the same shape.
+    `plane` is luma or chroma, float32 (H, W) as `luma`, which says where it is light.
     """
     height, width = (length // BLOCK * BLOCK for length in plane.shape)
     size = width // BLOCK, height // BLOCK

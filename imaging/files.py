@@ -4,7 +4,6 @@ import contextlib
 import contextvars
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -12,7 +11,7 @@ from PIL import Image
 
 from console.files import opened_whole
 from console.progress import warn
-from imaging.decoding import decode, find_size, opened
+from imaging.decoding import decode, opened
 
 # Levels above this hardly shrink files but slow down writing.
 PNG_COMPRESSION = 3
@@ -23,23 +22,6 @@ _warned_of_alpha: list[str] = []
 _noted_alpha: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar(
     "noted_alpha", default=None
 )
-
-
-def read_size(path: Path | str, page: int | None = None) -> tuple[int, int]:
-    """Reads the size of `load_image`'s result from the file's header.
-
-    Args:
-        path: The file, of one of `imaging.kinds.KINDS`.
-        page: See `imaging.decoding.opened`.
-
-    Returns:
-        Height and width of the upright picture.
-
-    Raises:
-        InputError: The file is not an image.
-    """
-    with opened(path, page) as image:
-        return find_size(image, path)
 
 
 def load_image(path: Path | str) -> np.ndarray:
@@ -68,10 +50,8 @@ def load_image(path: Path | str) -> np.ndarray:
 def alpha_noted() -> Iterator[list[str]]:
     """Collects images whose transparency is dropped, in place of the warning.
 
-    A child process uses it so that its parent can warn once.
-
-    Yields:
-        A list that receives the paths of images that this thread loads in the block.
+    The list receives the paths of images that this thread loads in the block. A child
+    process uses it so that its parent can warn once.
     """
     noted: list[str] = []
     token = _noted_alpha.set(noted)
@@ -98,22 +78,16 @@ def save_image(path: Path | str, image: np.ndarray) -> None:
         path: The file, ending in `.png` or `.bmp`.
         image: uint8 (H, W, 3), RGB.
     """
-    path = Path(path)
-    options: dict[str, Any] = {".png": {"compress_level": PNG_COMPRESSION}, ".bmp": {}}[
-        path.suffix
-    ]
+    kind = {".png": "PNG", ".bmp": "BMP"}[Path(path).suffix]
     with opened_whole(path) as file:
-        Image.fromarray(image).save(file, format=path.suffix[1:], **options)
+        # A BMP knows no level.
+        Image.fromarray(image).save(file, format=kind, compress_level=PNG_COMPRESSION)
 
 
 def to_rgb(pixels: np.ndarray) -> np.ndarray:
-    """Converts decoded pixels to RGB of 8 bits.
+    """Converts uint8 or uint16 (H, W, C), grey or RGB, to uint8 (H, W, 3).
 
-    Args:
-        pixels: uint8 or uint16 (H, W, C): grey or RGB, with or without alpha.
-
-    Returns:
-        uint8 (H, W, 3), RGB; alpha is dropped.
+    Alpha is dropped.
     """
     pixels = to_8_bits(pixels)
     if pixels.shape[-1] < 3:
@@ -122,13 +96,9 @@ def to_rgb(pixels: np.ndarray) -> np.ndarray:
 
 
 def to_8_bits(pixels: np.ndarray) -> np.ndarray:
-    """Converts 16 bits to 8: 65535 becomes 255.
+    """Converts uint16 of any shape to uint8, rounded: 65535 becomes 255.
 
-    Args:
-        pixels: uint8 or uint16 of any shape; uint8 is returned unchanged.
-
-    Returns:
-        uint8 of the same shape, rounded to nearest.
+    uint8 is returned unchanged.
     """
     if pixels.dtype == np.uint8:
         return pixels
@@ -140,29 +110,12 @@ def to_8_bits(pixels: np.ndarray) -> np.ndarray:
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
-    """Rounds half up, as MATLAB does, and clips to [0, 255].
-
-    Args:
-        image: An array of any shape and dtype.
-
-    Returns:
-        uint8 of the same shape.
-    """
-    if image.dtype == np.uint8:
-        return image
-    return to_integers(image, np.uint8)
+    """Rounds half up, as MATLAB does, and clips to [0, 255]: uint8, of any shape."""
+    return image if image.dtype == np.uint8 else to_integers(image, np.uint8)
 
 
 def to_integers(image: np.ndarray, dtype: DTypeLike) -> np.ndarray:
-    """Rounds half up and clips to the range of an integer type.
-
-    Args:
-        image: float of any shape.
-        dtype: The integer type, `np.uint8` or `np.uint16`.
-
-    Returns:
-        An array of that type, of the same shape.
-    """
+    """Rounds floats of any shape half up, and clips to the range of an integer type."""
     rounded = np.asarray(image + 0.5)
     np.floor(rounded, out=rounded)
     np.clip(rounded, 0, np.iinfo(dtype).max, out=rounded)

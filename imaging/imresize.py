@@ -64,22 +64,12 @@ def imresize_part(
     *,
     wraps: bool = False,
 ) -> np.ndarray:
-    """Computes a part of `imresize`'s output.
+    """Computes a part of `imresize`'s output, which is `size` as a whole.
 
-    The result is bit-exact if both scales are equal; otherwise the two passes may be
-    rounded in another order.
-
-    Args:
-        image: uint8, uint16 or float (H, W) or (H, W, C), any range.
-        scale: Factor, or a pair for rows and columns.
-        size: (H', W') of the whole output.
-        rows: (start, end) of the output's rows.
-        columns: (start, end) of the output's columns.
-        wraps: Whether the image goes on behind its border from the opposite border,
-            in place of being mirrored.
-
-    Returns:
-        (rows, columns) or (rows, columns, C) of the image's dtype.
+    The part is from (start, end) of its rows and columns. It is bit-exact if both
+    scales are equal; otherwise the two passes may be rounded in another order. An image
+    that `wraps` goes on behind its border from the opposite border, in place of being
+    mirrored.
     """
     image = np.asarray(image)
     scales = np.broadcast_to(scale, 2)
@@ -103,17 +93,10 @@ def _cut_weights(weights, start, end):
 
 
 def cut_to_multiple(image: np.ndarray, scale: int) -> np.ndarray:
-    """Cuts an image at the bottom and the right to a multiple of the scale.
+    """Cuts an image (H, W, C) at the bottom and the right to a multiple of the scale.
 
     Without the cut, the factor between LR and HR would be H / (H // scale), not the
     scale, so the two would drift apart towards the bottom and the right.
-
-    Args:
-        image: (H, W, C).
-        scale: Downscaling factor.
-
-    Returns:
-        (H // scale * scale, W // scale * scale, C), a view.
     """
     height, width = (length // scale * scale for length in image.shape[:2])
     return image[:height, :width]
@@ -122,12 +105,8 @@ def cut_to_multiple(image: np.ndarray, scale: int) -> np.ndarray:
 def make_lr(hr: np.ndarray, scale: int) -> np.ndarray:
     """Makes an LR image as benchmark sets do: cut to a multiple, then imresize.
 
-    Args:
-        hr: uint8 (H, W, 3).
-        scale: Downscaling factor.
-
-    Returns:
-        uint8 (H // scale, W // scale, 3); empty where a side is less than the scale.
+    Takes uint8 (H, W, 3); returns uint8 (H // scale, W // scale, 3), which is empty
+    where a side is less than the scale.
     """
     cut = cut_to_multiple(hr, scale)
     if cut.size == 0:
@@ -168,9 +147,8 @@ def cubic(x: np.ndarray) -> np.ndarray:
 def _make_weights(length, new_length, scale, antialiasing, wraps=False):
     """Makes the weights of one pass as sparse matrices (new_length, length).
 
-    Returns:
-        A float64 matrix, and a matrix for uint8 images: float32, which is twice as
-        fast, if that is exact.
+    The first is float64. The second, for uint8 images, is float32 if that is exact:
+    it is twice as fast.
     """
     shrink = scale if antialiasing and scale < 1 else 1.0
     width = KERNEL_WIDTH / shrink

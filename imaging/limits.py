@@ -36,8 +36,7 @@ class LimitSettings(Settings):
 
     def take(self) -> None:
         """Sets the limit of this process."""
-        advice = "--max_pixels raises the limit"
-        _limit.update(pixels=self.max_pixels, advice=advice)
+        _limit.update(pixels=self.max_pixels, advice="--max_pixels raises the limit")
         Image.MAX_IMAGE_PIXELS = max(MOST_PIXELS, self.max_pixels)
 
 
@@ -53,11 +52,7 @@ def lifted() -> Iterator[None]:
 
 
 def check_size(path: Path | str, width: int, height: int) -> None:
-    """Checks the size in a picture's header, in pixels.
-
-    Raises:
-        InputError: The picture has more pixels than the limit.
-    """
+    """Raises `InputError` if a picture has more pixels than the limit."""
     if width * height > _limit["pixels"]:
         raise too_large(path, f"claims to have {width}x{height} pixels,")
 

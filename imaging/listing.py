@@ -20,7 +20,8 @@ class Found:
     """Contents of a folder, without hidden files and folders.
 
     Attributes:
-        images: Image files, sorted by path.
+        images: Image files, sorted by path. Broken links are included, so that loading
+            them reports the error.
         others: Number of other files by their endings.
         folders: Folders that were not searched.
     """
@@ -31,37 +32,11 @@ class Found:
 
     def describe_rest(self) -> str:
         """Lists the other files, most frequent first: `"3 .gif, 1 .jp2, x2/"`."""
+        others = sorted(self.others.items(), key=lambda item: (-item[1], item[0]))
         counts = [
-            f"{count} {ending or 'without an ending'}"
-            for ending, count in sorted(
-                self.others.items(), key=lambda item: (-item[1], item[0])
-            )
+            f"{count} {ending or 'without an ending'}" for ending, count in others
         ]
         return ", ".join([*counts, *(f"{path.name}/" for path in self.folders)])
-
-
-def list_images(
-    folder: Path | str,
-    flag: str | None = None,
-    expected: str = "a folder of images",
-    recursive: bool = False,
-) -> list[Path]:
-    """Lists the image files of a folder.
-
-    Args:
-        folder: The folder.
-        flag: Flag of the folder, for messages, for example `"--input_path"`.
-        expected: Description of the flag's value, for messages.
-        recursive: Whether to search the folders inside it, too.
-
-    Returns:
-        At least one path, sorted, without hidden files and folders. Broken links are
-        included, so that loading them reports the error.
-
-    Raises:
-        InputError: The folder does not exist or holds no image.
-    """
-    return find_images(folder, flag, expected, recursive).images
 
 
 def find_images(
@@ -70,27 +45,25 @@ def find_images(
     expected: str = "a folder of images",
     recursive: bool = True,
     is_passed: Callable[[str], bool] | None = None,
-    endings: Collection[str] = EXTENSIONS,
 ) -> Found:
     """Finds the image files and the other contents of a folder.
 
     Args:
-        folder: See `list_images`.
-        flag: See `list_images`.
-        expected: See `list_images`.
+        folder: The folder.
+        flag: Flag of the folder, for messages, for example `"--input_path"`.
+        expected: Description of the flag's value, for messages.
         recursive: Whether to search the folders inside it, too.
         is_passed: Returns whether to skip a folder inside it, given its path; None
             skips no folder.
-        endings: Endings of the files that count as images, in lower case.
 
     Raises:
         InputError: The folder does not exist or holds no image.
     """
     folder = Path(folder)
     named = _check_folder(folder, flag, expected)
-    found = look_into(folder, recursive, is_passed, endings)
+    found = look_into(folder, recursive, is_passed)
     if not found.images:
-        raise _explain_empty(named, found, endings)
+        raise _explain_empty(named, found, EXTENSIONS)
     return found
 
 
@@ -112,14 +85,11 @@ def _explain_empty(named, found, endings):
 
 
 def look_into(
-    folder: Path,
-    recursive: bool,
-    is_passed: Callable[[str], bool] | None = None,
-    endings: Collection[str] = EXTENSIONS,
+    folder: Path, recursive: bool, is_passed: Callable[[str], bool] | None = None
 ) -> Found:
     """Works like `find_images` for an existing folder, which may hold no images."""
     found = Found([], collections.Counter(), [])
-    found.images = sorted(_stream(folder, recursive, is_passed, endings, found))
+    found.images = sorted(_stream(folder, recursive, is_passed, EXTENSIONS, found))
     found.folders.sort()
     return found
 
@@ -128,7 +98,7 @@ def _stream(folder, recursive, is_passed, endings, found):
     """Yields the images of a folder in any order, and counts the rest in `found`."""
     inside = (Path(entry.path) for entry in os.scandir(folder))
     for path in _walk(folder, is_passed, found.folders) if recursive else inside:
-        if _is_image(path, endings):
+        if is_image_name(path, endings) and (path.is_file() or _is_broken_link(path)):
             yield path
         elif not path.name.startswith(".") and not path.is_dir():
             found.others[path.suffix.lower()] += 1
@@ -137,14 +107,8 @@ def _stream(folder, recursive, is_passed, endings, found):
 def _walk(folder, is_passed, passed, above=()):
     """Yields the files of a folder at all depths; follows links to folders.
 
-    Args:
-        folder: The folder.
-        is_passed: See `find_images`.
-        passed: A list that receives the skipped folders.
-        above: Real paths of the folders above, to detect links that lead back.
-
-    Raises:
-        InputError: A folder may not be read.
+    `passed` receives the skipped folders; `above` are the real paths of the folders
+    above, to detect links that lead back.
     """
     real = os.path.realpath(folder)
     if real in above:
@@ -171,34 +135,19 @@ def is_image_name(path: Path, endings: Collection[str] = EXTENSIONS) -> bool:
     return not path.name.startswith(".") and path.suffix.lower() in endings
 
 
-def _is_image(path, endings):
-    """Whether a path is an image file by its name, or a broken link."""
-    if not is_image_name(path, endings):
-        return False
-    return path.is_file() or (path.is_symlink() and not path.exists())
-
-
-def list_pictures(path: Path | str, flag: str, recursive: bool = False) -> list[Path]:
-    """Lists a single picture, or the pictures of all kinds in a folder.
-
-    Prints a line about other files in the folder. See `list_images`.
-    """
-    return sorted(stream_pictures(path, flag, recursive))
+def _is_broken_link(path):
+    return path.is_symlink() and not path.exists()
 
 
 def stream_pictures(
     path: Path | str, flag: str, recursive: bool = False, tells: bool = True
 ) -> Iterator[Path]:
-    """Yields the paths of `list_pictures` in any order, without holding them.
+    """Yields a single picture, or the pictures of all kinds in a folder, in any order.
 
-    Args:
-        path: See `list_images`.
-        flag: See `list_images`.
-        recursive: See `list_images`.
-        tells: Whether to print the line about other files.
+    `tells` is whether to print a line about other files in the folder.
 
-    Yields:
-        At least one path.
+    Raises:
+        InputError: The path does not exist, or is a folder that holds no picture.
     """
     path = Path(path)
     if path.is_file():

@@ -43,12 +43,7 @@ def mend_png(path: Path | str) -> bytes | None:
     """Makes a PNG without harmless chunks of a wrong checksum, and with its end.
 
     Text and numbers of colours are left out, too: Pillow refuses pictures for them.
-
-    Args:
-        path: The file.
-
-    Returns:
-        The content of the mended file; None if the file is not a PNG.
+    Returns the content of the mended file; None if the file is not a PNG.
     """
     with open(path, "rb") as file:
         if file.read(8) != PNG_SIGNATURE:
@@ -65,11 +60,8 @@ def mend_png(path: Path | str) -> bytes | None:
 def find_slight_damage(path: Path | str) -> list[str]:
     """Checks a PNG's checksums, which decoding ignores; adds 1.5% to its time.
 
-    Args:
-        path: The file; a file of another format has no slight damage.
-
     Returns:
-        What is wrong beside the pixels, for messages.
+        What is wrong beside the pixels, for messages; empty for other formats.
 
     Raises:
         ValueError: The checksum of a chunk that is needed for the pixels is wrong.
@@ -103,16 +95,11 @@ def _is_critical(kind):
 
 
 def load_damaged(path: Path | str) -> Image.Image:
-    """Loads a picture that Pillow calls truncated, if no pixel is missing.
-
-    Args:
-        path: The file.
-
-    Returns:
-        The loaded image; incomplete if `DamageSettings` allows it. Warns of the damage.
+    """Loads a picture that Pillow calls truncated, and warns of it.
 
     Raises:
-        OSError: Pixels are missing, or the file cannot be read at all.
+        OSError: Pixels are missing, which `DamageSettings` may allow, or the file
+            cannot be read at all.
     """
     data = mend_png(path) or Path(path).read_bytes()
     if data.startswith(_JPEG_START):

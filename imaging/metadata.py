@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tifffile
 from PIL import Image
 
@@ -18,7 +19,7 @@ from imaging.exif import (
     SOFTWARE,
     XMP,
     copy_exif,
-    encode_exif,
+    find_text,
     fit_exif,
     read_exif,
 )
@@ -32,21 +33,31 @@ _HEADER = 1 << 16
 # Number of IPTC among Photoshop's resources, and Pillow's formats with comments.
 _IPTC_RESOURCE = 0x0404
 _COMMENTED = ("JPEG", "MPO", "GIF", "JPEG2000")
+# What is in XMP about pictures beside the first one of a file, and its name.
+_COMPANIONS_IN_XMP = {
+    b"hdrgm:Version": "an HDR gain map",
+    b"HDRGainMap": "an HDR gain map",
+    b"MotionPhoto": "a video",
+    b"MicroVideo": "a video",
+}
+# Parts of the names of auxiliary pictures in a HEIC, and how they are called here.
+_IN_HEIC = {"hdrgainmap": "an HDR gain map", "depth": "depth", "matte": "mattes"}
+_MP_ENTRIES, _PREVIEW = 0xB002, "Large Thumbnail"
 
 
 @dataclasses.dataclass(frozen=True)
 class Metadata:
-    """Metadata that is copied to an enlarged picture.
+    """Metadata that is copied to an enlarged picture; None for what a file lacks.
 
     Attributes:
         icc_profile: The colour profile, or one of what the file says of its colours
             otherwise; None for sRGB.
-        exif: The EXIF without orientation and thumbnail; None for none.
-        dpi: Horizontal and vertical dots per inch; None if the file does not give them.
+        exif: The EXIF without orientation and thumbnail.
+        dpi: Horizontal and vertical dots per inch.
         chunks: Further chunks of a PNG: its colours, and the proportions of its pixels.
         texts: Text as chunks of a PNG: its own, or a comment.
-        xmp: The XMP; None for none.
-        iptc: The records of IPTC; None for none.
+        xmp: The XMP.
+        iptc: The records of IPTC.
         geo: Values of a GeoTIFF's tags.
         size: (height, width) of the picture that it describes; None if unknown.
     """
@@ -67,21 +78,15 @@ class Metadata:
         return bool(codes) and codes[1] in (colour_profiles.PQ, colour_profiles.HLG)
 
     def fit(self, size: tuple[int, int], colours: int) -> "Metadata":
-        """Returns the metadata of a file with the enlarged picture.
-
-        Args:
-            size: (height, width) of the result.
-            colours: Channels of the file without alpha: 1 or 3.
-        """
-        down, across = (
-            new / old for new, old in zip(size, self.size or size, strict=True)
-        )
+        """Returns the metadata of a result of (height, width) and 1 or 3 colours."""
+        old = self.size or size
+        scales = size[0] / old[0], size[1] / old[1]
         return dataclasses.replace(
             self,
             icc_profile=colour_profiles.to_channels(self.icc_profile, colours),
-            exif=fit_exif(self.exif, size, (down, across)),
-            xmp=self.xmp and fit_xmp(self.xmp, size, (down, across)),
-            geo=fit_geo(self.geo, (down, across)),
+            exif=fit_exif(self.exif, size, scales),
+            xmp=self.xmp and fit_xmp(self.xmp, size, scales),
+            geo=fit_geo(self.geo, scales),
             size=size,
         )
 
@@ -90,40 +95,21 @@ class Metadata:
         return Metadata(self.icc_profile, chunks=self.chunks, size=self.size)
 
     def mark(self, maker: str) -> "Metadata":
-        """Adds a program to the EXIF's software.
-
-        Args:
-            maker: The program, and what it did.
-        """
+        """Adds a program, and what it did, to the EXIF's software."""
         exif = copy_exif(self.exif)
-        before = exif.get(SOFTWARE, b"")
-        before = before.encode() if isinstance(before, str) else before
-        exif[SOFTWARE] = b"; ".join(
-            filter(None, (before.rstrip(b"\0"), maker.encode()))
-        )
+        both = find_text(exif, SOFTWARE), maker.encode()
+        exif[SOFTWARE] = b"; ".join(filter(None, both))
         return dataclasses.replace(self, exif=exif)
-
-    def exif_bytes(self, most: int | None = None) -> bytes | None:
-        """Encodes the EXIF; see `imaging.exif.encode_exif`."""
-        return encode_exif(self.exif, most)
 
 
 def read_metadata(
-    image: Image.Image,
-    colours: int,
-    exif: Image.Exif | None = None,
-    path: Path | str | None = None,
-    size: tuple[int, int] | None = None,
+    image: Image.Image, path: Path | str, pixels: np.ndarray, exif: Image.Exif | None
 ) -> Metadata:
     """Reads the metadata of a loaded image; damaged parts are left out.
 
-    Args:
-        image: The image.
-        colours: Channels of the decoded pixels, without alpha: 1 or 3.
-        exif: As returned by `read_exif`; None reads it.
-        path: The image's file; None for none, which has no chunks.
-        size: (height, width) of the upright picture.
+    `pixels` are upright, without alpha; `exif` is None if it is not read yet.
     """
+    size, colours = pixels.shape[:2], pixels.shape[-1]
     profile = image.info.get("icc_profile") or None
     if not isinstance(profile, bytes) or image.mode == "CMYK":  # Which is converted.
         profile = None
@@ -131,8 +117,7 @@ def read_metadata(
     if colours == 3 and profile and profile[16:20] == b"GRAY" and not is_grey:
         warn(f"{path}: has a colour profile of grey, which no program applies.")
         profile = None
-    is_png = image.format == "PNG" and path is not None
-    there = read_chunks(path, _CHUNKS) if is_png else []
+    there = read_chunks(path, _CHUNKS)
     chunks = _find_colours(image, path, there)
     if profile is None or b"cICP" in chunks:
         profile = colour_profiles.make_profile(chunks, colours)
@@ -149,7 +134,7 @@ def read_metadata(
         geo = {}
     texts, xmp, iptc = _find_texts(image, path, there)
     tags = {tag: exif.pop(tag) for tag in (XMP, IPTC) if tag in (exif or ())}
-    if IPTC in tags and path is not None:
+    if IPTC in tags:
         iptc = _read_tiff_iptc(path)
     return Metadata(
         *(profile, exif, _read_dpi(image), tuple(chunks.items()), texts),
@@ -188,7 +173,7 @@ def _find_texts(image, path, chunks):
             iptc = (block[place:] if place >= 12 else block) or None
         others = b"XML:com.adobe.xmp", b"Raw profile type"
         texts = [chunk for chunk in texts if not chunk[1].startswith(others)]
-    elif image.format == JXL and path is not None:
+    elif image.format == JXL:
         xmp = find_jxl_box(path, b"xml ")
     elif image.format in _COMMENTED and isinstance(info.get("comment"), bytes):
         text = info["comment"].rstrip(b"\0").decode("utf-8", "replace")
@@ -206,7 +191,7 @@ def _find_colours(image, path, chunks):
     codes = image.info.get("nclx_profile")
     if codes:
         pair = codes["color_primaries"], codes["transfer_characteristics"]
-    elif image.format == "AVIF" and path is not None:
+    elif image.format == "AVIF":
         with open(path, "rb") as file:
             header = file.read(_HEADER)
         place = header.find(b"colrnclx") + 8
@@ -224,3 +209,20 @@ def _read_dpi(image):
         if 1 < across < _MOST_DPI and 1 < down < _MOST_DPI:
             return across, down
     return None
+
+
+def find_companions(image: Image.Image, xmp: bytes | None) -> list[str]:
+    """Names what a file holds beside its first picture, previews excepted.
+
+    `xmp` is that of the file. Returns for example `["an HDR gain map"]`.
+    """
+    found = [name for key, name in _COMPANIONS_IN_XMP.items() if key in (xmp or b"")]
+    for kind in image.info.get("aux", {}):
+        names = [name for key, name in _IN_HEIC.items() if key in kind.lower()]
+        found += names or ["an auxiliary picture"]
+    found += ["depth"] * bool(image.info.get("depth_images"))
+    entries = getattr(image, "mpinfo", {}).get(_MP_ENTRIES, [])
+    kinds = [str(entry["Attribute"]["MPType"]) for entry in entries[1:]]
+    if not found and any(_PREVIEW not in kind for kind in kinds):
+        found.append(f"{len(kinds)} more pictures" if kinds[1:] else "a second picture")
+    return sorted(set(found))

@@ -18,6 +18,7 @@ from console.errors import InputError
 from imaging import tiff
 from imaging.colour import cmyk_to_rgb
 from imaging.colour_profiles import to_channels
+from imaging.depth import divide_by_alpha
 from imaging.dihedral import UPRIGHT, transform
 from imaging.exif import EXIF_IFDS, read_exif
 from imaging.limits import check_size
@@ -67,12 +68,7 @@ def is_tiff(path: Path | str) -> bool:
 def is_other(
     image: Image.Image, path: Path | str, content: io.BytesIO | None = None
 ) -> bool:
-    """Whether a TIFF that Pillow opens is one that it does not decode.
-
-    Args:
-        image: The image, not loaded.
-        path: Its file.
-        content: Content in place of the file's; None for the file's own.
+    """Whether a TIFF that Pillow has opened is one that it does not decode.
 
     Raises:
         InputError: It is a raw photograph with a small picture in front.
@@ -86,10 +82,9 @@ def is_other(
     bits, compression = tags.get(_BITS, (1,)), tags.get(_COMPRESSION, 1)
     if compression == _WEBP or (16 in bits and compression not in _KNOWN_DEEP):
         return True
-    formats, is_cmyk = tags.get(_FORMAT, ()), tags.get(_PHOTOMETRIC) == _CMYK
-    if {_FLOAT, _SIGNED} & set(formats) or {12, 32} & set(bits):
+    if {_FLOAT, _SIGNED} & set(tags.get(_FORMAT, ())) or {12, 32} & set(bits):
         return True
-    if is_cmyk and 16 in bits:
+    if tags.get(_PHOTOMETRIC) == _CMYK and 16 in bits:
         return True
     if getattr(image, "n_frames", 1) == 1:
         return False
@@ -108,11 +103,7 @@ def _choose_page(file):
 def rewrite_tiff(
     path: Path | str, content: io.BytesIO | None = None
 ) -> tuple[bytes, list[str]]:
-    """Decodes a TIFF, and encodes it again without compression.
-
-    Args:
-        path: The file.
-        content: Content to decode in place of the file's; None for the file's own.
+    """Decodes a TIFF, or `content` in its place, and encodes it without compression.
 
     Returns:
         The content of a TIFF of 8 or 16 bits: grey or RGB, with alpha if it had some;
@@ -130,8 +121,7 @@ def rewrite_tiff(
             raise InputError(
                 f"{path}: has {page.samplesperpixel} bands, more than a picture."
             )
-        pixels = _to_bands_last(page, _decode(page, path))
-        pixels = _to_integers(pixels, page.bitspersample, path)
+        pixels = _to_whole_numbers(_decode(page, path), page.bitspersample, path)
         profile, left_out = page.iccprofile, _find_left_out(page, file)
         is_cmyk = page.photometric == tifffile.PHOTOMETRIC.SEPARATED
         if is_cmyk and pixels.dtype == np.uint16:
@@ -164,8 +154,9 @@ def _find_left_out(page, file):
 
 
 def _decode(page, path):
+    """Returns the pixels of a page, (H, W, C)."""
     try:
-        return page.asarray()
+        pixels = page.asarray()
     except ValueError as error:
         if "imagecodecs" not in str(error):
             raise
@@ -174,17 +165,13 @@ def _decode(page, path):
             f"{path}: is a TIFF compressed by {kind}; to read it, install imagecodecs "
             "(python -m pip install imagecodecs)."
         ) from None
-
-
-def _to_bands_last(page, pixels):
     if pixels.ndim == 2:
         return pixels[..., None]
-    if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
-        return np.moveaxis(pixels, 0, -1)
-    return pixels
+    is_apart = page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
+    return np.moveaxis(pixels, 0, -1) if is_apart else pixels
 
 
-def _to_integers(pixels, bits, path):
+def _to_whole_numbers(pixels, bits, path):
     """Returns uint8 up to 8 bits, and uint16 otherwise, over their whole range."""
     if pixels.dtype.kind == "f":
         low, high = float(pixels.min()), float(pixels.max())
@@ -206,18 +193,21 @@ def _to_integers(pixels, bits, path):
                 "example with ImageJ."
             )
         return pixels.astype(np.uint8 if pixels.itemsize == 1 else np.uint16)
-    whole = np.iinfo(pixels.dtype).max
     if bits in (8, 16):
         return pixels
-    scaled = pixels.astype(np.float32) * np.float32(whole / (2**bits - 1))
-    return np.rint(scaled).astype(pixels.dtype)
+    factor = np.iinfo(pixels.dtype).max / (2**bits - 1)
+    return np.rint(pixels.astype(np.float32) * np.float32(factor)).astype(pixels.dtype)
 
 
 def _to_colours(pixels, page, profile, path):
     """Returns grey or RGB, followed by alpha if there is any."""
     kinds = tifffile.PHOTOMETRIC
-    counts = {kinds.MINISWHITE: 1, kinds.MINISBLACK: 1, kinds.RGB: 3}
-    counts |= {kinds.SEPARATED: 4}
+    counts = {
+        kinds.MINISWHITE: 1,
+        kinds.MINISBLACK: 1,
+        kinds.RGB: 3,
+        kinds.SEPARATED: 4,
+    }
     count = counts.get(page.photometric)
     if page.photometric == kinds.PALETTE and pixels.shape[-1] == 1:
         table = (np.asarray(page.colormap).T >> 8).astype(np.uint8)
@@ -229,21 +219,20 @@ def _to_colours(pixels, page, profile, path):
             f"{path}: is a TIFF with colours of the kind {page.photometric.name}, of "
             f"the type {pixels.dtype}; save it as RGB, for example with GIMP."
         )
-    colours, most = pixels[..., :count], np.iinfo(pixels.dtype).max
+    colours = pixels[..., :count]
     if count == 4:
         image = Image.fromarray(np.ascontiguousarray(colours), "CMYK")
         if profile:
             image.info["icc_profile"] = profile
         colours = np.asarray(cmyk_to_rgb(image))
     elif page.photometric == kinds.MINISWHITE:
-        colours = most - colours
+        colours = np.iinfo(pixels.dtype).max - colours
     meaning = page.extrasamples[0] if page.extrasamples else None
     if pixels.shape[-1] == count or not meaning:
         return colours
     alpha = pixels[..., count : count + 1]
     if meaning == tifffile.EXTRASAMPLE.ASSOCALPHA:
-        plain = colours * (most / np.maximum(alpha, 1).astype(np.float32))
-        colours = np.minimum(np.rint(plain), most).astype(pixels.dtype)
+        colours = divide_by_alpha(colours, alpha)
     return np.concatenate([colours, alpha], -1)
 
 
@@ -252,10 +241,8 @@ def _read_exif(path, content):
 
     def load():
         exif = Image.Exif()
-        with contextlib.ExitStack() as stack:
-            file = _rewound(path, content)
-            if content is None:
-                file = stack.enter_context(open(path, "rb"))
+        with contextlib.nullcontext(content) if content else open(path, "rb") as file:
+            file.seek(0)
             exif.load_from_fp(file)
             for ifd in EXIF_IFDS:  # While the file is open.
                 exif.get_ifd(ifd)

@@ -11,11 +11,10 @@ from scipy import ndimage
 from console.errors import InputError
 from console.progress import warn
 from imaging.animations import ANIMATED, Animation, load_animation
-from imaging.companions import find_companions
 from imaging.decoding import damage_told, decode, opened
 from imaging.exif import read_exif
 from imaging.files import to_integers
-from imaging.metadata import Metadata, read_metadata
+from imaging.metadata import Metadata, find_companions, read_metadata
 from imaging.tiff_pages import find_pages
 
 # Luma of BT.601. A network's output for a grey picture is nearly grey.
@@ -50,13 +49,9 @@ class Picture:
         return bool(self.alpha.min() < np.iinfo(self.alpha.dtype).max)
 
     def flatten(self, colour: tuple[int, int, int]) -> "Picture":
-        """Puts a transparent picture on a background.
+        """Puts a transparent picture on a background of RGB from 0 to 255.
 
-        Args:
-            colour: RGB of the background, 0 to 255.
-
-        Returns:
-            A picture without alpha; RGB unless the picture and the colour are grey.
+        The result has no alpha; it is RGB unless the picture and the colour are grey.
         """
         if self.alpha is None:
             return self
@@ -86,11 +81,10 @@ class Picture:
 
 
 def load_picture(path: Path | str, page: int | None = None) -> Picture:
-    """Loads a picture.
+    """Loads a picture; of several pages, warns and loads the first.
 
     Args:
-        path: The file, of one of `imaging.kinds.KINDS`. Of several pages, this warns
-            and loads the first.
+        path: The file, of one of `imaging.kinds.KINDS`.
         page: See `imaging.decoding.opened`.
 
     Returns:
@@ -117,7 +111,7 @@ def load_picture(path: Path | str, page: int | None = None) -> Picture:
                 warn(f"{path}: has frames of 16 bits per channel, reduced to 8.")
             pixels, animation = found
         pixels, alpha = split_alpha(pixels)
-        metadata = read_metadata(image, pixels.shape[-1], exif, path, pixels.shape[:2])
+        metadata = read_metadata(image, path, pixels, exif)
         if companions := find_companions(image, metadata.xmp):
             names = " and ".join(companions)
             warn(f"{path}: also holds {names}, which the result does not.")
@@ -125,13 +119,9 @@ def load_picture(path: Path | str, page: int | None = None) -> Picture:
 
 
 def split_alpha(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Separates colours and alpha, and gives hidden pixels the nearest visible colour.
+    """Separates (H, W, C) to colours, (H, W, 1) or (H, W, 3), and alpha, (H, W, 1).
 
-    Args:
-        pixels: (H, W, C): grey or RGB, with or without alpha.
-
-    Returns:
-        (H, W, 1) or (H, W, 3), and (H, W, 1) or None.
+    Hidden pixels get the nearest visible colour. Alpha is None for none.
     """
     if pixels.shape[-1] not in (2, 4):
         return pixels, None
@@ -158,12 +148,8 @@ def _is_lossless(image, path):
 def fill_hidden(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Gives transparent pixels the colour of the nearest visible pixel.
 
-    Args:
-        pixels: (H, W, C).
-        alpha: (H, W, 1), 0 for transparent.
-
-    Returns:
-        (H, W, C), C-contiguous.
+    `pixels` are (H, W, C), as is the result, which is C-contiguous; `alpha` is
+    (H, W, 1), 0 for transparent.
     """
     is_hidden = alpha[..., 0] == 0
     if not is_hidden.any() or is_hidden.all():
@@ -175,10 +161,7 @@ def fill_hidden(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def to_input(tile: np.ndarray) -> np.ndarray:
-    """Converts a tile of a picture to the input of a network.
-
-    Args:
-        tile: uint8 or uint16 (H, W, 1) or (H, W, 3).
+    """Converts uint8 or uint16, (H, W, 1) or (H, W, 3), to the input of a network.
 
     Returns:
         float32 (H, W, 3), RGB in [0, 255].
@@ -190,11 +173,7 @@ def to_input(tile: np.ndarray) -> np.ndarray:
 
 
 def make_finish(dtype: DTypeLike, channels: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Makes the inverse of `to_input`.
-
-    Args:
-        dtype: `np.uint8` or `np.uint16`.
-        channels: 1 or 3.
+    """Makes the inverse of `to_input`, for uint8 or uint16 and 1 or 3 channels.
 
     Returns:
         A function from float32 (H, W, 3), RGB, neither rounded nor clipped, to a tile

@@ -33,17 +33,10 @@ _HEADER = 1 << 12
 
 
 def use(name: str, subject: Path | str) -> list[Any]:
-    """Imports what a format needs.
-
-    Args:
-        name: Pillow's name of the format.
-        subject: The file or flag that needs it, for messages.
-
-    Returns:
-        The modules; empty for formats that Pillow has itself.
+    """Imports the modules that a format needs; none for those that Pillow has itself.
 
     Raises:
-        InputError: A package is missing.
+        InputError: A package is missing; names `subject`, the file or flag.
     """
     packages, modules = _NEEDED.get(name, ("", []))
     try:
@@ -100,11 +93,6 @@ def _read_jxl_size(header):
 def decode_plugin(name: str, path: Path | str, most: int) -> np.ndarray:
     """Decodes a HEIC or JPEG XL of any depth.
 
-    Args:
-        name: Pillow's name of the format.
-        path: The file.
-        most: The largest value of a sample.
-
     Returns:
         (H, W, C), upright: uint8, or uint16 from 0 to `most`.
     """
@@ -125,12 +113,9 @@ def decode_plugin(name: str, path: Path | str, most: int) -> np.ndarray:
 
 
 def write_heif(file: BinaryIO, pixels: np.ndarray, options: dict[str, Any]) -> None:
-    """Writes a HEIC, of 10 bits if the pixels have 16.
+    """Writes uint8 or uint16 (H, W, C) as a HEIC of 8 or 10 bits.
 
-    Args:
-        file: A file open for binary writing.
-        pixels: uint8 or uint16 (H, W, C): grey, grey and alpha, RGB, or RGB and alpha.
-        options: Quality and metadata, as Pillow names them.
+    `options` are quality and metadata, as Pillow names them.
     """
     (library,) = use(HEIF, "--output_format=heic")
     mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[pixels.shape[-1]]
@@ -155,29 +140,30 @@ def write_jxl(
     pixels: np.ndarray,
     quality: int | None,
     metadata: dict[bytes, bytes | None],
-    **colours: Any,
+    colours: tuple[str, str],
 ) -> None:
-    """Writes a JPEG XL of 8 or 16 bits.
+    """Writes uint8 or uint16 (H, W, C) as a JPEG XL of that depth.
 
     Args:
-        file: A file open for binary writing.
-        pixels: As those of `write_heif`.
+        file: The file.
+        pixels: The pixels.
         quality: As that of a JPEG, 1 to 100; None for lossless.
         metadata: Contents of boxes by their kinds.
-        **colours: `primaries` and `transfer` as imagecodecs names them.
+        colours: As `imaging.colour_profiles.name_colours` returns them.
     """
     _, imagecodecs = use(JXL, "--output_format=jxl")
     # libjxl's own rule for the quality of JPEG.
     distance = 0.0 if quality is None else 0.1 + 0.09 * (100 - max(quality, 30))
+    options: dict[str, Any] = {}
+    if states_colours():  # Otherwise 8 bits in sRGB, by `find_obstacle`.
+        options["primaries"], options["transfer"] = colours
     pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
-    if not states_colours():  # Then 8 bits in sRGB, by `find_obstacle`.
-        colours = {}
     code = imagecodecs.jpegxl_encode(
         pixels,
         lossless=quality is None,
         distance=distance,
         usecontainer=False,
-        **colours,
+        **options,
     )
     boxes = [(kind, data) for kind, data in metadata.items() if data]
     if boxes:

@@ -13,6 +13,8 @@ from typing import BinaryIO
 import numpy as np
 
 from imaging.chunks import PNG_SIGNATURE, make_chunk
+from imaging.exif import encode_exif
+from imaging.files import PNG_COMPRESSION
 from imaging.metadata import Metadata
 
 # The colour type by the number of channels.
@@ -22,35 +24,31 @@ _FILTER_UP = 2
 _BAND = 1 << 20
 
 
-def write(file: BinaryIO, pixels: np.ndarray, metadata: Metadata, level: int) -> None:
-    """Writes a picture.
+def write(file: BinaryIO, pixels: np.ndarray, metadata: Metadata) -> None:
+    """Writes uint16 (H, W, C): grey or RGB, with or without alpha."""
+    file.write(PNG_SIGNATURE)
+    for chunk in _make_chunks(pixels, metadata):
+        file.write(make_chunk(*chunk))
 
-    Args:
-        file: A file open for binary writing.
-        pixels: uint16 (H, W, C): grey, grey and alpha, RGB, or RGB and alpha.
-        metadata: The picture's metadata.
-        level: Compression level, 0 to 9.
-    """
+
+def _make_chunks(pixels, metadata):
     height, width, channels = pixels.shape
     header = (width, height, 16, _COLOUR_TYPES[channels], 0, 0, 0)
-    file.write(PNG_SIGNATURE)
-    _write_chunk(file, b"IHDR", struct.pack(">IIBBBBB", *header))
-    for chunk in metadata.chunks:
-        _write_chunk(file, *chunk)
+    yield b"IHDR", struct.pack(">IIBBBBB", *header)
+    yield from metadata.chunks
     if metadata.icc_profile:
-        packed = zlib.compress(metadata.icc_profile)
-        _write_chunk(file, b"iCCP", b"ICC Profile\0\0" + packed)
+        yield b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc_profile)
     if metadata.dpi:
         dots = [round(float(each) / 0.0254) for each in metadata.dpi]
-        _write_chunk(file, b"pHYs", struct.pack(">IIB", *dots, 1))
-    exif = metadata.exif_bytes()
-    if exif:
-        _write_chunk(file, b"eXIf", exif.removeprefix(b"Exif\0\0"))
-    packer = zlib.compressobj(level)
+        yield b"pHYs", struct.pack(">IIB", *dots, 1)
+    if exif := encode_exif(metadata.exif):
+        yield b"eXIf", exif.removeprefix(b"Exif\0\0")
+    packer = zlib.compressobj(PNG_COMPRESSION)
     for rows in _filter(pixels):
-        _write_chunk(file, b"IDAT", packer.compress(rows))
-    _write_chunk(file, b"IDAT", packer.flush())
-    _write_chunk(file, b"IEND", b"")
+        if packed := packer.compress(rows):
+            yield b"IDAT", packed
+    yield b"IDAT", packer.flush()
+    yield b"IEND", b""
 
 
 def _filter(pixels: np.ndarray) -> Iterator[bytes]:
@@ -67,9 +65,3 @@ def _filter(pixels: np.ndarray) -> Iterator[bytes]:
         np.subtract(rows[1:], rows[:-1], out=filtered[:, 1:])
         yield filtered.tobytes()
         above = rows[-1:]
-
-
-def _write_chunk(file, kind, data):
-    if kind == b"IDAT" and not data:
-        return
-    file.write(make_chunk(kind, data))

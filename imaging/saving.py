@@ -2,11 +2,13 @@
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from console.errors import InputError
 from console.files import opened_whole
@@ -15,12 +17,14 @@ from imaging import animations
 from imaging.carrying import carry
 from imaging.colour import to_srgb
 from imaging.colour_profiles import SRGB_NAMES, name_colours
-from imaging.encoding import Coding, encode, make_options
+from imaging.encoding import encode, make_options
 from imaging.files import to_8_bits
 from imaging.pictures import Picture
 from imaging.plugins import states_colours
 
 JPEG_QUALITY = 95
+# The largest preview: browsers on phones show no larger pictures.
+MOST_SHOWN = 16_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,25 +40,25 @@ class Format:
     """
 
     name: str
-    has_alpha: bool
-    is_16bit: bool
+    has_alpha: bool = True
+    is_16bit: bool = False
     most: int | None = None
     has_quality: bool = False
 
 
-PNG = Format("PNG", has_alpha=True, is_16bit=True)
-JPEG = Format("JPEG", has_alpha=False, is_16bit=False, most=65_500, has_quality=True)
-TIFF = Format("TIFF", has_alpha=True, is_16bit=True)
-BMP = Format("BMP", has_alpha=True, is_16bit=False)
-# Of one bit; a half transparent pixel becomes opaque.
-GIF = Format("GIF", has_alpha=True, is_16bit=False, most=65_535)
-WEBP = Format("WEBP", has_alpha=True, is_16bit=False, most=16_383, has_quality=True)
+PNG = Format("PNG", is_16bit=True)
+JPEG = Format("JPEG", has_alpha=False, most=65_500, has_quality=True)
+TIFF = Format("TIFF", is_16bit=True)
+BMP = Format("BMP")
+# Its alpha is of one bit; a half transparent pixel becomes opaque.
+GIF = Format("GIF", most=65_535)
+WEBP = Format("WEBP", most=16_383, has_quality=True)
 # Beyond this size, few programs read them.
-AVIF = Format("AVIF", has_alpha=True, is_16bit=True, most=32_768, has_quality=True)
+AVIF = Format("AVIF", is_16bit=True, most=32_768, has_quality=True)
 # The encoder x265 refuses sides longer than _MOST_THIN beside one shorter than _THIN.
 _THIN, _MOST_THIN = 32, 4208
-HEIF = Format("HEIF", has_alpha=True, is_16bit=True, most=16_384, has_quality=True)
-JXL = Format("JXL", has_alpha=True, is_16bit=True, most=(1 << 30) - 1, has_quality=True)
+HEIF = Format("HEIF", is_16bit=True, most=16_384, has_quality=True)
+JXL = Format("JXL", is_16bit=True, most=(1 << 30) - 1, has_quality=True)
 # By the ending of a file's name, without the dot.
 FORMATS = {
     "png": PNG,
@@ -77,77 +81,49 @@ def find_format(path: Path | str) -> Format:
     return FORMATS[Path(path).suffix.lower()[1:]]
 
 
-def find_most(path: Path | str, size: tuple[int, int]) -> int:
-    """Returns the longest side of a file's format for pictures as narrow as a size."""
-    kind = find_format(path)
-    is_thin = kind is HEIF and min(size) < _THIN
-    return _MOST_THIN if is_thin else kind.most or max(size)
-
-
 def find_obstacle(
     path: Path | str, picture: Picture, size: tuple[int, int]
 ) -> str | None:
-    """Returns why a file's format cannot hold an enlarged picture; None if it can.
+    """Returns why a file's format cannot hold a result; None if it can.
 
-    Args:
-        path: The file to be written.
-        picture: The picture before enlarging.
-        size: (height, width) of the result.
+    `picture` is the one before enlarging, `size` the (height, width) of the result.
     """
     kind = find_format(path)
-    if max(size) > find_most(path, size):
-        return f"{size[1]}x{size[0]} pixels are too many for {kind.name}"
+    most = _MOST_THIN if kind is HEIF and min(size) < _THIN else kind.most
+    if most is not None and max(size) > most:
+        return (
+            f"{size[1]}x{size[0]} pixels are too many for {kind.name}, which holds at "
+            f"most {most} a side"
+        )
     is_deep = picture.pixels.dtype == np.uint16
     if kind is AVIF and is_deep and not hasattr(cv2, "imencodeWithMetadata"):
         return "this OpenCV writes no AVIF of more than 8 bits"
+    if kind is not JXL:
+        return None
     colours = name_colours(picture.metadata.icc_profile)
-    if kind is JXL and colours is None:
+    if colours is None:
         return "JPEG XL is written in sRGB and Display P3 only, not with its profile"
-    is_plain = colours == SRGB_NAMES and not is_deep
-    if kind is JXL and not is_plain and not states_colours():
+    if (is_deep or colours != SRGB_NAMES) and not states_colours():
         return "JPEG XL of 16 bits or other colours than sRGB needs Python 3.12"
     return None
 
 
-def check_fits(
-    path: Path | str,
-    size: tuple[int, int],
-    has_alpha: bool,
-    source: Path | str | None = None,
-) -> None:
-    """Checks that a file's format can hold a picture.
-
-    Args:
-        path: The file to be written.
-        size: (height, width).
-        has_alpha: Whether the picture has transparency.
-        source: The picture's file, which messages name; None for `path`.
+def check_alpha(path: Path | str, picture: Picture, source: Path | str) -> None:
+    """Refuses transparency that a file's format does not hold.
 
     Raises:
-        InputError: The format cannot hold the picture.
+        InputError: It does not; names the source.
     """
     kind = find_format(path)
-    height, width = size
-    if has_alpha and not kind.has_alpha:
+    if picture.has_transparency() and not kind.has_alpha:
         raise InputError(
-            f"{source or path}: has transparency, which {kind.name} does not support; "
-            "use --background=white or --output_format=png."
-        )
-    if max(size) > (most := find_most(path, size)):
-        raise InputError(
-            f"{source or path}: would have {width}x{height} pixels, but {kind.name} "
-            f"supports at most {most} a side; use --output_format=png."
+            f"{source}: has transparency, which {kind.name} does not support; use "
+            "--background=white or --output_format=png."
         )
 
 
 def fit_frames(path: Path | str, picture: Picture, source: Path | str) -> Picture:
-    """Takes the first frame of an animation, with a warning, if a format has but one.
-
-    Args:
-        path: The file to be written.
-        picture: The picture.
-        source: The picture's file, for the warning.
-    """
+    """Takes an animation's first frame, with a warning, if a format has but one."""
     name = find_format(path).name
     if picture.animation is None or name in animations.ANIMATED:
         return picture
@@ -175,7 +151,9 @@ def save_picture(
         OSError: Writing failed.
     """
     path, kind = Path(path), find_format(path)
-    check_fits(path, picture.size, picture.has_transparency())
+    check_alpha(path, picture, path)
+    if obstacle := find_obstacle(path, picture, picture.size):
+        raise InputError(f"{path}: {obstacle}; use --output_format=png.")
     pixels = picture.joined if kind.has_alpha else picture.pixels
     is_reduced = pixels.dtype == np.uint16 and not kind.is_16bit
     if is_reduced:
@@ -188,7 +166,7 @@ def save_picture(
         [pixels], moving.read() if moving else ()
     )
     if kind in (BMP, GIF) and name_colours(metadata.icc_profile) != SRGB_NAMES:
-        frames = (_to_srgb(frame, metadata.icc_profile) for frame in frames)
+        frames = (to_srgb(frame, metadata.icc_profile) for frame in frames)
         warn(
             f"{path}: has colours in sRGB, because {kind.name} has no colour profiles."
         )
@@ -202,22 +180,13 @@ def save_picture(
         lost.append("more than 8 bits per channel")
     if lost:
         warn(f"{path}: {kind.name} does not hold its {', '.join(lost)}; left out.")
-    coding = Coding(quality, picture.is_lossless)
+    options = make_options(kind.name, quality, picture.is_lossless, options)
     with opened_whole(path, finish) as file:
         if moving is not None or kind is GIF:
-            options = make_options(kind.name, coding, options)
             chunks = metadata.chunks
             animations.write(file, kind.name, frames, moving, options, chunks)
         else:
-            encode(file, kind.name, next(frames), metadata, options, coding)
-
-
-def _to_srgb(pixels, profile):
-    """Converts the colours from a profile to sRGB."""
-    colours = 3 if pixels.shape[-1] > 2 else 1
-    pixels = pixels.copy()
-    pixels[..., :colours] = to_srgb(pixels[..., :colours], profile)
-    return pixels
+            encode(file, kind.name, next(frames), metadata, options)
 
 
 def _widen(pixels, kind):
@@ -231,3 +200,25 @@ def _widen(pixels, kind):
     if channels > 2 or has_grey:
         return pixels
     return pixels[..., [0, 0, 0, 1][: channels + 2]]
+
+
+def save_preview(
+    path: Path | str,
+    pixels: np.ndarray,
+    icc_profile: bytes | None = None,
+    most: int = MOST_SHOWN,
+) -> int:
+    """Writes uint8 or uint16 (H, W, C) as a PNG of 8 bits, for browsers.
+
+    Pictures of more than `most` pixels are reduced by a whole factor, which is
+    returned; otherwise 1.
+    """
+    factor = math.ceil(math.sqrt(pixels.shape[0] * pixels.shape[1] / most))
+    pixels = to_8_bits(pixels)
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    with opened_whole(path) as file:
+        # Read once, over a network that is usually fast: size matters little.
+        image.reduce(factor).save(
+            file, "PNG", compress_level=1, icc_profile=icc_profile
+        )
+    return factor

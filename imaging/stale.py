@@ -33,13 +33,7 @@ _IS_POINT = 1025, 2
 
 
 def fit_xmp(xmp: bytes, size: tuple[int, int], scales: Sequence[float]) -> bytes:
-    """Returns XMP with the lengths of an enlarged and upright picture.
-
-    Args:
-        xmp: The XMP.
-        size: (height, width) of the result.
-        scales: Factors by which it is higher and wider than the picture.
-    """
+    """Returns XMP for an upright result of (height, width), larger by two factors."""
     for pattern in _GONE:
         xmp = re.sub(pattern, b"", xmp, flags=re.DOTALL)
     lengths = {rb"tiff:Orientation": 1, _HEIGHT: size[0], _WIDTH: size[1]}
@@ -55,12 +49,7 @@ def fit_xmp(xmp: bytes, size: tuple[int, int], scales: Sequence[float]) -> bytes
 
 
 def fit_geo(tags: Mapping[int, Any], scales: Sequence[float]) -> dict[int, Any]:
-    """Returns a GeoTIFF's tags for pixels that are smaller by factors.
-
-    Args:
-        tags: Values of the tags, as Pillow reads them.
-        scales: Factors by which the picture is higher and wider.
-    """
+    """Returns a GeoTIFF's tags, as Pillow reads them, for a larger picture."""
     fitted = dict(tags)
     down, across = scales
     keys = np.reshape(np.ravel(tags.get(GEO_KEYS, ())), (-1, 4))

@@ -11,7 +11,7 @@ import numpy as np
 import tifffile
 
 from console.progress import warn
-from imaging.exif import EXIF_IFDS, copy_exif, encode_directory
+from imaging.exif import encode_directory, list_tags
 from imaging.metadata import Metadata
 
 # Bytes of an entry of a TIFF's directory.
@@ -24,13 +24,9 @@ def write(
     metadata: Metadata,
     compression: str | None = "zlib",
 ) -> None:
-    """Writes a picture.
+    """Writes uint8 or uint16 (H, W, C) to a file that is open for reading and writing.
 
-    Args:
-        file: A file open for binary reading and writing.
-        pixels: uint8 or uint16 (H, W, C): grey, grey and alpha, RGB, or RGB and alpha.
-        metadata: The picture's metadata.
-        compression: tifffile's name of the compression; None for none.
+    `compression` is tifffile's name of one; None for none.
     """
     channels = pixels.shape[-1]
     tifffile.imwrite(
@@ -48,18 +44,15 @@ def write(
         metadata=None,
         byteorder="<",
     )
-    exif = copy_exif(metadata.exif)
-    values = {tag: exif[tag] for tag in exif if tag not in EXIF_IFDS}
-    values |= {ifd: dict(exif.get_ifd(ifd)) for ifd in EXIF_IFDS if exif.get_ifd(ifd)}
-    if values:
+    if values := list_tags(metadata.exif):
         _append(file, values)
 
 
 def _append(file, values):
     """Adds tags and directories of tags to a TIFF, which tifffile cannot.
 
-    Appends them to the file, then a copy of the picture's directory that has them, too,
-    and makes the file's header point to that copy.
+    They follow the picture, and so does a copy of its directory that has them, to
+    which the file's header then points.
     """
     file.seek(0)
     header = file.read(8)

@@ -14,14 +14,9 @@ _REDUCED = 1
 
 
 def find_pages(path: Path | str) -> list[int]:
-    """Finds the pages of a TIFF, without thumbnails.
+    """Returns the indices of a TIFF's pages, without thumbnails.
 
-    Args:
-        path: The file.
-
-    Returns:
-        Indices of the pages; empty for a file of one page, of another format or with
-        damage.
+    Empty for a file of one page, of another format or with damage.
     """
     pages: list[int] = []
     with contextlib.suppress(Exception), tifffile.TiffFile(path) as file:
@@ -48,13 +43,9 @@ def list_pages(file: tifffile.TiffFile) -> list[int]:
 
 
 def cut_page(path: Path | str, index: int) -> io.BytesIO:
-    """Returns the content of a TIFF that has one page of another TIFF.
+    """Returns the content of a TIFF that has one page, by its index, of another TIFF.
 
     It is the whole file with other pointers: those to the first page and behind it.
-
-    Args:
-        path: The file.
-        index: Index of the page.
     """
     data = bytearray(Path(path).read_bytes())
     with tifffile.TiffFile(io.BytesIO(data)) as file:

@@ -32,7 +32,7 @@ from console.settings import PathName, Settings, option
 from dataloaders import tid2013
 from imaging.files import load_image, save_image
 from imaging.imresize import imresize
-from imaging.listing import list_images
+from imaging.listing import find_images
 from misc import distortions
 from misc.distortions import DISTORTIONS, Distortion
 
@@ -124,7 +124,8 @@ def main() -> None:
     settings = SampleSettings.from_flags()
     folder = Path(settings.output_path)
     check_target(folder, "--output_path", is_folder=True)
-    sources = list_images(settings.input_path, "--input_path")
+    found = find_images(settings.input_path, "--input_path", recursive=False)
+    sources = found.images
     if len(sources) > 99:
         raise InputError(
             f"--input_path={settings.input_path}: has {len(sources)} photographs; "

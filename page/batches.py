@@ -20,10 +20,11 @@ from imaging import limits
 from imaging.decoding import decode, opened
 from imaging.files import to_rgb
 from imaging.kinds import RESULT_ENDINGS
-from imaging.previews import save_preview
+from imaging.saving import save_preview
 from page.sessions import Session, to_plain_name
 from page.turns import Turns
-from upscaling.choosing import Enlargers, Tiler
+from upscaling.budget import Tiler
+from upscaling.choosing import Enlargers
 from upscaling.jobs import Jobs
 from upscaling.output import Output
 from upscaling.results import Results

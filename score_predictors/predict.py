@@ -33,7 +33,7 @@ from console.spread import Chosen, SpreadSettings
 from imaging import limits
 from imaging.crops import centre_patch
 from imaging.files import load_image
-from imaging.listing import list_pictures, stream_pictures
+from imaging.listing import stream_pictures
 from score_predictors import PREDICTORS
 
 with quiet.imports():
@@ -134,7 +134,7 @@ def _list_pictures(settings, spread):
     """Finds the pictures; for a cluster without a list of them."""
     path, flag, is_first = settings.input_path, "--input_path", iter([True])
     if spread.cluster is None:
-        paths: Collection[Path] = list_pictures(path, flag)
+        paths: Collection[Path] = sorted(stream_pictures(path, flag))
     else:
         paths = Chosen(lambda: stream_pictures(path, flag, tells=next(is_first, False)))
     return spread.take_share(paths, lambda path: path.name)

@@ -26,7 +26,7 @@ from upscaling.choosing import EnlargingSettings
 from upscaling.jobs import Jobs
 from upscaling.output import Output
 from upscaling.results import Results
-from upscaling.run import Run
+from upscaling.run import Run, count_pixels
 
 with quiet.imports():
     from models.opening import open_model
@@ -81,7 +81,7 @@ def shared(jobs, cpus):
             for _, row in crew.take(
                 errands,
                 len(jobs),
-                lambda errand: sharing.count_pixels(errand.job),
+                lambda errand: count_pixels(errand.job),
                 sharing.MOST,
                 str,
             )

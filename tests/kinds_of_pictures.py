@@ -112,7 +112,7 @@ def deep_grey_and_alpha(path):
     from imaging.metadata import Metadata
 
     with open(path, "wb") as file:
-        png_16bit.write(file, draw_deep(2), Metadata(), 1)
+        png_16bit.write(file, draw_deep(2), Metadata())
 
 
 def bmp_with_alpha(path):

@@ -188,7 +188,7 @@ def test_grey_frames_of_16_bits_keep_their_tones(tmp_path, capsys):
     times = [struct.pack(">5I2H2B", n, 12, 9, 0, 0, 1, 10, 0, 0) for n in range(2)]
     with open(path, "wb") as file:
         metadata = Metadata(profile, chunks=((b"acTL", control), (b"fcTL", times[0])))
-        png_16bit.write(file, deep, metadata, 1)
+        png_16bit.write(file, deep, metadata)
         file.seek(-12, 2)
         pixels = zlib.compress(
             b"".join(b"\0" + r.tobytes() for r in deep.astype(">u2"))

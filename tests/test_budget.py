@@ -5,8 +5,7 @@ from console import machine
 from console.errors import InputError
 from imaging.pictures import Picture
 from upscaling import budget
-from upscaling.budget import Budget
-from upscaling.choosing import Tiler
+from upscaling.budget import Tiler
 from upscaling.enlarging import Enlarger
 
 GB = 1_000_000_000
@@ -23,36 +22,36 @@ def memory(monkeypatch):
 
 def test_the_limit_counts_for_the_whole_process(memory):
     memory(free=20 * GB, used=GB)
-    tiles = Budget(4 * GB).find_tiles(held=GB)
+    tiles = Tiler(limit=4 * GB).find_tiles(held=GB)
     assert tiles < 4 * GB - GB - GB
-    assert Budget(8 * GB).find_tiles(held=GB) > tiles + 3 * GB
+    assert Tiler(limit=8 * GB).find_tiles(held=GB) > tiles + 3 * GB
 
 
 def test_what_a_process_keeps_for_later_tiles_is_not_lost_for_them(memory):
     memory(free=20 * GB, used=2 * GB)
-    tiles = Budget(4 * GB).find_tiles(held=0)
-    assert Budget(4 * GB, base=GB).find_tiles(held=0) == pytest.approx(tiles + GB)
+    tiles = Tiler(limit=4 * GB).find_tiles(held=0)
+    assert Tiler(limit=4 * GB, base=GB).find_tiles(held=0) == pytest.approx(tiles + GB)
 
 
 def test_no_more_than_is_free_is_taken(memory):
     memory(free=2 * GB, used=GB)
-    assert Budget(100 * GB).find_tiles(held=0) < 2 * GB
-    assert Budget(None).find_tiles(0) == Budget(100 * GB).find_tiles(0)
+    assert Tiler(limit=100 * GB).find_tiles(held=0) < 2 * GB
+    assert Tiler().find_tiles(0) == Tiler(limit=100 * GB).find_tiles(0)
 
 
 def test_tiles_never_shrink_to_nothing(memory):
     memory(free=GB // 10, used=GB)
-    assert Budget(4 * GB).find_tiles(held=9 * GB) >= 200_000_000
+    assert Tiler(limit=4 * GB).find_tiles(held=9 * GB) >= 200_000_000
 
 
 def test_where_nothing_says_what_is_free_some_is_assumed(memory):
     memory(free=None, used=None)
-    assert GB < Budget(None).find_tiles(0) < 3 * GB
+    assert GB < Tiler().find_tiles(0) < 3 * GB
 
 
 def test_small_pictures_are_light_and_large_ones_are_not(memory):
     memory(free=20 * GB, used=GB)
-    one = Budget(4 * GB)
+    one = Tiler(limit=4 * GB)
     assert one.is_light(8 * 4_000_000) and not one.is_light(8 * 100_000_000)
 
 
@@ -90,13 +89,13 @@ def test_what_is_held_of_a_picture_is_its_result():
 
 def test_a_picture_that_takes_more_than_it_may_is_warned_of(memory, capsys):
     memory(free=20 * GB, used=GB)
-    tiler = Tiler(None, None, Budget(2 * GB))
+    tiler = Tiler(limit=2 * GB)
     picture = Picture(np.zeros((1000, 1000, 3), np.uint8))
     tiler.tile(Enlarger(None, 2, 2), picture, "a.png")
     assert capsys.readouterr().err == ""
     tiling = tiler.tile(Enlarger(None, 16, 16), picture, "a.png")
     assert "a.png: the picture and its result need 1.79 GB" in capsys.readouterr().err
     assert tiling.memory >= 200_000_000
-    strict = Tiler(None, None, Budget(2 * GB), is_strict=True)
+    strict = Tiler(limit=2 * GB, is_strict=True)
     with pytest.raises(InputError, match="2.00 GB; choose a smaller size"):
         strict.tile(Enlarger(None, 16, 16), picture, "a.png")

@@ -18,7 +18,8 @@ from dataloaders.paired_settings import PairedSettings
 from dataloaders.pairs import Pair
 from dataloaders.pixels import open_pixels
 from dataloaders.sources import make_sources
-from imaging.files import load_image, read_size
+from imaging.decoding import read_size
+from imaging.files import load_image
 from tests.pictures import draw_picture, write_pictures
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -212,7 +213,8 @@ BUILD_PROGRAM = """
 import sys, time
 from pathlib import Path
 from dataloaders.cache import Plan, describe_sources, open_cache
-from imaging.files import load_image, read_size
+from imaging.decoding import read_size
+from imaging.files import load_image
 
 def load(index):
     time.sleep(0.1)  # So that the two surely build at the same time.

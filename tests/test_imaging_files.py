@@ -11,8 +11,9 @@ from PIL import Image
 
 from console.errors import InputError
 from imaging import files, limits
-from imaging.files import load_image, read_size, save_image, to_uint8
-from imaging.listing import list_images, list_pictures
+from imaging.decoding import read_size
+from imaging.files import load_image, save_image, to_uint8
+from imaging.listing import find_images, stream_pictures
 from tests.pictures import draw_picture
 from tests.scripts import run_here, succeed_here
 
@@ -87,7 +88,7 @@ def test_a_picture_that_may_not_be_read_is_named(tmp_path, monkeypatch, load):
 def test_a_link_that_leads_nowhere_is_listed_and_named(tmp_path, load):
     link = tmp_path / "a.png"
     link.symlink_to("gone.png")
-    assert list_images(tmp_path) == [link]
+    assert find_images(tmp_path, recursive=False).images == [link]
     with pytest.raises(
         InputError, match=r"a\.png: is a link to gone\.png, which does not"
     ):
@@ -96,12 +97,12 @@ def test_a_link_that_leads_nowhere_is_listed_and_named(tmp_path, load):
 
 def test_a_picture_or_a_folder_is_expected_where_both_will_do(tmp_path):
     picture = write(tmp_path / "a.png", draw_picture(9, 8))
-    assert list_pictures(picture, "--x") == [picture]
-    assert list_pictures(tmp_path, "--x") == [picture]
+    assert list(stream_pictures(picture, "--x")) == [picture]
+    assert list(stream_pictures(tmp_path, "--x")) == [picture]
     with pytest.raises(
         InputError, match="does not exist; expected a picture or a fold"
     ):
-        list_pictures(tmp_path / "none.png", "--x")
+        list(stream_pictures(tmp_path / "none.png", "--x"))
 
 
 def test_palettes_and_cmyk_become_rgb(tmp_path):
@@ -175,7 +176,11 @@ def test_only_images_are_listed_in_order_whatever_their_case(tmp_path):
     for name in ("b.PNG", "a.jpeg", "c.txt", ".hidden.png", "d.Bmp"):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "folder.png").mkdir()
-    assert [p.name for p in list_images(tmp_path)] == ["a.jpeg", "b.PNG", "d.Bmp"]
+    assert [p.name for p in find_images(tmp_path, recursive=False).images] == [
+        "a.jpeg",
+        "b.PNG",
+        "d.Bmp",
+    ]
 
 
 def test_a_folder_that_is_missing_empty_or_a_file_is_named_with_its_flag(tmp_path):
@@ -185,7 +190,7 @@ def test_a_folder_that_is_missing_empty_or_a_file_is_named_with_its_flag(tmp_pat
         (write(tmp_path / "x.gif", draw_picture(4, 4)), "is a file"),
     ):
         with pytest.raises(InputError, match=f"--input_path={path}: {reason}"):
-            list_images(path, "--input_path")
+            find_images(path, "--input_path", recursive=False)
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "bmp", "tiff"])

@@ -11,8 +11,7 @@ from PIL import Image
 
 from imaging.carrying import _to_segment as to_segment
 from imaging.chunks import Inserting, make_text
-from imaging.companions import find_companions
-from imaging.metadata import Metadata
+from imaging.metadata import Metadata, find_companions
 from imaging.pictures import Picture, load_picture
 from imaging.saving import save_picture
 from tests.kinds_of_pictures import EXIF_IFD, SRGB

@@ -10,7 +10,7 @@ from PIL import Image
 
 from console.errors import InputError
 from imaging import tiff
-from imaging.files import read_size
+from imaging.decoding import read_size
 from imaging.metadata import Metadata
 from imaging.pictures import load_picture
 from imaging.tiff_pages import find_pages

@@ -23,7 +23,7 @@ import app
 from console.errors import InputError
 from imaging import limits
 from imaging.kinds import RESULT_ENDINGS
-from imaging.previews import save_preview
+from imaging.saving import save_preview
 from models import offered
 from models.bicubic import Bicubic
 from models.opening import CheckpointSettings
@@ -247,7 +247,7 @@ def test_a_bad_size_is_told(page, tmp_path, kind, number, told):
 
 
 def test_a_picture_beyond_the_memory_is_refused(page, tmp_path, monkeypatch):
-    monkeypatch.setattr("upscaling.budget.Budget.has_room", lambda *_: False)
+    monkeypatch.setattr("upscaling.budget.Tiler.has_room", lambda *_: False)
     _, results = enlarge(page, write(tmp_path, "grey.png"), kind="Width", number=48)
     assert "choose a smaller size" in results["pictures"][0]["error"]
     assert results["pictures"][0]["error"].startswith("grey.png: ")

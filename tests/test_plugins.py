@@ -12,7 +12,7 @@ from PIL import Image
 
 from console.errors import InputError
 from imaging.colour_profiles import make_profile
-from imaging.files import read_size
+from imaging.decoding import read_size
 from imaging.pictures import Picture, load_picture
 from imaging.plugins import states_colours
 from imaging.saving import find_obstacle, save_picture

@@ -81,7 +81,8 @@ def test_what_is_too_large_for_its_format_becomes_a_png(tmp_path):
 
     done = start()
     assert done.returncode == 0 and "Upscaled 2 of 2 pictures" in done.stdout
-    assert "16800x24 pixels are too many for WEBP; the result becomes" in done.stderr
+    told = "16800x24 pixels are too many for WEBP, which holds at most 16383 a side;"
+    assert f"{told} the result becomes" in done.stderr
     names = sorted(path.name for path in (tmp_path / "SR").glob("[!.]*"))
     assert names == ["b.webp", "long.webp.png"]
     with Image.open(tmp_path / "SR" / "long.webp.png") as image:

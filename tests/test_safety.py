@@ -11,7 +11,8 @@ from frozen import graphs
 from frozen.safety import PURE
 from frozen.upscaler import Upscaler
 from frozen.upscaler_graph import make_network
-from imaging.files import load_image, read_size
+from imaging.decoding import read_size
+from imaging.files import load_image
 from imaging.pictures import load_picture
 from models.eusr import EUSR
 from models.generator_settings import Architecture

@@ -10,12 +10,13 @@ import pytest
 from PIL import Image
 
 from console.made import NAME
+from console.prefetch import Prefetch
 from imaging.files import load_image
 from tests.forked import Script
 from tests.pictures import write_pictures
 from tests.scripts import ROOT, run_here, succeed_here
 from tests.test_full_disk import on_disk
-from upscaling.pipeline import overlapped
+from upscaling.run import Writer
 
 COUNT, SIDE = 12, 150
 
@@ -118,7 +119,10 @@ def test_reading_is_one_ahead_and_writing_one_behind():
         events.append(f"read {source}")
         return source
 
-    with overlapped(load, range(4), lambda source: source != 2) as (reader, writer):
+    with (
+        Writer() as writer,
+        Prefetch(load, range(4), 1, 1, lambda source: source != 2) as reader,
+    ):
         for source, wait in reader:
             assert wait() == source
             end = time.monotonic() + 10
@@ -144,7 +148,7 @@ def test_what_reading_raises_is_raised_where_it_is_asked_for():
         return source
 
     outcomes = []
-    with overlapped(load, range(3), lambda _: True) as (reader, _):
+    with Prefetch(load, range(3), 1, 1) as reader:
         for _, wait in reader:
             try:
                 outcomes.append(wait())
@@ -159,8 +163,10 @@ def test_what_writing_raises_ends_the_work():
 
     with (
         pytest.raises(OSError, match="full"),
-        overlapped(int, range(9), lambda _: True) as (reader, writer),
+        Writer() as writer,
     ):
-        for source, _ in reader:
-            assert source < 2
+        for count in range(9):
+            assert count < 2
             writer.put(fail, True)
+    with pytest.raises(OSError, match="full"), Writer() as writer:
+        writer.put(fail, True)

@@ -3,18 +3,16 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 from console.errors import InputError
-from console.progress import say, to_size, warn
+from console.progress import say
 from console.settings import Settings, option
-from imaging.pictures import Picture
 from upscaling import passes
-from upscaling.budget import Budget
+from upscaling.budget import Tiler
 from upscaling.enlarging import Enlarger
 from upscaling.sizes import SizeSettings
-from upscaling.tiles import Stage, Tiling
+from upscaling.tiles import Stage
 
 AUTO = "auto"
 GIGABYTE = 1e9
@@ -78,12 +76,8 @@ class EnlargingSettings(SizeSettings):
     def tell_way(self, weights: str, *others: Settings) -> str:
         """Describes in one line how results are made, to compare them between runs.
 
-        Args:
-            weights: Name of the weights.
-            *others: Other settings that change a result.
-
-        Returns:
-            The weights, the size, and each other flag that is not at its default.
+        Names the weights, the size, and each flag of these and other settings that is
+        not at its default.
         """
         # With full margins, results do not depend on the size of tiles.
         is_exact = self.tile_overlap == AUTO
@@ -100,9 +94,6 @@ class EnlargingSettings(SizeSettings):
 
     def make_enlargers(self, model: UpscalingModel) -> "Enlargers":
         """Makes `Enlargers` with these settings.
-
-        Args:
-            model: The model, for example a `frozen.upscaler.Upscaler`.
 
         Raises:
             InputError: The model does not support the scale.
@@ -134,18 +125,12 @@ class EnlargingSettings(SizeSettings):
 
     def make_tiler(
         self, share: float = 1.0, is_strict: bool = False, base: int | None = None
-    ) -> "Tiler":
-        """Makes a `Tiler` from these settings and the free memory.
-
-        Args:
-            share: See `Budget`.
-            is_strict: See `Tiler`.
-            base: See `Budget`.
-        """
+    ) -> Tiler:
+        """Makes a `Tiler` from these settings and the free memory."""
         chosen = (self.tile_size, self.tile_overlap)
         size, overlap = (n if isinstance(n, int) else None for n in chosen)
-        budget = Budget(self.memory_limit * GIGABYTE, share, base)
-        return Tiler(size, overlap, budget, is_strict)
+        limit = self.memory_limit * GIGABYTE
+        return Tiler(size, overlap, limit, share, base, is_strict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -243,43 +228,3 @@ def _arrange(wrappers, stages, tiling):
         return stages, tiling
     outer, inner = passes.split_memory(tiling)
     return wrappers[0](*_arrange(wrappers[1:], stages, inner)), outer
-
-
-@dataclasses.dataclass(frozen=True)
-class Tiler:
-    """Chooses each picture's tiles from the flags and the memory.
-
-    Attributes:
-        size: See `Tiling`.
-        overlap: See `Tiling`.
-        budget: The memory.
-        is_strict: Whether a picture that needs more memory is refused, in place of a
-            warning.
-    """
-
-    size: int | None
-    overlap: int | None
-    budget: Budget
-    is_strict: bool = False
-
-    def tile(self, enlarger: Enlarger, picture: Picture, source: Path | str) -> Tiling:
-        """Chooses the tiles of a picture; warns if it exceeds the memory limit.
-
-        Args:
-            enlarger: Enlarges the picture.
-            picture: The picture.
-            source: The picture's file, for the message.
-
-        Raises:
-            InputError: `is_strict`, and the picture exceeds the limit.
-        """
-        held = enlarger.count_bytes(picture)
-        if not self.budget.has_room(held):
-            found = (
-                f"{source}: the picture and its result need {to_size(held)}, too much "
-                f"for the memory limit of {to_size(int(self.budget.total))};"
-            )
-            if self.is_strict:
-                raise InputError(f"{found} choose a smaller size.")
-            warn(f"{found} raise --memory_limit if more is free.")
-        return Tiling(self.size, self.overlap, self.budget.find_tiles(held))

@@ -16,14 +16,7 @@ LEAST = 16
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """A part of one axis that is read, and the part of it that is kept.
-
-    Attributes:
-        start: First pixel that is read.
-        end: End of the pixels that are read, exclusive.
-        first: First pixel that is kept.
-        last: End of the pixels that are kept, exclusive.
-    """
+    """Pixels of one axis: from `start` to `end` are read, `first` to `last` kept."""
 
     start: int
     end: int
@@ -32,17 +25,14 @@ class Window:
 
 
 def cut(length: int, wanted: tuple[int, int], side: int, margin: int) -> list[Window]:
-    """Cuts a part of one axis into overlapping windows.
+    """Cuts a part of one axis into windows of equal size, which overlap.
 
     Args:
         length: Pixels along the axis.
-        wanted: (first, last) of the pixels to keep.
+        wanted: (first, last) of the pixels to keep, to which those of all windows join.
         side: Pixels of a window, more than two margins.
         margin: Pixels that a window reads on both sides of its kept pixels, except
             where the axis ends.
-
-    Returns:
-        Windows of equal size, whose kept pixels join to `wanted`.
     """
     first, last = wanted
     low, high = max(0, first - margin), min(length, last + margin)
@@ -61,17 +51,10 @@ def cut(length: int, wanted: tuple[int, int], side: int, margin: int) -> list[Wi
 
 
 def find_margins(stages: Sequence[Any], overlap: int | None = None) -> list[int]:
-    """Computes the margins of each stage's tiles.
+    """Computes the margins of each stage's tiles, in pixels of the stage's input.
 
-    A margin is the receptive radius of the stage and all stages after it.
-
-    Args:
-        stages: The stages of a network.
-        overlap: Largest margin, in pixels of the picture; None for full margins, which
-            make the result exact.
-
-    Returns:
-        Margins in pixels of each stage's input.
+    A margin is the receptive radius of the stage and all stages after it. `overlap` is
+    the largest, in pixels of the picture; None for full margins.
     """
     margins, later = [], 0
     for stage in reversed(stages):
@@ -100,7 +83,7 @@ def choose_sides(
     stage processes it.
 
     Args:
-        stages: The stages of a network.
+        stages: The stages.
         margins: As returned by `find_margins`.
         size: (height, width) of the picture.
         memory: Bytes for all stages together.
@@ -134,10 +117,7 @@ def _fit(pixels, size, margin):
     height = min(side, size[0])
     width = min(max(int(pixels / height), least), size[1])
     height = min(max(int(pixels / width), least), size[0])
-    return [
-        _even_out(n, side, margin)
-        for n, side in zip(size, (height, width), strict=True)
-    ]
+    return [_even_out(size[0], height, margin), _even_out(size[1], width, margin)]
 
 
 def _even_out(length, side, margin):

@@ -9,13 +9,7 @@ from scipy import ndimage
 
 from imaging.files import to_8_bits
 from imaging.imresize import imresize_part
-from imaging.pictures import (
-    Picture,
-    fill_hidden,
-    make_finish,
-    split_alpha,
-    to_input,
-)
+from imaging.pictures import Picture, fill_hidden, make_finish, split_alpha, to_input
 from upscaling.cutting import find_margins
 from upscaling.tiles import Stage, Tiling, upscale_image
 
@@ -79,17 +73,11 @@ class Enlarger:
         tiling: Tiling | None = None,
         advance: Callable[[float], None] | None = None,
     ) -> Picture:
-        """Enlarges a picture.
+        """Enlarges a picture; channels, dtype and metadata stay.
 
-        Args:
-            picture: The picture.
-            tiling: The tiles; None for the defaults.
-            advance: Called with the number of output pixels of the network that were
-                computed since the last call.
-
-        Returns:
-            A picture with the same channels, dtype and metadata. The frames behind the
-            first of an animation are enlarged when they are read.
+        The frames behind the first of an animation are enlarged when they are read.
+        `advance` is called with the number of output pixels of the network that were
+        computed since the last call.
 
         Raises:
             InputError: The model's output is not finite.
@@ -173,17 +161,7 @@ def _has_flat_corner(pixels):
 
 
 def _resize(image, size, dtype, wraps):
-    """Resizes an image, one band of rows at a time.
-
-    Args:
-        image: uint16 (H, W, C).
-        size: (H', W').
-        dtype: The result's dtype, uint8 or uint16.
-        wraps: See `imresize_part`.
-
-    Returns:
-        (H', W', C).
-    """
+    """Resizes uint16 (H, W, C) to a size and uint8 or uint16, in bands of rows."""
     output = np.empty((*size, image.shape[-1]), dtype)
     scales = [new / old for new, old in zip(size, image.shape[:2], strict=True)]
     for top in range(0, size[0], _BAND):
@@ -196,15 +174,11 @@ def _resize(image, size, dtype, wraps):
 def _keep_near(sr, alpha, is_seamless):
     """Clips alpha by the range of the four input pixels around: opaque stays opaque.
 
-    Args:
-        sr: (H', W', 1), the upscaled alpha, changed in place.
-        alpha: (H, W, 1), the input's alpha.
-        is_seamless: Whether the picture wraps around.
+    `sr` is the upscaled alpha, (H', W', 1), changed in place; `alpha` the input's.
     """
-    # More than four if the result is smaller than the picture.
-    reach = math.ceil(
-        max(1, alpha.shape[0] / sr.shape[0], alpha.shape[1] / sr.shape[1])
-    )
+    # More than four if the result is smaller than the picture; the channels are equal.
+    ratios = (old / new for new, old in zip(sr.shape, alpha.shape, strict=True))
+    reach = math.ceil(max(ratios))
     padded = np.pad(alpha[..., 0], reach, "wrap" if is_seamless else "edge")
     # The nearest corners of input pixels; two where an output pixel lies between them.
     rows, columns = (

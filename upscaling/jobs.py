@@ -5,15 +5,16 @@ No result takes the place of a picture or of another result.
 
 import contextlib
 import dataclasses
+import itertools
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from console.errors import InputError, name_some
 from console.made import Made
 from console.progress import say
-from console.spread import choose
-from imaging.files import read_size
+from console.spread import Chosen, choose
+from imaging.decoding import read_size
 from imaging.kinds import RESULT_ENDINGS
 from imaging.listing import stream_pictures
 from upscaling.naming import COMPARISON, Job, Paths, Real, is_below, split_pages, strip
@@ -22,7 +23,7 @@ from upscaling.output import Output
 _FLAG = "--input_path"
 
 
-class Jobs(Collection[Job]):
+class Jobs(Chosen[Job]):
     """The jobs of all pictures in files and folders, found anew by each iteration.
 
     In memory are digests of the names only, so there may be millions.
@@ -44,12 +45,12 @@ class Jobs(Collection[Job]):
             InputError: There is no picture, or a result would overwrite another result
                 or a source.
         """
+        super().__init__(self._find_jobs, count=0)
         self.inputs, self.output = list(map(Path, inputs)), output
         self.in_order, self.real = in_order, Real()
         self.folder = os.path.realpath(output.folder)
         self.made, self.tells, self.are_separate = None, True, False
         self.sources, self.drafts, self.targets = Paths(), Paths(), Paths()
-        self.count = 0
         if output.suffix:
             self._find_results()
         if self._survey() and output.file is None:
@@ -71,16 +72,7 @@ class Jobs(Collection[Job]):
             )
         self._check_targets()
 
-    def __len__(self) -> int:
-        """Counts the jobs that were found at first."""
-        return self.count
-
-    def __contains__(self, job: object) -> bool:
-        """Looks through the jobs."""
-        return any(each == job for each in self)
-
-    def __iter__(self) -> Iterator[Job]:
-        """Finds the jobs."""
+    def _find_jobs(self):
         for job, folder in self._find_drafts():
             job = self._separate(job, folder)
             old, new = job.source, job.target
@@ -195,21 +187,20 @@ class Jobs(Collection[Job]):
 
     def _check_targets(self):
         """Checks that no result would overwrite another result or a source."""
-        output, places = self.output, Paths()
+        output, find, places = self.output, self.real.find, Paths()
         are_told_apart = output.suffix or output.file is not None
         for job in self:
-            for path in (job.target, job.comparison)[: 1 + output.compare]:
-                real = self.real.find(path)
+            for path in self._list_files(job):
+                real = find(path)
                 if self.sources.count(real):
                     raise InputError(
                         f"--output_path={output.path}: would overwrite the input "
                         f"picture {path}; give another folder, or a --suffix."
                     )
                 places.add(real)
-            self.targets.add(self.real.find(job.target))
-            if not are_told_apart and self.real.find(
-                job.target.parent
-            ) == self.real.find(job.source.parent):
+            self.targets.add(find(job.target))
+            parents = job.target.parent, job.source.parent
+            if not are_told_apart and len(set(map(find, parents))) == 1:
                 raise InputError(
                     f"--output_path={output.path}: holds the input picture "
                     f"{job.source}; give another folder, or a --suffix that marks the "
@@ -217,24 +208,21 @@ class Jobs(Collection[Job]):
                 )
         self.targets.count_distinct()
         if places.count_distinct() < self.count * (1 + output.compare):
-            files = (
-                path
-                for job in self
-                for path in (job.target, job.comparison)[: 1 + output.compare]
-            )
-            twice = {p.name for p in files if places.count(self.real.find(p)) > 1}
+            files = itertools.chain.from_iterable(map(self._list_files, self))
+            twice = {path.name for path in files if places.count(find(path)) > 1}
             raise InputError(
                 f"--output_path={output.path}: several pictures would be written to "
                 f"{name_some(sorted(twice))}; rename or separate them."
             )
 
+    def _list_files(self, job):
+        return (job.target, job.comparison)[: 1 + self.output.compare]
+
 
 def skip_large(jobs: Collection[Job], most: int | None) -> Collection[Job]:
     """Leaves out pictures with a longer side than `most` pixels, and says how many.
 
-    Args:
-        jobs: The jobs. Those of pictures that cannot be read stay, to be reported.
-        most: Pixels; None for any number.
+    Pictures that cannot be read stay, to be reported.
     """
 
     def is_small(job):

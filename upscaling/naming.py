@@ -46,11 +46,11 @@ def split_pages(job: Job) -> list[Job]:
     """Returns a job for each page of a TIFF; the job itself for other pictures."""
     pages = find_pages(job.source)
     digits, old = len(str(len(pages))), job.target
-    names = (f"{old.stem}_p{i + 1:0{digits}}{old.suffix}" for i in range(len(pages)))
-    return [
-        Job(job.source, old.with_name(name), page)
-        for name, page in zip(names, pages, strict=True)
-    ] or [job]
+    split = []
+    for number, page in enumerate(pages, 1):
+        name = f"{old.stem}_p{number:0{digits}}{old.suffix}"
+        split.append(Job(job.source, old.with_name(name), page))
+    return split or [job]
 
 
 class Paths:

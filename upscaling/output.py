@@ -125,8 +125,14 @@ class Output(Settings):
         """Names a result independently of where the folders lie."""
         return job.target.relative_to(self.folder)
 
-    def describe(self, result: Picture, way: str) -> Picture:
-        """Takes metadata off a result, or adds to it how it was made."""
+    def finish(self, result: Picture, target: Path, way: str) -> Picture:
+        """Returns a result as its file shall hold it.
+
+        Transparency that the format does not hold is put on the background. The flags
+        take metadata off, or add how the result was made.
+        """
+        if result.has_transparency() and not find_format(target).has_alpha:
+            result = result.flatten(self.find_background())
         metadata = result.metadata
         if self.strip_metadata:
             metadata = metadata.strip()

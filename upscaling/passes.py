@@ -1,12 +1,13 @@
 """Averages the results of several passes through a network.
 
 Each function wraps stages in one stage for `upscaling.tiles.upscale_image`, which runs
-it in tiles: pictures may have any size and are never held in memory as floats.
+it in tiles: pictures may have any size and are never held in memory as floats. The
+tiles inside that stage are `tiling`, as `split_memory` returns them.
 """
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -25,39 +26,15 @@ HALVING_RADIUS = 1
 _PICTURES, _BYTES = 3, 12
 
 
-@dataclasses.dataclass(frozen=True)
-class Way:
-    """One of the passes that are averaged.
-
-    Attributes:
-        run: From float32 (H, W, 3) and `tell`, a function to call with shares of the
-            work, to float32 (H * scale, W * scale, 3).
-        radius: Receptive radius, in input pixels.
-    """
-
-    run: Callable[..., np.ndarray]
-    radius: float
-
-
 def make_ensemble(stages: Sequence[Stage], tiling: Tiling | None = None) -> list[Stage]:
-    """Averages the outputs for the eight flips and rotations, each inverted.
+    """Averages the outputs for the eight flips and rotations, each inverted."""
 
-    Args:
-        stages: The stages of a network.
-        tiling: The inner tiles; see `split_memory`.
+    def run(x, tell, how):
+        turned = np.ascontiguousarray(transform(x, how))
+        return invert(_upscale(stages, turned, tell, tiling), how)
 
-    Returns:
-        A list of one stage.
-    """
-
-    def make_way(how):
-        def run(x, tell):
-            turned = np.ascontiguousarray(transform(x, how))
-            return invert(_upscale(stages, turned, tiling, tell), how)
-
-        return Way(run, find_radius(stages))
-
-    return _average(map(make_way, DIHEDRAL), find_scale(stages), stages[0].is_raw)
+    ways = [functools.partial(run, how=how) for how in DIHEDRAL]
+    return _average(ways, find_radius(stages), find_scale(stages), stages[0].is_raw)
 
 
 def make_all_passes(
@@ -65,32 +42,23 @@ def make_all_passes(
 ) -> list[Stage]:
     """Averages the three passes by which 4PP-EUSR is trained to enlarge by 4.
 
-    Args:
-        stages: From each of `SCALES` to the stages of that scale.
-        tiling: See `make_ensemble`.
-
-    Returns:
-        A list of one stage.
+    `stages` maps each of `SCALES` to the stages of that scale.
     """
 
     def twice(x, tell):
         # The second run takes four times as long as the first.
-        x = _upscale(stages[2], x, tiling, lambda share: tell(share / 5))
-        return _upscale(stages[2], x, tiling, lambda share: tell(share * 4 / 5))
+        x = _upscale(stages[2], x, lambda share: tell(share / 5), tiling)
+        return _upscale(stages[2], x, lambda share: tell(share * 4 / 5), tiling)
 
     def once(x, tell):
-        return _upscale(stages[4], x, tiling, tell)
+        return _upscale(stages[4], x, tell, tiling)
 
     def halved(x, tell):
-        return imresize(_upscale(stages[8], x, tiling, tell), 0.5)
+        return imresize(_upscale(stages[8], x, tell, tiling), 0.5)
 
     radii = {scale: find_radius(some) for scale, some in stages.items()}
-    ways = [
-        Way(twice, radii[2] * 1.5),
-        Way(once, radii[4]),
-        Way(halved, radii[8] + HALVING_RADIUS),
-    ]
-    return _average(ways, SCALE, stages[4][0].is_raw)
+    radius = max(radii[2] * 1.5, radii[4], radii[8] + HALVING_RADIUS)
+    return _average([twice, once, halved], radius, SCALE, stages[4][0].is_raw)
 
 
 def make_average(
@@ -98,22 +66,10 @@ def make_average(
 ) -> list[Stage]:
     """Averages the three passes of a network that computes each pass itself.
 
-    Args:
-        stages: From each of `SCALES`, which selects the pass, to stages that enlarge
-            by 4.
-        tiling: See `make_ensemble`.
-
-    Returns:
-        A list of one stage.
+    `stages` maps each of `SCALES`, which selects the pass, to stages that enlarge by 4.
     """
-    ways = [
-        Way(
-            functools.partial(_upscale, some, tiling=tiling),
-            find_radius(some),
-        )
-        for some in stages.values()
-    ]
-    return _average(ways, SCALE)
+    ways = [functools.partial(_upscale, s, tiling=tiling) for s in stages.values()]
+    return _average(ways, max(map(find_radius, stages.values())), SCALE)
 
 
 def find_radius(stages: Iterable[Stage]) -> float:
@@ -125,37 +81,31 @@ def find_radius(stages: Iterable[Stage]) -> float:
     return radius
 
 
-def split_memory(tiling: Tiling | None) -> tuple[Tiling, Tiling]:
-    """Splits the memory between the averaged tiles and the tiles inside them.
-
-    Args:
-        tiling: The whole memory; None for the defaults.
-
-    Returns:
-        The outer tiles and the inner tiles, with half of the memory each.
-    """
-    tiling = tiling or Tiling()
+def split_memory(tiling: Tiling) -> tuple[Tiling, Tiling]:
+    """Splits the memory between the averaged tiles and the tiles inside them."""
     half = dataclasses.replace(tiling, memory=tiling.memory / 2)
     return half, dataclasses.replace(half, size=None)
 
 
-def _upscale(stages, x, tiling, tell):
+def _upscale(stages, x, tell, tiling):
     """Runs stages over a tile, and reports the work done as shares of the total."""
     pixels = x.shape[0] * x.shape[1] * find_scale(stages) ** 2
     return upscale_image(stages, x, tiling, advance=lambda count: tell(count / pixels))
 
 
-def _average(ways, scale, is_raw=False):
-    """Makes a stage that averages the outputs of all ways."""
-    ways = list(ways)
+def _average(ways, radius, scale, is_raw=False):
+    """Makes a stage that averages the outputs of all ways.
+
+    A way takes float32 (H, W, 3), and a function to call with shares of the work, to
+    float32 (H * scale, W * scale, 3).
+    """
 
     def run(x, tell):
         total = 0.0
         for way in ways:
-            total += way.run(x[0], tell=lambda share: tell(share / len(ways)))
+            total += way(x[0], tell=lambda share: tell(share / len(ways)))
         total /= len(ways)
         return total[None]
 
     memory = _PICTURES * _BYTES * scale**2
-    radius = max(way.radius for way in ways)
     return [Stage(run, scale, radius, memory, tells=True, is_raw=is_raw)]

@@ -25,15 +25,15 @@ from imaging.kinds import KINDS, PLUGIN_KINDS
 from imaging.limits import check_size
 from imaging.pictures import load_picture
 from imaging.saving import (
-    check_fits,
-    find_format,
+    check_alpha,
     find_obstacle,
     fit_frames,
     save_picture,
 )
-from upscaling.choosing import Enlargers, Tiler
+from upscaling.budget import Tiler
+from upscaling.choosing import Enlargers
 from upscaling.output import STANDARD, Output
-from upscaling.pipeline import Writer
+from upscaling.run import Writer
 
 # Flags about files, which a pipe does not have.
 _OF_FILES = (
@@ -90,15 +90,10 @@ def run(
     tiler: Tiler,
     looks_for_faults: bool = False,
 ) -> None:
-    """Enlarges all pictures, in order.
+    """Enlarges all pictures of the standard input, in order; see `opened`.
 
-    Args:
-        files: The standard input and output, as `opened` yields them.
-        output: The output settings.
-        way: How results are made: the weights and the flags.
-        enlargers: Enlarge the pictures.
-        tiler: Chooses the tiles.
-        looks_for_faults: Whether to say that the first picture looks degraded.
+    `way` is how results are made: the weights and the flags. `looks_for_faults` is
+    whether to say that the first picture looks degraded.
 
     Raises:
         InputError: A picture is damaged, or does not fit its format.
@@ -108,7 +103,7 @@ def run(
         tempfile.TemporaryDirectory() as folder,
         # Messages name files by their relative paths.
         contextlib.chdir(folder),
-        contextlib.closing(Writer()) as writer,
+        Writer() as writer,
     ):
         # Pictures are read in their turn: who sends them may wait for each result.
         for data in split(files[0]):
@@ -121,31 +116,22 @@ def run(
             picture = fit_frames(target, load_picture(source), source)
             if looks_for_faults and number == 1:
                 faults.tell({source: faults.find_faults(source, picture.pixels)})
-            result = _enlarge(picture, source, target, output, enlargers, tiler)
-            result = output.describe(result, way)
+            enlarger = enlargers.choose(picture.size)
+            if output.background is None:
+                check_alpha(target, picture, source)
+            size = enlarger.find_size(picture.size)
+            if obstacle := find_obstacle(target, picture, size):
+                raise InputError(f"{source}: {obstacle}; use --output_format=png.")
+            result = enlarger.enlarge(picture, tiler.tile(enlarger, picture, source))
+            result = output.finish(result, target, way)
             write = functools.partial(
                 _write, result, source, target, output.jpeg_quality, files[1]
             )
             # The later frames of an animation are enlarged while it is written.
             writer.put(write, picture.animation is None)
-        writer.wait()
     if not number:
         raise InputError("the standard input is empty; expected a picture.")
     say(f"Upscaled {number} of {number} pictures {enlargers.describe()}.")
-
-
-def _enlarge(picture, source, target, output, enlargers, tiler):
-    """Enlarges a picture as its result's format needs it."""
-    enlarger, background = enlargers.choose(picture.size), output.find_background()
-    has_alpha = picture.has_transparency()
-    size = enlarger.find_size(picture.size)
-    check_fits(target, size, has_alpha and background is None, source)
-    if obstacle := find_obstacle(target, picture, size):
-        raise InputError(f"{source}: {obstacle}; use --output_format=png.")
-    tiling = tiler.tile(enlarger, picture, source)
-    result = enlarger.enlarge(picture, tiling)
-    is_flat = has_alpha and not find_format(target).has_alpha
-    return result.flatten(background) if is_flat else result
 
 
 def _write(result, source, target, quality, file):

@@ -31,14 +31,10 @@ class Results:
         writer: str | None = None,
         reads: bool = True,
     ):
-        """Reads the records of earlier runs.
+        """Reads the records of earlier runs; see `console.made.Made`.
 
-        Args:
-            output: The output settings.
-            way: How results are made now: the weights and the flags.
-            is_taken: Whether a file is a picture of this run, or the result of one.
-            writer: See `console.made.Made`.
-            reads: See `console.made.Made`.
+        `way` is how results are made now: the weights and the flags. `is_taken` is
+        whether a file is a picture of this run, or the result of one.
         """
         self.output, self.way = output, way
         self.made = made.Made(output.folder, writer, reads)
@@ -49,12 +45,8 @@ class Results:
     def find_waiting(self, jobs: Collection[Job]) -> Collection[Job]:
         """Finds the jobs to be done, and reports the others.
 
-        Args:
-            jobs: All jobs; they can be iterated several times.
-
-        Returns:
-            The jobs without a result, or all jobs if results are overwritten. Empty if
-            some results were made in another way, so that a folder does not mix both.
+        Returns the jobs without a result, or all jobs if results are overwritten; none
+        if some results were made in another way, so that no folder mixes both.
         """
         if self.output.overwrite:
             return jobs
@@ -93,10 +85,7 @@ class Results:
     def choose_target(self, job: Job, picture: Picture, size: tuple[int, int]) -> Path:
         """Chooses the file of a result: the job's target, or its fallback.
 
-        Args:
-            job: The job.
-            picture: The picture before enlarging.
-            size: (height, width) of the result.
+        `picture` is the one before enlarging, `size` that of the result.
 
         Raises:
             InputError: A file is in the way.
@@ -114,11 +103,8 @@ class Results:
     def add(self, job: Job, target: Path, is_flat: bool, written: Path) -> None:
         """Finishes a result: sets its time, and records how it was made.
 
-        Args:
-            job: The job.
-            target: The result's file.
-            is_flat: Whether the picture's transparency was replaced by the background.
-            written: See `console.made.Made.add`.
+        `is_flat` is whether its transparency was replaced by the background, `written`
+        the file until it is renamed to the target.
         """
         if self.output.keep_times:
             # Before the record, which holds the time.
@@ -140,9 +126,8 @@ class Results:
     def look(self, job: Job) -> str:
         """Returns the state of a job's result; see `console.made.Made.look`."""
         state = self._look(job)
-        if state == made.FINISHED and self.output.compare:
-            return state if job.comparison.is_file() else made.MISSING
-        return state
+        lacks_crops = self.output.compare and not job.comparison.is_file()
+        return made.MISSING if state == made.FINISHED and lacks_crops else state
 
     def _look(self, job):
         target = job.target
@@ -169,19 +154,15 @@ class Results:
         flags += " --mark" * self.output.mark
         return f"{self.way}{quality * has_quality}{background * is_flat}{flags}"
 
-    def _is_flat(self, job):
-        """Whether a background is given, and an earlier run used one."""
-        before = self.made.tell_maker(job.target) or ""
-        return self.output.background is not None and " --background=" in before
-
     def _tell(self, state, job, others):
         """Explains why results in one state do not count as done."""
-        more = f" (and {others} more)" * bool(others)
-        return {
-            made.UNKNOWN: f"{job.target}{more}, made by an unknown program",
-            made.OTHERWISE: (
-                f"{job.target}{more}, made by {self.made.tell_maker(job.target)} "
-                f"instead of {self._tell_maker(job.target, self._is_flat(job))}"
-            ),
-            made.CHANGED: f"{job.target}{more}, made before {job.source} changed",
-        }[state]
+        named = f"{job.target}{f' (and {others} more)' * bool(others)}, made"
+        if state == made.UNKNOWN:
+            return f"{named} by an unknown program"
+        if state == made.CHANGED:
+            return f"{named} before {job.source} changed"
+        before = self.made.tell_maker(job.target) or "an unknown program"
+        was_flat = " --background=" in before and self.output.background is not None
+        return (
+            f"{named} by {before} instead of {self._tell_maker(job.target, was_flat)}"
+        )

@@ -1,23 +1,28 @@
 """Reads, enlarges and writes many pictures, and reports the results."""
 
+import concurrent.futures
 import contextlib
 import errno
 import functools
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Self
 
 from console.cluster_messages import Unseen
 from console.errors import InputError
+from console.prefetch import Prefetch
 from console.progress import Progress, say, to_line, warn
 from imaging import faults
 from imaging.animations import ANIMATED, count_frames
-from imaging.files import read_size, save_image, to_rgb
+from imaging.decoding import read_size
+from imaging.files import save_image, to_rgb
 from imaging.pictures import load_picture
-from imaging.saving import check_fits, find_format, fit_frames, save_picture
+from imaging.saving import check_alpha, find_format, fit_frames, save_picture
 from reports.comparing import draw_comparison
-from upscaling.choosing import Enlargers, Tiler
+from upscaling.budget import Tiler
+from upscaling.choosing import Enlargers
 from upscaling.naming import Job
-from upscaling.pipeline import overlapped
 from upscaling.results import Results
 
 MakesProgress = Callable[..., contextlib.AbstractContextManager[Progress]]
@@ -26,6 +31,41 @@ _ITS_OWN_FAULTS = (
     *(errno.ENAMETOOLONG, errno.EISDIR, errno.EINVAL),
     *(errno.EEXIST, errno.ENOTDIR, errno.ELOOP),
 )
+
+
+class Writer:
+    """Writes one result at a time, in a thread that ends with the `with` block."""
+
+    def __init__(self) -> None:
+        """Starts the thread."""
+        self.pool = concurrent.futures.ThreadPoolExecutor(1, "writer")
+        self.future: concurrent.futures.Future | None = None
+
+    def put(self, write: Callable[[], None], is_light: bool) -> None:
+        """Waits for the previous result, then starts to write this result.
+
+        A result that is not light may not be in memory while other work goes on, so
+        this waits until it is written. An exception of `write` is raised by the wait.
+        """
+        self._wait()
+        self.future = self.pool.submit(write)
+        if not is_light:
+            self._wait()
+
+    def _wait(self):
+        future, self.future = self.future, None
+        if future is not None:
+            future.result()
+
+    def __enter__(self) -> Self:
+        """Returns itself."""
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        """Waits for the last result, and raises what its `write` raised."""
+        with self.pool:
+            if kind is None:
+                self._wait()
 
 
 class Run:
@@ -41,18 +81,14 @@ class Run:
     ):
         """Takes the jobs and the objects that do them.
 
-        Args:
-            waiting: The jobs to be done.
-            results: Records the results.
-            enlargers: Enlarge the pictures.
-            tiler: Chooses the tiles.
-            looks_for_faults: Whether to name pictures that look degraded.
+        `looks_for_faults` is whether to name pictures that look degraded.
         """
         self.looks_for_faults = looks_for_faults
         self.degraded: dict[Path, list[str]] = {}
         self.waiting, self.results = waiting, results
         self.enlargers, self.tiler = enlargers, tiler
-        self.pixels = {job: self._count_pixels(job) for job in waiting}
+        # Of the network's output.
+        self.pixels = {job: count_pixels(job, self._count_output) for job in waiting}
         # The file of each result, and why pictures were left out.
         self.written: dict[Job, Path] = {}
         self.left_out: dict[Job, str] = {}
@@ -60,9 +96,7 @@ class Run:
     def take(self, make_progress: MakesProgress = Progress) -> None:
         """Reads, enlarges and writes all pictures; leaves out those that fail.
 
-        Args:
-            make_progress: Makes the `Progress`; an exception of its `advance` ends the
-                run within a tile.
+        An exception of the progress's `advance` ends the run within a tile.
         """
         total = sum(self.pixels.values())
         with make_progress(total, "Upscaling", "pixel", in_millions=True) as progress:
@@ -70,8 +104,8 @@ class Run:
 
     def take_all(self, progress: Progress | Unseen) -> None:
         """Works like `take` with a progress of the caller's."""
-        sources = self.waiting
-        with overlapped(self._load, sources, self._is_light) as (reader, writer):
+        reader = Prefetch(self._load, self.waiting, 1, 1, self._is_light)
+        with Writer() as writer, reader:
             for job, wait in reader:
                 end = progress.done + self.pixels[job]
                 with self._or_left_out(job):
@@ -95,28 +129,27 @@ class Run:
             found := faults.find_faults(job.source, picture.pixels)
         ):
             self.degraded[job.source] = found
+        output = self.results.output
         enlarger = self.enlargers.choose(picture.size)
         size = enlarger.find_size(picture.size)
         target = self.results.choose_target(job, picture, size)
         picture = fit_frames(target, picture, job.source)
-        has_alpha = picture.has_transparency()
-        background = self.results.output.find_background()
-        check_fits(target, size, has_alpha and background is None, job.source)
+        if output.background is None:
+            check_alpha(target, picture, job.source)
         tiling = self.tiler.tile(enlarger, picture, job.source)
         result = enlarger.enlarge(picture, tiling, progress.advance)
-        is_flat = has_alpha and not find_format(target).has_alpha
 
         def save():
             with self._or_left_out(job):
-                if self.results.output.compare:
+                if output.compare:
                     # Before the result: once it exists, the picture counts as done.
                     lr, sr = to_rgb(picture.pixels), to_rgb(result.pixels)
                     drawn = draw_comparison(lr, sr, enlarger.scale)
                     save_image(job.comparison, drawn)
-                flat = result.flatten(background) if is_flat else result
-                flat = self.results.output.describe(flat, self.results.way)
+                final = output.finish(result, target, self.results.way)
+                is_flat = result.has_transparency() and final.alpha is None
                 finish = functools.partial(self.results.add, job, target, is_flat)
-                save_picture(target, flat, self.results.output.jpeg_quality, finish)
+                save_picture(target, final, output.jpeg_quality, finish)
                 self.written[job] = target
                 height, width = picture.size
                 say(to_line(f"{job.source} ({width}x{height}) -> {target}"))
@@ -135,44 +168,35 @@ class Run:
             self.left_out[job] = _describe(error, job)
             warn(f"left out: {self.left_out[job]}")
 
-    def _count_pixels(self, job):
-        """Counts the network's output pixels by the file's header; 0 if it is bad."""
-        try:
-            size, frames = read_shape(job)
-            return frames * self.enlargers.choose(size).count_pixels(size)
-        except InputError:
-            return 0
+    def _count_output(self, size):
+        return self.enlargers.choose(size).count_pixels(size)
 
     def _is_light(self, job):
         """Whether a picture and its result may be in memory beside another's."""
         # 8 bytes per pixel: RGBA of 16 bits, or of 8 bits with a copy.
-        return self.tiler.budget.is_light(8 * self.pixels[job])
+        return self.tiler.is_light(8 * self.pixels[job])
 
 
-def read_shape(job: Job) -> tuple[tuple[int, int], int]:
-    """Reads (height, width) of a picture, and the number of frames to enlarge.
+def count_pixels(job: Job, count: Callable[..., int] = math.prod) -> int:
+    """Counts the pixels of all frames of a picture by its header; 0 if it is bad.
 
-    Raises:
-        InputError: The picture is damaged.
+    `count` returns those of a frame of (height, width).
     """
-    size = read_size(job.source, job.page)
-    is_animated = find_format(job.target).name in ANIMATED
-    return size, count_frames(job.source) if is_animated else 1
+    try:
+        is_animated = find_format(job.target).name in ANIMATED
+        frames = count_frames(job.source) if is_animated else 1
+        return frames * count(read_size(job.source, job.page))
+    except InputError:
+        return 0
 
 
 def tell(
     left_out: Sequence[Job], count: int, way: str, degraded: dict[Path, list[str]]
 ) -> int | None:
-    """Reports the results of a run.
+    """Reports the results of a run, and returns the exit status; None for success.
 
-    Args:
-        left_out: Jobs that failed.
-        count: Number of all jobs.
-        way: Result of `Enlargers.describe`.
-        degraded: The faults of pictures that look degraded.
-
-    Returns:
-        The exit status; None for success.
+    `left_out` are the jobs that failed of `count`, `way` is `Enlargers.describe`, and
+    `degraded` has the faults of pictures that look degraded.
     """
     say(f"Upscaled {count - len(left_out)} of {count} pictures {way}.")
     faults.tell(degraded)

@@ -1,33 +1,27 @@
 """Enlarges pictures by several processes, on one machine or on a cluster."""
 
-import dataclasses
 import itertools
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from console.cluster_messages import Share, Unseen, Worker
-from console.errors import InputError
 from console.files import remove_leftovers
 from console.ray_engine import working
 from console.spread import SpreadSettings
-from upscaling.choosing import Enlargers, Tiler
+from upscaling.budget import Tiler
+from upscaling.choosing import Enlargers
 from upscaling.naming import Job
 from upscaling.results import Results
-from upscaling.run import Run, read_shape, tell
+from upscaling.run import Run, count_pixels, tell
 
 # The most pixels, before they are enlarged, and the most pictures of a batch: some
 # seconds of work, which a process that dies loses.
 MOST = 1_000_000, 64
 
 
-@dataclasses.dataclass(frozen=True)
-class Errand:
-    """A job that goes to another process, with what only the driver knows.
-
-    Attributes:
-        job: The job.
-        refusal: Result of `Results.refuse_fallback`.
-    """
+class Errand(NamedTuple):
+    """A job for another process, with the result of `Results.refuse_fallback`."""
 
     job: Job
     refusal: str | None
@@ -69,12 +63,8 @@ def enlarge(
 ) -> int | None:
     """Enlarges pictures on the cluster; returns the exit status.
 
-    Args:
-        spread: Names the cluster.
-        make_worker: The script's function that makes an `Enlarging`.
-        waiting: The jobs.
-        results: Knows the results of earlier runs.
-        uses_gpu: Whether each process has a GPU.
+    `make_worker` is the script's function that makes an `Enlarging`; `uses_gpu` is
+    whether each process has a GPU.
     """
     folder = results.output.folder
     left_out: list[Job] = []
@@ -82,10 +72,8 @@ def enlarge(
     errands = (Errand(job, results.refuse_fallback(job)) for job in waiting)
     # A machine that sees the first picture sees the others, too.
     seen = [job.source for job in itertools.islice(waiting, 1)]
-    start = working(
-        *(spread, make_worker, seen, "Upscaling", results.way, uses_gpu), folder
-    )
-    with start as crew:
+    told = "Upscaling", results.way
+    with working(spread, make_worker, seen, *told, uses_gpu, folder) as crew:
         outcomes = crew.take(
             errands,
             len(waiting),
@@ -99,19 +87,9 @@ def enlarge(
                 left_out.append(errand.job)
             if found:
                 degraded[errand.job.source] = found
-        for errand in crew.retried:
+        for job, _ in crew.retried:
             # The processes that wrote them are dead.
-            job = errand.job
             for path in (job.target, job.fallback, job.comparison):
                 remove_leftovers(path, seconds=0)
     left_out.sort(key=lambda job: (job.source, job.page or 0))
     return tell(left_out, len(waiting), crew.note, dict(sorted(degraded.items())))
-
-
-def count_pixels(job: Job) -> int:
-    """Counts the pixels of a picture by its header; 0 if it is bad."""
-    try:
-        (height, width), frames = read_shape(job)
-        return frames * height * width
-    except InputError:
-        return 0

@@ -66,14 +66,10 @@ class SizeSettings(Settings):
         return f"--{name}={value:.15g}"
 
     def find_scale(self, size: tuple[int, int]) -> float:
-        """Returns the factor by which a picture is enlarged.
+        """Returns the factor by which a picture of (height, width) is enlarged.
 
-        Args:
-            size: (height, width) of the picture.
-
-        Returns:
-            A positive number, below 1 for a picture that is larger than wanted; a
-            Python int if `scale` decides and is whole.
+        It is below 1 for a picture that is larger than wanted, and a Python int if
+        `scale` decides and is whole.
         """
         height, width = size
         name, value = self.find_wanted()

@@ -51,16 +51,10 @@ class Stage:
 def make_part(
     run: Callable[..., Any], scale: int, radius: float, features: int
 ) -> Stage:
-    """Makes a stage of a network like EUSR, and estimates its memory.
+    """Makes a stage of a network like EUSR, with `features` channels between stages.
 
-    Args:
-        run: See `Stage`.
-        scale: Upscaling factor.
-        radius: See `Stage`.
-        features: Channels between the parts.
-
-    Returns:
-        The stage, with the memory of a float32 pass, as measured with 64 channels.
+    Its memory is that of a float32 pass, as measured with 64 channels. For the others,
+    see `Stage`.
     """
     peak = max(1_100, 1_000 * scale**2) * features / 64
     return Stage(run, scale, radius, peak, 4 * scale**2 * features)
@@ -100,7 +94,7 @@ def upscale_image(
     """Runs all stages over a picture.
 
     Args:
-        stages: The stages of a network.
+        stages: The stages.
         image: (H, W, 3), or another array (H, W, C) that `prepare` converts.
         tiling: The tiles; None for the defaults.
         prepare: From a tile of the picture to float32 (h, w, 3), RGB in [0, 255].
@@ -117,19 +111,14 @@ def upscale_image(
     Raises:
         MemoryError: The memory does not suffice for the smallest tiles.
     """
-    run = _Run(stages, image.shape[:2], tiling or Tiling(), advance or (lambda _: None))
-    return run.take(image, prepare, finish or (lambda tile: tile), margin)
+    run = _Run(stages, image.shape[:2], tiling or Tiling(), prepare, finish, advance)
+    return run.take(image, margin)
 
 
 def upscale_array(stages: Sequence[Stage], image: np.ndarray) -> np.ndarray:
     """Checks an image and runs all stages over it, in tiles.
 
-    Args:
-        stages: The stages of a network.
-        image: uint8 (H, W, 3), RGB.
-
-    Returns:
-        uint8 (H * scale, W * scale, 3), RGB.
+    Takes uint8 (H, W, 3), RGB; returns uint8 (H * scale, W * scale, 3).
 
     Raises:
         InputError: The image has another shape or dtype.
@@ -144,20 +133,17 @@ def upscale_array(stages: Sequence[Stage], image: np.ndarray) -> np.ndarray:
 
 
 class _Run:
-    """Runs all stages over one picture."""
+    """Runs all stages over one picture; see `upscale_image`."""
 
-    def __init__(self, stages, size, tiling, advance):
-        self.stages, self.advance = stages, advance
+    def __init__(self, stages, size, tiling, prepare, finish, advance):
+        self.stages, self.prepare, self.finish = stages, prepare, finish
+        self.advance = advance or (lambda _: None)
         self.shares = _share_work(stages)
         self.margins = find_margins(stages, tiling.overlap)
-        self.sides = choose_sides(
-            stages, self.margins, size, tiling.memory, tiling.size
-        )
-        self.output = None
+        sides = choose_sides(stages, self.margins, size, tiling.memory, tiling.size)
+        self.sides, self.output = sides, None
 
-    def take(self, image, prepare, finish, margin):
-        """Runs all stages; see `upscale_image`."""
-        self.prepare, self.finish = prepare, finish
+    def take(self, image, margin):
         wanted = [(margin, length - margin) for length in image.shape[:2]]
         self.size = [(b - a) * find_scale(self.stages) for a, b in wanted]
         self._cover(0, image, wanted, (0, 0))
@@ -166,11 +152,8 @@ class _Run:
     def _cover(self, level, x, wanted, place):
         """Runs a stage and all after it over a part of the stage's input.
 
-        Args:
-            level: Index of the stage.
-            x: (H, W, ...), the stage's input.
-            wanted: (first, last) row and (first, last) column of `x`, without margins.
-            place: First row and column of the result.
+        `wanted` is (first, last) row and (first, last) column of x, (H, W, ...),
+        without margins; `place` is the first row and column of the result.
         """
         if level == len(self.stages):
             self._put(x, wanted, place)
@@ -189,39 +172,37 @@ class _Run:
 
     def _run_window(self, level, x, window, corner):
         """Runs one tile; cuts it into smaller tiles if the memory does not suffice."""
-        rows, columns = window
-        scale = self.stages[level].scale
-        y = self._try_stage(
-            level, x[rows.start : rows.end, columns.start : columns.end], window
-        )
+        rows, columns = (slice(each.start, each.end) for each in window)
+        kept = [(each.first, each.last) for each in window]
+        y = self._try_stage(level, x[rows, columns], kept)
         if y is None:
-            kept = [(each.first, each.last) for each in window]
             self._cover(level, x, kept, corner)
             return
+        scale = self.stages[level].scale
         wanted = [
-            tuple((end - each.start) * scale for end in (each.first, each.last))
+            ((each.first - each.start) * scale, (each.last - each.start) * scale)
             for each in window
         ]
         self._cover(level + 1, y, wanted, corner)
 
-    def _try_stage(self, level, part, window):
+    def _try_stage(self, level, part, kept):
         """Runs one stage over a tile; returns None if the tile is too large."""
         size = part.shape[:2]
         # The tile was cut before the stage's tiles were made smaller.
         if any(n > side for n, side in zip(size, self.sides[level], strict=True)):
             return None
         try:
-            return self._run_stage(level, part, window)
+            return self._run_stage(level, part, kept)
         except MemoryError as error:
             if not self._shrink(level, size):
                 raise MemoryError("the smallest tiles do not fit") from error
             return None
 
-    def _run_stage(self, level, part, window):
+    def _run_stage(self, level, part, kept):
         stage = self.stages[level]
         is_ready = level > 0 or stage.is_raw
         tile = (part if is_ready else self.prepare(part))[None]
-        pixels = math.prod(each.last - each.first for each in window)
+        pixels = math.prod(last - first for first, last in kept)
         pixels *= find_scale(self.stages[level:]) ** 2 * self.shares[level]
         if stage.tells:
             y = stage.run(tile, lambda share: self.advance(share * pixels))
@@ -240,7 +221,8 @@ class _Run:
 
     def _put(self, y, wanted, place):
         (top, bottom), (left, right) = wanted
-        tile = self.finish(y[top:bottom, left:right])
+        tile = y[top:bottom, left:right]
+        tile = self.finish(tile) if self.finish else tile
         if self.output is None:
             self.output = np.empty((*self.size, *tile.shape[2:]), tile.dtype)
         rows, columns = (
