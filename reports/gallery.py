@@ -16,21 +16,16 @@ REGION_SIDES = (96, 64, 48, 32)
 
 @dataclasses.dataclass(frozen=True)
 class Exhibit:
-    """One image that is shown.
-
-    Attributes:
-        name: Name of the image.
-        size: (height, width) of its pictures.
-        region: The region where our picture differs most from the truth.
-        encoded: All its pictures; None if there is no room.
-        crops: The region of each picture, from a name to a data URI; empty if there is
-            no room.
-    """
+    """One image that is shown."""
 
     name: str
+    # (height, width) of its pictures.
     size: tuple[int, int]
+    # Where our picture differs most from the truth.
     region: Region
+    # All its pictures; None if there is no room.
     encoded: Encoded | None
+    # The region of each picture, from a name to a data URI; empty if there is no room.
     crops: dict[str, str]
 
 
@@ -93,12 +88,12 @@ class Gallery:
     def _find_worst(self, ours, hr):
         """Returns the measured region that differs most from the truth."""
         inner = slice(self.shave, -self.shave or None)
-        size = min(ours[inner, inner].shape[:2])
+        ours, hr = ours[inner, inner], hr[inner, inner]
+        size = min(ours.shape[:2])
         side = next((s for s in REGION_SIDES if s * 5 <= size), REGION_SIDES[-1])
-        (region,) = find_regions(ours[inner, inner], hr[inner, inner], side)
-        return dataclasses.replace(
-            region, top=region.top + self.shave, left=region.left + self.shave
-        )
+        (found,) = find_regions(lambda a, b: (ours[a:b], hr[a:b]), ours.shape[:2], side)
+        top, left = found.top + self.shave, found.left + self.shave
+        return dataclasses.replace(found, top=top, left=left)
 
 
 def choose(values: Mapping[str, float], count: int) -> list[str]:

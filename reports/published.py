@@ -25,12 +25,8 @@ def _read():
 def find_data_set(truth_path: Path | str, count: int) -> str | None:
     """Recognises a data set by the name of its folder and the number of its images.
 
-    Args:
-        truth_path: Folder of the HR images, for example `Set5` or `Set5/HR`.
-        count: Number of images that were measured.
-
-    Returns:
-        The name of the data set; None if it is unknown.
+    The folder is that of the HR images, for example `Set5` or `Set5/HR`. None if the
+    data set is unknown.
     """
     folders = {part.lower() for part in Path(truth_path).absolute().parts[-2:]}
     for row in _read():
@@ -40,15 +36,7 @@ def find_data_set(truth_path: Path | str, count: int) -> str | None:
 
 
 def find_published(data_set: str | None, scale: int | str) -> list[dict[str, str]]:
-    """Finds the published results of a data set at a scale.
-
-    Args:
-        data_set: Name of the data set; None if it is unknown.
-        scale: Upscaling factor.
-
-    Returns:
-        Rows of `published.csv`; missing values are empty.
-    """
+    """Finds the rows of `published.csv` of a data set at a scale; none for None."""
     wanted = {"data_set": data_set, "scale": str(scale)}
     return [row for row in _read() if wanted.items() <= row.items()]
 
