@@ -81,8 +81,7 @@ def downscale_folders(
     found: dict[str, list] = collections.defaultdict(list)
     for job in jobs:
         folder = job.target.parent
-        state = made[folder].look(job.source, job.target, makers[folder])
-        found[state].append(job)
+        found[made[folder].look(job.source, job.target, makers[folder])].append(job)
     unknown, to_make = found[UNKNOWN], found[MISSING] + found[CHANGED]
     for folder in dict.fromkeys(job.target.parent for job in unknown + to_make):
         check_target(folder, "--output_path", is_folder=True)
@@ -115,12 +114,7 @@ def downscale_folders(
 
 
 def _plan_jobs(input_path, folders):
-    """Finds the images of a folder and names their results, PNG files.
-
-    Raises:
-        InputError: Two images would become the same file, or an image would replace
-            itself.
-    """
+    """Finds the images of a folder and names their results, PNG files."""
     by_name: dict[Path, list[Path]] = {}
     for source in _find_images(Path(input_path), list(map(Path, folders.values()))):
         name = source.relative_to(input_path).with_name(f"{source.stem}.png")
@@ -147,9 +141,7 @@ def _plan_jobs(input_path, folders):
 def _find_images(input_path, results):
     """Finds the images of a folder at all depths; reports other files.
 
-    Args:
-        input_path: The folder.
-        results: Folders of results, which are skipped, like all folders of LR images.
+    Folders of results are skipped, like all folders of LR images.
     """
     above = [folder.parent for folder in results if scale_of_folder(folder.name)]
     passed = {folder.resolve() for folder in (*results, *above)}
@@ -167,11 +159,7 @@ def _find_images(input_path, results):
 
 
 def _tell(written, kept, errors, folders):
-    """Reports the results.
-
-    Raises:
-        InputError: An image could not be downscaled.
-    """
+    """Reports the results; an InputError if an image could not be downscaled."""
     if written or kept:
         names = name_some([folder for folder in folders if folder.is_dir()])
         say(f"Wrote {written}, kept {kept} existing images: {names}")
