@@ -185,12 +185,10 @@ def remove_old(folder: Path | str, most: int, step: int) -> None:
 
 
 def take_state(fresh: State, origin: Origin) -> State:
-    """Makes the state to train from.
+    """Makes the state to train from; names and shapes are those of a fresh state.
 
-    Args:
-        fresh: The state of a run from scratch, for its names and shapes.
-        origin: A run to go on with: items that it does not use stay in the state; or
-            weights to start from, averaged if there is an average.
+    Of a run to go on with, items that this one does not use stay. Of weights to start
+    from, the average is taken, if there is one.
 
     Raises:
         InputError: The files are those of another network.
