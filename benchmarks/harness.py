@@ -87,13 +87,9 @@ def time_in_turn(
 def compare(
     what: str, runs: Mapping[str, Callable[[], Any]], repeats: int, **values: Any
 ) -> Iterator[Row]:
-    """Times functions in turn, and yields the row of each; see `time_in_turn`.
+    """Times functions as `time_in_turn` does, and yields the row of each.
 
-    Args:
-        what: What the functions do.
-        runs: See `time_in_turn`.
-        repeats: See `time_in_turn`.
-        **values: Other values of all rows.
+    `values` are other values of all rows.
     """
     found = time_in_turn(runs, repeats)
     first = next(iter(found.values()))
@@ -113,10 +109,7 @@ def draw(height: int, width: int, seed: int = 0, noise: float = 4) -> np.ndarray
 def run_script(script: str, *arguments: str, **flags: Any) -> float:
     """Runs a script of this repository in a separate process; returns the seconds.
 
-    Args:
-        script: Path of the script from the repository's root.
-        *arguments: Arguments of the command line.
-        **flags: Further flags; None leaves a flag out.
+    A flag of None is left out.
 
     Raises:
         InputError: The script ended with another status; holds its error output.

@@ -92,14 +92,9 @@ def consume(
     take: Callable[[Any], Any],
     **options: Any,
 ) -> Took:
-    """Consumes batches that are prepared in the background, as in training.
+    """Consumes batches that `Prefetch` prepares in the background, as in training.
 
-    Args:
-        make: From a step to its batch.
-        untimed: Number of first batches that are not timed.
-        count: Number of batches after them.
-        take: Consumes a batch.
-        **options: Options of `Prefetch`.
+    The first `untimed` batches are not timed, `count` batches after them are.
     """
 
     def read_clocks():

@@ -39,13 +39,7 @@ def make_model(
     training: Any = None,
     model_class: type[Any] = EUSR,
 ) -> Any:
-    """Makes a model with random weights.
-
-    Args:
-        settings: The settings.
-        precision: A key of `PRECISIONS`.
-        training: Training settings of the model; None for a model that only upscales.
-        model_class: EUSR or 4PP-EUSR.
+    """Makes a model with random weights; without `training`, it only upscales.
 
     Raises:
         InputError: The network has no path for a scale.

@@ -106,14 +106,7 @@ def main() -> None:
 
 
 def describe_machine(device: str) -> dict[str, Any]:
-    """Describes the measured machine.
-
-    Args:
-        device: Name of the device, from `training.devices.choose`.
-
-    Returns:
-        `device`, `processor`, `cores` and `tensorflow`.
-    """
+    """Describes the machine, and the device that `training.devices.choose` names."""
     processor, cores = describe_processor(), os.cpu_count()
     gpus = tf.config.get_visible_devices("GPU")
     if gpus:

@@ -57,14 +57,13 @@ def downscale_folders(
 
     Args:
         input_path: Folder of the HR images, searched at all depths.
-        folders: From a scale to the folder of its results, which has the same
-            subfolders as `input_path`.
+        folders: From a scale to the folder of its results.
         downscale: From uint8 (H, W, 3), a scale and the image's path below its folder,
             without its ending, to the LR image; a function of a module, so that other
             processes can import it.
         maker: Name of the script, with all options that change its results.
         num_processes: Number of processes; None for the number of processors.
-        spread: How processes and machines share the work; None if they do not.
+        spread: How processes and machines share the work.
         make_worker: The script's function that makes a `Downscaling` for --cluster.
 
     Raises:

@@ -30,18 +30,18 @@ class Exhibit:
 
 
 class Gallery:
-    """Keeps the pictures of the images that are shown.
-
-    Attributes:
-        count: Largest number of images of each scale: half worst, half best images.
-        room: Largest number of characters of the pictures of each image.
-        shave: HR pixels at each border that are not measured.
-        exhibits: From a scale to a dict from a name to its exhibit, worst first.
-    """
+    """Keeps the pictures of the images that are shown."""
 
     def __init__(self, count: int, room: int, shave: int) -> None:
-        """Makes an empty gallery; see the attributes."""
+        """Makes an empty gallery.
+
+        Args:
+            count: Largest number of images of each scale: half worst, half best images.
+            room: Largest number of characters of the pictures of each image.
+            shave: HR pixels at each border that are not measured.
+        """
         self.count, self.room, self.shave = count, room, shave
+        # From a scale to a dict from a name to its exhibit, worst first.
         self.exhibits: dict[int, dict[str, Exhibit]] = {}
         self.values: dict[int, dict[str, float]] = {}
 
@@ -97,15 +97,11 @@ class Gallery:
 
 
 def choose(values: Mapping[str, float], count: int) -> list[str]:
-    """Chooses the worst and the best images.
+    """Chooses `count` images by their values: half the worst, half the best.
 
-    Args:
-        values: From an image's name to its value.
-        count: Number of images; of an odd number, one more is chosen of the worst.
-
-    Returns:
-        Names, from the worst to the best.
+    Of an odd number, one more is of the worst. Names are ordered from the worst on.
     """
     names = sorted(values, key=lambda name: (values[name], name))
-    best = min(count // 2, max(0, len(names) - (count - count // 2)))
-    return names[: count - count // 2] + names[len(names) - best :]
+    worst = count - count // 2
+    best = min(count // 2, max(0, len(names) - worst))
+    return names[:worst] + names[len(names) - best :]

@@ -44,10 +44,10 @@ def find_published(data_set: str | None, scale: int | str) -> list[dict[str, str
 def list_warnings(
     results: Sequence[dict[str, str]], shave: int, bicubic_psnr_y: float
 ) -> list[str]:
-    """Lists the reasons why our results are not comparable with published results.
+    """Lists why our results are not comparable with those of `find_published`.
 
     Args:
-        results: The result of `find_published`.
+        results: The published results.
         shave: HR pixels dropped at each border in our measurement.
         bicubic_psnr_y: psnr_y of bicubic in our measurement, in dB.
     """
@@ -72,11 +72,8 @@ def list_warnings(
 
 def describe_indices(results: Sequence[dict[str, str]]) -> str | None:
     """Describes published perceptual indices, which are not measured; None if none."""
-    indices = [
-        f"{result['method']} {result['perceptual_index']}"
-        for result in results
-        if result["perceptual_index"]
-    ]
+    known = [result for result in results if result["perceptual_index"]]
+    indices = [f"{each['method']} {each['perceptual_index']}" for each in known]
     if not indices:
         return None
     return (

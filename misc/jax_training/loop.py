@@ -53,14 +53,8 @@ class Loop:
     ) -> int | None:
         """Trains until the last step, the deadline or a signal.
 
-        Args:
-            state: Where to start from, on the host or a device.
-            step: Steps done before.
-            seconds: Seconds spent on them.
-            rows: Rows of the log so far.
-
-        Returns:
-            None, or the exit status that a signal asks for.
+        Starts from a state and the rows of the log, after a number of steps and the
+        seconds that they took. Returns the exit status that a signal asks for, or None.
         """
         self.start = time.monotonic() - seconds
         self.last_save, self.step, self.rows = self.seconds(), step, list(rows)
