@@ -40,41 +40,28 @@ def measure(settings: BenchmarkSettings) -> Iterator[Row]:
             run_script("misc/sample_images.py", output_path=folder)
             paths = [f"{folder}/{part}/HR" for part in ("train", "validate")]
         for seed in range(settings.seeds):
-            runs = {
-                precision: train(settings, folder, paths[0], seed, precision)
-                for precision in ("float32", "bfloat16")
-            }
+            for precision in ("float32", "bfloat16"):
+                run_script(
+                    "train.py",
+                    *(*SMALL, *shlex.split(settings.train_flags)),
+                    data_truth_path=paths[0],
+                    cache_path=f"{folder}/cache",
+                    train_path=f"{folder}/{precision}-{seed}",
+                    seed=seed,
+                    precision=precision,
+                    max_steps=settings.steps,
+                    cuda_device=settings.cuda_device,
+                    eusr_learning_rate_decay_steps=settings.steps,
+                )
             results = {
-                way: validate(settings, runs[trained], paths[1], measured)
+                way: validate(
+                    settings, f"{folder}/{trained}-{seed}", paths[1], measured
+                )
                 for way, (trained, measured) in WAYS.items()
             }
             found.append(results)
             yield from to_rows(f"seed {seed}", [results])
     yield from to_rows("mean", found)
-
-
-def train(
-    settings: BenchmarkSettings,
-    folder: str,
-    truth_path: str,
-    seed: int,
-    precision: str,
-) -> str:
-    """Trains in one precision; returns the folder of the run."""
-    run_folder = f"{folder}/{precision}-{seed}"
-    run_script(
-        "train.py",
-        *(*SMALL, *shlex.split(settings.train_flags)),
-        data_truth_path=truth_path,
-        cache_path=f"{folder}/cache",
-        train_path=run_folder,
-        seed=seed,
-        precision=precision,
-        max_steps=settings.steps,
-        cuda_device=settings.cuda_device,
-        eusr_learning_rate_decay_steps=settings.steps,
-    )
-    return run_folder
 
 
 def validate(

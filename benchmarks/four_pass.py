@@ -1,8 +1,8 @@
-"""Measures the speed of a training step of 4PP-EUSR and of its parts."""
+"""Measures the speed of a training step of 4PP-EUSR, and of its passes alone."""
 
 import functools
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from benchmarks.flops import count_flops
 from benchmarks.harness import BenchmarkSettings
-from benchmarks.limit import PRECISIONS, measure_beside
-from benchmarks.network import PATCH, make_model, run_and_wait, take_step
+from benchmarks.limit import PRECISIONS, compare_beside
+from benchmarks.network import PATCH, make_model, make_step, wait_for
 from benchmarks.rows import Row
 from console.settings import PathName
 from frozen import graphs
@@ -21,15 +21,16 @@ from models.four_pass_settings import SCALE, FourPassTraining
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
 
 BATCH_SIZE = 2
+# Images that pass the predictors, forward or backward: the estimates do both, and the
+# truth needs no gradient.
 ESTIMATES = 3 * BATCH_SIZE
-IMAGES = ESTIMATES + BATCH_SIZE
+PREDICTED = 2 * ESTIMATES + BATCH_SIZE
 
 
 def measure(settings: BenchmarkSettings) -> Iterator[Row]:
-    """Measures the default step and its parts, in both precisions.
+    """Measures the passes with their gradient, and the default step.
 
-    The parts are the passes, forward only and with gradient, and the discriminator and
-    both predictors, forward and backward.
+    The step has the discriminator and both predictors, too.
     """
     with tempfile.TemporaryDirectory() as folder:
         # Two files, because a file that serves as both predictors runs only once.
@@ -41,38 +42,22 @@ def measure(settings: BenchmarkSettings) -> Iterator[Row]:
             precision: make_model(settings, precision, training, FourPassEUSR)
             for precision in PRECISIONS
         }
-    lr, hr = (
-        tf.random.uniform((BATCH_SIZE, side, side, 3), 0, 255)
-        for side in (PATCH, PATCH * SCALE)
-    )
-    images = tf.random.uniform((IMAGES, *hr.shape[1:]), 0, 255)
-    predicting = len(models["float32"].predictors) * count_prediction()
-    # Each function, its arguments, and the number of images that pass both predictors,
-    # forward or backward, because `count_flops` does not count frozen graphs. The truth
-    # needs no gradient.
-    parts: dict[str, tuple[Callable, tuple, int]] = {
-        "passes, forward": (make_passes, (lr,), 0),
-        "passes, with gradient": (differentiate_passes, (lr,), 0),
-        "discriminator": (judge, (images,), 0),
-        "predictors": (predict, (images,), 2 * IMAGES),
-        "whole step": (
-            functools.partial(take_step, scale=SCALE),
-            (lr, hr),
-            IMAGES + ESTIMATES,
-        ),
-    }
-    for name, (part, arguments, predicted) in parts.items():
-        functions = {
-            precision: tf.function(functools.partial(part, model), autograph=False)
-            for precision, model in models.items()
-        }
-        flops = count_flops(functions["float32"], *arguments) + predicted * predicting
-        runs = {
-            precision: functools.partial(run_and_wait, function, arguments)
-            for precision, function in functions.items()
-        }
-        row = Row(f"4PP-EUSR, batch {BATCH_SIZE}: {name}", scale=SCALE)
-        yield from measure_beside(row, runs, flops, settings.repeats)
+    lr = tf.random.uniform((BATCH_SIZE, PATCH, PATCH, 3), 0, 255)
+    passes, steps = {}, {}
+    for precision, model in models.items():
+        run = functools.partial(differentiate_passes, model)
+        passes[precision] = tf.function(run, autograph=False), [lr]
+        steps[precision] = make_step(model, BATCH_SIZE, SCALE)
+    # `count_flops` does not count frozen graphs.
+    predicting = PREDICTED * len(paths) * count_prediction()
+    for name, calls, more in (
+        ("passes, with gradient", passes, 0),
+        ("whole step", steps, predicting),
+    ):
+        flops = count_flops(calls["float32"][0], *calls["float32"][1]) + more
+        runs = {each: functools.partial(wait_for, *calls[each]) for each in calls}
+        what = f"4PP-EUSR, batch {BATCH_SIZE}: {name}"
+        yield from compare_beside(what, runs, flops, settings.repeats, scale=SCALE)
 
 
 def write_predictor(path: Path, seed: int) -> PathName:
@@ -91,38 +76,10 @@ def count_prediction() -> int:
     return count_flops(predict, tf.zeros((1, side, side, 3)))
 
 
-def make_passes(model: FourPassEUSR, lr: tf.Tensor) -> tf.Tensor:
-    """Computes the three estimates of a batch; returns a scalar of them."""
-    estimates = [model.estimate(lr, last) for last in model.training.passes]
-    return tf.reduce_sum(tf.concat(estimates, 0))
-
-
 def differentiate_passes(model: FourPassEUSR, lr: tf.Tensor) -> tf.Tensor:
     """Computes the estimates and the gradient of all weights; returns its norm."""
     values = [v.value for v in model.variables]
     with tf.GradientTape() as tape:
-        total = make_passes(model, lr)
+        estimates = [model.estimate(lr, last) for last in model.training.passes]
+        total = tf.reduce_sum(tf.concat(estimates, 0))
     return tf.linalg.global_norm(tape.gradient(total, values))
-
-
-def judge(model: FourPassEUSR, images: tf.Tensor) -> tf.Tensor:
-    """Computes the discriminator's gradients of its weights and of the images."""
-    values = [v.value for v in model.discriminator.trainable_variables]
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(images)
-        logits = model.discriminator(images)
-        first, second = tf.reduce_sum(logits), tf.reduce_sum(logits**2)
-    of_weights = tape.gradient(first, values)
-    return tf.linalg.global_norm([tape.gradient(second, images), *of_weights])
-
-
-def predict(model: FourPassEUSR, images: tf.Tensor) -> tf.Tensor:
-    """Computes both predictors and their gradients of the images."""
-    gradients = []
-    for predictor in model.predictors.values():
-        with tf.GradientTape() as tape:
-            tape.watch(images)
-            scores, features, _ = predictor.describe(images)
-            total = tf.reduce_sum(scores) + tf.reduce_sum(features**2)
-        gradients.append(tape.gradient(total, images))
-    return tf.linalg.global_norm(gradients)

@@ -1,17 +1,16 @@
 """Shared parts of the benchmarks: settings, timing, and running of scripts."""
 
 import dataclasses
-import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.rows import Row
 from console.errors import InputError
 from console.settings import PathName, Settings, option
 from imaging.files import to_uint8
@@ -67,11 +66,6 @@ def time_once(function: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def time_best(function: Callable[[], Any], repeats: int) -> float:
-    """Returns the seconds of the fastest of several calls."""
-    return min(time_once(function) for _ in range(repeats))
-
-
 def time_in_turn(
     runs: Mapping[str, Callable[[], Any]], repeats: int
 ) -> dict[str, float]:
@@ -90,6 +84,20 @@ def time_in_turn(
     return {name: min(each[name] for each in rounds) for name in runs}
 
 
+def compare(
+    what: str, runs: Mapping[str, Callable[[], Any]], repeats: int, **values: Any
+) -> Iterator[Row]:
+    """Times functions as `time_in_turn` does, and yields the row of each.
+
+    `values` are other values of all rows.
+    """
+    found = time_in_turn(runs, repeats)
+    first = next(iter(found.values()))
+    for name, seconds in found.items():
+        row = Row(f"{what}, {name}", seconds=seconds, relative_speed=first / seconds)
+        yield dataclasses.replace(row, **values)
+
+
 def draw(height: int, width: int, seed: int = 0, noise: float = 4) -> np.ndarray:
     """Draws a smooth picture with some noise, uint8 (H, W, 3)."""
     rng = np.random.default_rng(seed)
@@ -98,28 +106,10 @@ def draw(height: int, width: int, seed: int = 0, noise: float = 4) -> np.ndarray
     return to_uint8(smooth + rng.normal(0, noise, smooth.shape))
 
 
-@dataclasses.dataclass(frozen=True)
-class Finished:
-    """The result of a script.
+def run_script(script: str, *arguments: str, **flags: Any) -> float:
+    """Runs a script of this repository in a separate process; returns the seconds.
 
-    Attributes:
-        seconds: Duration of the script.
-        peak: Peak memory in bytes; at least the memory of the parent process.
-        lines: (seconds since the start, text) of each printed line.
-    """
-
-    seconds: float
-    peak: int
-    lines: list[tuple[float, str]]
-
-
-def run_script(script: str, *arguments: str, **flags: Any) -> Finished:
-    """Runs a script of this repository in a separate process.
-
-    Args:
-        script: Path of the script from the repository's root.
-        *arguments: Arguments of the command line.
-        **flags: Further flags; None leaves a flag out.
+    A flag of None is left out.
 
     Raises:
         InputError: The script ended with another status; holds its error output.
@@ -127,16 +117,8 @@ def run_script(script: str, *arguments: str, **flags: Any) -> Finished:
     given = [f"--{name}={value}" for name, value in flags.items() if value is not None]
     command = [sys.executable, str(ROOT / script), *arguments, *given]
     start = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, text=True
-        )
-        with process.stdout:
-            lines = [(time.perf_counter() - start, line) for line in process.stdout]
-        _, ended, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(ended)
-        errors.seek(0)
-        said = errors.read().strip()
-    if process.returncode:
-        raise InputError(f"{script} ended with {process.returncode}: {said}")
-    return Finished(time.perf_counter() - start, usage.ru_maxrss * 1024, lines)
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        said = done.stderr.strip()
+        raise InputError(f"{script} ended with {done.returncode}: {said}")
+    return time.perf_counter() - start

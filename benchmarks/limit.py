@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 from benchmarks.flops import count_flops
-from benchmarks.harness import BenchmarkSettings, time_once
+from benchmarks.harness import BenchmarkSettings, compare, time_in_turn
 from benchmarks.rows import Row
 
 PASSES = {"forward and backward": False, "forward only": True}
@@ -25,123 +25,87 @@ SIDE = 96
 CPU_BATCH, GPU_BATCH = 16, 256
 
 
-class Limit:
-    """A convolution to time.
-
-    Attributes:
-        flops: Floating-point operations of one run.
-    """
-
-    def __init__(self, precision: str, is_forward_only: bool) -> None:
-        """Traces the convolution and runs it once."""
-        batch = GPU_BATCH if tf.config.get_visible_devices("GPU") else CPU_BATCH
-        self.shape, self.dtype = (batch, SIDE, SIDE, FEATURES), PRECISIONS[precision]
-        run = run_forward if is_forward_only else run_forward_and_backward
-        self.run = tf.function(run, autograph=False)
-        self.flops = count_flops(self.run, *self._draw())
-        self.measure()
-
-    def measure(self) -> float:
-        """Returns the FLOP/s of one run."""
-        drawn = self._draw()
-        seconds = time_once(lambda: [value.numpy() for value in self.run(*drawn)])
-        return self.flops / seconds
-
-    def _draw(self):
-        drawn = [
-            tf.cast(tf.random.uniform(shape, -1.0, 1.0), self.dtype)
-            for shape in (self.shape, (3, 3, FEATURES, FEATURES), self.shape)
-        ]
-        for value in _use(*drawn):
-            value.numpy()  # Waits for the GPU.
-        return drawn
+@functools.cache
+def make(precision: str, is_forward_only: bool) -> tuple[Callable[[], Any], int]:
+    """Makes a function that runs the convolution, and counts its FLOP."""
+    batch = GPU_BATCH if tf.config.get_visible_devices("GPU") else CPU_BATCH
+    shape = (batch, SIDE, SIDE, FEATURES)
+    drawn = [
+        tf.cast(tf.random.uniform(each, -1.0, 1.0), PRECISIONS[precision])
+        for each in (shape, (3, 3, FEATURES, FEATURES), shape)
+    ]
+    pass_through = forward if is_forward_only else forward_and_backward
+    function = tf.function(pass_through, autograph=False)
+    return lambda: function(*drawn).numpy(), count_flops(function, *drawn)
 
 
-def run_forward(x: tf.Tensor, kernel: tf.Tensor, gradient: tf.Tensor) -> list[Any]:
+def forward(x: tf.Tensor, kernel: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
     """Runs the convolution; returns a value of its result. Ignores the gradient."""
-    return _use(tf.nn.conv2d(x, kernel, 1, "SAME"))
+    return tf.nn.conv2d(x, kernel, 1, "SAME")[0, 0, 0, 0]
 
 
-def run_forward_and_backward(
+def forward_and_backward(
     x: tf.Tensor, kernel: tf.Tensor, gradient: tf.Tensor
-) -> list[Any]:
+) -> tf.Tensor:
     """Runs the convolution and both gradients; returns a value of each."""
     with tf.GradientTape() as tape:
         tape.watch([x, kernel])
         y = tf.nn.conv2d(x, kernel, 1, "SAME")
-    return _use(y, *tape.gradient(y, [x, kernel], gradient))
+    results = [y, *tape.gradient(y, [x, kernel], gradient)]
+    # TensorFlow drops results of which nothing is used.
+    return tf.stack([each[0, 0, 0, 0] for each in results])
 
 
-def _use(*results):
-    """Returns a value of each result, because TensorFlow drops unused results."""
-    return [result[0, 0, 0, 0] for result in results]
-
-
-@functools.cache
-def get(precision: str, is_forward_only: bool = False) -> Limit:
-    """Returns the limit of a precision; traces it only once."""
-    return Limit(precision, is_forward_only)
-
-
-def measure_beside(
-    row: Row,
+def compare_beside(
+    what: str,
     runs: Mapping[str, Callable[[], Any]],
     flops: int,
     repeats: int,
     is_forward_only: bool = False,
+    **values: Any,
 ) -> Iterator[Row]:
-    """Times functions in turn, each between two measurements of the limit.
+    """Times functions in turn, each between two runs of the limit; yields their rows.
 
     Args:
-        row: The row's values that all functions have in common.
+        what: What the functions do.
         runs: From a precision, or a name of a program that runs in float32, to a
-            function. The others are compared with the first.
+            function.
         flops: Floating-point operations of each function.
         repeats: Number of timings; the best of each function counts.
         is_forward_only: Whether the forward limit applies.
-
-    Yields:
-        The row of each function.
+        **values: Other values of all rows.
     """
-    for run in runs.values():
-        run()  # The first call is slower and is not timed.
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    limits: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(repeats):
-        for name, run in runs.items():
-            precision = name if name in PRECISIONS else "float32"
-            limit = get(precision, is_forward_only)
-            limits[name].append(limit.measure())
-            times[name].append(time_once(run))
-            limits[name].append(limit.measure())
-    first = min(times[next(iter(runs))])
+    limits = {
+        name: make(name if name in PRECISIONS else "float32", is_forward_only)
+        for name in runs
+    }
+    in_turn: dict[str, Callable[[], Any]] = {}
+    for name, run in runs.items():
+        in_turn |= {f"limit of {name}": limits[name][0], name: run}
+    for function in in_turn.values():
+        function()  # The first call is slower and is not timed.
+    found = time_in_turn(in_turn, repeats)
+    first = found[next(iter(runs))]
     for name in runs:
-        seconds, most = min(times[name]), max(limits[name])
-        is_precision = name in PRECISIONS
+        speed = flops / found[name]
+        limit = limits[name][1] / found[f"limit of {name}"]
+        row = Row(f"{what}, {name}", seconds=found[name], **values)
         yield dataclasses.replace(
             row,
-            what=row.what if is_precision else f"{row.what}, {name}",
-            precision=name if is_precision else "float32",
-            seconds=seconds,
-            tflops_per_second=flops / seconds / 1e12,
-            limit_tflops_per_second=most / 1e12,
-            share_of_limit=flops / seconds / most,
-            times_float32=first / seconds,
+            relative_speed=first / found[name],
+            tflops_per_second=speed / 1e12,
+            limit_tflops_per_second=limit / 1e12,
+            share_of_limit=speed / limit,
         )
 
 
 def measure(settings: BenchmarkSettings) -> Iterator[Row]:
     """Measures the limits of each precision."""
     for passes, is_forward_only in PASSES.items():
-        in_float32 = 0.0
-        for precision in PRECISIONS:
-            limit = get(precision, is_forward_only)
-            best = max(limit.measure() for _ in range(2 * settings.repeats))
-            in_float32 = in_float32 or best
-            yield Row(
-                f"limit, {passes}",
-                precision,
-                seconds=limit.flops / best,
-                tflops_per_second=best / 1e12,
-                times_float32=best / in_float32,
-            )
+        limits = {each: make(each, is_forward_only) for each in PRECISIONS}
+        runs = {precision: run for precision, (run, _) in limits.items()}
+        for run in runs.values():
+            run()
+        rows = compare(f"limit, {passes}", runs, settings.repeats)
+        for row, (_, flops) in zip(rows, limits.values(), strict=True):
+            yield dataclasses.replace(row, tflops_per_second=flops / row.seconds / 1e12)

@@ -1,23 +1,18 @@
 """Measures the upscaling of pictures: in tiles, by test.py, with shipped weights."""
 
+import dataclasses
 import functools
 import importlib.util
+import resource
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import (
-    BenchmarkSettings,
-    Finished,
-    draw,
-    run_script,
-    time_best,
-    time_in_turn,
-)
+from benchmarks.harness import BenchmarkSettings, compare, draw, run_script
 from benchmarks.limit import PRECISIONS
-from benchmarks.network import make_exports, make_model, take_through
+from benchmarks.network import make_exports, make_model, run_apart, take_through
 from benchmarks.rows import Row
 from frozen import engines, graphs
 from frozen.upscaler_graph import make_network
@@ -36,6 +31,10 @@ PICTURES, SIZE = 20, (320, 480)
 # A megapixel at x2; at other scales, the size that gives a result of the same size.
 PHOTOGRAPH, PHOTOGRAPH_SCALE = (864, 1152), 2
 
+# Ratio of height to width of a large picture, as of cameras.
+ASPECT = 2 / 3
+SCRIPT = "test.py with its start"
+
 
 def measure_tiles(settings: BenchmarkSettings) -> Iterator[Row]:
     """Measures a picture without tiles, and in tiles that fit a limited memory."""
@@ -51,16 +50,10 @@ def measure_tiles(settings: BenchmarkSettings) -> Iterator[Row]:
         }
         # The first calls are not timed.
         difference = np.abs(runs["whole"]()[0] - runs["in tiles"]()).max()
-        seconds = time_in_turn(runs, settings.repeats)
         what = f"upscaling {side}x{side}"
-        yield Row(f"{what}, whole", scale=scale, seconds=seconds["whole"])
-        yield Row(
-            f"{what}, in tiles",
-            scale=scale,
-            seconds=seconds["in tiles"],
-            times_whole=seconds["in tiles"] / seconds["whole"],
-            largest_difference=float(difference),
-        )
+        whole, in_tiles = compare(what, runs, settings.repeats, scale=scale)
+        yield whole
+        yield dataclasses.replace(in_tiles, largest_difference=float(difference))
 
 
 def measure_pictures(settings: BenchmarkSettings) -> Iterator[Row]:
@@ -69,39 +62,35 @@ def measure_pictures(settings: BenchmarkSettings) -> Iterator[Row]:
     stages = model.stages(scale)
     lrs = [draw(*SIZE, seed) for seed in range(PICTURES)]
     batches = [lr[None].astype(np.float32) for lr in lrs]
-    take_through(stages, batches[0])
-    network = time_best(
-        lambda: [take_through(stages, lr) for lr in batches], settings.repeats
-    )
     with tempfile.TemporaryDirectory() as folder:
         for index, lr in enumerate(lrs):
             save_picture(f"{folder}/in/{index}.jpg", Picture(lr))
-        path = write_network(model, (scale,), folder)
-        test = functools.partial(run_test, folder, scale, model_name=path)
-        script = time_best(
-            functools.partial(test, use_gpu=settings.on_gpu), settings.repeats
+        test = functools.partial(
+            run_test, folder, scale, write_network(model, scale, folder)
         )
-    what = f"{PICTURES} pictures of {SIZE[1]}x{SIZE[0]}"
-    yield Row(f"{what}, the network alone", scale=scale, seconds=network)
-    yield Row(
-        f"{what}, test.py with its start",
-        scale=scale,
-        seconds=script,
-        share_of_network=network / script,
-    )
+        runs: dict[str, Callable[[], Any]] = {
+            "the network alone": lambda: [take_through(stages, lr) for lr in batches],
+            SCRIPT: functools.partial(test, use_gpu=settings.on_gpu),
+        }
+        take_through(stages, batches[0])
+        what = f"{PICTURES} pictures of {SIZE[1]}x{SIZE[0]}"
+        yield from compare(what, runs, settings.repeats, scale=scale)
 
 
-def write_network(model: Any, scales: Sequence[int], folder: str) -> str:
+def write_network(model: Any, scale: int, folder: str) -> str:
     """Freezes a network; returns the path of the file."""
     path = f"{folder}/model.pb"
-    graphs.save(make_network(model, scales).graph_def, path)
+    graphs.save(make_network(model, (scale,)).graph_def, path)
     return path
 
 
-def run_test(folder: str, scale: int, **flags: Any) -> Finished:
+def run_test(
+    folder: str, scale: int, model_name: str | None = None, **flags: Any
+) -> float:
     """Runs test.py from `in` to `out` of a folder; replaces existing results."""
     flags |= {"input_path": f"{folder}/in", "output_path": f"{folder}/out"}
-    return run_script("test.py", "--overwrite", scale=scale, **flags)
+    flags |= {"model_name": model_name, "scale": scale}
+    return run_script("test.py", "--overwrite", **flags)
 
 
 def measure_shipped(settings: BenchmarkSettings) -> Iterator[Row]:
@@ -110,17 +99,16 @@ def measure_shipped(settings: BenchmarkSettings) -> Iterator[Row]:
     4PP-EUSR has the same network, and therefore the same speed. Engines that are not
     installed are left out.
     """
+    path = shipped.find("eusr")
     models: dict[str, Any] = {
-        precision: open_model(
-            shipped.find("eusr"), options=StepOptions(precision=precision)
-        )
+        precision: open_model(path, options=StepOptions(precision=precision))
         for precision in PRECISIONS
     }
     starts = {"": engines.TENSORFLOW}
     if importlib.util.find_spec(engines.OPENVINO):
         starts[", OpenVINO"] = engines.OPENVINO
         for precision in PRECISIONS:
-            model = models[f"{precision}, OpenVINO"] = open_model(shipped.find("eusr"))
+            model = models[f"{precision}, OpenVINO"] = open_model(path)
             engines.OpenVino(precision=precision).run_parts_of(model)
     usable = models["float32"].usable_scales
     for scale in (scale for scale in settings.scales if scale in usable):
@@ -128,11 +116,11 @@ def measure_shipped(settings: BenchmarkSettings) -> Iterator[Row]:
         picture = draw(*size)
         lr = picture.astype(np.float32)
         runs: dict[str, Callable[[], Any]] = {
-            "bicubic": functools.partial(imresize, picture, scale)
+            f"EUSR, {name}": functools.partial(upscale_image, model.stages(scale), lr)
+            for name, model in models.items()
         }
-        for name, model in models.items():
-            stages = model.stages(scale)
-            runs[f"EUSR, {name}"] = functools.partial(upscale_image, stages, lr)
+        runs["bicubic"] = functools.partial(imresize, picture, scale)
+        megapixels = size[0] * size[1] * scale**2 / 1e6
         with tempfile.TemporaryDirectory() as folder:
             onnx = make_exports(models["float32"], scale, folder, ["onnx"])
             for run_onnx in onnx.values():
@@ -140,18 +128,33 @@ def measure_shipped(settings: BenchmarkSettings) -> Iterator[Row]:
             save_picture(f"{folder}/in/0.png", Picture(picture))
             for name, engine in starts.items():
                 use_gpu = settings.on_gpu if engine == engines.TENSORFLOW else None
-                runs[f"EUSR, test.py with its start{name}"] = functools.partial(
+                runs[f"EUSR, {SCRIPT}{name}"] = functools.partial(
                     run_test, folder, scale, use_gpu=use_gpu, engine=engine
                 )
             for run in runs.values():
                 run()  # The first call is slower and is not timed.
-            seconds = time_in_turn(runs, settings.repeats)
-        megapixels = size[0] * size[1] * scale**2 / 1e6
-        for what, each in seconds.items():
-            yield Row(
-                f"{size[1]}x{size[0]}, {what}",
-                scale=scale,
-                seconds=each,
-                times_bicubic=each / seconds["bicubic"],
-                seconds_per_output_megapixel=each / megapixels,
-            )
+            what = f"{size[1]}x{size[0]}"
+            for row in compare(what, runs, settings.repeats, scale=scale):
+                yield dataclasses.replace(
+                    row, seconds_per_output_megapixel=row.seconds / megapixels
+                )
+
+
+def measure_large_picture(settings: BenchmarkSettings) -> Iterator[Row]:
+    """Measures test.py on a picture larger than its memory limit."""
+    for scale in settings.scales:
+        yield run_apart(upscale_large, settings, scale)
+
+
+def upscale_large(settings: BenchmarkSettings, scale: int) -> Row:
+    """Runs test.py on a JPEG, with a network of random weights."""
+    height = int((settings.megapixels * 1e6 * ASPECT) ** 0.5)
+    width = int(height / ASPECT)
+    with tempfile.TemporaryDirectory() as folder:
+        save_picture(f"{folder}/in/0.jpg", Picture(draw(height, width)))
+        network = write_network(make_model(settings), scale, folder)
+        limit = {"memory_limit": settings.memory_limit}
+        seconds = run_test(folder, scale, network, **limit)
+    # A child's peak is at least that of its parent, so this is called in a new process.
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    return Row(f"{width}x{height}, {SCRIPT}", scale, seconds, peak_memory_gb=peak / 1e9)

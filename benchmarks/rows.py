@@ -1,54 +1,40 @@
 """Rows of measurements, and the table of all rows."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from console.progress import say
 
 
-def to_time(seconds: float) -> str:
-    """Formats a time with about three digits: `1.84 s`, `2.31 ms`."""
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{1e3 * seconds:.2f} ms"
-
-
-def column(title: str, write: Callable[[Any], str]) -> Any:
-    """Makes a field of a `Row`, with its column's title and a formatter of values."""
-    return dataclasses.field(default=None, metadata={"title": title, "write": write})
+def column(title: str, form: str = "{}") -> Any:
+    """Makes a field of a `Row`, with its column's title and the format of values."""
+    return dataclasses.field(default=None, metadata={"title": title, "form": form})
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
     """One measurement; None in columns that do not apply."""
 
-    what: str = column("what", str)
-    precision: str | None = column("precision", str)
-    scale: int | None = column("scale", "x{}".format)
-    seconds: float | None = column("time", to_time)
+    what: str = column("what")
+    scale: int | None = column("scale", "x{}")
+    seconds: float | None = column("time", "{:.4g} s")
+    # Relative to the first of the rows that were measured in turn.
+    relative_speed: float | None = column("speed", "{:.1%}")
     # 10^12 floating-point operations per second, and the limit measured beside it.
-    tflops_per_second: float | None = column("TFLOP/s", "{:.3f}".format)
-    limit_tflops_per_second: float | None = column("limit", "{:.3f}".format)
-    share_of_limit: float | None = column("of limit", "{:.1%}".format)
-    # Speed relative to float32; of other programs, relative to the model in float32.
-    times_float32: float | None = column("vs float32", "{:.2f}x".format)
-    peak_memory_gb: float | None = column("memory", "{:.2f} GB".format)
-    images_per_second: float | None = column("images/s", "{:.1f}".format)
-    batches_per_second: float | None = column("batches/s", "{:.1f}".format)
+    tflops_per_second: float | None = column("TFLOP/s", "{:.3f}")
+    limit_tflops_per_second: float | None = column("limit", "{:.3f}")
+    share_of_limit: float | None = column("of limit", "{:.1%}")
+    peak_memory_gb: float | None = column("memory", "{:.2f} GB")
+    images_per_second: float | None = column("images/s", "{:.1f}")
     # Share of the time spent waiting for data.
-    waiting_share: float | None = column("waiting", "{:.2%}".format)
-    # Time relative to the picture without tiles, and to bicubic.
-    times_whole: float | None = column("vs whole", "{:.2f}x".format)
-    times_bicubic: float | None = column("vs bicubic", "{:.1f}x".format)
+    waiting_share: float | None = column("waiting", "{:.2%}")
     # Largest difference from the result without tiles, in grey levels.
-    largest_difference: float | None = column("difference", "{:.1g}".format)
-    # Speed relative to the network alone.
-    share_of_network: float | None = column("of network", "{:.1%}".format)
-    seconds_per_output_megapixel: float | None = column(
-        "s/megapixel out", "{:.2f}".format
-    )
+    largest_difference: float | None = column("difference", "{:.1g}")
+    seconds_per_output_megapixel: float | None = column("s/megapixel out", "{:.2f}")
     # In dB, and the loss beside float32.
-    psnr_y: float | None = column("psnr_y", "{:.3f}".format)
-    loss: float | None = column("loss", "{:+.3f}".format)
+    psnr_y: float | None = column("psnr_y", "{:.3f}")
+    loss: float | None = column("loss", "{:+.3f}")
 
     def to_json(self) -> dict[str, Any]:
         """Returns the values that apply, by their names."""
@@ -56,24 +42,11 @@ class Row:
 
     def cells(self) -> dict[str, str]:
         """Returns the formatted values that apply, by the titles of their columns."""
-        values = dataclasses.asdict(self)
+        fields = {field.name: field.metadata for field in dataclasses.fields(self)}
         return {
-            field.metadata["title"]: field.metadata["write"](values[field.name])
-            for field in COLUMNS
-            if values[field.name] is not None
+            fields[name]["title"]: fields[name]["form"].format(value)
+            for name, value in self.to_json().items()
         }
-
-    def describe(self) -> str:
-        """Formats the row as one line that needs no header."""
-        return "  ".join(
-            cell if title in WITHOUT_TITLE else f"{title} {cell}"
-            for title, cell in self.cells().items()
-        )
-
-
-COLUMNS = dataclasses.fields(Row)
-WITHOUT_TITLE = ("what", "precision", "scale", "time")
-LEFT = ("what", "precision")
 
 
 def tell(rows: Iterable[Row]) -> list[Row]:
@@ -81,21 +54,19 @@ def tell(rows: Iterable[Row]) -> list[Row]:
     told = []
     for row in rows:
         told.append(row)
-        say(f"  {row.describe()}")
+        what, *others = row.cells().items()
+        say("  ".join([f"  {what[1]}", *(f"{name} {cell}" for name, cell in others)]))
     return told
 
 
 def to_table(rows: Sequence[Row]) -> str:
-    """Formats rows as a table, with a header and without empty columns.
-
-    Texts are aligned to the left, numbers to the right.
-    """
+    """Formats rows as a table, with a header and without empty columns."""
     cells = [row.cells() for row in rows]
-    columns = []
-    for title in (field.metadata["title"] for field in COLUMNS):
-        texts = [title, *(row.get(title, "") for row in cells)]
-        if any(texts[1:]):
-            adjust = str.ljust if title in LEFT else str.rjust
-            columns.append([adjust(text, max(map(len, texts))) for text in texts])
-    lines = zip(*columns, strict=True)
-    return "\n".join("  ".join(line).rstrip() for line in lines)
+    titles = [field.metadata["title"] for field in dataclasses.fields(Row)]
+    titles = [title for title in titles if any(title in row for row in cells)]
+    lines = [titles, *([row.get(title, "") for title in titles] for row in cells)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join([what.ljust(widths[0]), *map(str.rjust, others, widths[1:])]).rstrip()
+        for what, *others in lines
+    )

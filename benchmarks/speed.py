@@ -12,7 +12,6 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,6 @@ with quiet.imports():
         four_pass,
         limit,
         loading,
-        memory,
         network,
         pictures,
         predictor,
@@ -51,11 +49,9 @@ SECTIONS = {
     "pictures": pictures.measure_pictures,
     "shipped": pictures.measure_shipped,
     "four_pass": four_pass.measure,
-    "memory": memory.measure,
     "input": loading.measure,
     "predictor": predictor.measure,
-    "start": loading.measure_start,
-    "large_picture": memory.measure_large_picture,
+    "large_picture": pictures.measure_large_picture,
     "precision": bfloat16.measure,
 }
 # Measured only on request, because they may take hours.
@@ -72,6 +68,15 @@ class SpeedSettings(Settings):
         f"Sections to measure; also {' and '.join(LONG)}.",
     )
 
+    def check(self) -> None:
+        """See `Settings.check`: each section must be in `SECTIONS`."""
+        unknown = [name for name in self.sections if name not in SECTIONS]
+        if unknown or not self.sections:
+            raise InputError(
+                f"--sections={','.join(unknown)}: expected one or more of "
+                f"{', '.join(SECTIONS)}."
+            )
+
 
 SETTINGS: tuple[Any, ...] = (BenchmarkSettings, SpeedSettings)
 
@@ -81,10 +86,8 @@ def main() -> None:
     settings, asked = (each.from_flags() for each in SETTINGS)
     if asked.output_path is not None:
         check_target(asked.output_path, "--output_path")
-    check_sections(asked.sections)
     report = describe_machine(devices.choose(settings.cuda_device))
     say(f"Measuring on {report['device']} (TensorFlow {report['tensorflow']})")
-    report["settings"] = dataclasses.asdict(settings)
     sections = {}
     for name, measure in SECTIONS.items():
         if name in asked.sections:
@@ -92,6 +95,7 @@ def main() -> None:
             sections[name] = tell(measure(settings))
     everything = [row for rows in sections.values() for row in rows]
     say(f"\nOn {report['device']}:\n\n{to_table(everything)}")
+    report["settings"] = dataclasses.asdict(settings)
     report["sections"] = {
         name: [row.to_json() for row in rows] for name, rows in sections.items()
     }
@@ -101,29 +105,8 @@ def main() -> None:
         say(f"\nWrote {asked.output_path}")
 
 
-def check_sections(names: Sequence[str]) -> None:
-    """Refuses names that are not in `SECTIONS`.
-
-    Raises:
-        InputError: A name is unknown, or there is no name.
-    """
-    unknown = [name for name in names if name not in SECTIONS]
-    if unknown or not names:
-        raise InputError(
-            f"--sections={','.join(unknown)}: expected one or more of "
-            f"{', '.join(SECTIONS)}."
-        )
-
-
 def describe_machine(device: str) -> dict[str, Any]:
-    """Describes the measured machine.
-
-    Args:
-        device: Name of the device, from `training.devices.choose`.
-
-    Returns:
-        `device`, `processor`, `cores` and `tensorflow`.
-    """
+    """Describes the machine, and the device that `training.devices.choose` names."""
     processor, cores = describe_processor(), os.cpu_count()
     gpus = tf.config.get_visible_devices("GPU")
     if gpus:

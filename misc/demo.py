@@ -81,11 +81,7 @@ def main() -> None:
 
 
 def enter(output_path: Path | str, parts: Sequence[str]) -> Path:
-    """Changes to the repository's root and clears the output folder.
-
-    Args:
-        output_path: Value of --output_path.
-        parts: Names of the results of an earlier run, which are removed.
+    """Changes to the repository's root and removes parts of the output folder.
 
     Returns:
         The folder; if it is inside the root, as a relative path, which prints shorter.
@@ -112,14 +108,11 @@ def enter(output_path: Path | str, parts: Sequence[str]) -> Path:
 
 
 def run(commands: str, **values: Any) -> None:
-    """Prints commands and runs them.
+    """Prints commands of `demo_commands` and runs them; exits if one fails.
 
     Args:
         commands: A constant of `demo_commands`.
         **values: Values of the names in braces.
-
-    Raises:
-        SystemExit: A command failed; it has printed its error.
     """
     for command in re.split(r"\n(?=\S)", commands.strip()):
         words = [word.format(**values) for word in command.split()]
@@ -132,26 +125,16 @@ def run(commands: str, **values: Any) -> None:
 def enlarge_and_fine_tune(folder: Path, settings: DemoSettings, start: float) -> None:
     """Enlarges with the weights in pretrained/, then fine-tunes for other LR images.
 
-    Args:
-        folder: The demo's folder.
-        settings: The settings.
-        start: Start time, by `time.monotonic`.
-
     Raises:
         InputError: The fine-tuning gained too little.
     """
     run(demo_commands.SAMPLE, folder=folder, scales="2,4")
-    begun = time.monotonic()
+    begun, rows = time.monotonic(), []
     for scale in (2, 4):
         run(demo_commands.ENLARGE, folder=folder, scale=scale)
+        places = {TITLES[m]: folder / "SR" / f"{m}_x{scale}" for m in TITLES}
+        rows.append(crop_row(folder, CAT, f"LR/x{scale}", scale, places))
     seconds = time.monotonic() - begun
-    rows = [
-        crop_row(
-            *(folder, CAT, f"LR/x{scale}", scale),
-            {TITLES[model]: folder / "SR" / f"{model}_x{scale}" for model in TITLES},
-        )
-        for scale in (2, 4)
-    ]
     save_image(folder / "comparison.png", draw_side_by_side(rows))
     say(f"\nEnlarged in {to_clock(seconds)}: look at {folder}/comparison.png.")
     run(demo_commands.FINE_TUNE, folder=folder, steps=settings.steps or 300)
@@ -160,33 +143,12 @@ def enlarge_and_fine_tune(folder: Path, settings: DemoSettings, start: float) ->
     row = crop_row(folder, CAT, "LR_cv/x4", 4, places)
     save_image(folder / "fine_tuned.png", draw_side_by_side([row]))
     before, after = (read_averages(folder / f"{n}.json") for n in ("before", "after"))
-    tell_gain(folder, before, after["ours"], time.monotonic() - start)
-
-
-def tell_gain(
-    folder: Path,
-    before: dict[str, dict[str, float]],
-    after: dict[str, float],
-    seconds: float,
-) -> None:
-    """Prints the gain of the fine-tuning, the files and the next command.
-
-    Args:
-        folder: The demo's folder.
-        before: The result of `read_averages` before the fine-tuning.
-        after: The averages of the fine-tuned EUSR.
-        seconds: Duration of the demo.
-
-    Raises:
-        InputError: The fine-tuning gained too little.
-    """
-    bicubic, ours, tuned = (
-        values["psnr_y"] for values in (before["bicubic"], before["ours"], after)
-    )
+    averages = before["bicubic"], before["ours"], after["ours"]
+    bicubic, ours, tuned = (values["psnr_y"] for values in averages)
     say(
-        f"\nDone in {to_clock(seconds)}. psnr_y at x4, on photographs downscaled by "
-        f"OpenCV:\n  bicubic {bicubic:.2f} dB, EUSR in pretrained/ {ours:.2f} dB, "
-        f"fine-tuned {tuned:.2f} dB\n\n"
+        f"\nDone in {to_clock(time.monotonic() - start)}. psnr_y at x4, on "
+        f"photographs downscaled by OpenCV:\n  bicubic {bicubic:.2f} dB, EUSR in "
+        f"pretrained/ {ours:.2f} dB, fine-tuned {tuned:.2f} dB\n\n"
         f"  {folder}/comparison.png  enlarged with the weights in pretrained/\n"
         f"  {folder}/fine_tuned.png  before and after the fine-tuning\n"
         f"  {folder}/run             checkpoints; .venv/bin/tensorboard --logdir="
@@ -207,14 +169,9 @@ def tour(folder: Path, settings: DemoSettings, start: float) -> None:
     values: dict[str, Any] = {"folder": folder, "tour": folder / "tour"}
     run(demo_commands.SAMPLE, folder=folder, scales="2,4,8")
     run(demo_commands.TOUR_EUSR, **values, eusr_steps=settings.eusr_steps)
+    predictor = {**values, "epochs": settings.epochs}
     for seed, kind in enumerate(("aesthetic", "subjective"), 1):
-        run(
-            demo_commands.TOUR_PREDICTOR,
-            **values,
-            kind=kind,
-            seed=seed,
-            epochs=settings.epochs,
-        )
+        run(demo_commands.TOUR_PREDICTOR, **predictor, kind=kind, seed=seed)
     run(demo_commands.TOUR_FOUR_PASS, **values, steps=settings.steps or 400)
     averages: dict[str, dict[str, float]] = {}
     for model in TITLES:

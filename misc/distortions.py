@@ -33,17 +33,12 @@ Function = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Distortion:
-    """A type of distortion.
-
-    Attributes:
-        function: Distorts an image.
-        strengths: Weakest and strongest to search for the PSNR of a level; or the
-            strength of each of the five levels.
-        ranks: Rank of each level in quality, 0 for the best.
-    """
+    """A type of distortion."""
 
     function: Function
+    # Weakest and strongest to search for the PSNR of a level; or one of each level.
     strengths: tuple[float, ...]
+    # Rank of each level in quality, 0 for the best.
     ranks: tuple[int, ...] = FALLING
 
     def apply(
@@ -58,19 +53,18 @@ class Distortion:
     def _search(self, image, target, seed):
         """Bisects the logarithm of the strength until the PSNR is that of the level."""
         low, high = np.log(self.strengths)
-        best: tuple[float, np.ndarray, float] | None = None
+        least, best = np.inf, (image, 0.0)
         for _ in range(TRIALS):
             strength = float(np.exp((low + high) / 2))
             made = self.function(image, strength, np.random.default_rng(seed))
             psnr = psnr_rgb(made, image, shave=0)
-            if best is None or abs(psnr - target) < best[0]:
-                best = abs(psnr - target), made, strength
-            if best[0] < TOLERANCE:
+            if abs(psnr - target) < least:
+                least, best = abs(psnr - target), (made, strength)
+            if least < TOLERANCE:
                 break
             middle = np.log(strength)
             low, high = (middle, high) if psnr > target else (low, middle)
-        assert best is not None
-        return best[1:]
+        return best
 
 
 def add_noise(image, deviation, draw):
@@ -160,18 +154,20 @@ def _copy_patches(image, count, draw, side=15, most=5):
     return made
 
 
-def put_blocks(image, share, draw, side=32):
-    """Shifts the colours of blocks: of few by much, of many by little.
-
-    At least one block is shifted, so that small images are distorted, too.
-    """
+def choose_blocks(image, share, draw, side):
+    """Yields views of blocks of an image; at least one, however small the image is."""
     rows, columns = (max(1, length // side) for length in image.shape[:2])
     count = max(1, round(share * rows * columns))
     chosen = draw.permutation(rows * columns)[:count]
-    made = image.astype(float)
     for top, left in side * np.stack(np.divmod(chosen, columns), -1):
-        shift = draw.choice([-1, 1], 3) * 16 / np.sqrt(share)
-        made[top : top + side, left : left + side] += shift
+        yield image[top : top + side, left : left + side]
+
+
+def put_blocks(image, share, draw):
+    """Shifts the colours of blocks: of few by much, of many by little."""
+    made = image.astype(float)
+    for block in choose_blocks(made, share, draw, side=32):
+        block += draw.choice([-1, 1], 3) * 16 / np.sqrt(share)
     return to_uint8(made)
 
 
@@ -218,14 +214,10 @@ def _reduce_colours(image, reduction, draw):
 def _spread_colours(image, pixels, draw):
     """Shifts red and blue apart and blurs both a little."""
     made = image.copy()
+    size, border = image.shape[1::-1], cv2.BORDER_REFLECT
     for channel, sign in ((0, 1), (2, -1)):
         shift = np.array([[1, 0, sign * pixels], [0, 1, sign * pixels / 2]])
-        plane = cv2.warpAffine(
-            image[..., channel],
-            shift,
-            image.shape[1::-1],
-            borderMode=cv2.BORDER_REFLECT,
-        )
+        plane = cv2.warpAffine(image[..., channel], shift, size, borderMode=border)
         made[..., channel] = cv2.GaussianBlur(plane, (0, 0), 0.3 + pixels / 4)
     return made
 

@@ -90,15 +90,8 @@ def main() -> None:
         )
     downscale, maker = settings.choose()
     folders = {scale: Path(settings.output_path) / f"x{scale}" for scale in scales}
-    downscale_folders(
-        settings.input_path,
-        folders,
-        downscale,
-        maker,
-        settings.num_processes,
-        spread,
-        make_worker,
-    )
+    how = downscale, maker, settings.num_processes, spread, make_worker
+    downscale_folders(settings.input_path, folders, *how)
 
 
 def make_worker(share: Share) -> Downscaling:

@@ -57,14 +57,13 @@ def downscale_folders(
 
     Args:
         input_path: Folder of the HR images, searched at all depths.
-        folders: From a scale to the folder of its results, which has the same
-            subfolders as `input_path`.
+        folders: From a scale to the folder of its results.
         downscale: From uint8 (H, W, 3), a scale and the image's path below its folder,
             without its ending, to the LR image; a function of a module, so that other
             processes can import it.
         maker: Name of the script, with all options that change its results.
         num_processes: Number of processes; None for the number of processors.
-        spread: How processes and machines share the work; None if they do not.
+        spread: How processes and machines share the work.
         make_worker: The script's function that makes a `Downscaling` for --cluster.
 
     Raises:
@@ -81,8 +80,7 @@ def downscale_folders(
     found: dict[str, list] = collections.defaultdict(list)
     for job in jobs:
         folder = job.target.parent
-        state = made[folder].look(job.source, job.target, makers[folder])
-        found[state].append(job)
+        found[made[folder].look(job.source, job.target, makers[folder])].append(job)
     unknown, to_make = found[UNKNOWN], found[MISSING] + found[CHANGED]
     for folder in dict.fromkeys(job.target.parent for job in unknown + to_make):
         check_target(folder, "--output_path", is_folder=True)
@@ -115,12 +113,7 @@ def downscale_folders(
 
 
 def _plan_jobs(input_path, folders):
-    """Finds the images of a folder and names their results, PNG files.
-
-    Raises:
-        InputError: Two images would become the same file, or an image would replace
-            itself.
-    """
+    """Finds the images of a folder and names their results, PNG files."""
     by_name: dict[Path, list[Path]] = {}
     for source in _find_images(Path(input_path), list(map(Path, folders.values()))):
         name = source.relative_to(input_path).with_name(f"{source.stem}.png")
@@ -147,9 +140,7 @@ def _plan_jobs(input_path, folders):
 def _find_images(input_path, results):
     """Finds the images of a folder at all depths; reports other files.
 
-    Args:
-        input_path: The folder.
-        results: Folders of results, which are skipped, like all folders of LR images.
+    Folders of results are skipped, like all folders of LR images.
     """
     above = [folder.parent for folder in results if scale_of_folder(folder.name)]
     passed = {folder.resolve() for folder in (*results, *above)}
@@ -167,11 +158,7 @@ def _find_images(input_path, results):
 
 
 def _tell(written, kept, errors, folders):
-    """Reports the results.
-
-    Raises:
-        InputError: An image could not be downscaled.
-    """
+    """Reports the results; an InputError if an image could not be downscaled."""
     if written or kept:
         names = name_some([folder for folder in folders if folder.is_dir()])
         say(f"Wrote {written}, kept {kept} existing images: {names}")

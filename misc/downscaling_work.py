@@ -28,18 +28,12 @@ Downscale = Callable[[np.ndarray, int, str], np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """An image to downscale.
-
-    Attributes:
-        source: The HR image.
-        target: The LR image, a PNG file.
-        scale: Downscaling factor.
-        name: Path of the image below its folder, without its ending.
-    """
+    """An HR image to downscale, and the LR image, a PNG file."""
 
     source: Path
     target: Path
     scale: int
+    # Path of the image below its folder, without its ending.
     name: str
 
 
@@ -49,12 +43,7 @@ Mapping = Callable[[Callable[[Job, np.ndarray], None], list[Job], str], Iterable
 
 
 def _work(act, downscale, job):
-    """Makes the LR image of one job and calls `act` with it.
-
-    Args:
-        act: Called with the job and the image.
-        downscale: See `downscale_folders`.
-        job: A job of `_plan_jobs`.
+    """Makes the LR image of one job and calls `act` with both.
 
     Returns:
         The target; the error message, None for success; the source if its
@@ -95,11 +84,7 @@ def check_same(job: Job, image: np.ndarray) -> None:
 
 
 def _make(downscale, job):
-    """Makes the LR image of one file.
-
-    Raises:
-        InputError: The file is damaged, or too small for the scale.
-    """
+    """Makes the LR image of one file; an InputError if it is damaged or too small."""
     image = load_image(job.source)
     if min(image.shape[:2]) < job.scale:
         size = f"{image.shape[1]}x{image.shape[0]}"

@@ -10,6 +10,7 @@ wrote for the initial model.
 
 import dataclasses
 import json
+import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +30,10 @@ with quiet.imports():
     matplotlib.use("Agg")
 
     import matplotlib.pyplot as plt
-    import tensorflow as tf
+    from tensorboard.backend.event_processing.plugin_event_accumulator import (
+        EventAccumulator,
+    )
+    from tensorboard.util.tensor_util import make_ndarray
 
 COLUMNS = ("psnr_y", "niqe")
 
@@ -64,33 +68,22 @@ def main() -> None:
 
 
 def read_validations(folder: Path, scale: int) -> dict[int, dict[str, float]]:
-    """Reads the results of a training's validations.
-
-    Args:
-        folder: Folder of the training.
-        scale: Upscaling factor.
-
-    Returns:
-        From a step to a dict of `psnr_y` and `niqe`, in the order of the steps.
+    """Reads `psnr_y` and `niqe` of each validated step of a training, in order.
 
     Raises:
         InputError: There is no validation with NIQE.
     """
-    files = sorted((folder / f"x{scale}").glob("events.out.tfevents.*"))
     points: dict[int, dict[str, float]] = {}
-    for path in files:
-        # The last entry of a run that was killed may be incomplete.
-        whole_entries = tf.data.TFRecordDataset(str(path)).ignore_errors()
-        for record in whole_entries.as_numpy_iterator():
-            event = tf.compat.v1.Event.FromString(record)
-            if event.HasField("session_log"):
-                # A later start has returned to this step; drop the steps after it.
-                points = {s: point for s, point in points.items() if s < event.step}
-            for value in event.summary.value:
-                name = value.tag.removeprefix("validation/")
-                if name in COLUMNS and name != value.tag:
-                    number = float(tf.make_ndarray(value.tensor))
-                    points.setdefault(event.step, {})[name] = number
+    path = folder / f"x{scale}"
+    # Leaves out an incomplete entry, and the steps to which a later start returned.
+    logging.getLogger("tensorboard").setLevel(logging.ERROR)
+    curves = EventAccumulator(str(path), {"tensors": 0})
+    tags = curves.Reload().Tags()["tensors"] if path.is_dir() else ()
+    for name in COLUMNS:
+        if f"validation/{name}" in tags:
+            for event in curves.Tensors(f"validation/{name}"):
+                number = float(make_ndarray(event.tensor_proto))
+                points.setdefault(event.step, {})[name] = number
     whole = {step: point for step, point in points.items() if len(point) == 2}
     if not whole:
         raise InputError(
@@ -125,13 +118,7 @@ def draw(
     baseline: Mapping[str, float] | None,
     path: Path | str,
 ) -> None:
-    """Draws the curve, and bicubic's point.
-
-    Args:
-        points: The result of `read_validations`.
-        baseline: `psnr_y` and `niqe` of bicubic; None if they are not known.
-        path: The PNG file to write.
-    """
+    """Draws the curve to a PNG file, and bicubic's point if it is known."""
     figure, axes = plt.subplots(figsize=(7, 4.5))
     steps = list(points)
     places = [(point["psnr_y"], point["niqe"]) for point in points.values()]

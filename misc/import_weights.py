@@ -117,10 +117,7 @@ def _import(settings):
 
 
 def _make_layers(origin):
-    """Makes the networks of an archive.
-
-    Returns:
-        A dict from an item's name to a Keras layer; and the architecture, a dict.
+    """Makes the networks of an archive, by items' names, and returns the architecture.
 
     Raises:
         InputError: The archive does not name its model, or holds no generator.

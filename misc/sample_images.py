@@ -54,14 +54,7 @@ def main() -> None:
 
 
 def load(name: str, divisor: int) -> np.ndarray:
-    """Loads one photograph.
-
-    Args:
-        name: Name of the photograph in `skimage.data`.
-        divisor: Factor by which it is reduced.
-
-    Returns:
-        uint8 (H, W, 3), RGB.
+    """Loads a photograph of `skimage.data`, reduced: uint8 (H, W, 3), RGB.
 
     Raises:
         InputError: scikit-image is not installed.

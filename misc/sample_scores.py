@@ -49,13 +49,11 @@ MEANS = (7.0, 5.75, 4.5, 3.25, 2.0)
 DEVIATION = 0.6
 
 
-def fill_blocks(image, share, draw, side=16):
-    """Fills a share of all blocks, at least one, with random colours."""
-    rows, columns = (max(1, length // side) for length in image.shape[:2])
-    chosen = draw.permutation(rows * columns)[: max(1, round(share * rows * columns))]
+def fill_blocks(image, share, draw):
+    """Fills a share of all blocks with random colours."""
     made = image.copy()
-    for top, left in side * np.stack(np.divmod(chosen, columns), -1):
-        made[top : top + side, left : left + side] = draw.integers(0, 256, 3)
+    for block in distortions.choose_blocks(made, share, draw, side=16):
+        block[:] = draw.integers(0, 256, 3)
     return made
 
 
@@ -201,15 +199,13 @@ def make_judge(path: PathName) -> Score:
     Raises:
         InputError: The file is missing or damaged.
     """
-    predict = make_predict(
-        PredictorSettings(restore_path=path).open("mobilenetv2").network
-    )
+    predictor = PredictorSettings(restore_path=path).open("mobilenetv2")
+    predict = make_predict(predictor.network)
 
     def score(stem, rank, image):
         distribution = np.asarray(predict(image[None]))
-        return float(mean_score(distribution, 0)[0]), float(
-            score_deviation(distribution)[0]
-        )
+        mean, deviation = mean_score(distribution, 0), score_deviation(distribution)
+        return float(mean[0]), float(deviation[0])
 
     return score
 
@@ -243,14 +239,7 @@ def cut(image: np.ndarray, reference: int) -> np.ndarray:
 
 
 def fit(image: np.ndarray) -> np.ndarray:
-    """Reduces and crops a photograph to TID2013's size; keeps a smaller photograph.
-
-    Args:
-        image: uint8 (H, W, 3).
-
-    Returns:
-        uint8 (H', W', 3).
-    """
+    """Reduces and crops uint8 (H, W, 3) to TID2013's size; keeps a smaller one."""
     size = SIZE[::-1] if image.shape[0] > image.shape[1] else SIZE
     scale = max(new / old for new, old in zip(size, image.shape, strict=False))
     if scale < 1:

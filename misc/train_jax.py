@@ -70,17 +70,7 @@ def main() -> int | None:
 
 
 def _train(folder, start, settings, options):
-    """Trains while no other process writes to the folder.
-
-    Args:
-        folder: The run's folder.
-        start: `training.run_settings.RunSettings`.
-        settings: `misc.jax_training.settings.LengthSettings`.
-        options: `misc.jax_training.settings.JaxOptions`.
-
-    Returns:
-        None, or the exit status that a signal asks for.
-    """
+    """Trains while no other process writes to the folder; see `main`."""
     model_class, loader_class = MODEL.load(), DATALOADER.load()
     origin = run_files.find_origin(folder, start.restore_path)
     if origin is not None:
@@ -133,10 +123,7 @@ def _train(folder, start, settings, options):
 
 
 def _remember_compilations(loader):
-    """Caches compilations for an accelerator beside the cached pixels.
-
-    They take a minute or two, and a resumed run needs the same.
-    """
+    """Caches compilations for an accelerator, of a minute or two, beside the pixels."""
     if jax.default_backend() != "cpu":
         folder = Path(loader.settings.cache_path or cache.default_folder()) / "jax"
         jax.config.update("jax_compilation_cache_dir", str(folder))
@@ -144,9 +131,11 @@ def _remember_compilations(loader):
 
 def _check_schedule(model, settings):
     """Refuses a decay of the learning rate that follows both the steps and the time."""
-    is_cosine = model.training.learning_rate_schedule == "cosine"
-    is_timed = settings.max_seconds is not None
-    if is_cosine and is_timed and is_given("eusr_learning_rate_decay_steps"):
+    if (
+        model.training.learning_rate_schedule == "cosine"
+        and settings.max_seconds is not None
+        and is_given("eusr_learning_rate_decay_steps")
+    ):
         raise InputError(
             "--eusr_learning_rate_decay_steps and --max_seconds both say when the "
             "cosine ends; give one of them."
@@ -155,15 +144,6 @@ def _check_schedule(model, settings):
 
 def _list_learned(model, scales, origin, folder):
     """Lists the scales that the weights were ever trained at, for the arguments.
-
-    Args:
-        model: The model to train.
-        scales: The scales to train.
-        origin: `misc.jax_training.run_files.Origin`; None for none.
-        folder: The run's folder, for messages.
-
-    Returns:
-        A dict with the scales; empty if they are unknown.
 
     Raises:
         InputError: A pass uses a scale that was never trained.

@@ -8,13 +8,5 @@ BICUBIC = "bicubic"
 def by_model(
     report: dict[str, Any], measured: dict[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    """Returns the results of each model at one scale.
-
-    Args:
-        report: The report of `validate.py`.
-        measured: The results of one scale.
-
-    Returns:
-        From a model's name, ours first, to its `average` and `images`.
-    """
+    """Names the results of one scale, `average` and `images`, by model: ours first."""
     return {report["model"]: measured} | {BICUBIC: measured[BICUBIC]}

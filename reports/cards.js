@@ -48,13 +48,8 @@ function describeValues(report, values) {
 function drawSlider(exhibit) {
   if (exhibit.encoded === null) return remark("The page has no room for its pictures.");
   const { uris, window } = exhibit.encoded;
-  const zoom = Math.max(
-    1,
-    Math.min(
-      Math.floor(SHOWN.width / window.width),
-      Math.floor(SHOWN.height / window.height),
-    ),
-  );
+  const fits = Math.min(SHOWN.width / window.width, SHOWN.height / window.height);
+  const zoom = Math.max(1, Math.floor(fits));
   const handle = element("div", {
     class: "handle",
     role: "slider",
@@ -67,12 +62,13 @@ function drawSlider(exhibit) {
     element("img", { src, alt: `${exhibit.name}: ${name}`, "data-name": name }),
   );
   const size = `aspect-ratio: ${window.width} / ${window.height}`;
+  const attributes = {
+    class: zoom > 1 ? "stage enlarged" : "stage",
+    style: `--width: ${window.width * zoom}px; ${size}`,
+  };
   const stage = element(
     "div",
-    {
-      class: zoom > 1 ? "stage enlarged" : "stage",
-      style: `--width: ${window.width * zoom}px; ${size}`,
-    },
+    attributes,
     ...images,
     element("div", { class: "mark", style: placeMark(exhibit) }),
     element("span", { class: "tag left" }),
@@ -91,46 +87,37 @@ function drawSlider(exhibit) {
 
 // Buttons that choose two of the pictures; the first two are chosen initially.
 function drawPairs(names, stage, handle) {
-  const pairs = names.flatMap((left, index) =>
-    names.slice(index + 1).map((right) => [left, right]),
-  );
-  const buttons = pairs.map(([left, right]) =>
-    element("button", { type: "button" }, `${left} | ${right}`),
-  );
-
-  function choose(index) {
-    const [left, right] = pairs[index];
-    for (const [other, button] of buttons.entries()) {
-      button.setAttribute("aria-pressed", other === index);
-    }
-    for (const image of stage.querySelectorAll("img")) {
-      image.classList.toggle("left", image.dataset.name === left);
-      image.classList.toggle("right", image.dataset.name === right);
-    }
-    stage.querySelector(".tag.left").textContent = left;
-    stage.querySelector(".tag.right").textContent = right;
-    handle.setAttribute("aria-label", `Divider between ${left} and ${right}`);
+  function drawButton(left, right) {
+    const button = element("button", { type: "button" }, `${left} | ${right}`);
+    button.addEventListener("click", () => {
+      for (const other of buttons) other.setAttribute("aria-pressed", other === button);
+      for (const image of stage.querySelectorAll("img")) {
+        image.classList.toggle("left", image.dataset.name === left);
+        image.classList.toggle("right", image.dataset.name === right);
+      }
+      stage.querySelector(".tag.left").textContent = left;
+      stage.querySelector(".tag.right").textContent = right;
+      handle.setAttribute("aria-label", `Divider between ${left} and ${right}`);
+    });
+    return button;
   }
 
-  for (const [index, button] of buttons.entries()) {
-    button.addEventListener("click", () => choose(index));
-  }
-  choose(0);
+  const buttons = names.flatMap((left, index) =>
+    names.slice(index + 1).map((right) => drawButton(left, right)),
+  );
+  buttons[0].click();
   const attributes = { class: "pairs", role: "group", "aria-label": "Pictures to compare" };
   return element("div", attributes, ...buttons);
 }
 
 // The position of the worst region, in percent of the shown part.
 function placeMark({ encoded: { window }, region }) {
-  const shares = {
-    left: (region.left - window.left) / window.width,
-    top: (region.top - window.top) / window.height,
-    width: region.side / window.width,
-    height: region.side / window.height,
-  };
-  return Object.entries(shares)
-    .map(([name, share]) => `${name}: ${(share * 100).toFixed(4)}%`)
-    .join("; ");
+  const percent = (part, whole) => `${((part / whole) * 100).toFixed(4)}%`;
+  const left = percent(region.left - window.left, window.width);
+  const top = percent(region.top - window.top, window.height);
+  const width = percent(region.side, window.width);
+  const height = percent(region.side, window.height);
+  return `left: ${left}; top: ${top}; width: ${width}; height: ${height}`;
 }
 
 // Says how the shown pictures differ from the whole, exact pictures; null if they do not.
@@ -146,7 +133,7 @@ function describeEncoding({ size: [height, width], encoded: { window, quality } 
       `Shown as JPEG of quality ${quality} to save space; the region below is exact.`,
     );
   }
-  return remark(said.length ? said.join(" ") : null);
+  return remark(said.join(" ") || null);
 }
 
 // The region where our picture differs most from the truth, of each picture.
@@ -160,8 +147,5 @@ function drawRegion({ crops, region: { side, difference } }) {
   });
   const [[ours], [truth]] = crops.slice(-2);
   const text = `The region where ${ours} differs most from the ${truth}: ${side} x ${side} pixels, by ${difference.toFixed(1)} grey levels on average.`;
-  return [
-    element("p", {}, text),
-    element("div", { class: "region" }, ...figures),
-  ];
+  return [element("p", {}, text), element("div", { class: "region" }, ...figures)];
 }

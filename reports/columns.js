@@ -1,5 +1,5 @@
 // The metrics in the order of their columns; other metrics are not shown. The sign is 1
-// if higher is better.
+// if higher is better. Numbers have 3 decimals unless a column says otherwise.
 const predicted = (dataSet) =>
   `Mean score that people would give, predicted by a network that was trained on ${dataSet}. It does not use the truth.`;
 
@@ -8,7 +8,6 @@ const COLUMNS = [
     metric: "psnr_y",
     sign: 1,
     unit: "dB",
-    decimals: 3,
     meaning:
       "Peak signal-to-noise ratio on luma: how close the picture is to the truth, pixel by pixel. One decibel more means a mean squared error about a fifth smaller. Most papers compare it.",
   },
@@ -22,41 +21,35 @@ const COLUMNS = [
   {
     metric: "niqe",
     sign: -1,
-    decimals: 3,
     meaning:
       "Distance of the picture's statistics from the statistics of natural photographs. It does not use the truth, so a sharp picture that differs from the truth can have a good value.",
   },
   {
     metric: "grid",
     sign: -1,
-    decimals: 3,
     meaning:
       "Height of the peaks in the picture's spectrum at periods of 2 and 4 pixels: a regular grid, which networks that are trained against a discriminator may draw. About 1 for photographs. It does not use the truth.",
   },
   {
     metric: "aesthetic",
     sign: 1,
-    decimals: 3,
     meaning: predicted("AVA, photographs scored for beauty"),
   },
   {
     metric: "subjective",
     sign: 1,
-    decimals: 3,
     meaning: predicted("TID2013, pictures scored for quality"),
   },
   {
     metric: "psnr_rgb",
     sign: 1,
     unit: "dB",
-    decimals: 3,
     meaning: "Like psnr_y, but over red, green and blue; usually slightly lower.",
   },
   {
     metric: "rmse_y",
     sign: -1,
     unit: "grey levels",
-    decimals: 3,
     meaning:
       "Root of the mean squared error on luma. The average is the root of the mean squared error over all images, as in the PIRM challenge.",
   },
@@ -64,10 +57,9 @@ const COLUMNS = [
     metric: "rmse_rgb",
     sign: -1,
     unit: "grey levels",
-    decimals: 3,
     meaning: "Like rmse_y, but over red, green and blue.",
   },
-];
+].map((column) => ({ decimals: 3, ...column }));
 
 const MINUS = "\u2212";
 

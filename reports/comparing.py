@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from imaging.imresize import imresize_part
-from reports.regions import find_regions_of_rows
+from reports.regions import find_regions
 
 # Approximate side of enlarged crops; they are enlarged by a whole number.
 SHOWN_SIDE = 288
@@ -39,28 +39,23 @@ def draw_comparison(
     size = sr.shape[:2]
 
     def read_rows(start, end):
-        whole = (0, size[1])
-        bicubic = imresize_part(lr, scale, size, (start, end), whole)
+        bicubic = imresize_part(lr, scale, size, (start, end), (0, size[1]))
         return bicubic, sr[start:end]
 
-    regions = find_regions_of_rows(read_rows, size, side, count)
     rows = []
-    for region in regions:
+    for region in find_regions(read_rows, size, side, count):
         bounds = [(x, x + region.side) for x in (region.top, region.left)]
         crops = {
             "input": _enlarge_input(lr, scale, region),
             "bicubic": imresize_part(lr, scale, size, *bounds),
             "ours": region.cut(sr),
         }
-        rows.append((_describe(region), crops))
+        text = (
+            f"{region.side} x {region.side} pixels from ({region.left}, {region.top}), "
+            f"{region.difference:.1f} grey levels apart"
+        )
+        rows.append((text, crops))
     return draw_side_by_side(rows)
-
-
-def _describe(region):
-    return (
-        f"{region.side} x {region.side} pixels from ({region.left}, {region.top}), "
-        f"{region.difference:.1f} grey levels apart"
-    )
 
 
 def _enlarge_input(lr, scale, region):

@@ -27,15 +27,10 @@ function moveDivider(stage, handle, grip = stage) {
   });
   handle.addEventListener("keydown", (event) => {
     const by = event.shiftKey ? 10 : 2;
+    const [less, more] = [at - by, at + by];
     const targets = {
-      ArrowLeft: at - by,
-      ArrowDown: at - by,
-      ArrowRight: at + by,
-      ArrowUp: at + by,
-      PageDown: at - 10,
-      PageUp: at + 10,
-      Home: 0,
-      End: 100,
+      ...{ ArrowLeft: less, ArrowDown: less, ArrowRight: more, ArrowUp: more },
+      ...{ PageDown: at - 10, PageUp: at + 10, Home: 0, End: 100 },
     };
     if (!(event.key in targets)) return;
     move(targets[event.key]);

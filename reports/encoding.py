@@ -18,14 +18,7 @@ QUALITIES = (None, 95, 88)
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """The part of a picture that is shown.
-
-    Attributes:
-        top: First row.
-        left: First column.
-        height: Rows.
-        width: Columns.
-    """
+    """The part of a picture that is shown: its first row and column, and its size."""
 
     top: int
     left: int
@@ -40,16 +33,12 @@ class Window:
 
 @dataclasses.dataclass(frozen=True)
 class Encoded:
-    """Encoded pictures of one image.
-
-    Attributes:
-        window: The part of each picture that is shown.
-        quality: Quality of JPEG; None for PNG, which is lossless.
-        uris: From a picture's name to a data URI.
-    """
+    """The same part of all pictures of one image, encoded."""
 
     window: Window
+    # Of JPEG; None for PNG, which is lossless.
     quality: int | None
+    # From a picture's name to a data URI.
     uris: dict[str, str]
 
 
@@ -60,13 +49,10 @@ def encode(picture: np.ndarray, quality: int | None = None) -> str:
         picture: uint8 (H, W, 3).
         quality: Quality of JPEG, without chroma subsampling; None for PNG.
     """
-    buffer, image = io.BytesIO(), Image.fromarray(picture)
-    if quality is None:
-        kind = "png"
-        image.save(buffer, kind)
-    else:
-        kind = "jpeg"
-        image.save(buffer, kind, quality=quality, subsampling=0)
+    kind = "png" if quality is None else "jpeg"
+    options = {} if quality is None else {"quality": quality, "subsampling": 0}
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, kind, **options)
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 

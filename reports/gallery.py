@@ -16,37 +16,32 @@ REGION_SIDES = (96, 64, 48, 32)
 
 @dataclasses.dataclass(frozen=True)
 class Exhibit:
-    """One image that is shown.
-
-    Attributes:
-        name: Name of the image.
-        size: (height, width) of its pictures.
-        region: The region where our picture differs most from the truth.
-        encoded: All its pictures; None if there is no room.
-        crops: The region of each picture, from a name to a data URI; empty if there is
-            no room.
-    """
+    """One image that is shown."""
 
     name: str
+    # (height, width) of its pictures.
     size: tuple[int, int]
+    # Where our picture differs most from the truth.
     region: Region
+    # All its pictures; None if there is no room.
     encoded: Encoded | None
+    # The region of each picture, from a name to a data URI; empty if there is no room.
     crops: dict[str, str]
 
 
 class Gallery:
-    """Keeps the pictures of the images that are shown.
-
-    Attributes:
-        count: Largest number of images of each scale: half worst, half best images.
-        room: Largest number of characters of the pictures of each image.
-        shave: HR pixels at each border that are not measured.
-        exhibits: From a scale to a dict from a name to its exhibit, worst first.
-    """
+    """Keeps the pictures of the images that are shown."""
 
     def __init__(self, count: int, room: int, shave: int) -> None:
-        """Makes an empty gallery; see the attributes."""
+        """Makes an empty gallery.
+
+        Args:
+            count: Largest number of images of each scale: half worst, half best images.
+            room: Largest number of characters of the pictures of each image.
+            shave: HR pixels at each border that are not measured.
+        """
         self.count, self.room, self.shave = count, room, shave
+        # From a scale to a dict from a name to its exhibit, worst first.
         self.exhibits: dict[int, dict[str, Exhibit]] = {}
         self.values: dict[int, dict[str, float]] = {}
 
@@ -93,24 +88,20 @@ class Gallery:
     def _find_worst(self, ours, hr):
         """Returns the measured region that differs most from the truth."""
         inner = slice(self.shave, -self.shave or None)
-        size = min(ours[inner, inner].shape[:2])
+        ours, hr = ours[inner, inner], hr[inner, inner]
+        size = min(ours.shape[:2])
         side = next((s for s in REGION_SIDES if s * 5 <= size), REGION_SIDES[-1])
-        (region,) = find_regions(ours[inner, inner], hr[inner, inner], side)
-        return dataclasses.replace(
-            region, top=region.top + self.shave, left=region.left + self.shave
-        )
+        (found,) = find_regions(lambda a, b: (ours[a:b], hr[a:b]), ours.shape[:2], side)
+        top, left = found.top + self.shave, found.left + self.shave
+        return dataclasses.replace(found, top=top, left=left)
 
 
 def choose(values: Mapping[str, float], count: int) -> list[str]:
-    """Chooses the worst and the best images.
+    """Chooses `count` images by their values: half the worst, half the best.
 
-    Args:
-        values: From an image's name to its value.
-        count: Number of images; of an odd number, one more is chosen of the worst.
-
-    Returns:
-        Names, from the worst to the best.
+    Of an odd number, one more is of the worst. Names are ordered from the worst on.
     """
     names = sorted(values, key=lambda name: (values[name], name))
-    best = min(count // 2, max(0, len(names) - (count - count // 2)))
-    return names[: count - count // 2] + names[len(names) - best :]
+    worst = count - count // 2
+    best = min(count // 2, max(0, len(names) - worst))
+    return names[:worst] + names[len(names) - best :]

@@ -1,5 +1,6 @@
 """Writes the files of a measurement, as the flags name them."""
 
+import csv
 import dataclasses
 import json
 import math
@@ -10,7 +11,7 @@ from console.errors import InputError
 from console.files import check_target, written_whole
 from console.progress import say
 from console.settings import PathName, Settings, option
-from reports.csv_file import write_csv
+from reports import by_model
 from reports.gallery import Gallery
 from reports.page import BYTES_FOR_PICTURES, write_page
 
@@ -42,13 +43,9 @@ class Outputs(Settings):
 
     def check(self) -> None:
         """See `Settings.check`: all files must be writable and differ."""
-        paths = {
-            "--report_path": self.report_path,
-            "--csv_path": self.csv_path,
-            "--report": self.report,
-        }
         flags: dict[Path, str] = {}
-        for flag, path in paths.items():
+        for name in ("report_path", "csv_path", "report"):
+            flag, path = f"--{name}", getattr(self, name)
             if path is not None:
                 check_target(path, flag)
                 other = flags.setdefault(Path(path).resolve(), flag)
@@ -63,28 +60,19 @@ class Outputs(Settings):
             )
 
     def make_gallery(self, scales: int, images: int, shave_size: int) -> Gallery:
-        """Makes the gallery that keeps pictures for the page.
+        """Makes the gallery that keeps pictures for the page; none without a page.
 
         Args:
             scales: Number of scales that are measured.
             images: Number of images of each scale.
             shave_size: HR pixels dropped at each border.
-
-        Returns:
-            The gallery; it keeps no images if no page is written.
         """
         count = self.report_images if self.report else 0
         shown = scales * min(count, images)
-        room = BYTES_FOR_PICTURES // max(1, shown)
-        return Gallery(count, room, shave_size)
+        return Gallery(count, BYTES_FOR_PICTURES // max(1, shown), shave_size)
 
     def write(self, report: dict[str, Any], gallery: Gallery) -> None:
-        """Writes all files and reports their paths.
-
-        Args:
-            report: The report of `validate.py`.
-            gallery: The gallery of `make_gallery`.
-        """
+        """Writes the files of a report of `validate.py`, and says their paths."""
         if self.report_path is not None:
             with written_whole(self.report_path) as aside:
                 aside.write_text(json.dumps(_to_json(report), indent=2) + "\n")
@@ -104,3 +92,36 @@ def _to_json(value):
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def write_csv(path: Path | str, report: dict[str, Any]) -> None:
+    """Writes a row for each scale, image and model, and a row for each average.
+
+    Infinite values are written as `inf`; missing values are left empty.
+    """
+    rows = list(_list_rows(report))
+    metrics = list(dict.fromkeys(name for *_, values in rows for name in values))
+    with (
+        written_whole(path) as aside,
+        # Spreadsheets detect the encoding by the byte order mark.
+        open(
+            aside, "w", encoding="utf-8-sig", errors="backslashreplace", newline=""
+        ) as text,
+    ):
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["kind", "scale", "image", "model", *metrics])
+        for *head, values in rows:
+            cells = [values.get(metric, "") for metric in metrics]
+            # Only NaN differs from itself.
+            writer.writerow([*head, *("" if x != x else x for x in cells)])
+
+
+def _list_rows(report):
+    """Yields kind, scale, image, model and values."""
+    for scale, measured in report["scales"].items():
+        results = by_model(report, measured)
+        for model, result in results.items():
+            for image, values in result["images"].items():
+                yield "image", scale, image, model, values
+        for model, result in results.items():
+            yield "average", scale, "", model, result["average"]

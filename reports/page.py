@@ -43,14 +43,7 @@ def write_page(
     exhibits: Exhibits,
     most_bytes: int = MOST_BYTES,
 ) -> None:
-    """Writes the page.
-
-    Args:
-        path: The file to write.
-        report: The report of `validate.py`.
-        exhibits: The exhibits of each scale.
-        most_bytes: Largest size; a larger page is written without pictures.
-    """
+    """Writes the page, without pictures if it would be larger than `most_bytes`."""
     page = make_page(report, exhibits)
     if len(page) > most_bytes:
         page = make_page(report, {})
@@ -116,6 +109,11 @@ def _list_facts(report):
     step, made = report["step"], "computed from the images by MATLAB's imresize"
     if report["degradation"] is not None:
         made = f"degraded from the images ({report['degradation']})"
+    # See `validate.py --naturalness`.
+    mixture = {}
+    if report["naturalness"] is not None:
+        share = f"{report['naturalness']:g}"
+        mixture = {"naturalness": share, "mixed with": report["exact_path"]}
     paths = to_list(report["data_truth_path"])
     if report["data_sr_path"] is not None:
         facts = {"pictures": report["data_sr_path"]}
@@ -123,7 +121,7 @@ def _list_facts(report):
         facts = {
             "model": report["model"],
             "checkpoint": report["restore_path"] or "none",
-            **_list_mixture(report),
+            **mixture,
             **({} if step is None else {"training step": f"{step:,}"}),
             "precision": report["precision"],
         }
@@ -133,14 +131,6 @@ def _list_facts(report):
         "dropped at each border": f"{report['shave_size']} pixels",
         "measured": time.strftime("%Y-%m-%d %H:%M %z"),
     }
-
-
-def _list_mixture(report):
-    """Lists what the weights were mixed with; see `validate.py --naturalness`."""
-    if report["naturalness"] is None:
-        return {}
-    share = f"{report['naturalness']:g}"
-    return {"naturalness": share, "mixed with": report["exact_path"]}
 
 
 def _collect_scale(report, scale, data_set, exhibits):

@@ -25,12 +25,8 @@ def _read():
 def find_data_set(truth_path: Path | str, count: int) -> str | None:
     """Recognises a data set by the name of its folder and the number of its images.
 
-    Args:
-        truth_path: Folder of the HR images, for example `Set5` or `Set5/HR`.
-        count: Number of images that were measured.
-
-    Returns:
-        The name of the data set; None if it is unknown.
+    The folder is that of the HR images, for example `Set5` or `Set5/HR`. None if the
+    data set is unknown.
     """
     folders = {part.lower() for part in Path(truth_path).absolute().parts[-2:]}
     for row in _read():
@@ -40,15 +36,7 @@ def find_data_set(truth_path: Path | str, count: int) -> str | None:
 
 
 def find_published(data_set: str | None, scale: int | str) -> list[dict[str, str]]:
-    """Finds the published results of a data set at a scale.
-
-    Args:
-        data_set: Name of the data set; None if it is unknown.
-        scale: Upscaling factor.
-
-    Returns:
-        Rows of `published.csv`; missing values are empty.
-    """
+    """Finds the rows of `published.csv` of a data set at a scale; none for None."""
     wanted = {"data_set": data_set, "scale": str(scale)}
     return [row for row in _read() if wanted.items() <= row.items()]
 
@@ -56,10 +44,10 @@ def find_published(data_set: str | None, scale: int | str) -> list[dict[str, str
 def list_warnings(
     results: Sequence[dict[str, str]], shave: int, bicubic_psnr_y: float
 ) -> list[str]:
-    """Lists the reasons why our results are not comparable with published results.
+    """Lists why our results are not comparable with those of `find_published`.
 
     Args:
-        results: The result of `find_published`.
+        results: The published results.
         shave: HR pixels dropped at each border in our measurement.
         bicubic_psnr_y: psnr_y of bicubic in our measurement, in dB.
     """
@@ -84,11 +72,8 @@ def list_warnings(
 
 def describe_indices(results: Sequence[dict[str, str]]) -> str | None:
     """Describes published perceptual indices, which are not measured; None if none."""
-    indices = [
-        f"{result['method']} {result['perceptual_index']}"
-        for result in results
-        if result["perceptual_index"]
-    ]
+    known = [result for result in results if result["perceptual_index"]]
+    indices = [f"{each['method']} {each['perceptual_index']}" for each in known]
     if not indices:
         return None
     return (

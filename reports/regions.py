@@ -15,49 +15,21 @@ POSITIONS = 1_000_000
 
 @dataclasses.dataclass(frozen=True)
 class Region:
-    """A square of a picture.
-
-    Attributes:
-        top: First row.
-        left: First column.
-        side: Rows and columns.
-        difference: Mean absolute difference in the square, in grey levels.
-    """
+    """A square of a picture: its first row and column, and its side."""
 
     top: int
     left: int
     side: int
+    # Mean absolute difference in the square, in grey levels.
     difference: float = 0.0
 
     def cut(self, picture: np.ndarray) -> np.ndarray:
         """Returns the square of a picture (H, W, ...), a view."""
-        return picture[
-            self.top : self.top + self.side, self.left : self.left + self.side
-        ]
+        rows = slice(self.top, self.top + self.side)
+        return picture[rows, self.left : self.left + self.side]
 
 
 def find_regions(
-    first: np.ndarray, second: np.ndarray, side: int, count: int = 1
-) -> list[Region]:
-    """Finds the regions where two pictures differ most.
-
-    Args:
-        first: uint8 (H, W, 3).
-        second: uint8 of the same shape.
-        side: Side of the squares; less if the pictures are smaller.
-        count: Largest number of regions.
-
-    Returns:
-        See `find_regions_of_rows`.
-    """
-
-    def read_rows(start, end):
-        return first[start:end], second[start:end]
-
-    return find_regions_of_rows(read_rows, first.shape[:2], side, count)
-
-
-def find_regions_of_rows(
     read_rows: Callable[[int, int], tuple[np.ndarray, np.ndarray]],
     size: tuple[int, int],
     side: int,
@@ -80,7 +52,10 @@ def find_regions_of_rows(
     """
     side = min(side, *size)
     stride = max(1, side // 8, round((size[0] * size[1] / POSITIONS) ** 0.5))
-    tops, lefts = (_list_starts(length, side, stride) for length in size)
+    # The last squares end at the border.
+    tops, lefts = (
+        np.append(np.arange(0, length - side, stride), length - side) for length in size
+    )
     sums = _sum_squares(read_rows, size[0], tops, lefts, side)
     regions: list[Region] = []
     while len(regions) < count:
@@ -95,30 +70,16 @@ def find_regions_of_rows(
     return regions
 
 
-def _list_starts(length, side, stride):
-    """Lists the starts of squares along one axis; the last ends at the border."""
-    return np.append(np.arange(0, length - side, stride), length - side)
-
-
 def _sum_squares(read_rows, height, tops, lefts, side):
     """Sums the absolute differences in each square: int64 (tops, lefts)."""
-    edges = np.unique(np.concatenate([tops, tops + side, np.arange(0, height, BAND)]))
-    edges = np.append(edges[edges < height], height)
-    above = np.zeros((len(edges), len(lefts)), np.int64)  # Sums of all rows above.
+    # Of each row, the sums of `side` pixels; then sums of all rows above.
+    sums = np.zeros((height + 1, len(lefts)), np.int64)
     for start in range(0, height, BAND):
         end = min(start + BAND, height)
-        first, last = np.searchsorted(edges, (start, end))
-        columns = _sum_differences(*read_rows(start, end))
-        strips = np.add.reduceat(columns, edges[first:last] - start, axis=0)
-        prefix = np.pad(np.cumsum(strips, axis=1, dtype=np.int64), ((0, 0), (1, 0)))
-        above[first + 1 : last + 1] = prefix[:, lefts + side] - prefix[:, lefts]
-    np.cumsum(above, axis=0, out=above)
-    return (
-        above[np.searchsorted(edges, tops + side)] - above[np.searchsorted(edges, tops)]
-    )
-
-
-def _sum_differences(first, second):
-    """Sums the absolute differences over the channels: int32 (H, W)."""
-    difference = np.maximum(first, second) - np.minimum(first, second)
-    return difference.sum(axis=-1, dtype=np.int32)
+        first, second = read_rows(start, end)
+        difference = np.maximum(first, second) - np.minimum(first, second)
+        columns = difference.sum(axis=-1, dtype=np.int64)
+        before = np.pad(np.cumsum(columns, axis=1), ((0, 0), (1, 0)))
+        sums[start + 1 : end + 1] = before[:, lefts + side] - before[:, lefts]
+    np.cumsum(sums, axis=0, out=sums)
+    return sums[tops + side] - sums[tops]

@@ -1,13 +1,14 @@
 // Plots PSNR against NIQE of all images.
 const PLOT = { width: 640, height: 400, left: 60, right: 612, top: 16, bottom: 344 };
 const TICKS = 6;
+const ACROSS = "psnr_y in dB: higher is closer to the truth";
+const UP = "NIQE: lower looks more natural";
 
 // Maps values to positions, with round numbers at the ticks.
 function makeAxis(values, start, end) {
-  const [least, most] = values.reduce(
-    ([low, high], value) => [Math.min(low, value), Math.max(high, value)],
-    [Infinity, -Infinity],
-  );
+  // Not in one call, which has a limited number of arguments.
+  const least = values.reduce((a, b) => Math.min(a, b));
+  const most = values.reduce((a, b) => Math.max(a, b));
   const step = chooseStep((most - least || 1) / TICKS);
   const first = Math.floor(least / step);
   let last = Math.ceil(most / step);
@@ -70,19 +71,8 @@ function drawAxes(across, up) {
       line(left, tick.at, right, tick.at),
       text(tick.text, left - 8, tick.at + 4, "end"),
     ]),
-    text(
-      "psnr_y in dB: higher is closer to the truth",
-      (left + right) / 2,
-      height - 10,
-      "middle",
-    ),
-    text(
-      "NIQE: lower looks more natural",
-      16,
-      middle,
-      "middle",
-      `rotate(-90 16 ${middle})`,
-    ),
+    text(ACROSS, (left + right) / 2, height - 10, "middle"),
+    text(UP, 16, middle, "middle", `rotate(-90 16 ${middle})`),
   ];
 }
 

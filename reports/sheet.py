@@ -16,7 +16,7 @@ def find_places(index: int, count: int, size: Sequence[int]) -> list[tuple[int, 
     along the diagonal.
 
     Args:
-        index: Index of the image.
+        index: Index of the image, of `count` images.
         count: Number of images.
         size: Height and width of the image.
 
@@ -39,23 +39,23 @@ def cut(image: np.ndarray, place: tuple[int, int]) -> np.ndarray:
 
 
 def draw_sheet(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
-    """Draws a sheet of crops.
+    """Draws the crops of a place beside each other, two places a line.
 
     Args:
         rows: For each place the crops to compare, uint8 (H, W, 3).
 
     Returns:
-        uint8 (H, W, 3): The crops of a place beside each other, two places a line.
+        uint8 (H, W, 3).
     """
-    versions, cell = len(rows[0]), SIDE + GAP
+    cell = SIDE + GAP
     lines = -(-len(rows) // ABREAST)
     # Twice the space between places.
-    wide = versions * cell + GAP
+    wide = len(rows[0]) * cell + GAP
     sheet = np.full((lines * cell + GAP, ABREAST * wide + GAP, 3), PAPER, np.uint8)
     for index, crops in enumerate(rows):
         top, left = index // ABREAST * cell + GAP, index % ABREAST * wide + GAP
-        for version, crop in enumerate(crops):
+        for crop in crops:
             height, width = crop.shape[:2]
-            start = left + version * cell
-            sheet[top : top + height, start : start + width] = crop
+            sheet[top : top + height, left : left + width] = crop
+            left += cell
     return sheet

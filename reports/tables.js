@@ -134,11 +134,8 @@ function sortRows(rows, heads, index, body) {
 
 // Filters of the rows: by name, and by scale if there are several scales.
 function drawFilters(report, rows) {
-  const name = element("input", {
-    type: "search",
-    id: "name-filter",
-    autocomplete: "off",
-  });
+  const typed = { type: "search", id: "name-filter", autocomplete: "off" };
+  const name = element("input", typed);
   const options = report.scales.map(({ scale }) =>
     element("option", { value: scale }, `x${scale}`),
   );

@@ -15,15 +15,14 @@ from benchmarks import (
     four_pass,
     limit,
     loading,
-    memory,
     network,
     pictures,
     predictor,
 )
 from benchmarks.flops import count_flops
-from benchmarks.harness import BenchmarkSettings, Finished, run_script
+from benchmarks.harness import BenchmarkSettings, run_script
 from benchmarks.rows import Row, to_table
-from benchmarks.speed import check_sections
+from benchmarks.speed import SpeedSettings
 from console.errors import InputError
 from score_predictors.mobilenetv2 import Settings as PredictorSettings
 from tests import forked
@@ -33,7 +32,7 @@ from tests.scripts import fail_here, run_here, succeed_here
 
 SMALL = ("--scales=2", "--batch_size=1", "--features=4", "--shared_blocks=1")
 SMALL_SETTINGS = BenchmarkSettings((2,), 1, 1, 4, 1, "-1")
-SECTIONS = ("limit", "training", "upscaling", "input", "start")
+SECTIONS = ("limit", "training", "upscaling", "input")
 
 
 def run_quickly(script, *arguments, **flags):
@@ -43,30 +42,29 @@ def run_quickly(script, *arguments, **flags):
     done = forked.run([script, *arguments, *given])
     seconds = time.perf_counter() - start
     assert done.returncode == 0, done.stderr
-    lines = [(seconds, line) for line in done.stdout.splitlines()]
-    return Finished(seconds, 0, lines)
+    return seconds
 
 
 @pytest.fixture(scope="module", autouse=True)
 def small_limit():
-    with (
-        mock.patch.object(limit, "CPU_BATCH", 1),
-        mock.patch.object(limit, "get", functools.cache(limit.Limit)),
-    ):
+    limit.make.cache_clear()
+    with mock.patch.object(limit, "CPU_BATCH", 1):
         yield
+    limit.make.cache_clear()
 
 
 @pytest.fixture(scope="module")
 def speed(tmp_path_factory):
     """What the script says, and its JSON."""
     path = tmp_path_factory.mktemp("speed") / "speed.json"
-    sections = f"--sections={','.join(SECTIONS)}"  # Memory takes four more starts.
+    sections = f"--sections={','.join(SECTIONS)}"
     arguments = (*SMALL, "--repeats=1", "--cuda_device=-1", sections)
     with (
         mock.patch.object(loading, "CONSUMED", 20),
         mock.patch.object(loading, "WARMED", 1),
         mock.patch.object(loading, "PICTURES", 2),
-        mock.patch.object(loading, "run_script", run_quickly),
+        # Each would be a start of a process of its own.
+        mock.patch.object(network, "run_apart", lambda *_: 1.5),
     ):
         said = succeed_here("benchmarks/speed.py", *arguments, f"--output_path={path}")
     return said, json.loads(path.read_text())
@@ -79,33 +77,32 @@ def test_speed_measures_every_section_and_the_limit_first(speed):
     assert report["device"].startswith("the CPU (")
 
 
-def test_the_peak_of_a_process_of_its_own_is_measured(monkeypatch):
-    # The other precision takes two more starts.
-    monkeypatch.setattr(memory, "PRECISIONS", ("bfloat16",))
-    training, upscaling = memory.measure(SMALL_SETTINGS)
-    for row in (training, upscaling):
-        assert 0.2 < row.peak_memory_gb < 5
+def test_the_peak_of_a_process_of_its_own_is_measured(speed):
+    peak = network.run_apart(network.take_step, SMALL_SETTINGS, "bfloat16", 2)
+    assert 0.2 < peak < 5
+    rows = speed[1]["sections"]["training"]
+    assert [row["peak_memory_gb"] for row in rows] == [1.5, 1.5]
 
 
 def test_a_process_that_is_killed_is_told():
     with pytest.raises(InputError, match="was killed"):
-        memory.run_apart(os.abort)
+        network.run_apart(os.abort)
 
 
 def test_a_share_of_the_limit_is_the_quotient_of_two_speeds(speed):
     _, report = speed
     for section in ("training", "upscaling"):
         rows = report["sections"][section][:2]
-        assert [(row["precision"], row["scale"]) for row in rows] == [
-            ("float32", 2),
-            ("bfloat16", 2),
+        assert [row["what"].rpartition(", ")[2] for row in rows] == [
+            "float32",
+            "bfloat16",
         ]
         for row in rows:
             share = row["tflops_per_second"] / row["limit_tflops_per_second"]
             assert row["share_of_limit"] == pytest.approx(share)
-            assert row["share_of_limit"] > 0
+            assert row["share_of_limit"] > 0 and row["scale"] == 2
         ratio = rows[0]["seconds"] / rows[1]["seconds"]
-        assert rows[1]["times_float32"] == pytest.approx(ratio)
+        assert rows[1]["relative_speed"] == pytest.approx(ratio)
 
 
 def test_other_programs_are_timed_beside_the_model_here(speed):
@@ -116,34 +113,23 @@ def test_other_programs_are_timed_beside_the_model_here(speed):
     ]
     for row in rows:
         ratio = rows[0]["seconds"] / row["seconds"]
-        assert row["times_float32"] == pytest.approx(ratio)
+        assert row["relative_speed"] == pytest.approx(ratio)
 
 
-def test_speed_measures_what_surrounds_the_network(speed):
-    _, report = speed
-    rows = report["sections"]["input"] + report["sections"]["start"]
+def test_speed_measures_the_preparation_of_batches(speed):
+    rows = speed[1]["sections"]["input"]
     waiting = [row["waiting_share"] for row in rows if "waiting_share" in row]
     assert len(waiting) == 2 and all(0 <= share < 1 for share in waiting)
     assert all(row["seconds"] > 0 for row in rows if "waiting_share" not in row)
-    names = " ".join(row["what"] for row in rows)
-    for part in (
-        "cache",
-        "degraded",
-        "batch",
-        "PNG",
-        "down",
-        "up",
-        "help",
-        "first step",
-    ):
-        assert part in names
+    kinds = [row["what"].partition(" ")[0] for row in rows]
+    assert kinds == ["bicubic"] * 3 + ["photo"] * 3
 
 
 def test_speed_ends_with_one_table_that_names_the_device(speed):
     said, report = speed
     header = next(line for line in said.splitlines() if line.startswith("what"))
-    titles = "what precision scale time TFLOP/s limit of limit vs float32 batches/s"
-    assert header.split() == f"{titles} waiting s/megapixel out".split()
+    titles = "what scale time speed TFLOP/s limit of limit memory waiting"
+    assert header.split() == f"{titles} s/megapixel out".split()
     before, table = said.split(header)
     assert before.rstrip().endswith(f"On {report['device']}:")
     rows = [row for section in report["sections"].values() for row in section]
@@ -159,23 +145,22 @@ def test_the_predictors_input_and_training_are_measured(monkeypatch):
     monkeypatch.setattr(predictor, "SETTINGS", network)
     rows = list(predictor.measure(BenchmarkSettings(repeats=1)))
     assert all(row.images_per_second > 0 for row in rows)
-    shares = [row.waiting_share for row in rows if row.waiting_share is not None]
-    assert len(rows) == 5 and len(shares) == 2
-    assert all(0 <= share < 1 for share in shares)
+    assert len(rows) == 3 and all(row.seconds > 0 for row in rows[1:])
 
 
 def test_the_parts_of_a_step_of_4pp_eusr_are_measured(monkeypatch):
     monkeypatch.setattr(
         four_pass, "write_predictor", lambda path, seed: write_predictor(path, seed)
     )
-    monkeypatch.setattr(four_pass, "PATCH", 8)
-    # One is enough: each traces five graphs.
+    for module in (four_pass, network):
+        monkeypatch.setattr(module, "PATCH", 8)
+    # One is enough: each traces two graphs.
     monkeypatch.setattr(four_pass, "PRECISIONS", ("float32",))
     rows = list(
         four_pass.measure(BenchmarkSettings(repeats=1, features=4, shared_blocks=1))
     )
     parts = [row.what.partition(": ")[2] for row in rows]
-    assert parts[-1] == "whole step" and len(parts) == 5
+    assert parts == ["passes, with gradient, float32", "whole step, float32"]
     assert all(row.seconds > 0 and row.share_of_limit > 0 for row in rows)
 
 
@@ -185,7 +170,7 @@ def count(function, side, images=1):
 
 
 def test_the_flops_of_the_limit_are_those_of_its_convolution():
-    forward, both = (limit.Limit("float32", alone).flops for alone in (True, False))
+    forward, both = (limit.make("float32", alone)[1] for alone in (True, False))
     assert forward == 2 * 9 * 64 * 64 * 96 * 96 * limit.CPU_BATCH
     assert both == 3 * forward  # Each gradient takes as many.
 
@@ -222,16 +207,16 @@ def test_the_flops_of_a_predictor_are_those_of_its_paper(monkeypatch):
 
 def test_a_section_that_does_not_exist_is_told():
     with pytest.raises(InputError, match="--sections=colour: .*upscaling"):
-        check_sections(["limit", "colour"])
-    check_sections(list(SECTIONS))
+        SpeedSettings(sections=("limit", "colour")).check()
+    SpeedSettings(sections=SECTIONS).check()
 
 
 def test_a_table_is_aligned_and_has_the_columns_of_its_rows():
     lines = to_table([Row("one", seconds=2.5), Row("a batch", seconds=0.002)])
     assert lines.splitlines() == [
         "what        time",
-        "one       2.50 s",
-        "a batch  2.00 ms",
+        "one        2.5 s",
+        "a batch  0.002 s",
     ]
 
 
@@ -276,7 +261,7 @@ def test_tiles_are_held_against_the_picture_in_one_piece(monkeypatch):
     # So that it is cut, small as it is.
     monkeypatch.setattr(pictures, "MEMORY", 200_000_000)
     whole, in_tiles = pictures.measure_tiles(SMALL_SETTINGS)
-    assert in_tiles.times_whole == pytest.approx(in_tiles.seconds / whole.seconds)
+    assert in_tiles.relative_speed == pytest.approx(whole.seconds / in_tiles.seconds)
     assert in_tiles.largest_difference < 0.01
 
 
@@ -285,7 +270,7 @@ def test_the_script_is_held_against_its_network(monkeypatch):
     monkeypatch.setattr(pictures, "SIZE", (32, 48))
     network, script = pictures.measure_pictures(SMALL_SETTINGS)
     share = network.seconds / script.seconds
-    assert script.share_of_network == pytest.approx(share)
+    assert script.relative_speed == pytest.approx(share)
     assert 0 < share < 1
 
 
@@ -296,18 +281,18 @@ def test_a_script_that_fails_is_told():
         run_script("misc/demo.py", colour="red", output_path=None)
 
 
-def test_the_weights_that_ship_are_held_against_bicubic(monkeypatch):
+def test_the_weights_that_ship_are_held_against_other_engines(monkeypatch):
     monkeypatch.setattr(pictures, "run_script", run_quickly)
     monkeypatch.setattr(pictures, "PHOTOGRAPH", (32, 48))
     rows = {row.what: row for row in pictures.measure_shipped(SMALL_SETTINGS)}
-    bicubic = rows["48x32, bicubic"]
+    float32 = rows["48x32, EUSR, float32"]
     assert {what.partition(", ")[2] for what in rows} == {
         *("bicubic", "EUSR, float32", "EUSR, bfloat16", "EUSR, onnxruntime"),
         *("EUSR, float32, OpenVINO", "EUSR, bfloat16, OpenVINO"),
         *("EUSR, test.py with its start", "EUSR, test.py with its start, OpenVINO"),
     }
     for row in rows.values():
-        assert row.times_bicubic == pytest.approx(row.seconds / bicubic.seconds)
+        assert row.relative_speed == pytest.approx(float32.seconds / row.seconds)
         assert row.seconds_per_output_megapixel == pytest.approx(
             row.seconds / (64 * 96 / 1e6)
         )
@@ -315,7 +300,7 @@ def test_the_weights_that_ship_are_held_against_bicubic(monkeypatch):
 
 def test_the_memory_of_a_large_picture_is_that_of_the_script():
     settings = dataclasses.replace(SMALL_SETTINGS, megapixels=0.01)
-    (row,) = memory.measure_large_picture(settings)
+    (row,) = pictures.measure_large_picture(settings)
     assert row.what == "121x81, test.py with its start"
     assert row.seconds > 0
     # Whatever a script of TensorFlow takes at least, and far less than a machine has.

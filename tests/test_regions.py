@@ -1,8 +1,19 @@
 import numpy as np
 import pytest
 
-from reports.regions import Region, find_regions
+from reports import regions
+from reports.regions import Region
 from tests.pictures import draw_picture
+
+
+def find_regions(first, second, side, count=1):
+    """The regions where two pictures in memory differ most."""
+    return regions.find_regions(
+        lambda start, end: (first[start:end], second[start:end]),
+        first.shape[:2],
+        side,
+        count,
+    )
 
 
 def test_the_square_that_differs_is_found_where_it_is():
@@ -24,17 +35,17 @@ def test_its_difference_is_the_mean_over_its_pixels_and_channels():
 
 def test_no_square_differs_more_than_the_first_and_none_overlap():
     first, second = draw_picture(61, 47, 1), draw_picture(61, 47, 2)
-    regions = find_regions(first, second, side=7, count=9)
+    found = find_regions(first, second, side=7, count=9)
     difference = np.abs(first.astype(int) - second).mean(axis=-1)
     squares = np.lib.stride_tricks.sliding_window_view(difference, (7, 7))
-    assert regions[0].difference == pytest.approx(squares.mean(axis=(2, 3)).max())
-    assert len(regions) == 9
+    assert found[0].difference == pytest.approx(squares.mean(axis=(2, 3)).max())
+    assert len(found) == 9
     covered = np.zeros((61, 47), int)
-    for region in regions:
+    for region in found:
         region.cut(covered)[:] += 1
     assert covered.max() == 1
-    found = [region.difference for region in regions]
-    assert found == sorted(found, reverse=True)
+    differences = [region.difference for region in found]
+    assert differences == sorted(differences, reverse=True)
 
 
 def test_the_last_rows_and_columns_are_looked_at_too():
@@ -47,8 +58,8 @@ def test_the_last_rows_and_columns_are_looked_at_too():
 
 def test_a_picture_smaller_than_the_side_gives_a_smaller_square():
     first, second = draw_picture(5, 9, 1), draw_picture(5, 9, 2)
-    regions = find_regions(first, second, side=64, count=4)
-    assert [region.side for region in regions] == [5]
+    found = find_regions(first, second, side=64, count=4)
+    assert [region.side for region in found] == [5]
 
 
 def test_equal_pictures_have_one_region_and_no_second():

@@ -9,10 +9,9 @@ from PIL import Image
 
 from console.errors import InputError
 from reports import published
-from reports.csv_file import write_csv
 from reports.encoding import encode_to_fit
 from reports.gallery import Gallery, choose
-from reports.outputs import Outputs
+from reports.outputs import Outputs, write_csv
 from reports.page import BYTES_FOR_PICTURES, MOST_BYTES, make_page, write_page
 from reports.regions import Region
 from tests.measured import NAMES, Reader, fill_gallery, make_report, make_values

@@ -97,14 +97,11 @@ def list_steps(folder: Path | str, kind: str) -> list[int]:
 
 
 def find(path: Path | str, flag: str) -> list[Path]:
-    """Finds the archives of weights that a path names.
+    """Finds the archives of weights that a flag's path names, newest first.
 
     Args:
         path: `weights-50000.npz`, one of its pieces, or a run's folder.
         flag: The flag that gave the path, for messages.
-
-    Returns:
-        The archive, or all archives of the folder, newest first.
 
     Raises:
         InputError: There are no weights.
@@ -204,11 +201,7 @@ def _from_16_bits(item):
 def read_architecture(
     path: Path | str, flag: str, arguments: Mapping[str, Any]
 ) -> Architecture:
-    """Makes the settings of an archive's network from the arguments of `read`.
-
-    Raises:
-        InputError: The arguments hold no valid settings.
-    """
+    """Makes the settings of an archive's network from the arguments of `read`."""
     try:
         return Architecture.from_stored(arguments["architecture"])
     except (KeyError, TypeError, ValueError) as error:
@@ -221,16 +214,10 @@ def read_architecture(
 def check_fits(
     path: Path | str, flag: str, found: Arrays, wanted: Mapping[str, Any]
 ) -> None:
-    """Refuses arrays that do not fit a network.
-
-    Args:
-        path: Origin of the arrays.
-        flag: The flag that gave the path.
-        found: The arrays.
-        wanted: From a name to an array or variable of the expected shape.
+    """Refuses arrays that differ in shape from those wanted, or are not finite.
 
     Raises:
-        InputError: Some arrays differ in shape or are not finite; names some of them.
+        InputError: Names some of them, and the flag that gave the path.
     """
     misfits = []
     for name in sorted({*found, *wanted}):

@@ -20,10 +20,6 @@ class EUSR:
     """One network for x2, x4 and x8, trained on one scale at a time.
 
     Attributes:
-        name: Name in the registry.
-        architecture: Settings of the generator.
-        training: Settings of the training, of the last of `settings_classes`.
-        options: Options of a training step.
         networks: From an item's name in checkpoints to its network.
         rates: From an item's name to the learning rate at step 0.
     """
@@ -35,7 +31,7 @@ class EUSR:
     def __init__(
         self, architecture: Architecture, training: Any, options: BasicOptions
     ) -> None:
-        """Makes the network; see the attributes."""
+        """Makes the network from an object of each of `settings_classes`."""
         self.architecture, self.training, self.options = architecture, training, options
         self.scales = tuple(architecture.model_scales)
         self.generator = Network(

@@ -66,17 +66,14 @@ class FourPassEUSR(EUSR):
         """
         check_passes(training.passes, architecture.model_scales)
         super().__init__(architecture, training, options)
-        files = list_predictors(training, FILE)
+        self.predictors: dict[str, Predictor] = {}
         # A file that is given twice is read once.
-        read: dict[Path, tuple[str, str]] = {}
-        for path, flag in files.values():
-            read.setdefault(Path(path).resolve(), (path, flag))
-        opened = {
-            key: Predictor(*file, options.precision) for key, file in read.items()
-        }
-        self.predictors = {
-            role: opened[Path(path).resolve()] for role, (path, _) in files.items()
-        }
+        opened: dict[Path, Predictor] = {}
+        for role, (path, flag) in list_predictors(training, FILE).items():
+            key = Path(path).resolve()
+            if key not in opened:
+                opened[key] = Predictor(path, flag, options.precision)
+            self.predictors[role] = opened[key]
         if training.weight_lg:
             policy = POLICIES[options.precision]
             self.discriminator = Network(training.make_discriminator(policy))
@@ -120,13 +117,7 @@ class FourPassEUSR(EUSR):
         return values | found, {"generator": gradients, "discriminator": of_judge}
 
     def _measure(self, sr, hr, judge, step):
-        """Sums up the losses.
-
-        Args:
-            sr: float32 (K * N, H, W, 3): K estimates, one after the other.
-            hr: float32 (N, H, W, 3).
-            judge: Weights of the discriminator; None if there is none.
-            step: int32 scalar.
+        """Sums up the losses of K estimates, float32 (K * N, H, W, 3).
 
         Returns:
             The weighted sum; and all values to log, and what the discriminator sees.
@@ -150,10 +141,7 @@ class FourPassEUSR(EUSR):
 
 
 def _shift(step, most, images):
-    """Rolls patches by a random shift; see `models.four_pass_losses.Shift`.
-
-    The random numbers differ from TensorFlow's.
-    """
+    """As `models.four_pass_losses.Shift`, with other random numbers."""
     if not most:
         return images
     by = jax.random.randint(jax.random.key(step), (2,), 0, most + 1)
@@ -164,12 +152,7 @@ class Predictor:
     """A score predictor with fixed weights; see `frozen.predictor.FrozenPredictor`."""
 
     def __init__(self, path: Path | str, flag: str, precision: str) -> None:
-        """Reads the file.
-
-        Args:
-            path: The `.h5` file.
-            flag: The flag that gave the path, for messages.
-            precision: See `training.options.BasicOptions`.
+        """Reads an `.h5` file that a flag gave.
 
         Raises:
             InputError: The file is missing, damaged, or not a predictor.

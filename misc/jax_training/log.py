@@ -9,18 +9,14 @@ from console.files import written_whole
 from console.progress import warn
 
 NAME = "log.csv"
+WHOLE = ("step", "scale")
 
 # Each row is from a column to a number.
 Rows = Sequence[Mapping[str, float]]
 
 
 def write(folder: Path | str, rows: Rows) -> None:
-    """Writes rows as CSV, completely or not at all, with the columns of all rows.
-
-    Args:
-        folder: The run's folder.
-        rows: The rows.
-    """
+    """Writes rows as CSV, completely or not at all, with the columns of all rows."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     table = csv.DictWriter(text, names, lineterminator="\n")
@@ -35,27 +31,17 @@ def _to_text(value):
 
 
 def read(folder: Path | str, step: int) -> list[dict[str, float]]:
-    """Reads the rows up to a step.
-
-    Args:
-        folder: The run's folder.
-        step: The last step to read.
-
-    Returns:
-        The rows; none if there is no log or, with a warning, if the log is damaged.
-    """
+    """Reads the rows up to a step; none, with a warning, of a damaged log."""
     path = Path(folder) / NAME
     if not path.exists():
         return []
     try:
         with open(path, newline="") as file:
-            rows = [_to_numbers(row) for row in csv.DictReader(file, strict=True)]
+            rows = [
+                {n: (int if n in WHOLE else float)(v) for n, v in row.items() if v}
+                for row in csv.DictReader(file, strict=True)
+            ]
         return [row for row in rows if row["step"] <= step]
     except (ValueError, KeyError, TypeError, AttributeError, csv.Error):
         warn(f"{path}: is damaged; a new one is begun.")
         return []
-
-
-def _to_numbers(row):
-    whole = ("step", "scale")
-    return {n: int(v) if n in whole else float(v) for n, v in row.items() if v}

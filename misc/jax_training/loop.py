@@ -53,14 +53,8 @@ class Loop:
     ) -> int | None:
         """Trains until the last step, the deadline or a signal.
 
-        Args:
-            state: Where to start from, on the host or a device.
-            step: Steps done before.
-            seconds: Seconds spent on them.
-            rows: Rows of the log so far.
-
-        Returns:
-            None, or the exit status that a signal asks for.
+        Starts from a state and the rows of the log, after a number of steps and the
+        seconds that they took. Returns the exit status that a signal asks for, or None.
         """
         self.start = time.monotonic() - seconds
         self.last_save, self.step, self.rows = self.seconds(), step, list(rows)
@@ -97,20 +91,20 @@ class Loop:
 
     def _make(self, index):
         """Draws the batches of one call: the scale, and lr and hr on the devices."""
-        unit = self.settings.steps_per_call
-        scale = self.loader.scale_of(index * unit)
-        return scale, *self._place(range(index * unit, (index + 1) * unit), scale)
+        first = index * self.settings.steps_per_call
+        scale = self.loader.scale_of(first)
+        return scale, *self._place(first, scale)
 
-    def _place(self, steps, scale):
-        """Draws the batches of some steps: lr and hr, on the devices."""
+    def _place(self, first, scale):
+        """Draws the batches of one call at a scale: lr and hr, on the devices."""
+        steps = range(first, first + self.settings.steps_per_call)
         drawn = [self.loader.draw_patches(step, scale) for step in steps]
         arrays = zip(*drawn, strict=True)
         return [self.stepper.place_batch(np.stack(patches)) for patches in arrays]
 
     def _compile(self):
         """Compiles the steps of all scales in parallel and reports their times."""
-        unit = self.settings.steps_per_call
-        batches = {s: self._place(range(unit), s) for s in self.loader.scales}
+        batches = {scale: self._place(0, scale) for scale in self.loader.scales}
 
         def compile_one(scale):
             start = time.monotonic()
@@ -125,7 +119,7 @@ class Loop:
             found = dict(zip(batches, pool.map(compile_one, batches), strict=True))
         for scale, (compiled, work, seconds) in found.items():
             self.steps_of_scale[scale] = compiled
-            each = self._time(compiled, batches[scale]) / unit
+            each = self._time(compiled, batches[scale]) / self.settings.steps_per_call
             rate = f", {work / each / 1e12:.3g} TFLOP/s" if work else ""
             text = f"x{scale}: {each * 1e3:.2f} ms a step{rate}"
             say(f"{text}; compiled in {seconds:.0f} s")

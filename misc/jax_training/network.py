@@ -14,16 +14,10 @@ Weights = Mapping[str, jax.Array]
 
 
 class Network:
-    """A Keras layer that takes its weights as an argument.
-
-    Attributes:
-        layer: The layer.
-        variables: From the name in checkpoints, without the name of the item, to the
-            Keras variable; includes variables that are not trained.
-    """
+    """A Keras layer, which is built, that takes its weights as an argument."""
 
     def __init__(self, layer: Any) -> None:
-        """Takes a Keras layer that is built."""
+        """Names its variables, also those that are not trained, as checkpoints do."""
         self.layer = layer
         self.variables = {name_of(v): v for v in layer.weights}
 
@@ -44,14 +38,7 @@ class Network:
         method: str = "__call__",
         **options: Any,
     ) -> Any:
-        """Calls the layer.
-
-        Args:
-            weights: From a name to an array; missing weights keep their initial values.
-            *arguments: Arguments of the call.
-            method: Name of a method of the layer.
-            **options: Keyword arguments of the call.
-        """
+        """Calls a method of the layer; missing weights keep their initial values."""
         mapping = [(self.variables[name], array) for name, array in weights.items()]
         with keras.StatelessScope(state_mapping=mapping):
             return getattr(self.layer, method)(*arguments, **options)

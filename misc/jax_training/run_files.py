@@ -65,9 +65,6 @@ def write(
 
     Returns:
         The files of the weights.
-
-    Raises:
-        OSError: The disk is full or read-only; existing files stay.
     """
     weights = flatten({item: state[item] for item in ITEMS if item in state})
     rest = flatten({item: state[item] for item in state if item not in ITEMS})
@@ -89,20 +86,14 @@ def list_saved(folder: Path | str) -> list[int]:
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-    """What a run goes on or starts from.
+    """What a run goes on from, or the weights that it starts from."""
 
-    Attributes:
-        path: The run's folder; for a start, the archive of the weights.
-        flag: The flag that gave the path, for messages.
-        state: The state of the run; for a start, its networks.
-        arguments: The arguments of the files.
-        step: Steps done; None for a start.
-    """
-
+    # The run's folder or the archive, and the flag that gave it, for messages.
     path: Path
     flag: str
     state: State
     arguments: dict[str, Any]
+    # Steps done; None for a start.
     step: int | None = None
 
     def read_architecture(self) -> Architecture:
@@ -164,35 +155,26 @@ def read_newest(folder: Path | str) -> Origin | None:
 def read_weights(path: Path | str, flag: str) -> Origin:
     """Reads the weights of a file, or the newest readable weights of a folder.
 
-    Args:
-        path: See `misc.jax_training.archives.find`.
-        flag: The flag that gave the path, for messages.
-
     Raises:
         InputError: There are no weights, or no weights can be read.
     """
-    *newer, last = archives.find(path, flag)
-    for one in newer:
+    found = archives.find(path, flag)
+    for one in found:
         try:
-            return _read_one(one, flag)
+            arrays, arguments = archives.read(one, flag)
+            break
         except InputError as error:
+            if one == found[-1]:
+                raise
             warn(f"{error} Trying the previous one.")
-    return _read_one(last, flag)
-
-
-def _read_one(path, flag):
-    arrays, arguments = archives.read(path, flag)
-    return Origin(path, flag, unflatten(arrays), arguments)
+    return Origin(one, flag, unflatten(arrays), arguments)
 
 
 def remove_old(folder: Path | str, most: int, step: int) -> None:
-    """Removes all but the newest saves of a run, and incomplete saves.
+    """Removes all but the newest `most` saves of a run, and incomplete saves.
 
-    Args:
-        folder: The run's folder.
-        most: Number of saves to keep.
-        step: The step of the last save. Later saves, which could not be read when the
-            run was resumed, are neither counted nor removed.
+    Saves after `step`, the last one, could not be read when the run was resumed. They
+    are neither counted nor removed.
     """
     kept = [saved for saved in list_saved(folder) if saved <= step][-most:]
     for kind in (STATE, WEIGHTS):
@@ -203,12 +185,10 @@ def remove_old(folder: Path | str, most: int, step: int) -> None:
 
 
 def take_state(fresh: State, origin: Origin) -> State:
-    """Makes the state to train from.
+    """Makes the state to train from; names and shapes are those of a fresh state.
 
-    Args:
-        fresh: The state of a run from scratch, for its names and shapes.
-        origin: A run to go on with: items that it does not use stay in the state; or
-            weights to start from, averaged if there is an average.
+    Of a run to go on with, items that this one does not use stay. Of weights to start
+    from, the average is taken, if there is one.
 
     Raises:
         InputError: The files are those of another network.

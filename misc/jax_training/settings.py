@@ -48,11 +48,7 @@ class LengthSettings(RunLength):
 
     @classmethod
     def from_flags(cls, **others: Any) -> Self:
-        """See `Settings.from_flags`.
-
-        Raises:
-            InputError: --max_steps is not a multiple of --steps_per_call.
-        """
+        """See `Settings.from_flags`; makes --max_steps a multiple of a call's steps."""
         settings = super().from_flags(**others)
         over = settings.max_steps % settings.steps_per_call
         if over and is_given("max_steps"):

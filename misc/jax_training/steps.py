@@ -27,9 +27,8 @@ State = dict[str, Any]
 def start_state(model: EUSR) -> State:
     """Makes the state of a new run.
 
-    Returns:
-        `generator` and each other network by its name, `<network>_optimizer`, `ema` if
-        an average is kept, and `first_bad_step`.
+    It has each network by its name, such as `generator`, its `<name>_optimizer`, `ema`
+    if an average is kept, and `first_bad_step`.
     """
     state: State = {"first_bad_step": jnp.full((), -1, jnp.int32)}
     for item, network in model.networks.items():
@@ -72,11 +71,7 @@ class Stepper:
         self.call = jax.jit(self._take_steps, static_argnums=0, donate_argnums=1)
 
     def check_batch_size(self, batch_size: int) -> None:
-        """Refuses batches that the devices cannot share.
-
-        Raises:
-            InputError: The batch size is not a multiple of the number of devices.
-        """
+        """Refuses batches that the devices cannot share."""
         if batch_size % self.mesh.size:
             raise InputError(
                 f"--batch_size={batch_size}: cannot be shared by {self.mesh.size} "

@@ -20,13 +20,9 @@ from upscaling.tiles import upscale_image
 
 
 class Upscaler:
-    """A generator in float32 on the CPU, as `metrics.measuring` expects a model.
+    """A generator in float32 on the CPU, as `metrics.measuring` expects a model."""
 
-    Attributes:
-        weights: The weights to use, on the CPU.
-    """
-
-    weights: Weights
+    weights: Weights  # The weights to use, on the CPU.
 
     def __init__(self, architecture: Architecture) -> None:
         """Makes the network; its weights are not used."""
@@ -71,12 +67,9 @@ class Validation:
     def begin(
         self, step: int, weights: Weights, is_to_stop: Callable[[], bool]
     ) -> None:
-        """Starts to measure weights; `collect` returns the result.
+        """Starts to measure the weights of a step; `collect` returns the result.
 
-        Args:
-            step: The step of the weights.
-            weights: From a name to an array, on any device.
-            is_to_stop: Called after each image; True stops the validation.
+        `is_to_stop` is called after each image; True stops the validation.
         """
         host = jax.device_get(weights)
         self.upscaler.weights = jax.device_put(host, self.upscaler.device)
@@ -99,14 +92,7 @@ class Validation:
         return self.future is not None and not self.future.done()
 
     def collect(self, wait: bool = False) -> tuple[int, dict[int, float]] | None:
-        """Returns the result of the last validation, once.
-
-        Args:
-            wait: Whether to wait for a validation that is running.
-
-        Returns:
-            The step and psnr_y in dB of each scale; None if there is no new result.
-        """
+        """Returns the step and psnr_y in dB of each scale, once; None if not new."""
         if self.future is None or (self.is_busy() and not wait):
             return None
         future, self.future = self.future, None
