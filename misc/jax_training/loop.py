@@ -103,7 +103,7 @@ class Loop:
 
     def _place(self, steps, scale):
         """Draws the batches of some steps: lr and hr, on the devices."""
-        drawn = [self.loader.draw_patches(step, scale) for step in steps]
+        drawn = [self.loader.batch(step, scale).inputs()[1] for step in steps]
         arrays = zip(*drawn, strict=True)
         return [self.stepper.place_batch(np.stack(patches)) for patches in arrays]
 
