@@ -29,10 +29,9 @@ WINDOW = 32
 
 @dataclasses.dataclass(frozen=True)
 class Region:
-    """A degraded part of an image.
+    """A degraded part of the image `index`.
 
     Attributes:
-        index: Index of the image.
         top, left: Place in the image, in LR pixels.
         lr: uint8 (H, W, 3).
         starts: For rows and columns, the first place of a patch and the number of
@@ -88,8 +87,7 @@ class DegradedRegions:
         first = steps // self.settings.degradation_uses
         numbers = first + random.integers(WINDOW, size=self.settings.batch_size)
         places = random.random((len(numbers), 2))
-        windows = range(len(numbers))
-        return list(zip(windows, numbers.tolist(), places, strict=True))
+        return list(zip(range(len(numbers)), numbers.tolist(), places, strict=True))
 
     def cut(
         self, scale: int, window: int, number: int, place: np.ndarray
@@ -125,10 +123,8 @@ class DegradedRegions:
     def _place(self, length, random):
         """Places a region along one axis of an LR image.
 
-        Returns:
-            start: The region's first pixel.
-            size: Its length.
-            starts: The first place of a patch in it and the number of places.
+        Returns the region's first pixel, its length, and the first place of a patch in
+        it and the number of places.
         """
         side, more = self.settings.lr_patch_size, PLACES - 1
         patch = int(random.integers(length - side + 1))
