@@ -81,7 +81,7 @@ def measure_scale(
         more: Further metrics, of `metrics.optional.OptionalMetrics.make`.
 
     Returns:
-        For each model, a dict from an image's name to its values.
+        The images of each model.
     """
     pairs = loader.pairs(scale)
     results: list[Images] = [{} for _ in models]
@@ -125,9 +125,6 @@ def measure_image(
         shave_size: HR pixels dropped at each border.
         more: Further metrics; see `measure_scale`.
 
-    Returns:
-        A dict from a metric's name to its value.
-
     Raises:
         InputError: The image is too small for a metric.
     """
@@ -151,15 +148,13 @@ def average(images: Images) -> Values:
     images. All other metrics, including `rmse_rgb`, are means of the images' values. A
     mean leaves out images without a value, such as the NIQE of a flat image.
     """
-    values = {metric: _mean(metric, images) for metric in next(iter(images.values()))}
-    values["rmse_y"] = float(pirm_rmse([image["mse_y"] for image in images.values()]))
-    return values
-
-
-def _mean(metric, images):
-    values = [image[metric] for image in images.values()]
-    there = [value for value in values if not math.isnan(value)]
-    return float(np.mean(there)) if there else math.nan
+    means: Values = {}
+    for metric in next(iter(images.values())):
+        values = [image[metric] for image in images.values()]
+        there = [value for value in values if not math.isnan(value)]
+        means[metric] = float(np.mean(there)) if there else math.nan
+    means["rmse_y"] = pirm_rmse([image["mse_y"] for image in images.values()])
+    return means
 
 
 def print_table(

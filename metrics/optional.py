@@ -57,9 +57,6 @@ class OptionalMetrics(Settings):
     def make(self) -> Metrics:
         """Makes the metrics.
 
-        Returns:
-            A dict from a column's name to its function.
-
         Raises:
             InputError: A file is missing or of another kind.
         """
@@ -105,11 +102,8 @@ class PictureMetrics(OptionalMetrics):
     def predictors(self) -> dict[str, tuple[PathName, str]]:
         """See `OptionalMetrics.predictors`."""
         files = {role: getattr(self, f"{role}_model") for role in ROLES}
-        return super().predictors() | {
-            role: (path, f"--{role}_model")
-            for role, path in files.items()
-            if path is not None
-        }
+        given = {r: (p, f"--{r}_model") for r, p in files.items() if p is not None}
+        return super().predictors() | given
 
 
 class WithoutTruth:
@@ -132,12 +126,7 @@ class MeanScore:
     """The mean score that a predictor gives a whole picture."""
 
     def __init__(self, predictor: FrozenPredictor, role: str) -> None:
-        """Takes the predictor.
-
-        Args:
-            predictor: The predictor.
-            role: One of `ROLES`; gives the lowest score if the file does not.
-        """
+        """Takes it; `role`, of `ROLES`, gives the lowest score if the file does not."""
         self.predictor, self.role, self.has_warned = predictor, role, False
 
     def __call__(self, image: np.ndarray, shave: int = 0) -> float:

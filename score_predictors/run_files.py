@@ -1,14 +1,11 @@
-"""The files of a predictor's training run.
+"""The files of a predictor's training run; several runs can share a folder.
 
-A run is a file of weights and further files of the same stem, so that several runs can
-share a folder:
-
-    ava.h5              weights after the last step
-    ava.best.h5         weights of the epoch with the least validation loss
-    ava.state/          weights, optimizer and position, for resuming
-    ava.csv             a line for each epoch
-    ava.arguments.json  the flags of the last start
-    ava/                files of TensorBoard
+ava.h5              weights after the last step
+ava.best.h5         weights of the epoch with the least validation loss
+ava.state/          weights, optimizer and position, for resuming
+ava.csv             a line for each epoch
+ava.arguments.json  the flags of the last start
+ava/                files of TensorBoard
 """
 
 import itertools
@@ -86,7 +83,7 @@ class RunFiles:
             )
 
     def set_aside(self) -> Path | None:
-        """Renames all files of a run, so that a new run can begin.
+        """Renames all files of a run.
 
         Returns:
             The new path of the weights; None if there was no run.

@@ -64,9 +64,7 @@ class Trainee(TrainableBase):
     """A predictor in training.
 
     Attributes:
-        predictor: The predictor.
         network: The network to measure and write: the predictor's, or its average.
-        history: The results of the epochs.
     """
 
     main = "predictor"
@@ -89,7 +87,7 @@ class Trainee(TrainableBase):
         Args:
             predictor: The predictor.
             learning_rate: Learning rate of Adam at the first step.
-            schedule: `constant`, or `cosine`, which falls to zero at the last step.
+            schedule: One of `SCHEDULES`.
             seed: Seed of the dropout.
             options: Options of a training step; None for the defaults.
         """
@@ -137,12 +135,10 @@ class Trainee(TrainableBase):
             weights: float32 (N,); see `dataloaders.scored_rows.Batch`.
             scale: None.
         """
-        differentiate = functools.partial(
-            self._differentiate, to_input(patches), distributions, weights
-        )
-        return self.apply_step(
-            differentiate, {self.main: self.predictor.trained_weights}
-        )
+        arrays = to_input(patches), distributions, weights
+        differentiate = functools.partial(self._differentiate, *arrays)
+        trained = {self.main: self.predictor.trained_weights}
+        return self.apply_step(differentiate, trained)
 
     def _differentiate(self, pictures, distributions, weights, loss_scale):
         """See `TrainableBase.apply_step`; the third result is the averages."""
@@ -169,10 +165,9 @@ class Trainee(TrainableBase):
         return values, [tape.gradient(scaled, variables)], moved
 
     def _drop(self, features):
-        """Dropout that depends only on seed and step, so that a run can be resumed.
+        """Dropout of a row that depends only on seed and step, not on its device.
 
-        The dropout of a row does not depend on the device that computes it. XLA
-        (--jit_compile) draws other numbers from the same seed.
+        XLA (--jit_compile) draws other numbers from the same seed.
         """
         if not self.predictor.dropout:
             return features
