@@ -101,10 +101,6 @@ def _find_starts(shapes: Sequence[tuple[int, int, int]]) -> list[int]:
 def open_cache(plan: Plan, in_memory: bool = False) -> list[np.ndarray]:
     """Opens a cache; builds it first if it is missing or out of date.
 
-    Args:
-        plan: The cache's content.
-        in_memory: Whether to read all pixels into memory.
-
     Returns:
         A read-only view of each image, uint8 (H, W, 3).
 

@@ -138,10 +138,7 @@ class Strength:
 
 @functools.lru_cache
 def load_strength(name: str) -> Strength:
-    """Loads a preset, or a user's JSON file, and prints it; once for each.
-
-    Args:
-        name: One of `PRESETS`, or the path of a file that ends in `.json`.
+    """Loads one of `PRESETS`, or a user's `.json` file, and prints it; once for each.
 
     Raises:
         InputError: The file cannot be read, or a key or a value is invalid.

@@ -3,10 +3,8 @@
 Blur, resizing, noise and compression, twice, as in Real-ESRGAN (Wang et al., ICCVW
 2021) and BSRGAN (Zhang et al., ICCV 2021), with a sinc filter and the last compression
 in either order. Besides what phones and chats do: sharpening halos, all kinds of chroma
-subsampling, and WebP.
-
-The published parameters are for x4. Faults belong to the LR image, whatever the scale
-that it is enlarged by, so at other scales the HR image is first resized to 4 times LR.
+subsampling, and WebP. The published parameters are for x4. Faults belong to the LR
+image, so at other scales the HR image is first resized to 4 times LR.
 """
 
 import dataclasses

@@ -1,10 +1,10 @@
-"""Degraded patches for training, each used several times.
+"""Degraded patches for training, several of each degraded region.
 
 Degrading a patch takes more time than a GPU takes to train on it. So a loader degrades
 a region somewhat larger than a patch, and cuts several patches from it, each at another
 place and turned in another way. Patch i of a step takes a region of window i, which
-moves on slowly: the regions that a step may use depend on the seed and the step alone,
-and a run that is resumed, or another worker, makes the same regions.
+moves on slowly: regions depend on the seed and the step alone, so a run that is
+resumed, or another worker, makes the same ones.
 """
 
 import dataclasses
@@ -56,15 +56,7 @@ class DegradedRegions:
         weighted_scales: list[int],
         settings: PairedSettings,
     ):
-        """Takes what the regions depend on; makes none.
-
-        Args:
-            degradation: Degrades the regions.
-            images: HR images, uint8 (H, W, 3).
-            usable: Indices of the images to use at each scale.
-            weighted_scales: The scales that steps draw from, equally often.
-            settings: The loader's settings.
-        """
+        """Takes HR images, uint8 (H, W, 3), and the attributes of `PairedLoader`."""
         self.degradation, self.images, self.usable = degradation, images, usable
         self.weighted_scales, self.settings = weighted_scales, settings
         # As much again for those of other steps, which are prepared meanwhile.

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from console.errors import InputError
 from console.flags import to_finite
+from imaging.listing import find_images
 
 
 def find_files(
     folder: Path | str | None, endings: Collection[str], flag: str
 ) -> dict[str, Path]:
-    """Finds files with lower-case `endings` at any depth below a folder.
+    """Finds files with lower-case `endings` at any depth below the folder of a flag.
 
     Returns:
         From a lower-case name without ending to a path; if several files share a name,
@@ -21,20 +22,9 @@ def find_files(
     """
     if folder is None:
         raise InputError(f"{flag} must be given: the folder of the pictures.")
-    folder = Path(folder)
-    if not folder.is_dir():
-        found = "is a file" if folder.exists() else "does not exist"
-        raise InputError(f"{flag}={folder}: {found}; expected a folder of pictures.")
-    paths: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in endings and path.is_file():
-            paths.setdefault(path.stem.lower(), path)
-    if not paths:
-        raise InputError(
-            f"{flag}={folder}: found no file that ends in {' or '.join(endings)}, at "
-            "any depth."
-        )
-    return paths
+    expected = "a folder of pictures"
+    found = find_images(folder, flag, expected, endings=endings).images
+    return {path.stem.lower(): path for path in reversed(found)}
 
 
 def read_table(

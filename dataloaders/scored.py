@@ -80,8 +80,15 @@ class ScoredLoader:
         """
         self.rows = self.rows or self.read_rows()
         self.ranges = {part: self._select(part) for part in parts}
-        if len(parts) > 1:
-            self._warn_of_overlap()
+        if len(parts) == 1:
+            return
+        both = set.intersection(*map(set, self.ranges.values()))
+        if both:
+            names = name_some([self.rows[index].name for index in sorted(both)], 3)
+            warn(
+                f"{len(both):,} rows are both trained and validated on ({names}); "
+                "their metrics are too optimistic."
+            )
 
     def prepare(self, parts: Sequence[str] = PARTS) -> None:
         """Finds the pictures of each part, which may take long; selects rows first.
@@ -130,15 +137,6 @@ class ScoredLoader:
             )
         return selected
 
-    def _warn_of_overlap(self):
-        both = sorted(set(self.ranges["train"]) & set(self.ranges["validate"]))
-        if both:
-            names = name_some([self.rows[index].name for index in both], 3)
-            warn(
-                f"{len(both):,} rows are both trained and validated on ({names}); "
-                "their metrics are too optimistic."
-            )
-
     def _find_broken(self):
         """Finds the paths of pictures that cannot be read."""
         wanted = {index for selected in self.ranges.values() for index in selected}
@@ -160,10 +158,8 @@ class ScoredLoader:
             for row in (self.rows[index] for index in selected):
                 digest.update(f"{part} {row.name} ".encode())
                 digest.update(row.distribution.tobytes())
-        counts = ", ".join(
-            f"{len(selected)} to {part}" for part, selected in self.ranges.items()
-        )
-        return f"{counts}, {digest.hexdigest()[:12]}"
+        counts = [f"{len(rows)} to {part}" for part, rows in self.ranges.items()]
+        return f"{', '.join(counts)}, {digest.hexdigest()[:12]}"
 
     def count(self) -> dict[str, int]:
         """Counts the pictures of each part."""

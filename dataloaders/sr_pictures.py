@@ -26,8 +26,7 @@ class SRPictures:
 
     Attributes:
         name: Name of the folder, for reports.
-        scales: Scales of the pictures.
-        default_scales, usable_scales: Equal to `scales`.
+        scales, default_scales, usable_scales: Scales of the pictures.
     """
 
     def __init__(
@@ -147,15 +146,10 @@ class SRPictures:
             )
 
     def make_sr(self, name: str, lr: np.ndarray, scale: int) -> np.ndarray:
-        """Loads the picture of one image, cut to the size of a model's output.
-
-        Args:
-            name: Name of the HR image.
-            lr: uint8 (H, W, 3).
-            scale: Upscaling factor, one of the scales given to `find`.
+        """Loads the picture of a named HR image, cut to the size of a model's output.
 
         Returns:
-            uint8, at most (H * scale, W * scale, 3), RGB.
+            uint8, at most (H * scale, W * scale, 3), RGB, for the LR image (H, W, 3).
         """
         height, width = (length * scale for length in lr.shape[:2])
         return load_image(self.paths[scale][name])[:height, :width]

@@ -24,15 +24,12 @@ C1, C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
 
 
 def psnr_rgb(sr: np.ndarray, hr: np.ndarray, shave: int = 4) -> float:
-    """PSNR over R, G and B, in dB.
+    """PSNR over R, G and B, in dB; infinite for equal pictures.
 
     Args:
         sr: uint8 or float (H, W, 3), the output; rounded and clipped to uint8.
         hr: The same shape, the ground truth.
         shave: Pixels dropped at each border.
-
-    Returns:
-        The PSNR; infinite for equal pictures.
 
     Raises:
         InputError: The shapes differ, or no pixel is left after shaving.
@@ -64,12 +61,9 @@ def pirm_rmse(mse_values: Sequence[float]) -> float:
 
 
 def ssim_y(sr: np.ndarray, hr: np.ndarray, shave: int = 4) -> float:
-    """SSIM on Y with an 11x11 Gaussian window of sigma 1.5, valid area only.
+    """SSIM on Y, at most 1, with an 11x11 Gaussian window of sigma 1.5; valid area.
 
     Arguments and errors are the same as in `psnr_rgb`; a whole window must be left.
-
-    Returns:
-        The SSIM, at most 1; 1 for equal pictures.
     """
     x, y = _to_y_pair(sr, hr, shave, least=WINDOW)
     mean_x, mean_y = _blur(x), _blur(y)

@@ -1,8 +1,8 @@
 """Measures models on whole pictures."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -34,7 +34,8 @@ METRICS: Metrics = {
 
 Values = dict[str, float]  # From a metric's name.
 Images = dict[str, Values]  # From an image's name.
-# Called with a name, the outputs of all models, the ground truth and all values.
+# Called with a name, the outputs of all models and the ground truth, uint8 (H, W, 3)
+# each, and the values of all models.
 AfterImage = Callable[[str, list[np.ndarray], np.ndarray, list[Values]], object]
 
 
@@ -45,17 +46,13 @@ class Measurable(Protocol):
         """Makes the SR image, uint8 (H, W, 3), of a named LR image."""
 
 
-class Pairs(Sized, Iterable[tuple[str, np.ndarray, np.ndarray]], Protocol):
-    """Names, LR images and HR images."""
-
-
 class PairLoader(Protocol):
     """A loader of whole LR and HR images; see `dataloaders.image_set.ImageSet`."""
 
     scales: tuple[int, ...]
 
-    def pairs(self, scale: int) -> Pairs:
-        """All pairs of one scale."""
+    def pairs(self, scale: int) -> Any:
+        """Names, LR images and HR images of one scale; has a length."""
 
     def describe(self) -> str:
         """Identifies the images, independent of their location."""
@@ -76,8 +73,7 @@ def measure_scale(
         loader: The loader of the images.
         scale: Upscaling factor.
         shave_size: HR pixels dropped at each border.
-        after_image: Called after each image with its name, the outputs of all models,
-            its ground truth (uint8 (H, W, 3) each), and the values of all models.
+        after_image: Called after each image; see `AfterImage`.
         more: Further metrics, of `metrics.optional.OptionalMetrics.make`.
 
     Returns:
@@ -162,11 +158,7 @@ def print_table(
 ) -> None:
     """Prints the values of each image and the averages, with bicubic's.
 
-    Args:
-        name: Name of the model.
-        scale: Upscaling factor.
-        measured: `average` and `images`, and `bicubic` with the same keys.
-        columns: Names of metrics.
+    `measured` has `average` and `images`, and `bicubic` with the same keys.
     """
     theirs = measured[BASELINE]
     width = max(len("image"), len("average"), *map(len, measured["images"]))

@@ -107,14 +107,10 @@ class PictureMetrics(OptionalMetrics):
 
 
 class WithoutTruth:
-    """A no-reference metric among those that compare with the truth.
-
-    Attributes:
-        digest: That of the metric's data; None without data.
-    """
+    """A no-reference metric among those that compare with the truth."""
 
     def __init__(self, measure: Callable[..., float]) -> None:
-        """Takes a function `measure(image, shave=)`."""
+        """Takes a function `measure(image, shave=)`, and its `digest` if it has one."""
         self.measure, self.digest = measure, getattr(measure, "digest", None)
 
     def __call__(self, sr: np.ndarray, hr: np.ndarray, shave: int = 0) -> float:
@@ -130,15 +126,10 @@ class MeanScore:
         self.predictor, self.role, self.has_warned = predictor, role, False
 
     def __call__(self, image: np.ndarray, shave: int = 0) -> float:
-        """Scores one picture.
+        """Scores uint8 (H, W, 3), RGB, on the scale of the data set; higher is better.
 
-        Args:
-            image: uint8 (H, W, 3), RGB. A predictor of a fixed size gets the middle of
-                the picture; smaller pictures are enlarged.
-            shave: Pixels dropped at each border.
-
-        Returns:
-            The mean score on the scale of the data set; higher is better.
+        A predictor of a fixed size gets the middle of the picture, without `shave`
+        pixels at each border; smaller pictures are enlarged.
         """
         inner, predictor = slice(shave, -shave or None), self.predictor
         image, side = image[inner, inner], predictor.side

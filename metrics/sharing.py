@@ -30,13 +30,6 @@ class NamedModel(Measurable, Protocol):
     name: str
 
 
-class SizedPair(Protocol):
-    """An HR image and its LR images; see `dataloaders.pairs.Pair`."""
-
-    name: str
-    hr_size: tuple[int, int]
-
-
 # Scale, pair, and whether pictures for the page are wanted instead of values.
 Item = tuple[int, Any, bool]
 
@@ -96,17 +89,13 @@ def save_output(folder: Path | str, scale: int, name: str, sr: np.ndarray) -> No
 
 def measure_on_cluster(
     crew: Crew,
-    pairs: Sequence[SizedPair],
+    pairs: Sequence[Any],
     scales: Sequence[int],
     gallery: Gallery,
 ) -> dict[int, list[Images]]:
-    """Measures all images at all scales.
+    """Measures all images, of `dataloaders.pairs.Pair`, at all scales.
 
-    Args:
-        crew: Processes that have a `Measuring` each.
-        pairs: The images.
-        scales: The scales.
-        gallery: Receives the pictures for the page.
+    Each process of the crew has a `Measuring`; the gallery receives its pictures.
 
     Returns:
         From a scale to the images of each model; see `measure_scale`.

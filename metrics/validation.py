@@ -68,13 +68,8 @@ class Validation:
     ) -> None:
         """Takes the model in training and the images.
 
-        Args:
-            model: The model in training.
-            baseline: The model to compare with; measured once. None for none.
-            loader: The loader of the images.
-            shave_size: HR pixels dropped at each border.
-            more: Further metrics; see `measure_scale`.
-            best_metric: Chooses the best checkpoint; one of `BEST_METRICS`.
+        The baseline, if given, is measured once. `best_metric`, one of `BEST_METRICS`,
+        chooses the best checkpoint; see `measure_scale` for the others.
         """
         self.more, self.best_metric = more or {}, best_metric
         self.model, self.baseline = model, baseline
@@ -101,11 +96,7 @@ class Validation:
     def __call__(
         self, is_to_stop: Callable[[], bool] = lambda: False
     ) -> dict[int, Measured] | None:
-        """Measures all scales; returns None if it was stopped.
-
-        Args:
-            is_to_stop: Called after each image; True stops the validation.
-        """
+        """Measures all scales; None if `is_to_stop` returned True after an image."""
         try:
             return {s: self._measure(s, is_to_stop) for s in self.loader.scales}
         except _LeftOff:

@@ -140,19 +140,14 @@ class Predictor:
             ) from error
 
     def load(self, file: WeightFile) -> None:
-        """Reads all weights.
-
-        Raises:
-            InputError: The file does not fit.
-        """
+        """Reads all weights; raises an `InputError` if the file does not fit."""
         hint = "It holds another network."
         file.load(self.network.weights, f"--model={self.name}", hint)
 
     def load_start(self, path: Path | str | None = None) -> str:
         """Loads the weights that a new run starts from, and describes them.
 
-        Args:
-            path: File of weights; None for the weights that the predictor's flags name.
+        Without a path, these are the weights that the predictor's flags name.
 
         Raises:
             InputError: The weights cannot be loaded.

@@ -40,10 +40,7 @@ CHECK_STEPS = 50
 def resume(trainee: Trainee, loader: Any, files: RunFiles) -> str:
     """Restores the newest complete state; tells whether there were other pictures.
 
-    Args:
-        trainee: The predictor in training.
-        loader: A prepared `dataloaders.scored.ScoredLoader`.
-        files: The run's files.
+    The loader is a `dataloaders.scored.ScoredLoader`, prepared.
 
     Returns:
         The checkpoint that was restored.
@@ -79,7 +76,7 @@ def make_loop(
 
     Args:
         trainee: The predictor in training, restored to where the run begins.
-        loader: A prepared `dataloaders.scored.ScoredLoader`.
+        loader: See `resume`.
         files: The run's files.
         epochs: Number of epochs, including epochs of earlier starts.
         team: The devices; None for one device.

@@ -122,10 +122,9 @@ class MobileNetV2(Predictor):
                     "will mean little."
                 )
             return super().load_start(path)
-        flag = "--mobilenetv2_weights"
         is_imagenet = weights == "imagenet"
         path = imagenet.fetch(self.settings.alpha) if is_imagenet else weights
-        with WeightFile(path, flag) as file:
+        with WeightFile(path, "--mobilenetv2_weights") as file:
             self._load(file, self.backbone.weights)
         return "ImageNet's weights" if is_imagenet else f"the weights of {weights}"
 
@@ -142,14 +141,11 @@ class MobileNetV2(Predictor):
         self._load(file, self.network.weights)
 
     def _load(self, file, weights):
-        fits = _read_alpha(file)
-        file.load(
-            weights,
-            f"mobilenetv2 (alpha {self.settings.alpha:g})",
-            f"--mobilenetv2_alpha={fits:g} may fit."
-            if abs(fits - self.settings.alpha) > 0.01
-            else "It holds another network.",
-        )
+        fits, own = _read_alpha(file), self.settings.alpha
+        hint = "It holds another network."
+        if abs(fits - own) > 0.01:
+            hint = f"--mobilenetv2_alpha={fits:g} may fit."
+        file.load(weights, f"mobilenetv2 (alpha {own:g})", hint)
 
 
 def _make_base(alpha, momentum, policy):

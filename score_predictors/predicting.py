@@ -15,13 +15,9 @@ from training.state import NotFiniteError
 def make_predict(
     network: Callable[[tf.Tensor], Sequence[tf.Tensor]],
 ) -> Callable[[np.ndarray], tf.Tensor]:
-    """Makes a function from uint8 patches to the network's scores.
+    """Makes a function from uint8 (N, P, P, 3), RGB, to the scores, float32 (N, 10).
 
-    Args:
-        network: A function from float32 (N, H, W, 3) in [-1, 1] to scores and features.
-
-    Returns:
-        A function from uint8 (N, P, P, 3), RGB, to float32 (N, 10).
+    The network takes float32 (N, H, W, 3) in [-1, 1] and makes scores and features.
     """
     return tf.function(
         lambda patches: network(to_input(patches))[0],

@@ -29,22 +29,28 @@ class RunFiles:
             InputError: Keras does not read weights from a file of this name, or a file
                 of another run can have it.
         """
-        weight_files.check_name(weight_filename, "--weight_filename")
+        ending = weight_files.ENDING
+        self.stem = weight_filename.removesuffix(ending)
+        if not weight_filename.endswith(ending) or self.stem.endswith(".weights"):
+            raise InputError(
+                f"--weight_filename={weight_filename}: expected a name that ends in "
+                f"{ending} but not in .weights{ending}, which Keras uses for another "
+                "layout."
+            )
         if Path(weight_filename).name != weight_filename:
             raise InputError(
                 f"--weight_filename={weight_filename}: expected a name without a "
                 "folder; --train_path names the folder."
             )
-        self.stem = weight_filename.removesuffix(weight_files.ENDING)
         if not self.stem.strip(".") or self.stem.endswith(TAKEN_ENDINGS):
             raise InputError(
                 f"--weight_filename={weight_filename}: expected a name such as ava.h5, "
-                f"without {', '.join(TAKEN_ENDINGS)} before the {weight_files.ENDING}: "
-                "other files of a run have such names."
+                f"without {', '.join(TAKEN_ENDINGS)} before the {ending}: other files "
+                "of a run have such names."
             )
         self.folder = Path(train_path)
         self.weights = self.folder / weight_filename
-        self.best = self.folder / f"{self.stem}.best{weight_files.ENDING}"
+        self.best = self.folder / f"{self.stem}.best{ending}"
         self.state = self.folder / f"{self.stem}.state"
         self.table = self.folder / f"{self.stem}.csv"
         self.arguments = self.folder / f"{self.stem}.arguments.json"

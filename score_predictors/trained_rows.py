@@ -35,9 +35,7 @@ class TrainedRows:
 def find_trained_rows(path: Path | str, loader: Any) -> TrainedRows:
     """Looks up the run that wrote weights, and the runs that it started from.
 
-    Args:
-        path: The weights, `.h5`, beside the other files of their run.
-        loader: A `dataloaders.scored.ScoredLoader` whose rows are selected.
+    The loader is a `dataloaders.scored.ScoredLoader` whose rows are selected.
     """
     trained: set[int] = set()
     seen: list[Path] = []

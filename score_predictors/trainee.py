@@ -82,15 +82,7 @@ class Trainee(TrainableBase):
         seed: int = 0,
         options: StepOptions | None = None,
     ) -> None:
-        """Makes the optimizer and keeps the weights of the predictor.
-
-        Args:
-            predictor: The predictor.
-            learning_rate: Learning rate of Adam at the first step.
-            schedule: One of `SCHEDULES`.
-            seed: Seed of the dropout.
-            options: Options of a training step; None for the defaults.
-        """
+        """Makes Adam with one of `SCHEDULES`; `seed` is that of the dropout."""
         self.name = predictor.name
         super().__init__(predictor.architecture(), options)
         self.predictor, self.seed = predictor, seed
@@ -127,14 +119,7 @@ class Trainee(TrainableBase):
         weights: tf.Tensor,
         scale: None = None,
     ) -> dict[str, tf.Tensor]:
-        """See `models.base.Model.train_step`.
-
-        Args:
-            patches: uint8 (N, P, P, 3), RGB.
-            distributions: float32 (N, 10).
-            weights: float32 (N,); see `dataloaders.scored_rows.Batch`.
-            scale: None.
-        """
+        """See `models.base.Model.train_step` and `dataloaders.scored_rows.Batch`."""
         arrays = to_input(patches), distributions, weights
         differentiate = functools.partial(self._differentiate, *arrays)
         trained = {self.main: self.predictor.trained_weights}

@@ -30,20 +30,6 @@ _DAMAGE = (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueErro
 _DAMAGED = "is damaged; copy it again or use another."
 
 
-def check_name(path: Path | str, flag: str) -> None:
-    """Refuses names that Keras uses for another layout.
-
-    Raises:
-        InputError: The name does not end in `.h5`, or ends in `.weights.h5`.
-    """
-    name = Path(path).name
-    if not name.endswith(ENDING) or name.endswith(f".weights{ENDING}"):
-        raise InputError(
-            f"{flag}={path}: expected a name that ends in {ENDING} but not in "
-            f".weights{ENDING}, which Keras uses for another layout."
-        )
-
-
 def save(
     path: Path | str,
     network: keras.Model,
