@@ -66,26 +66,22 @@ class AVA(ScoredLoader):
         paths = find_files(
             self.settings.image_path, (".jpg", ".jpeg"), "--ava_image_path"
         )
-        rows = []
-        for number, words in read_table(
-            self.settings.dataset_path, "--ava_dataset_path", COLUMNS
-        ):
-            votes = [
-                read_number(word, self.settings.dataset_path, number)
-                for word in words[2 : 2 + SCORES]
-            ]
+        rows, path = [], self.settings.dataset_path
+        for number, words in read_table(path, "--ava_dataset_path", COLUMNS):
+            name, counts = words[1], words[2 : 2 + SCORES]
+            votes = [read_number(word, path, number) for word in counts]
             if min(votes) < 0 or not 0 < sum(votes) <= MOST_VOTES:
                 raise InputError(
-                    f"{self.settings.dataset_path}, line {number}: found the votes "
-                    f"{' '.join(words[2 : 2 + SCORES])}; expected the number of votes "
-                    "for each score, at least one in total."
+                    f"{path}, line {number}: found the votes {' '.join(counts)}; "
+                    "expected the number of votes for each score, at least one in "
+                    "total."
                 )
             distribution = np.array(np.array(votes) / sum(votes), np.float32)
             rows.append(
                 Row(
-                    name=words[1],
-                    path=paths.get(words[1].lower()),
-                    distribution=distribution,
+                    name,
+                    paths.get(name.lower()),
+                    distribution,
                     mean=float(mean_score(distribution)),
                     deviation=float(score_deviation(distribution)),
                 )

@@ -1,14 +1,13 @@
 """A cache of decoded images: one file for each folder, read by memory map.
 
 The file holds a line of JSON (the sources and the shape of each image), then the
-uncompressed pixels. A batch then costs a few copies instead of decoding a few PNGs, and
-the operating system manages the memory.
+uncompressed pixels. A batch costs a few copies instead of decoding a few PNGs.
 """
 
-import concurrent.futures
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -19,6 +18,7 @@ import numpy as np
 
 from console.errors import InputError
 from console.files import lock, remove_leftovers, written_whole
+from console.prefetch import Prefetch
 from console.progress import say, to_size, track
 
 VERSION = 1
@@ -35,12 +35,7 @@ def default_folder() -> Path:
 
 
 def name_cache(source: Path | str, suffix: str = "") -> str:
-    """Makes a readable file name for the cache, unique for each source.
-
-    Args:
-        source: Folder of the images, or the file that lists them.
-        suffix: Added for caches that do not hold the source images themselves.
-    """
+    """Makes a readable file name for the cache, unique for each source and suffix."""
     source = Path(source).resolve()
     readable = "-".join(source.parts[-2:]).strip("/")[-READABLE_LENGTH:]
     return f"{readable}-{digest_of(source)}{suffix}.pixels"
@@ -62,7 +57,6 @@ class Plan:
     """The content of a cache file, which need not exist yet.
 
     Attributes:
-        path: The cache file.
         sources: The source files, as `describe_sources` returns them.
         shapes: (H, W, 3) of each image.
         load: Returns the image with a given index, uint8 of that shape; called from
@@ -77,13 +71,10 @@ class Plan:
     @functools.cached_property
     def header(self) -> bytes:
         """The first bytes of the file; they identify the images."""
-        return _encode_header(
-            {
-                "version": VERSION,
-                "sources": self.sources,
-                "shapes": [list(shape) for shape in self.shapes],
-            }
-        )
+        wanted = {"version": VERSION, "sources": self.sources, "shapes": self.shapes}
+        header = json.dumps(wanted).encode() + b"\n"
+        # Padded with spaces so that the pixels start on a page.
+        return header.rjust(-(-len(header) // HEADER_UNIT) * HEADER_UNIT)
 
     @functools.cached_property
     def size(self) -> int:
@@ -110,10 +101,6 @@ def _find_starts(shapes: Sequence[tuple[int, int, int]]) -> list[int]:
 def open_cache(plan: Plan, in_memory: bool = False) -> list[np.ndarray]:
     """Opens a cache; builds it first if it is missing or out of date.
 
-    Args:
-        plan: The cache's content.
-        in_memory: Whether to read all pixels into memory.
-
     Returns:
         A read-only view of each image, uint8 (H, W, 3).
 
@@ -135,17 +122,11 @@ def open_cache(plan: Plan, in_memory: bool = False) -> list[np.ndarray]:
     else:
         # Slicing a plain array is faster than slicing a memmap.
         pixels = np.asarray(np.memmap(path, np.uint8, mode="r", offset=offset))
-    starts = _find_starts(plan.shapes)
+    parts = itertools.pairwise(_find_starts(plan.shapes))
     return [
         pixels[start:end].reshape(shape)
-        for start, end, shape in zip(starts, starts[1:], plan.shapes, strict=False)
+        for (start, end), shape in zip(parts, plan.shapes, strict=True)
     ]
-
-
-def _encode_header(wanted):
-    """Encodes JSON, padded with spaces so that the pixels start on a page."""
-    header = json.dumps(wanted).encode() + b"\n"
-    return header.rjust(-(-len(header) // HEADER_UNIT) * HEADER_UNIT)
 
 
 def _build(plan):
@@ -168,7 +149,11 @@ def _build(plan):
                 )
             _write_at(file.fileno(), image, len(header) + starts[index])
 
-        _run_all(store, len(shapes), f"Caching {path.stem}")
+        # Decoders release the interpreter's lock.
+        workers = os.cpu_count() or 1
+        with Prefetch(store, range(len(shapes)), workers, 2 * workers) as stored:
+            for _, check in track(stored, len(shapes), f"Caching {path.stem}"):
+                check()
     say(f"Cached {len(shapes)} images ({to_size(plan.size)}) in {path}")
 
 
@@ -182,28 +167,8 @@ def _write_at(descriptor, image, offset):
         rest, offset = rest[written:], offset + written
 
 
-def _run_all(function, count, what):
-    """Calls a function for each index, with one thread for each processor.
-
-    Decoders release the interpreter's lock. Only a few calls run at a time, so memory
-    does not grow with their number.
-    """
-    workers = os.cpu_count() or 1
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        try:
-            for _ in track(pool.map(function, range(count)), count, what):
-                pass
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
 def check_room(plans: Iterable[Plan]) -> None:
-    """Checks that the disk has room for all caches, before the first is built.
-
-    Args:
-        plans: The caches in the order in which they are built; existing caches need
-            no room.
+    """Checks that the disk has room for all caches, in the order they are built in.
 
     Raises:
         InputError: The disk has too little room, or the folder cannot be written.
@@ -212,7 +177,17 @@ def check_room(plans: Iterable[Plan]) -> None:
     if not todo:
         return
     folder = todo[0].path.parent
-    _check_folder(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"the cache folder {folder} cannot be made ({error.strerror}); "
+            "give another --cache_path."
+        ) from None
+    if not os.access(folder, os.W_OK):
+        raise InputError(
+            f"the cache folder {folder} is not writable; give another --cache_path."
+        )
     for plan in todo:
         remove_leftovers(plan.path)
     needed, free = _most_at_once(todo), shutil.disk_usage(folder).free
@@ -232,19 +207,3 @@ def _most_at_once(plans):
         if plan.path.exists():
             more -= plan.path.stat().st_size
     return most
-
-
-def _check_folder(folder):
-    """Makes the folder of the caches, and checks that it can be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        writable = os.access(folder, os.W_OK)
-    except OSError as error:
-        raise InputError(
-            f"the cache folder {folder} cannot be made ({error.strerror}); "
-            "give another --cache_path."
-        ) from None
-    if not writable:
-        raise InputError(
-            f"the cache folder {folder} is not writable; give another --cache_path."
-        )

@@ -1,7 +1,5 @@
 """Finds pictures that cannot be read; each picture is checked only once."""
 
-import concurrent.futures
-import hashlib
 import json
 import os
 from collections.abc import Iterable
@@ -9,12 +7,10 @@ from pathlib import Path
 
 from console.errors import InputError
 from console.files import written_whole
-from console.progress import Progress, warn
-from dataloaders.cache import default_folder
+from console.prefetch import Prefetch
+from console.progress import track, warn
+from dataloaders.cache import default_folder, digest_of
 from imaging.files import load_image
-
-# Pictures submitted at a time, so that Ctrl-C does not wait for all of them.
-CHUNK = 500
 
 
 def find_broken(
@@ -28,33 +24,24 @@ def find_broken(
         paths: The pictures.
         root: The folder that holds them, at any depth.
         folder: The folder for remembered results; None for the user's cache folder.
-
-    Returns:
-        The pictures that cannot be read.
     """
-    memory = Memory(root, folder or default_folder())
-    paths = list(paths)
-    todo = [path for path in paths if memory.look(path) is None]
-    if todo:
-        try:
-            _check_all(todo, memory)
-        finally:
-            memory.write()
-    return {path for path in paths if not memory.look(path)}
-
-
-def _check_all(paths, memory):
-    """Reads pictures and remembers which can be read."""
+    memory = Path(folder or default_folder()) / f"checked-{digest_of(root)}.json"
+    known = _read(memory)
+    names = {path: os.path.relpath(path, root) for path in paths}
+    # Taken before the pictures are read, since they may change meanwhile.
+    stamps = {path: _stamp(path) for path in names}
+    todo = [path for path in names if known.get(names[path], [])[:2] != stamps[path]]
     workers = os.cpu_count() or 1
-    with (
-        Progress(len(paths), "Checking pictures") as progress,
-        concurrent.futures.ThreadPoolExecutor(workers) as pool,
-    ):
-        for start in range(0, len(paths), CHUNK):
-            chunk = paths[start : start + CHUNK]
-            for path, is_fine in zip(chunk, pool.map(_is_fine, chunk), strict=True):
-                memory.add(path, is_fine)
-                progress.advance()
+    try:
+        with Prefetch(_is_fine, todo, workers, 4 * workers) as checked:
+            for path, is_fine in track(checked, len(todo), "Checking pictures"):
+                known[names[path]] = [*stamps[path], is_fine()]
+    finally:
+        if todo:
+            seen = set(names.values())
+            there = {n for n in known if n in seen or os.path.exists(Path(root, n))}
+            _write(memory, {name: known[name] for name in sorted(there)})
+    return {path for path, name in names.items() if not known[name][2]}
 
 
 def _is_fine(path):
@@ -63,59 +50,6 @@ def _is_fine(path):
     except InputError:
         return False
     return True
-
-
-class Memory:
-    """Results for the pictures below one folder, stored in a file."""
-
-    def __init__(self, root: Path | str, folder: Path | str):
-        """Reads the file, if there is one.
-
-        Args:
-            root: The pictures' folder.
-            folder: The folder of such files.
-        """
-        self.root = os.path.abspath(root)
-        digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
-        self.path = Path(folder) / f"checked-{digest}.json"
-        # From a name to [size, time, whether the picture can be read].
-        self.known: dict[str, list] = _read(self.path)
-        self.stamps: dict[Path, list[int]] = {}
-
-    def look(self, path: Path) -> bool | None:
-        """Whether a picture can be read; None if it is new or has changed."""
-        # Taken before the picture is read, since it may change meanwhile.
-        if path not in self.stamps:
-            self.stamps[path] = _stamp(path)
-        *stamp, is_fine = self.known.get(self._name(path), (None,))
-        return is_fine if stamp == self.stamps[path] else None
-
-    def add(self, path: Path, is_fine: bool) -> None:
-        """Remembers whether a picture can be read."""
-        self.known[self._name(path)] = [*self.stamps[path], is_fine]
-
-    def write(self) -> None:
-        """Writes the file, without pictures that no longer exist.
-
-        If it cannot be written, this warns only: the next run checks again.
-        """
-        seen = {self._name(path) for path in self.stamps}
-        kept = {
-            name: found
-            for name, found in self.known.items()
-            if name in seen or os.path.exists(os.path.join(self.root, name))
-        }
-        try:
-            with written_whole(self.path) as aside:
-                aside.write_text(json.dumps(kept))
-        except OSError as error:
-            warn(
-                f"{self.path}: cannot be written ({error.strerror}); the next start "
-                "checks the pictures again."
-            )
-
-    def _name(self, path):
-        return os.path.relpath(path, self.root)
 
 
 def _stamp(path):
@@ -128,15 +62,26 @@ def _stamp(path):
 
 
 def _read(memory):
-    """Reads remembered results; empty if the file is missing or damaged."""
+    """Reads [size, time, whether it can be read] of names; empty if it is damaged."""
     try:
         known = json.loads(memory.read_text())
     except (OSError, ValueError):
         return {}
-    if not isinstance(known, dict):
-        return {}
+    found = known.items() if isinstance(known, dict) else ()
     return {
-        name: found
-        for name, found in known.items()
-        if isinstance(found, list) and len(found) == 3
+        name: values
+        for name, values in found
+        if isinstance(values, list) and len(values) == 3 and type(values[2]) is bool
     }
+
+
+def _write(memory, known):
+    """Writes the results; if that fails, the next run checks again."""
+    try:
+        with written_whole(memory) as aside:
+            aside.write_text(json.dumps(known))
+    except OSError as error:
+        warn(
+            f"{memory}: cannot be written ({error.strerror}); the next start checks "
+            "the pictures again."
+        )

@@ -11,7 +11,7 @@ import functools
 import json
 import math
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from console.errors import InputError
 from console.progress import say
@@ -29,25 +29,26 @@ def _field(check, expected):
     return dataclasses.field(metadata={_KEY: (check, expected)})
 
 
-def _is_number(value):
-    # An int may be too large for `isfinite`.
-    return type(value) is int or (type(value) is float and math.isfinite(value))
+def _are_numbers(values, count, least, most):
+    """Whether JSON has a list of so many finite numbers within bounds."""
+    return (
+        isinstance(values, list)
+        and len(values) == count
+        # Neither true, false nor NaN.
+        and all(type(x) in (int, float) and least <= x <= most for x in values)
+    )
 
 
 def _share() -> Any:
     """Makes a field of a probability."""
-    return _field(
-        lambda value: _is_number(value) and 0 <= value <= 1, "a number from 0 to 1"
-    )
+    return _field(lambda x: _are_numbers([x], 1, 0, 1), "a number from 0 to 1")
 
 
 def _shares(count: int) -> Any:
     """Makes a field of probabilities that add up to 1."""
     return _field(
         lambda values: (
-            isinstance(values, list)
-            and len(values) == count
-            and all(_is_number(value) and 0 <= value <= 1 for value in values)
+            _are_numbers(values, count, 0, 1)
             and math.isclose(sum(values), 1, abs_tol=1e-9)
         ),
         f"{count} numbers from 0 to 1 that add up to 1",
@@ -59,53 +60,19 @@ def _range(least: float, most: float, is_whole: bool = False) -> Any:
     kind = "whole numbers" if is_whole else "numbers"
     return _field(
         lambda values: (
-            isinstance(values, list)
-            and len(values) == 2
-            and all(_is_number(value) for value in values)
-            and least <= values[0] <= values[1] <= most
+            _are_numbers(values, 2, least, most)
+            and values[0] <= values[1]
             and not (is_whole and any(type(value) is float for value in values))
         ),
         f"two {kind} in ascending order from {least:g} to {most:g}",
     )
 
 
-class _Checked:
-    """A dataclass that is made from a JSON object and checks each value."""
-
-    @classmethod
-    def make(cls, values: Any, path: str, where: str = "") -> Self:
-        """Makes it from a JSON object that has all keys.
-
-        Args:
-            values: The object.
-            path: Name of the file, for messages.
-            where: Place of the object in the file, such as `"first."`.
-
-        Raises:
-            InputError: A value is invalid.
-        """
-        made: dict[str, Any] = {}
-        for field in dataclasses.fields(cls):  # type: ignore[arg-type]
-            value, name = values[field.name], f"{where}{field.name}"
-            if field.type is Stage:
-                made[field.name] = Stage.make(value, path, f"{name}.")
-                continue
-            check, expected = field.metadata[_KEY]
-            if not check(value):
-                raise InputError(
-                    f"--degradation={path}: {name} is {json.dumps(value)}; expected "
-                    f"{expected}."
-                )
-            made[field.name] = tuple(value) if isinstance(value, list) else value
-        return cls(**made)
-
-
 @dataclasses.dataclass(frozen=True)
-class Stage(_Checked):
+class Stage:
     """One of the two times that a picture is degraded.
 
     Attributes:
-        blur_probability: Probability of a blur.
         sinc_probability: Probability that the blur is a sinc filter.
         kernels: Otherwise, the probabilities of an isotropic and an anisotropic
             Gaussian, generalised Gaussian, and plateau, in this order.
@@ -116,18 +83,14 @@ class Stage(_Checked):
         resize_up_down_keep: Probabilities of enlarging, reducing, and neither.
         resize_factor: Least and greatest factor: of 4 times LR's size in the first
             stage, of LR's size in the second.
-        noise_probability: Probability of noise.
         poisson_probability: Probability that the noise is Poisson's, not Gaussian.
         grey_probability: Probability that the noise is grey.
         gaussian_noise: Standard deviation in grey levels.
         poisson_noise: In multiples of the noise of 256 photons in a white pixel.
-        sharpen_probability: Probability of sharpening, with halos.
         sharpen_sigma: Radius of the halos, in pixels.
         sharpen_amount: Strength of the halos.
-        compress_probability: Probability of JPEG or WebP.
-        webp_probability: Probability that it is WebP.
+        webp_probability: Probability that a compression is WebP, not JPEG.
         quality: Quality of JPEG and WebP.
-        chroma_420_422_444: Probabilities of the chroma subsampling of JPEG.
     """
 
     blur_probability: float = _share()
@@ -154,11 +117,10 @@ class Stage(_Checked):
 
 
 @dataclasses.dataclass(frozen=True)
-class Strength(_Checked):
+class Strength:
     """The parameters of a degradation.
 
     Attributes:
-        first, second: The two stages.
         final_sinc_probability: Probability of a sinc filter before or after the last
             compression.
         clean_probability: Probability that LR is made by MATLAB's imresize alone.
@@ -176,10 +138,7 @@ class Strength(_Checked):
 
 @functools.lru_cache
 def load_strength(name: str) -> Strength:
-    """Loads a preset, or a user's JSON file, and prints it; once for each.
-
-    Args:
-        name: One of `PRESETS`, or the path of a file that ends in `.json`.
+    """Loads one of `PRESETS`, or a user's `.json` file, and prints it; once for each.
 
     Raises:
         InputError: The file cannot be read, or a key or a value is invalid.
@@ -194,10 +153,28 @@ def load_strength(name: str) -> Strength:
     if name != BASE:
         path = FOLDER / f"{name}.json" if name in PRESETS else Path(name)
         _merge(values, _read(path, name), name)
-    strength = Strength.make(values, name)
+    strength = _make(Strength, values, name)
     lines = [f"  {key}: {json.dumps(value)}" for key, value in values.items()]
     say("\n".join([f"Degradation {name}:", *lines]))
     return strength
+
+
+def _make(cls, values, name, where=""):
+    """Makes a `Strength` or a `Stage` from a JSON object that has all keys."""
+    made = {}
+    for field in dataclasses.fields(cls):
+        value, key = values[field.name], f"{where}{field.name}"
+        if field.type is Stage:
+            made[field.name] = _make(Stage, value, name, f"{key}.")
+            continue
+        check, expected = field.metadata[_KEY]
+        if not check(value):
+            raise InputError(
+                f"--degradation={name}: {key} is {json.dumps(value)}; expected "
+                f"{expected}."
+            )
+        made[field.name] = tuple(value) if isinstance(value, list) else value
+    return cls(**made)
 
 
 def _read(path, name):

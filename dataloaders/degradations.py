@@ -3,10 +3,8 @@
 Blur, resizing, noise and compression, twice, as in Real-ESRGAN (Wang et al., ICCVW
 2021) and BSRGAN (Zhang et al., ICCV 2021), with a sinc filter and the last compression
 in either order. Besides what phones and chats do: sharpening halos, all kinds of chroma
-subsampling, and WebP.
-
-The published parameters are for x4. Faults belong to the LR image, whatever the scale
-that it is enlarged by, so at other scales the HR image is first resized to 4 times LR.
+subsampling, and WebP. The published parameters are for x4. Faults belong to the LR
+image, so at other scales the HR image is first resized to 4 times LR.
 """
 
 import dataclasses
@@ -17,12 +15,7 @@ import math
 import cv2
 import numpy as np
 
-from dataloaders.degradation_settings import (
-    BICUBIC,
-    Stage,
-    Strength,
-    load_strength,
-)
+from dataloaders.degradation_settings import BICUBIC, Stage, Strength, load_strength
 from imaging import degrading
 from imaging.files import to_uint8
 from imaging.imresize import cut_to_multiple, make_lr
@@ -58,8 +51,7 @@ class Degradation:
             random: Draws all parameters and the noise.
 
         Returns:
-            uint8 (H // scale, W // scale, 3); empty where a side is less than the
-            scale.
+            uint8 (H // scale, W // scale, 3).
         """
         lr_size = tuple(length // scale for length in hr.shape[:2])
         if 0 in lr_size or random.random() < self.strength.clean_probability:
@@ -83,17 +75,7 @@ class Degradation:
         return to_uint8(self._finish(image, lr_size, random))
 
     def apply_to(self, name: str, hr: np.ndarray, scale: int, seed: int) -> np.ndarray:
-        """Makes the LR image of a whole picture, fixed by its name and a seed.
-
-        Args:
-            name: Path of the picture below its folder, without its ending.
-            hr: uint8 (H, W, 3).
-            scale: Downscaling factor.
-            seed: A number of at least 0.
-
-        Returns:
-            See `apply`.
-        """
+        """Works like `apply` on a whole picture, fixed by its name and a seed."""
         digest = hashlib.sha256(name.encode(errors="surrogateescape")).digest()
         random = np.random.default_rng((seed, *digest[:16]))
         return self.apply(hr, scale, random)
@@ -109,11 +91,7 @@ class Degradation:
 
 
 def open_degradation(name: str) -> Degradation | None:
-    """Opens the degradation of a value of --degradation; None for bicubic.
-
-    Raises:
-        InputError: See `load_strength`.
-    """
+    """Opens the value of --degradation by `load_strength`; None for bicubic."""
     return None if name == BICUBIC else Degradation(load_strength(name))
 
 
@@ -213,5 +191,5 @@ def compress(
     is_webp = random.random() < stage.webp_probability
     if is_webp and max(image.shape) <= degrading.MOST_WEBP:
         return degrading.compress_webp(image, quality)
-    kind = random.choice(3, p=stage.chroma_420_422_444)
-    return degrading.compress_jpeg(image, quality, list(degrading.SUBSAMPLINGS)[kind])
+    kind = random.choice(list(degrading.SUBSAMPLINGS), p=stage.chroma_420_422_444)
+    return degrading.compress_jpeg(image, quality, str(kind))

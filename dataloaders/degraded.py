@@ -1,10 +1,10 @@
-"""Degraded patches for training, each used several times.
+"""Degraded patches for training, several of each degraded region.
 
 Degrading a patch takes more time than a GPU takes to train on it. So a loader degrades
 a region somewhat larger than a patch, and cuts several patches from it, each at another
 place and turned in another way. Patch i of a step takes a region of window i, which
-moves on slowly: the regions that a step may use depend on the seed and the step alone,
-and a run that is resumed, or another worker, makes the same regions.
+moves on slowly: regions depend on the seed and the step alone, so a run that is
+resumed, or another worker, makes the same ones.
 """
 
 import dataclasses
@@ -29,10 +29,9 @@ WINDOW = 32
 
 @dataclasses.dataclass(frozen=True)
 class Region:
-    """A degraded part of an image.
+    """A degraded part of the image `index`.
 
     Attributes:
-        index: Index of the image.
         top, left: Place in the image, in LR pixels.
         lr: uint8 (H, W, 3).
         starts: For rows and columns, the first place of a patch and the number of
@@ -57,15 +56,7 @@ class DegradedRegions:
         weighted_scales: list[int],
         settings: PairedSettings,
     ):
-        """Takes what the regions depend on; makes none.
-
-        Args:
-            degradation: Degrades the regions.
-            images: HR images, uint8 (H, W, 3).
-            usable: Indices of the images to use at each scale.
-            weighted_scales: The scales that steps draw from, equally often.
-            settings: The loader's settings.
-        """
+        """Takes HR images, uint8 (H, W, 3), and the attributes of `PairedLoader`."""
         self.degradation, self.images, self.usable = degradation, images, usable
         self.weighted_scales, self.settings = weighted_scales, settings
         # As much again for those of other steps, which are prepared meanwhile.
@@ -88,8 +79,7 @@ class DegradedRegions:
         first = steps // self.settings.degradation_uses
         numbers = first + random.integers(WINDOW, size=self.settings.batch_size)
         places = random.random((len(numbers), 2))
-        windows = range(len(numbers))
-        return list(zip(windows, numbers.tolist(), places, strict=True))
+        return list(zip(range(len(numbers)), numbers.tolist(), places, strict=True))
 
     def cut(
         self, scale: int, window: int, number: int, place: np.ndarray
@@ -125,10 +115,8 @@ class DegradedRegions:
     def _place(self, length, random):
         """Places a region along one axis of an LR image.
 
-        Returns:
-            start: The region's first pixel.
-            size: Its length.
-            starts: The first place of a patch in it and the number of places.
+        Returns the region's first pixel, its length, and the first place of a patch in
+        it and the number of places.
         """
         side, more = self.settings.lr_patch_size, PLACES - 1
         patch = int(random.integers(length - side + 1))

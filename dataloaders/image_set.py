@@ -12,15 +12,12 @@ from console.progress import say
 from dataloaders.checked import find_broken
 from dataloaders.degradations import Degradation, open_degradation
 from dataloaders.paired_settings import PairedSettings
-from dataloaders.pairs import (
-    Pair,
-    WholePairs,
-    check_measurable,
-    find_pairs,
-    warn_of_common,
-)
+from dataloaders.pairs import Pair, WholePairs, find_pairs, warn_of_common
 from dataloaders.sources import Paths, Source, make_sources
 from imaging.files import load_image
+from metrics.full_reference import WINDOW
+from metrics.grid import LEAST_SIDE
+from metrics.niqe import BLOCK, is_large_enough
 
 
 class ImageSet:
@@ -29,8 +26,6 @@ class ImageSet:
     Attributes:
         settings_classes: A tuple of one class, `PairedSettings` or a subclass.
         source_class: Finds the HR and LR images of a path.
-        settings: An instance of the settings class.
-        scales: Upscaling factors.
         images: The pairs; empty until they are needed.
     """
 
@@ -45,11 +40,7 @@ class ImageSet:
 
     @classmethod
     def from_flags(cls, **others: Any) -> Self:
-        """Makes a loader from the flags.
-
-        Args:
-            **others: Settings that have no flag of the loader.
-        """
+        """Makes a loader from the flags; `others` are settings without a flag."""
         return cls(cls.settings_classes[0].from_flags(**others))
 
     def validating(
@@ -59,17 +50,7 @@ class ImageSet:
         shave_size: int,
         metrics: Collection[str] = (),
     ) -> Self:
-        """Makes a loader of the whole pictures for validation during training.
-
-        Args:
-            truth_path: Value of --validate_truth_path.
-            input_path: Value of --validate_input_path.
-            shave_size: See `check_whole`.
-            metrics: See `check_whole`.
-
-        Raises:
-            InputError: A picture cannot be read or measured.
-        """
+        """Makes a loader of whole pictures for validation; see `check_whole`."""
         of_whole = {"of": "--validate", "lr_patch_size": None, "batch_size": None}
         loader = type(self)(self.settings.at(truth_path, input_path, **of_whole))
         loader.check_whole(shave_size, metrics)
@@ -79,14 +60,7 @@ class ImageSet:
         return loader
 
     def describe(self) -> str:
-        """Describes the images independently of their folder.
-
-        Returns:
-            The number of images and a digest of their names and sizes.
-
-        Raises:
-            InputError: The images are missing or do not fit each other.
-        """
+        """Returns the number of images and a digest of their names and sizes."""
         self._look()
         known = [(pair.name, pair.hr_size, pair.lr_sizes) for pair in self.images]
         digest = hashlib.sha256(repr(known).encode()).hexdigest()[:12]
@@ -94,11 +68,7 @@ class ImageSet:
         return f"{len(known)} images, LR {how}, {digest}"
 
     def check_whole(self, shave_size: int, metrics: Collection[str] = ()) -> None:
-        """Checks that all pictures can be read and measured.
-
-        Args:
-            shave_size: HR pixels that are dropped at each border.
-            metrics: Names of further metrics.
+        """Reads all pictures, and checks as `check_measurable` does.
 
         Raises:
             InputError: A picture cannot be read or measured.
@@ -148,24 +118,40 @@ class ImageSet:
         return f"{self.settings.of}_truth_path={paths}"
 
     def check_measurable(self, shave_size: int, metrics: Collection[str] = ()) -> None:
-        """Checks that all pictures are large enough to be measured.
+        """Checks that all pictures are large enough to be measured at all scales.
 
         Args:
             shave_size: HR pixels that are dropped at each border.
-            metrics: Names of further metrics.
+            metrics: Names of further metrics; NIQE and the grid need larger pictures.
 
         Raises:
-            InputError: A picture is too small at one of the scales.
+            InputError: A picture is too small.
         """
         self._look()
-        flag = f"{self.settings.of}_truth_path"
-        check_measurable(self.images, self.scales, shave_size, flag, metrics)
+        least = max(WINDOW, LEAST_SIDE if "grid" in metrics else 0)
+        needed = f"at least {2 * shave_size + least} pixels a side"
+        with_niqe = "niqe" in metrics
+        if with_niqe:
+            needed = f"two blocks of {BLOCK}x{BLOCK} for NIQE and {needed}"
+        small: dict[Path, int] = {}
+        for pair in self.images:
+            for scale in self.scales:
+                both = zip(pair.lr_sizes[scale], pair.hr_size, strict=True)
+                size = [min(lr * scale, hr) - 2 * shave_size for lr, hr in both]
+                if min(size) < least or (with_niqe and not is_large_enough(size)):
+                    small.setdefault(pair.hr_path, scale)
+        if small:
+            (path, scale), *others = small.items()
+            more = name_some([other.name for other, _ in others])
+            raise InputError(
+                f"{self.settings.of}_truth_path: {path}: too small to be measured at "
+                f"x{scale}, which needs {needed} ({shave_size} are shaved at each "
+                f"border){f', as are {more}' if more else ''}. Remove it, or shave "
+                "less."
+            )
 
     def pairs(self, scale: int) -> WholePairs:
         """Returns the whole pictures of one scale, decoded one at a time.
-
-        Returns:
-            An iterable of (name, lr, hr), sorted by name.
 
         Raises:
             InputError: A picture is smaller than the scale.
@@ -181,16 +167,14 @@ class ImageSet:
                     f"{self._name_truth()}: {pair.file}: {width}x{height} is "
                     f"too small for x{scale}; remove it or leave out x{scale}."
                 )
-        return WholePairs(pairs, scale, self._degrade if self.degradation else None)
+        if self.degradation is None:
+            return WholePairs(pairs, scale)
+        seed = self.settings.degradation_seed
+        apply = functools.partial(self.degradation.apply_to, seed=seed)
+        return WholePairs(pairs, scale, apply)
 
     def describe_degradation(self) -> str | None:
         """Describes how the LR images of whole pictures are degraded; None if not."""
         if self.degradation is None:
             return None
         return f"{self.settings.degradation}, seed {self.settings.degradation_seed}"
-
-    def _degrade(self, name, hr, scale):
-        """Makes the LR image of a whole picture, fixed by its name and the seed."""
-        return self.degradation.apply_to(
-            name, hr, scale, self.settings.degradation_seed
-        )

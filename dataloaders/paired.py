@@ -1,4 +1,7 @@
-"""LR and HR images of the same name, and patches drawn from them."""
+"""LR and HR images of the same name, as of DIV2K, and patches drawn from them.
+
+Agustsson and Timofte, "NTIRE 2017 challenge on single image super-resolution".
+"""
 
 import dataclasses
 import os
@@ -14,34 +17,31 @@ from dataloaders.image_set import ImageSet
 from dataloaders.paired_settings import PairedSettings
 from dataloaders.pixels import open_pixels
 
-VARIANTS = 8
 # Enough to cut patches. Degrading takes all processors, as far as the interpreter's
 # lock and the memory of the prepared batches allow.
 THREADS, MOST_THREADS = 2, 16
 
 # Four rotations, mirrored or not. OpenCV makes one pass over the pixels. NumPy takes
 # six times as long, because its loops follow the strides of the turned view.
-_TURNS = {
-    1: lambda patch, out: cv2.flip(patch, 1, dst=out),
-    2: lambda patch, out: cv2.flip(patch, 0, dst=out),
-    3: lambda patch, out: cv2.flip(patch, -1, dst=out),
-    4: lambda patch, out: cv2.transpose(patch, dst=out),
-    5: lambda patch, out: cv2.rotate(patch, cv2.ROTATE_90_CLOCKWISE, dst=out),
-    6: lambda patch, out: cv2.rotate(patch, cv2.ROTATE_90_COUNTERCLOCKWISE, dst=out),
-    7: lambda patch, out: cv2.flip(cv2.transpose(patch), -1, dst=out),
-}
+TURNS = (
+    lambda patch, out: np.copyto(out, patch),
+    lambda patch, out: cv2.flip(patch, 1, dst=out),
+    lambda patch, out: cv2.flip(patch, 0, dst=out),
+    lambda patch, out: cv2.flip(patch, -1, dst=out),
+    lambda patch, out: cv2.transpose(patch, dst=out),
+    lambda patch, out: cv2.rotate(patch, cv2.ROTATE_90_CLOCKWISE, dst=out),
+    lambda patch, out: cv2.rotate(patch, cv2.ROTATE_90_COUNTERCLOCKWISE, dst=out),
+    lambda patch, out: cv2.flip(cv2.transpose(patch), -1, dst=out),
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """The patches of one training step.
+    """The patches of one training step, and the names of their N images.
 
     Attributes:
-        step: Index of the step.
-        scale: Upscaling factor.
         lr: uint8 (N, P, P, 3), RGB.
         hr: uint8 (N, P * scale, P * scale, 3), RGB, the same places.
-        names: Names of the N images.
     """
 
     step: int
@@ -112,11 +112,9 @@ class PairedLoader(ImageSet):
     def _find_usable(self, scale):
         """Indices of the images that are large enough for a patch at one scale."""
         fits = [min(self._count_offsets(i, scale)) > 0 for i in range(len(self.images))]
-        small = [
-            pair.file for pair, fit in zip(self.images, fits, strict=True) if not fit
-        ]
+        small = [self.images[i].file for i in np.flatnonzero(np.invert(fits))]
         side = self.settings.lr_patch_size * scale
-        if all(not fit for fit in fits):
+        if not any(fits):
             raise InputError(
                 f"{self._name_truth()}: all {len(small)} images are smaller than a "
                 f"patch ({side}x{side} at x{scale}); use larger images or a smaller "
@@ -154,16 +152,12 @@ class PairedLoader(ImageSet):
     def batch(
         self, step: int, scale: int | None = None, share: slice = slice(None)
     ) -> Batch:
-        """Draws the batch of one step.
+        """Draws the batch of one step; equal steps and seeds give equal batches.
 
         Args:
-            step: Index of the step; equal steps and seeds give equal batches.
+            step: Index of the step.
             scale: Replaces the scale that the step would draw.
-            share: Patches of the batch to cut; equal to the same part of the whole
-                batch.
-
-        Returns:
-            The batch, with the patches in `share` only.
+            share: Patches to cut; they equal this part of the whole batch.
         """
         random = self._make_random(step)
         own_scale = self._draw_scale(random)
@@ -176,18 +170,14 @@ class PairedLoader(ImageSet):
         else:
             drawn = self.regions.draw(step, scale, random)[share]
             patches = [self.regions.cut(scale, *each) for each in drawn]
-        variants = random.integers(VARIANTS, size=self.settings.batch_size)[share]
+        variants = random.integers(len(TURNS), size=self.settings.batch_size)[share]
         lr = _turn([lr for *_, lr in patches], variants)
         hr = [self._view(self.hr, place, scale) for *place, _ in patches]
         names = [self.images[index].name for index, *_ in patches]
         return Batch(step, scale, lr, _turn(hr, variants), names)
 
     def _draw(self, scale, random):
-        """Draws the places of one step's patches.
-
-        Returns:
-            (image, top, left) of each patch, in LR pixels.
-        """
+        """Draws (image, top, left) of each patch of a step, in LR pixels."""
         usable, count = self.usable[scale], self.settings.batch_size
         indices = usable[random.integers(len(usable), size=count)]
         places = random.random((count, 2))
@@ -196,7 +186,7 @@ class PairedLoader(ImageSet):
         return list(zip(indices, *corners.T, strict=True))
 
     def _view(self, images, place, times):
-        """Returns a patch of an image, a view.
+        """Returns a view of a patch.
 
         Args:
             images: The cache to cut from.
@@ -207,38 +197,10 @@ class PairedLoader(ImageSet):
         side = self.settings.lr_patch_size * times
         return images[index][y : y + side, x : x + side]
 
-    def draw_patches(self, step: int, scale: int) -> tuple[np.ndarray, np.ndarray]:
-        """Draws the LR/HR patch pairs of one step at one scale.
-
-        Args:
-            step: Index of the step; equal steps and seeds give equal patches.
-            scale: Upscaling factor, one of `self.scales`.
-
-        Returns:
-            lr: uint8 (N, P, P, 3), RGB.
-            hr: uint8 (N, P * scale, P * scale, 3), RGB, the same places.
-        """
-        batch = self.batch(step, scale)
-        return batch.lr, batch.hr
-
 
 def _turn(patches, variants):
-    """Copies and turns square patches: uint8 (N, P, P, 3)."""
+    """Copies and turns square patches, any views; uint8 (N, P, P, 3)."""
     turned = np.empty((len(patches), *patches[0].shape), np.uint8)
     for out, patch, variant in zip(turned, patches, variants.tolist(), strict=True):
-        turn_into(patch, variant, out)
+        TURNS[variant](patch, out)
     return turned
-
-
-def turn_into(patch: np.ndarray, variant: int, out: np.ndarray) -> None:
-    """Copies a square patch and turns it.
-
-    Args:
-        patch: uint8 (P, P, 3), any view.
-        variant: Index of the rotation or reflection, 0 to 7; 0 changes nothing.
-        out: uint8 (P, P, 3), contiguous; receives the result.
-    """
-    if variant == 0:
-        np.copyto(out, patch)
-    else:
-        _TURNS[variant](patch, out)

@@ -19,11 +19,8 @@ class PairedSettings(Settings):
         scales: Scales to draw.
         lr_patch_size: Side of the LR patches; None for whole pictures only.
         batch_size: Patches in a batch; None for whole pictures only.
-        seed: Seed of all random numbers.
         of: Prefix of the flags that gave the folders, for messages.
-        scale_weights: Relative frequency of each scale, a whole number; None for equal
-            frequencies.
-        degradation, degradation_seed, degradation_uses: See the flags.
+        scale_weights: Relative frequency of each scale; None for equal frequencies.
     """
 
     changes = "freely"
@@ -88,13 +85,7 @@ class PairedSettings(Settings):
         return settings.at(settings.truth_path, settings.input_path)
 
     def at(self, truth_path: Paths, input_path: Paths | None, **others: Any) -> Self:
-        """Makes the same settings for other images.
-
-        Args:
-            truth_path: Path of the HR images; see the flags.
-            input_path: Path of the LR images.
-            **others: Other fields to replace.
-        """
+        """Makes the same settings for other images, and with `others` replaced."""
         paths: dict[str, Any] = {"truth_path": truth_path, "input_path": input_path}
         paths = {name: one_or_all(path) for name, path in paths.items()}
         return dataclasses.replace(self, **paths, **others)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import filecmp
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,6 @@ from dataloaders.sources import Source
 from imaging.decoding import read_size
 from imaging.files import load_image
 from imaging.imresize import make_lr
-from metrics.full_reference import WINDOW
-from metrics.grid import LEAST_SIDE
-from metrics.niqe import BLOCK, is_large_enough
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,13 +47,8 @@ class Pair:
 def find_pairs(sources: Sequence[Source], scales: Iterable[int]) -> list[Pair]:
     """Finds and checks all pairs; reports omitted files and the number of images.
 
-    Args:
-        sources: Sources of the images. LR images made from HR have the size of
-            imresize's output for HR cut to a multiple of the scale.
-        scales: The scales wanted.
-
-    Returns:
-        The pairs, source after source, sorted by name.
+    They are sorted by source, then by name. LR images made from HR have the size of
+    imresize's output for HR cut to a multiple of the scale.
 
     Raises:
         InputError: A folder or an LR image is missing, or a size does not fit.
@@ -66,9 +58,10 @@ def find_pairs(sources: Sequence[Source], scales: Iterable[int]) -> list[Pair]:
         hr_paths = source.find_hr()
         if not hr_paths:
             raise InputError(f"{source.truth}: found no HR images.")
-        lr_paths: dict[int, dict[str, Path]] = {scale: {} for scale in scales}
-        if not source.makes_lr:
-            lr_paths = {scale: source.find_lr(hr_paths, scale) for scale in scales}
+        lr_paths = {
+            scale: {} if source.makes_lr else source.find_lr(hr_paths, scale)
+            for scale in scales
+        }
         pairs += [
             _make_pair(name, index, source, hr_paths, lr_paths) for name in hr_paths
         ]
@@ -91,15 +84,9 @@ def _warn_of_twice(pairs):
 
 
 def find_common(images: Iterable[Pair], others: Iterable[Pair]) -> list[Pair]:
-    """Finds images that two sets have in common, under any names.
+    """Finds the `images` whose HR file also belongs to `others`, under any name.
 
-    Args:
-        images: Pairs of the first set.
-        others: Pairs of the second set.
-
-    Returns:
-        The pairs of `images` whose HR file also belongs to `others`: by its path, by a
-        link, or byte for byte.
+    The file may be the same by its path, by a link, or byte for byte.
     """
     paths = {pair.hr_path.resolve() for pair in others}
     by_size: dict[int, list[Path]] = {}
@@ -116,12 +103,7 @@ def find_common(images: Iterable[Pair], others: Iterable[Pair]) -> list[Pair]:
 
 
 def warn_of_common(images: Iterable[Pair], trained: Iterable[Pair]) -> None:
-    """Warns of images that are in both the validation set and the training set.
-
-    Args:
-        images: Pairs to validate on.
-        trained: Pairs to train on.
-    """
+    """Warns of images that are in both the validation set and the training set."""
     common = [pair.name for pair in find_common(images, trained)]
     if common:
         warn(
@@ -131,16 +113,7 @@ def warn_of_common(images: Iterable[Pair], trained: Iterable[Pair]) -> None:
 
 
 def _make_pair(name, index, source, hr_paths, lr_paths):
-    """Reads the sizes of one HR image and its LR images.
-
-    Args:
-        name: The image's name within its source.
-        index: Index of the source.
-        source: The source.
-        hr_paths: From the names of the source to HR files.
-        lr_paths: From a scale to a dict from names to LR files; these dicts are empty
-            where LR images are made from HR.
-    """
+    """Reads the sizes of one HR image and its LR images; see `find_pairs`."""
     height, width = size = read_size(hr_paths[name])
     paths, sizes = {}, {}
     for scale, by_name in lr_paths.items():
@@ -181,47 +154,6 @@ def _check_sizes(pairs):
         )
 
 
-def check_measurable(
-    pairs: Iterable[Pair],
-    scales: Sequence[int],
-    shave_size: int,
-    flag: str,
-    metrics: Collection[str] = (),
-) -> None:
-    """Checks that all pictures are large enough to be measured.
-
-    Args:
-        pairs: The pictures.
-        scales: Scales at which they are measured.
-        shave_size: HR pixels that are dropped at each border.
-        flag: Flag of the HR images' folder, for the message.
-        metrics: Names of further metrics; NIQE and the grid need larger pictures.
-
-    Raises:
-        InputError: A picture is too small.
-    """
-    least = max(WINDOW, LEAST_SIDE if "grid" in metrics else 0)
-    needed = f"at least {2 * shave_size + least} pixels a side"
-    with_niqe = "niqe" in metrics
-    if with_niqe:
-        needed = f"two blocks of {BLOCK}x{BLOCK} for NIQE and {needed}"
-    small: dict[Path, int] = {}
-    for pair in pairs:
-        for scale in scales:
-            both = zip(pair.lr_sizes[scale], pair.hr_size, strict=True)
-            size = [min(lr * scale, hr) - 2 * shave_size for lr, hr in both]
-            if min(size) < least or (with_niqe and not is_large_enough(size)):
-                small.setdefault(pair.hr_path, scale)
-    if small:
-        path, scale = next(iter(small.items()))
-        more = name_some([other.name for other in list(small)[1:]])
-        raise InputError(
-            f"{flag}: {path}: too small to be measured at x{scale}, which needs "
-            f"{needed} ({shave_size} are shaved at each border)"
-            f"{f', as are {more}' if more else ''}. Remove it, or shave less."
-        )
-
-
 class WholePairs:
     """An iterable of whole pictures, decoded from their files one at a time."""
 
@@ -233,11 +165,8 @@ class WholePairs:
     ):
         """Takes the pairs and the scale.
 
-        Args:
-            pairs: As returned by `find_pairs`.
-            scale: Upscaling factor.
-            degrade: From a name, an HR image and a scale to the LR image, where there
-                is no file; None for MATLAB's imresize.
+        LR images without a file are made by `degrade`, from a name, HR and the scale,
+        or else by MATLAB's imresize.
         """
         self.found, self.scale, self.degrade = pairs, scale, degrade
 

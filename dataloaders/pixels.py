@@ -1,5 +1,6 @@
 """The decoded pixels of pairs; each file is decoded once, then read by memory map."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,11 +20,6 @@ def open_pixels(
 ) -> tuple[list[np.ndarray], dict[int, list[np.ndarray]]]:
     """Opens the caches of HR and LR images; missing caches are made.
 
-    Args:
-        images: The pairs.
-        sources: The sources of the pairs.
-        settings: The loader's settings.
-
     Returns:
         hr: uint8 (H, W, 3) for each pair.
         lr: From a scale to uint8 (H, W, 3) for each pair.
@@ -32,64 +28,50 @@ def open_pixels(
         InputError: An image or a cache cannot be read or written.
     """
     folder = Path(settings.cache_path or cache.default_folder())
-    parts = []
+    inputs, parts = [source.input for source in sources], []
     for index, source in enumerate(sources):
         own = [pair for pair in images if pair.source == index]
-        is_own_input = [other.input for other in sources].count(source.input) == 1
-        parts.append(_Part(folder, own, source, is_own_input, settings.scales))
-    plans = [plan for part in parts for plan in part.plans()]
+        is_own_input = inputs.count(source.input) == 1
+        parts.append(_Part(folder, own, source, is_own_input, settings))
+    # In the order in which they are built.
+    plans = [part.hr for part in parts]
+    plans += [part.lr[scale] for scale in settings.scales for part in parts]
     if all(plan.is_made() for plan in plans):
         say(f"{len(images)} images, cached in {folder}")
     cache.check_room(plans)
-    opened = [part.open(settings.in_memory) for part in parts]
-    lr = {s: _join([lr[s] for _, lr in opened]) for s in settings.scales}
-    return _join([hr for hr, _ in opened]), lr
-
-
-def _join(caches):
-    """Concatenates the images of several caches."""
-    return [image for images in caches for image in images]
+    hr = [image for part in parts for image in part.hr_images]
+    lr = {s: [x for part in parts for x in part.open_lr(s)] for s in settings.scales}
+    return hr, lr
 
 
 class _Part:
     """The caches of one source."""
 
-    def __init__(self, folder, images, source, is_own_input, scales):
-        """Plans the caches.
-
-        Args:
-            folder: Folder of the caches.
-            images: The source's pairs.
-            source: The source.
-            is_own_input: Whether no other source uses the same folder of LR images.
-            scales: Scales of the LR images.
-        """
+    def __init__(self, folder, images, source, is_own_input, settings):
+        """Plans the caches; `is_own_input` if no other source has its folder of LR."""
         self.folder, self.images, self.source = folder, images, source
-        self.is_own_input = is_own_input
-        self.opened = None  # The HR images, once open; LR images are made from them.
-        self.hr = self._plan_hr()
-        self.lr = {scale: self._plan_lr(scale) for scale in scales}
+        self.is_own_input, self.in_memory = is_own_input, settings.in_memory
+        self.hr = self._plan_files(
+            cache.name_cache(source.place),
+            [pair.hr_path for pair in images],
+            [(*pair.hr_size, 3) for pair in images],
+        )
+        self.lr = {scale: self._plan_lr(scale) for scale in settings.scales}
 
-    def plans(self):
-        """Lists all plans in the order in which they are built."""
-        return [self.hr, *self.lr.values()]
+    @functools.cached_property
+    def hr_images(self):
+        """The HR images, which LR images are made from."""
+        return cache.open_cache(self.hr, self.in_memory)
 
-    def open(self, in_memory):
-        """Opens the caches.
+    def open_lr(self, scale):
+        """Opens the LR images of one scale."""
+        return cache.open_cache(self.lr[scale], self.in_memory)
 
-        Returns:
-            The HR images, and a dict from a scale to the LR images.
-        """
-        self.opened = cache.open_cache(self.hr, in_memory)
-        lr = {s: cache.open_cache(plan, in_memory) for s, plan in self.lr.items()}
-        return self.opened, lr
-
-    def _plan_hr(self):
-        paths = [pair.hr_path for pair in self.images]
+    def _plan_files(self, name, paths, shapes):
         return cache.Plan(
-            self.folder / cache.name_cache(self.source.place),
+            self.folder / name,
             cache.describe_sources(paths),
-            [(*pair.hr_size, 3) for pair in self.images],
+            shapes,
             lambda index: load_image(paths[index]),
         )
 
@@ -101,26 +83,17 @@ class _Part:
                 self.folder / cache.name_cache(self.source.place, f"-x{scale}"),
                 self.hr.sources,
                 shapes,
-                lambda index: make_lr(self.opened[index], scale),
+                lambda index: make_lr(self.hr_images[index], scale),
             )
-        paths = [pair.lr_paths[scale] for pair in self.images]
-        first = self.images[0]
+        paths, first = [pair.lr_paths[scale] for pair in self.images], self.images[0]
         # The same folder may hold HR images or LR images of another scale.
+        others = [path for s, path in first.lr_paths.items() if s != scale]
         place, *others = (
             path.parents[first.depth].resolve()
-            for path in (
-                paths[0],
-                first.hr_path,
-                *(path for s, path in first.lr_paths.items() if s != scale),
-            )
+            for path in (paths[0], first.hr_path, *others)
         )
         suffix = f"-lr-x{scale}" if place in others else ""
         if self.source.is_list or not self.is_own_input:
             # Or LR images of another list or source.
             suffix += f"-of-{cache.digest_of(self.source.place)}"
-        return cache.Plan(
-            self.folder / cache.name_cache(place, suffix),
-            cache.describe_sources(paths),
-            shapes,
-            lambda index: load_image(paths[index]),
-        )
+        return self._plan_files(cache.name_cache(place, suffix), paths, shapes)

@@ -3,44 +3,28 @@
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-import numpy as np
-
 from console.errors import InputError
+from console.flags import to_finite
+from imaging.listing import find_images
 
 
 def find_files(
     folder: Path | str | None, endings: Collection[str], flag: str
 ) -> dict[str, Path]:
-    """Finds files at any depth below a folder, by their names without ending.
-
-    Args:
-        folder: The folder; None raises an error.
-        endings: Lower-case endings, for example `(".jpg",)`.
-        flag: Flag of the folder, for messages.
+    """Finds files with lower-case `endings` at any depth below the folder of a flag.
 
     Returns:
         From a lower-case name without ending to a path; if several files share a name,
         the first in alphabetical order.
 
     Raises:
-        InputError: The folder does not exist or holds no such file.
+        InputError: The folder is None, does not exist or holds no such file.
     """
     if folder is None:
         raise InputError(f"{flag} must be given: the folder of the pictures.")
-    folder = Path(folder)
-    if not folder.is_dir():
-        found = "is a file" if folder.exists() else "does not exist"
-        raise InputError(f"{flag}={folder}: {found}; expected a folder of pictures.")
-    paths: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in endings and path.is_file():
-            paths.setdefault(path.stem.lower(), path)
-    if not paths:
-        raise InputError(
-            f"{flag}={folder}: found no file that ends in {' or '.join(endings)}, at "
-            "any depth."
-        )
-    return paths
+    expected = "a folder of pictures"
+    found = find_images(folder, flag, expected, endings=endings).images
+    return {path.stem.lower(): path for path in reversed(found)}
 
 
 def read_table(
@@ -88,20 +72,13 @@ def read_table(
 
 
 def read_number(word: str, path: Path | str, number: int) -> float:
-    """Reads a number of a file of scores.
-
-    Args:
-        word: The number as text.
-        path: The file, for the message.
-        number: The line's number, for the message.
+    """Reads a number in a line of a file of scores.
 
     Raises:
         InputError: The text is not a finite number.
     """
     try:
-        value = float(word)
+        return to_finite(word)
     except ValueError:
-        value = float("nan")
-    if not np.isfinite(value):
-        raise InputError(f"{path}, line {number}: found {word!r}; expected a number.")
-    return value
+        said = f"{path}, line {number}: found {word!r}; expected a number."
+        raise InputError(said) from None

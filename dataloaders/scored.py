@@ -1,8 +1,7 @@
 """Pictures with the distribution of the scores that people gave them.
 
-The project's own loader decodes pictures in threads; tf.data is not used. A batch
-depends only on the seed and the step, so a stopped run continues exactly; training,
-checking and scoring share one decoder; and errors name the broken file.
+Unlike with tf.data, a stopped run continues exactly, training, checking and scoring
+share one decoder, and errors name the broken file.
 """
 
 import functools
@@ -29,6 +28,8 @@ class ScoredLoader:
     A subclass implements `read_rows` and `describe_source` and sets the attributes.
 
     Attributes:
+        rows: All rows, once selected.
+        ranges: From a part's name to the indices of its rows, once selected.
         parts: From a part's name to its rows that have a picture, once prepared.
         name: Name in the registry, and prefix of the flags.
         first_score: The lowest of the ten scores; the others follow in steps of 1.
@@ -55,21 +56,12 @@ class ScoredLoader:
 
     @classmethod
     def from_flags(cls, patch_size: int, batch_size: int, seed: int = 0) -> Self:
-        """Makes a loader from the flags.
-
-        Args:
-            patch_size: Side of the patches.
-            batch_size: Patches in a batch.
-            seed: Seed of all random numbers.
-        """
+        """Makes a loader from the flags; see `ScoredSettings`."""
         others = {"patch_size": patch_size, "batch_size": batch_size, "seed": seed}
         return cls(cls.settings_classes[0].from_flags(**others))
 
     def read_rows(self) -> list[Row]:
-        """Reads the file of scores.
-
-        Returns:
-            The rows, in the file's order.
+        """Reads the file of scores, in its order.
 
         Raises:
             InputError: The file is missing or damaged.
@@ -83,22 +75,23 @@ class ScoredLoader:
     def select(self, parts: Sequence[str] = PARTS) -> None:
         """Reads the scores, once, and chooses the rows of each part.
 
-        Args:
-            parts: The parts needed, of `train` and `validate`.
-
         Raises:
             InputError: A range selects no row, or the scores cannot be read.
         """
         self.rows = self.rows or self.read_rows()
-        self.ranges = {part: self._select(part, self.rows) for part in parts}
-        if len(parts) > 1:
-            self._warn_of_overlap()
+        self.ranges = {part: self._select(part) for part in parts}
+        if len(parts) == 1:
+            return
+        both = set.intersection(*map(set, self.ranges.values()))
+        if both:
+            names = name_some([self.rows[index].name for index in sorted(both)], 3)
+            warn(
+                f"{len(both):,} rows are both trained and validated on ({names}); "
+                "their metrics are too optimistic."
+            )
 
     def prepare(self, parts: Sequence[str] = PARTS) -> None:
-        """Finds the pictures of each part, which may take long.
-
-        Args:
-            parts: See `select`, which this calls if it has not run yet.
+        """Finds the pictures of each part, which may take long; selects rows first.
 
         Raises:
             InputError: A part has no picture, or the scores cannot be read.
@@ -133,25 +126,16 @@ class ScoredLoader:
     def _range(self, part):
         return getattr(self.settings, f"{part}_range")
 
-    def _select(self, part, rows):
+    def _select(self, part):
         """Indices of a part's rows; ranges include rows without a picture."""
-        flag = f"--{self.name}_{part}_range"
-        selected = range(len(rows))[parse_range(self._range(part), flag)]
+        flag, rows = f"--{self.name}_{part}_range", range(len(self.rows))
+        selected = rows[parse_range(self._range(part), flag)]
         if not selected:
             raise InputError(
                 f"{flag}={self._range(part)} selects none of the {len(rows):,} rows of "
                 f"{self.describe_source()}."
             )
         return selected
-
-    def _warn_of_overlap(self):
-        both = sorted(set(self.ranges["train"]) & set(self.ranges["validate"]))
-        if both:
-            names = name_some([self.rows[index].name for index in both], 3)
-            warn(
-                f"{len(both):,} rows are both trained and validated on ({names}); "
-                "their metrics are too optimistic."
-            )
 
     def _find_broken(self):
         """Finds the paths of pictures that cannot be read."""
@@ -164,45 +148,36 @@ class ScoredLoader:
         return broken
 
     def describe(self) -> str:
-        """Describes the rows independently of their pictures.
+        """Returns the number of rows and a digest of their names and scores.
 
-        So a run may continue after a broken picture was replaced or left out; see
-        `begin` for the order of its epoch.
-
-        Returns:
-            The number of rows and a digest of their names and scores.
+        Pictures do not matter, so a run may continue after a broken picture was
+        replaced or left out; see `begin` for the order of its epoch.
         """
         digest = hashlib.sha256()
         for part, selected in sorted(self.ranges.items()):
             for row in (self.rows[index] for index in selected):
                 digest.update(f"{part} {row.name} ".encode())
                 digest.update(row.distribution.tobytes())
-        counts = ", ".join(
-            f"{len(selected)} to {part}" for part, selected in self.ranges.items()
-        )
-        return f"{counts}, {digest.hexdigest()[:12]}"
+        counts = [f"{len(rows)} to {part}" for part, rows in self.ranges.items()]
+        return f"{', '.join(counts)}, {digest.hexdigest()[:12]}"
 
     def count(self) -> dict[str, int]:
         """Counts the pictures of each part."""
         return {part: len(rows) for part, rows in self.parts.items()}
 
     def begin(self, epoch: int, first_step: int) -> None:
-        """Sets the first step of an epoch; without a call, epoch 0 begins at step 0.
+        """Sets the number of steps before an epoch; at first, 0 before epoch 0.
 
         The step need not be a multiple of `steps_per_epoch`, which depends on the
         number of pictures. Rows without a picture are shuffled, too. So an epoch keeps
         its order when a broken picture is left out: pictures drawn before it are not
         drawn again, and every other picture is drawn once.
-
-        Args:
-            epoch: Number of epochs before it.
-            first_step: Number of steps before it.
         """
         self.epoch, self.first_step = epoch, first_step
 
     @property
     def batch_size(self) -> int:
-        """Pictures in a batch; see `ScoredSettings`."""
+        """Pictures in a batch."""
         return self.settings.batch_size
 
     @property
@@ -219,12 +194,10 @@ class ScoredLoader:
         return -(-len(self.parts[part]) // self.batch_size)
 
     def batch(self, step: int, share: slice = slice(None)) -> Batch:
-        """Draws the training batch of one step.
+        """Draws the training batch of one step, or the rows of it in `share`.
 
-        Args:
-            step: Index of the step, at least `begin`'s `first_step`. Each epoch has
-                `steps_per_epoch` steps and draws every picture once, in its own order.
-            share: Rows of the batch to load.
+        Each epoch has `steps_per_epoch` steps and draws every picture once, in its own
+        order. No step may be before `begin`'s `first_step`.
 
         Raises:
             InputError: A picture cannot be read.
@@ -244,14 +217,7 @@ class ScoredLoader:
         )
 
     def validation_batch(self, position: int) -> Batch:
-        """Loads one batch of the validation part, in the rows' order.
-
-        Args:
-            position: Index of the batch, less than `validation_batches`.
-
-        Returns:
-            The batch; its patches are the centres of the pictures.
-        """
+        """Loads a batch of the centres of the validation part, in the rows' order."""
         return self._load(
             self._slice(self.parts["validate"], position),
             lambda image, _: centre_patch(image, self.settings.patch_size),

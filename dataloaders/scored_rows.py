@@ -17,11 +17,9 @@ class Row:
     """One row of a file of scores.
 
     Attributes:
-        name: The picture's name, for messages and reports.
         path: The picture's file; None if it is missing.
         distribution: float32 (10,), the share of each score, lowest first.
-        mean: Mean score, as the database gives it.
-        deviation: Standard deviation of the scores.
+        mean, deviation: Of the scores, as the database gives them.
         group: Name of a group that the report averages over, for example the
             distortion; None for no group.
     """
@@ -41,7 +39,6 @@ class Batch:
     Attributes:
         patches: uint8 (N, P, P, 3), RGB.
         distributions: float32 (N, 10).
-        names: Names of the N pictures.
         weights: float32 (N,), weight of each row in a mean over the whole batch; 0 for
             a row that only fills the batch. None in validation.
         count: Pictures in the whole batch; None in validation.
@@ -68,11 +65,8 @@ class ScoredSettings(Settings):
 
     Attributes:
         train_range: Rows to train on, for example `"0,-5000"`.
-        validate_range: Rows to validate on.
         patch_size: Side of the patches, in pixels.
         batch_size: Patches in a batch; the last batch of an epoch may have fewer.
-        seed: Seed of all random numbers.
-        threads: Number of threads that prepare batches.
         leave_out_broken: Whether all pictures are checked beforehand, and pictures
             that cannot be read are left out.
     """
@@ -91,5 +85,4 @@ class ScoredSettings(Settings):
 
 def threads_option(loader: str) -> Any:
     """Makes the dataclass field for a loader's number of threads."""
-    said = "Threads that load images."
-    return option(4, said, flag=f"{loader}_num_threads")
+    return option(4, "Threads that load images.", flag=f"{loader}_num_threads")

@@ -53,10 +53,7 @@ class Source:
 
     @property
     def makes_lr(self) -> bool:
-        """Whether the LR images are made from the HR images.
-
-        A subclass that finds them beside HR sets `makes_lr = False`.
-        """
+        """Whether LR is made from HR; False in a subclass that finds it beside HR."""
         return self.input is None
 
     def find_hr(self) -> dict[str, Path]:
@@ -90,14 +87,7 @@ class Source:
         return bool(scale_of_folder(name)) or os.path.realpath(folder) in self.given
 
     def find_lr(self, hr_paths: Mapping[str, Path], scale: int) -> dict[str, Path]:
-        """Finds the LR image of each HR image at one scale.
-
-        Args:
-            hr_paths: As returned by `find_hr`.
-            scale: Upscaling factor.
-
-        Returns:
-            From each name in `hr_paths` to the LR image's path.
+        """Finds the LR image of each name of `find_hr` at one scale.
 
         Raises:
             InputError: The folder or an image is missing, or an image fits several HR
@@ -111,11 +101,18 @@ class Source:
         by_name = name_images(images, folder, f"{flag}={folder}")
         # `0001.png`, or `0001x2.png` as in DIV2K's archives.
         endings = ("", f"x{scale}", f"X{scale}")
-        found = {}
+        found: dict[str, Path] = {}
+        owners: dict[Path, str] = {}
         for name in hr_paths:
             names = [name + ending for ending in endings if name + ending in by_name]
             if names:
-                found[name] = by_name[names[0]]
+                found[name] = path = by_name[names[0]]
+                owner = owners.setdefault(path, name)
+                if owner != name:  # Such as `a` and `ax2`.
+                    raise InputError(
+                        f"{path} matches two HR images, {hr_paths[owner].name} and "
+                        f"{hr_paths[name].name}; rename one of them."
+                    )
         missing = [n + path.suffix for n, path in hr_paths.items() if n not in found]
         if missing:
             raise InputError(
@@ -124,7 +121,6 @@ class Source:
                 f"({len(missing)} of {len(hr_paths)} missing); expected the same name, "
                 f"or the name followed by x{scale}."
             )
-        _check_each_its_own(found, hr_paths)
         return found
 
 
@@ -134,16 +130,13 @@ def make_sources(
     flag_prefix: str = "--data",
     make: type[Source] = Source,
 ) -> list[Source]:
-    """Makes a source for each path.
+    """Makes a source for each path, in their order.
 
     Args:
         truth_path: One path or several; see `Source`.
         input_path: As many, in the same order; None makes all LR images from HR.
         flag_prefix: See `Source`.
         make: `Source`, or a subclass.
-
-    Returns:
-        The sources, in the order of the paths.
 
     Raises:
         InputError: The numbers of paths differ, or LR images are given as a list.
@@ -168,28 +161,18 @@ def make_sources(
         )
     folders = [path for path in (*truths, *inputs) if not _is_list(path)]
     given = frozenset(map(os.path.realpath, folders))
+    pairs = zip(truths, inputs or [None] * len(truths), strict=True)
     return [
-        make(
-            truth,
-            inputs[index] if inputs else None,
-            flag_prefix,
-            f"{index + 1}/" if len(truths) > 1 else "",
-            given,
-        )
-        for index, truth in enumerate(truths)
+        make(truth, lr, flag_prefix, f"{n}/" if len(truths) > 1 else "", given)
+        for n, (truth, lr) in enumerate(pairs, 1)
     ]
 
 
 def read_list(path: Path, named: str) -> list[Path]:
-    """Reads a file of image paths.
+    """Reads a file of image paths, at least one; returns them in its order.
 
-    Args:
-        path: The file. Each line holds one path, relative to the file's folder; empty
-            lines and lines that begin with `#` are skipped.
-        named: The file and its flag, for messages.
-
-    Returns:
-        At least one path, in the file's order.
+    Each line holds one path, relative to the file's folder; empty lines and lines that
+    begin with `#` are skipped. `named` is the file and its flag, for messages.
 
     Raises:
         InputError: The file cannot be read, or a line is not the path of an image.
@@ -239,23 +222,16 @@ def scale_of_folder(name: str) -> int | None:
 
 
 def name_images(paths: list[Path], folder: Path | str, named: str) -> dict[str, Path]:
-    """Names images by their paths below a folder, without their endings.
+    """Returns images by their paths below a folder above them, without endings.
 
-    Args:
-        paths: The images.
-        folder: A folder above all images.
-        named: The folder and its flag, for messages.
-
-    Returns:
-        From a name to a path.
+    `named` is the folder and its flag, for messages.
 
     Raises:
         InputError: Two images have the same name.
     """
-    folder = os.path.abspath(folder)
     by_name: dict[str, Path] = {}
     for path in paths:
-        below = Path(os.path.relpath(os.path.abspath(path), folder))
+        below = Path(os.path.relpath(path, folder))
         name = (below.parent / path.stem).as_posix()
         if name in by_name:
             other = below.with_name(by_name[name].name)
@@ -265,18 +241,6 @@ def name_images(paths: list[Path], folder: Path | str, named: str) -> dict[str, 
             )
         by_name[name] = path
     return by_name
-
-
-def _check_each_its_own(lr_paths, hr_paths):
-    """Checks that no LR image belongs to two HR images, such as `a` and `ax2`."""
-    taken = {}
-    for name, path in lr_paths.items():
-        if path in taken:
-            raise InputError(
-                f"{path} matches two HR images, {hr_paths[taken[path]].name} and "
-                f"{hr_paths[name].name}; rename one of them."
-            )
-        taken[path] = name
 
 
 def _find_folder(input_path, scale, flag):

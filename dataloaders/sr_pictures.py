@@ -1,6 +1,5 @@
 """SR pictures made by another program, found by the names of the HR images."""
 
-import itertools
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -28,8 +27,7 @@ class SRPictures:
 
     Attributes:
         name: Name of the folder, for reports.
-        scales: Scales of the pictures.
-        default_scales, usable_scales: Equal to `scales`.
+        scales, default_scales, usable_scales: Scales of the pictures.
     """
 
     def __init__(
@@ -57,11 +55,11 @@ class SRPictures:
             self._check_folders(scales)
         else:
             find_images(folder, FLAG, EXPECTED, recursive=False)  # Or raises an error.
-            own = scale_of_folder(place.name)
-            known = set(
-                scales or itertools.chain(*map(_list_scales, input_paths or ()))
-            )
-            known = {own} if own else known
+            own, known = scale_of_folder(place.name), set(scales or ())
+            if own:
+                known = {own}
+            elif not scales:
+                known.update(*map(_list_scales, input_paths or ()))
             self.folders = {self._take_scale(known, scales): self.folder}
             place = place.parent if own else place
         taken = place.name.lower() in TAKEN_NAMES
@@ -94,11 +92,7 @@ class SRPictures:
         )
 
     def find(self, pairs: Sequence[Pair], scales: Iterable[int]) -> None:
-        """Finds the picture of each HR image, and checks the sizes.
-
-        Args:
-            pairs: The HR images.
-            scales: Some of `self.scales`.
+        """Finds the picture of each HR image at some of `scales`, and checks sizes.
 
         Raises:
             InputError: An HR image has no picture or several pictures, or a picture has
@@ -132,11 +126,7 @@ class SRPictures:
                     f"{FLAG}={self.folder}: {other} and {path.name} both match "
                     f"{hr_paths[owners[0]].name}; move one of them elsewhere."
                 )
-        missing = [
-            f"{name}{path.suffix}"
-            for name, path in hr_paths.items()
-            if name not in found
-        ]
+        missing = [n + path.suffix for n, path in hr_paths.items() if n not in found]
         if missing:
             said = ", ".join(ending for ending in endings if ending)
             raise InputError(
@@ -157,15 +147,10 @@ class SRPictures:
             )
 
     def make_sr(self, name: str, lr: np.ndarray, scale: int) -> np.ndarray:
-        """Loads the picture of one image, cut to the size of a model's output.
-
-        Args:
-            name: Name of the HR image.
-            lr: uint8 (H, W, 3).
-            scale: Upscaling factor, one of the scales given to `find`.
+        """Loads the picture of a named HR image, cut to the size of a model's output.
 
         Returns:
-            uint8, at most (H * scale, W * scale, 3), RGB.
+            uint8, at most (H * scale, W * scale, 3), RGB, for the LR image (H, W, 3).
         """
         height, width = (length * scale for length in lr.shape[:2])
         return load_image(self.paths[scale][name])[:height, :width]
@@ -173,14 +158,9 @@ class SRPictures:
 
 def _list_scales(folder):
     """Maps each scale to its folder in a folder; empty if the folder is missing."""
-    if not Path(folder).is_dir():
-        return {}
-    scales = {
-        scale: path
-        for path in sorted(Path(folder).iterdir())
-        if path.is_dir() and (scale := scale_of_folder(path.name))
-    }
-    return dict(sorted(scales.items()))
+    there = sorted(Path(folder).iterdir()) if Path(folder).is_dir() else []
+    found = [(scale_of_folder(path.name), path) for path in there if path.is_dir()]
+    return dict(sorted((scale, path) for scale, path in found if scale))
 
 
 def _find_owners(name, hr_paths, endings):
@@ -193,15 +173,12 @@ def _find_owners(name, hr_paths, endings):
 
 def _check_size(path, pair, scale):
     """Checks that a picture has the size of HR or of the enlarged LR image."""
-    size = read_size(path)
-    cut = [length // scale * scale for length in pair.hr_size]
+    size, (height, width) = read_size(path), pair.hr_size
+    cut_height, cut_width = (n // scale * scale for n in pair.hr_size)
     # The whole side, or an LR side rounded down or up, times the scale.
-    allowed = [
-        {n, m, -(-n // scale) * scale} for n, m in zip(pair.hr_size, cut, strict=True)
-    ]
-    if all(n in ok for n, ok in zip(size, allowed, strict=True)):
+    allowed = [{n, n // scale * scale, -(-n // scale) * scale} for n in pair.hr_size]
+    if size[0] in allowed[0] and size[1] in allowed[1]:
         return
-    (height, width), (cut_height, cut_width) = pair.hr_size, cut
     shaved = ""
     # Borders that are cut off by PIRM, by most papers, and by NTIRE.
     for border in (4, scale, scale + 6):

@@ -98,12 +98,12 @@ class TID2013(ScoredLoader):
         )
         return [
             Row(
-                name=name,
-                path=paths.get(Path(name).stem.lower()),
-                distribution=to_distribution(mean, deviation),
-                mean=mean,
-                deviation=deviation,
-                group=name_distortion(name),
+                name,
+                paths.get(Path(name).stem.lower()),
+                to_distribution(mean, deviation),
+                mean,
+                deviation,
+                name_distortion(name),
             )
             for name, mean, deviation in self.read_scores()
         ]
@@ -111,10 +111,9 @@ class TID2013(ScoredLoader):
     def read_scores(self) -> list[tuple[str, float, float]]:
         """Reads the image's name, mean score and deviation of each row."""
         path = self._find_scores()
-        given = self.settings.score_path is not None and path == Path(
-            self.settings.score_path
-        )
-        flag = "--tid2013_score_path" if given else None
+        given = self.settings.score_path
+        is_given = given is not None and path == Path(given)
+        flag = "--tid2013_score_path" if is_given else None
         table = list(read_table(path, flag, ("mean", "name")))
         if len(table[0][1]) == 2:
             other = path.with_name(DEVIATIONS)
@@ -124,27 +123,22 @@ class TID2013(ScoredLoader):
                     f"{path} has {len(table)} rows and {other} has {len(seconds)}; "
                     "expected a deviation for each mean."
                 )
-            rows = [
-                (name, (mean, path, number), (deviation[0], other, second))
-                for (number, (mean, name, *_)), (second, deviation) in zip(
-                    table, seconds, strict=True
-                )
-            ]
+            names = [words[1] for _, words in table]
+            means = [(words[0], path, number) for number, words in table]
+            deviations = [(words[0], other, number) for number, words in seconds]
         else:
             columns = ("name", "mean", "standard deviation")
-            rows = [
-                (name, (mean, path, number), (deviation, path, number))
-                for number, (name, mean, deviation, *_) in read_table(
-                    path, flag, columns
-                )
-            ]
+            table = list(read_table(path, flag, columns))
+            names = [words[0] for _, words in table]
+            means = [(words[1], path, number) for number, words in table]
+            deviations = [(words[2], path, number) for number, words in table]
         return [
             (
                 name,
                 _read_bounded("mean score", *mean),
                 _read_bounded("standard deviation", *deviation),
             )
-            for name, mean, deviation in rows
+            for name, mean, deviation in zip(names, means, deviations, strict=True)
         ]
 
     def _find_scores(self):

@@ -55,11 +55,7 @@ class FeatureDistance:
     """
 
     def __init__(self, predictor: Any) -> None:
-        """Takes the predictor.
-
-        Args:
-            predictor: A `frozen.predictor.FrozenPredictor` with maps of features that
-                takes pictures of any size.
+        """Takes a `frozen.predictor.FrozenPredictor`.
 
         Raises:
             InputError: The file has no maps of features, or takes one size only.
@@ -75,16 +71,7 @@ class FeatureDistance:
         self.digest = hashlib.sha256(content).hexdigest()[:12]
 
     def __call__(self, sr: np.ndarray, hr: np.ndarray, shave: int = 0) -> float:
-        """Measures one picture.
-
-        Args:
-            sr: uint8 (H, W, 3), RGB.
-            hr: The same shape, the truth.
-            shave: Pixels dropped at each border.
-
-        Returns:
-            `feature_distance`; lower is better.
-        """
+        """Measures uint8 (H, W, 3) without `shave` pixels at each border."""
         inner = slice(shave, -shave or None)
         # Separately: both at a time would take twice as much memory.
         ours, theirs = (

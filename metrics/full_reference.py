@@ -24,15 +24,12 @@ C1, C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
 
 
 def psnr_rgb(sr: np.ndarray, hr: np.ndarray, shave: int = 4) -> float:
-    """PSNR over R, G and B, in dB.
+    """PSNR over R, G and B, in dB; infinite for equal pictures.
 
     Args:
         sr: uint8 or float (H, W, 3), the output; rounded and clipped to uint8.
         hr: The same shape, the ground truth.
         shave: Pixels dropped at each border.
-
-    Returns:
-        The PSNR; infinite for equal pictures.
 
     Raises:
         InputError: The shapes differ, or no pixel is left after shaving.
@@ -41,10 +38,7 @@ def psnr_rgb(sr: np.ndarray, hr: np.ndarray, shave: int = 4) -> float:
 
 
 def rmse_rgb(sr: np.ndarray, hr: np.ndarray, shave: int = 4) -> float:
-    """Root of the mean squared error over R, G and B, in grey levels.
-
-    Arguments and errors are the same as in `psnr_rgb`.
-    """
+    """RMSE over R, G and B, in grey levels; arguments and errors as in `psnr_rgb`."""
     return float(np.sqrt(_mse(*_to_rgb_pair(sr, hr, shave))))
 
 
@@ -59,32 +53,17 @@ def psnr_y(sr: np.ndarray, hr: np.ndarray, shave: int = 4) -> float:
 
 
 def pirm_rmse(mse_values: Sequence[float]) -> float:
-    """RMSE of a set of images as the PIRM 2018 challenge defines it.
+    """RMSE of the `mse_y` of all images, in grey levels, as PIRM 2018 defines it.
 
     It is the root of the mean over images, not the mean of the roots.
-
-    Args:
-        mse_values: `mse_y` of each image.
-
-    Returns:
-        The RMSE in grey levels.
     """
     return float(np.sqrt(np.mean(mse_values)))
 
 
 def ssim_y(sr: np.ndarray, hr: np.ndarray, shave: int = 4) -> float:
-    """SSIM on Y with an 11x11 Gaussian window of sigma 1.5, valid area only.
+    """SSIM on Y, at most 1, with an 11x11 Gaussian window of sigma 1.5; valid area.
 
-    Args:
-        sr: uint8 or float (H, W, 3), the output; rounded and clipped to uint8.
-        hr: The same shape, the ground truth.
-        shave: Pixels dropped at each border.
-
-    Returns:
-        The SSIM, at most 1; 1 for equal pictures.
-
-    Raises:
-        InputError: The shapes differ, or less than a window is left after shaving.
+    Arguments and errors are the same as in `psnr_rgb`; a whole window must be left.
     """
     x, y = _to_y_pair(sr, hr, shave, least=WINDOW)
     mean_x, mean_y = _blur(x), _blur(y)

@@ -1,10 +1,9 @@
 """The regular grid that networks trained against a discriminator tend to draw.
 
-Such a grid has a period of two pixels, or of four pixels, the scale, and shows as a
-peak in the spectrum of generated images (Odena, Dumoulin and Olah, "Deconvolution and
-checkerboard artifacts", Distill 2016; Durall, Keuper and Keuper, "Watch your
-up-convolution", CVPR 2020). The measure is the height of this peak. It needs no truth,
-and complements NIQE, which a grid does not make worse.
+It has a period of two or four pixels and shows as a peak in the spectrum (Odena,
+Dumoulin and Olah, "Deconvolution and checkerboard artifacts", Distill 2016; Durall,
+Keuper and Keuper, "Watch your up-convolution", CVPR 2020). The measure is the height of
+this peak. It needs no truth, and complements NIQE, which a grid does not make worse.
 """
 
 from collections.abc import Iterator

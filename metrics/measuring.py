@@ -1,8 +1,8 @@
 """Measures models on whole pictures."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -34,7 +34,8 @@ METRICS: Metrics = {
 
 Values = dict[str, float]  # From a metric's name.
 Images = dict[str, Values]  # From an image's name.
-# Called with a name, the outputs of all models, the ground truth and all values.
+# Called with a name, the outputs of all models and the ground truth, uint8 (H, W, 3)
+# each, and the values of all models.
 AfterImage = Callable[[str, list[np.ndarray], np.ndarray, list[Values]], object]
 
 
@@ -45,17 +46,13 @@ class Measurable(Protocol):
         """Makes the SR image, uint8 (H, W, 3), of a named LR image."""
 
 
-class Pairs(Sized, Iterable[tuple[str, np.ndarray, np.ndarray]], Protocol):
-    """Names, LR images and HR images."""
-
-
 class PairLoader(Protocol):
     """A loader of whole LR and HR images; see `dataloaders.image_set.ImageSet`."""
 
     scales: tuple[int, ...]
 
-    def pairs(self, scale: int) -> Pairs:
-        """All pairs of one scale."""
+    def pairs(self, scale: int) -> Any:
+        """Names, LR images and HR images of one scale; has a length."""
 
     def describe(self) -> str:
         """Identifies the images, independent of their location."""
@@ -76,12 +73,11 @@ def measure_scale(
         loader: The loader of the images.
         scale: Upscaling factor.
         shave_size: HR pixels dropped at each border.
-        after_image: Called after each image with its name, the outputs of all models,
-            its ground truth (uint8 (H, W, 3) each), and the values of all models.
+        after_image: Called after each image; see `AfterImage`.
         more: Further metrics, of `metrics.optional.OptionalMetrics.make`.
 
     Returns:
-        For each model, a dict from an image's name to its values.
+        The images of each model.
     """
     pairs = loader.pairs(scale)
     results: list[Images] = [{} for _ in models]
@@ -125,9 +121,6 @@ def measure_image(
         shave_size: HR pixels dropped at each border.
         more: Further metrics; see `measure_scale`.
 
-    Returns:
-        A dict from a metric's name to its value.
-
     Raises:
         InputError: The image is too small for a metric.
     """
@@ -151,15 +144,13 @@ def average(images: Images) -> Values:
     images. All other metrics, including `rmse_rgb`, are means of the images' values. A
     mean leaves out images without a value, such as the NIQE of a flat image.
     """
-    values = {metric: _mean(metric, images) for metric in next(iter(images.values()))}
-    values["rmse_y"] = float(pirm_rmse([image["mse_y"] for image in images.values()]))
-    return values
-
-
-def _mean(metric, images):
-    values = [image[metric] for image in images.values()]
-    there = [value for value in values if not math.isnan(value)]
-    return float(np.mean(there)) if there else math.nan
+    means: Values = {}
+    for metric in next(iter(images.values())):
+        values = [image[metric] for image in images.values()]
+        there = [value for value in values if not math.isnan(value)]
+        means[metric] = float(np.mean(there)) if there else math.nan
+    means["rmse_y"] = pirm_rmse([image["mse_y"] for image in images.values()])
+    return means
 
 
 def print_table(
@@ -167,11 +158,7 @@ def print_table(
 ) -> None:
     """Prints the values of each image and the averages, with bicubic's.
 
-    Args:
-        name: Name of the model.
-        scale: Upscaling factor.
-        measured: `average` and `images`, and `bicubic` with the same keys.
-        columns: Names of metrics.
+    `measured` has `average` and `images`, and `bicubic` with the same keys.
     """
     theirs = measured[BASELINE]
     width = max(len("image"), len("average"), *map(len, measured["images"]))

@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import cv2
 import numpy as np
@@ -32,10 +33,7 @@ FEATURES = 36
 # Offsets, in rows and columns, of the neighbours that each pixel is multiplied with.
 SHIFTS = ((0, 1), (1, 0), (1, 1), (1, -1))
 
-_NAMES = (
-    ("mu_prisparam", "cov_prisparam"),
-    ("mu_pris_param", "cov_pris_param"),
-)
+_NAMES = ("mu_prisparam", "cov_prisparam"), ("mu_pris_param", "cov_pris_param")
 # Errors that NumPy and SciPy raise for damaged files and files of another kind.
 _UNREADABLE = (
     *(OSError, EOFError, ValueError, TypeError, NotImplementedError),
@@ -45,15 +43,10 @@ _SOURCES = "modelparameters.mat of the authors' release, or the same numbers as 
 
 
 class NIQE:
-    """NIQE against one model of natural pictures.
-
-    Attributes:
-        mean: float64 (36,), mean of the features of natural pictures.
-        covariance: float64 (36, 36), their covariance.
-    """
+    """NIQE against one model of natural pictures."""
 
     def __init__(self, mean: np.ndarray, covariance: np.ndarray) -> None:
-        """Takes the model."""
+        """Takes the mean, float64 (36,), and covariance (36, 36) of their features."""
         self.mean, self.covariance = mean, covariance
 
     @property
@@ -63,19 +56,14 @@ class NIQE:
         return hashlib.sha256(numbers.tobytes()).hexdigest()[:8]
 
     @classmethod
-    def from_file(cls, path: Path | str, flag: str = "--niqe_model_path") -> "NIQE":
-        """Reads the model.
-
-        Args:
-            path: A `.mat` or `.npz` file with `mu_prisparam` and `cov_prisparam`, or
-                `mu_pris_param` and `cov_pris_param`.
-            flag: The flag that gave the path, for messages.
+    def from_file(cls, path: Path | str) -> Self:
+        """Reads the model from a `.mat` or `.npz` file with a pair of `_NAMES`.
 
         Raises:
             InputError: The file is missing or does not hold the model.
         """
         path = Path(path)
-        named = f"{flag}={path}"
+        named = f"--niqe_model_path={path}"
         if not path.is_file():
             found = "is a folder" if path.exists() else "no such file"
             raise InputError(f"{named}: {found}; expected {_SOURCES}.")
@@ -129,11 +117,7 @@ class NIQE:
 
 
 def _to_numbers(values, named):
-    """Converts real, finite numbers to float64.
-
-    Raises:
-        InputError: Some values are not real, finite numbers.
-    """
+    """Converts real, finite numbers to float64."""
     if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
         raise InputError(
             f"{named}: holds values that are not finite numbers; expected {_SOURCES}."
@@ -200,14 +184,10 @@ def _table():
 
 
 def _fit(values):
-    """Fits an asymmetric generalised Gaussian to each row, by its moments.
+    """Fits an asymmetric generalised Gaussian to each row (N, M), by its moments.
 
-    Args:
-        values: float64 (N, M).
-
-    Returns:
-        Shape, left and right scale: float64 (N,) each; NaN for rows without positive
-        or without negative values.
+    Returns shape, left and right scale, (N,) each; NaN for rows without positive or
+    without negative values.
     """
     squares = values * values
     with np.errstate(invalid="ignore", divide="ignore"):

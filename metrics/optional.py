@@ -57,9 +57,6 @@ class OptionalMetrics(Settings):
     def make(self) -> Metrics:
         """Makes the metrics.
 
-        Returns:
-            A dict from a column's name to its function.
-
         Raises:
             InputError: A file is missing or of another kind.
         """
@@ -105,22 +102,15 @@ class PictureMetrics(OptionalMetrics):
     def predictors(self) -> dict[str, tuple[PathName, str]]:
         """See `OptionalMetrics.predictors`."""
         files = {role: getattr(self, f"{role}_model") for role in ROLES}
-        return super().predictors() | {
-            role: (path, f"--{role}_model")
-            for role, path in files.items()
-            if path is not None
-        }
+        given = {r: (p, f"--{r}_model") for r, p in files.items() if p is not None}
+        return super().predictors() | given
 
 
 class WithoutTruth:
-    """A no-reference metric among those that compare with the truth.
-
-    Attributes:
-        digest: That of the metric's data; None without data.
-    """
+    """A no-reference metric among those that compare with the truth."""
 
     def __init__(self, measure: Callable[..., float]) -> None:
-        """Takes a function `measure(image, shave=)`."""
+        """Takes a function `measure(image, shave=)`, and its `digest` if it has one."""
         self.measure, self.digest = measure, getattr(measure, "digest", None)
 
     def __call__(self, sr: np.ndarray, hr: np.ndarray, shave: int = 0) -> float:
@@ -132,24 +122,14 @@ class MeanScore:
     """The mean score that a predictor gives a whole picture."""
 
     def __init__(self, predictor: FrozenPredictor, role: str) -> None:
-        """Takes the predictor.
-
-        Args:
-            predictor: The predictor.
-            role: One of `ROLES`; gives the lowest score if the file does not.
-        """
+        """Takes it; `role`, of `ROLES`, gives the lowest score if the file does not."""
         self.predictor, self.role, self.has_warned = predictor, role, False
 
     def __call__(self, image: np.ndarray, shave: int = 0) -> float:
-        """Scores one picture.
+        """Scores uint8 (H, W, 3), RGB, on the scale of the data set; higher is better.
 
-        Args:
-            image: uint8 (H, W, 3), RGB. A predictor of a fixed size gets the middle of
-                the picture; smaller pictures are enlarged.
-            shave: Pixels dropped at each border.
-
-        Returns:
-            The mean score on the scale of the data set; higher is better.
+        A predictor of a fixed size gets the middle of the picture, without `shave`
+        pixels at each border; smaller pictures are enlarged.
         """
         inner, predictor = slice(shave, -shave or None), self.predictor
         image, side = image[inner, inner], predictor.side

@@ -3,7 +3,6 @@
 A score distribution is (N, 10), a probability for each score, lowest first.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -20,11 +19,7 @@ GOOD_SCORE = 5.0
 
 
 def srcc(predicted: ArrayLike, target: ArrayLike) -> float:
-    """Spearman's rank correlation.
-
-    Args:
-        predicted: float (N,).
-        target: float (N,).
+    """Spearman's rank correlation of two float (N,).
 
     Returns:
         The correlation in [-1, 1]; NaN if either array is constant or N < 2.
@@ -37,9 +32,7 @@ def lcc(predicted: ArrayLike, target: ArrayLike) -> float:
     return _correlate(stats.pearsonr, predicted, target)
 
 
-def _correlate(
-    function: Callable[..., Any], predicted: ArrayLike, target: ArrayLike
-) -> float:
+def _correlate(function, predicted, target):
     predicted, target = np.asarray(predicted, float), np.asarray(target, float)
     # Undefined; SciPy would warn, and raise an error for a single pair.
     if len(predicted) < 2 or np.ptp(predicted) == 0 or np.ptp(target) == 0:
@@ -48,15 +41,7 @@ def _correlate(
 
 
 def accuracy(predicted: np.ndarray, target: np.ndarray) -> float:
-    """Share of pictures predicted on the correct side of `GOOD_SCORE`.
-
-    Args:
-        predicted: float (N,).
-        target: float (N,).
-
-    Returns:
-        The share in [0, 1].
-    """
+    """Share in [0, 1] of pictures, float (N,), on the correct side of `GOOD_SCORE`."""
     return float(np.mean((predicted > GOOD_SCORE) == (target > GOOD_SCORE)))
 
 
@@ -86,15 +71,7 @@ def emd(predicted: Any, target: Any, exponent: float = 2) -> Any:
 
 
 def mean_score(distribution: ArrayLike, first_score: int = 1) -> np.ndarray:
-    """Mean of each distribution.
-
-    Args:
-        distribution: float (N, 10).
-        first_score: The lowest score; the others follow in steps of 1.
-
-    Returns:
-        float64 (N,).
-    """
+    """Mean of each distribution, float64 (N,); `first_score` is the lowest score."""
     distribution = np.asarray(distribution, np.float64)
     return distribution @ (first_score + np.arange(distribution.shape[-1]))
 

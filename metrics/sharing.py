@@ -1,5 +1,6 @@
 """Measures models by several processes, on one machine or on a cluster."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,62 +11,50 @@ import numpy as np
 from console.cluster import Crew
 from console.errors import InputError
 from imaging.files import save_image
-from metrics.measuring import Images, Metrics, measure_image, warn_of_missing
+from metrics.measuring import (
+    Images,
+    Measurable,
+    Metrics,
+    measure_image,
+    warn_of_missing,
+)
 from reports.gallery import TRUTH, Gallery, choose
 
 # The most HR pixels and the most images of a batch.
 MOST = 4_000_000, 16
 
 
-class NamedModel(Protocol):
-    """A model that can be measured; see `models.base.Model`."""
+class NamedModel(Measurable, Protocol):
+    """A model that can be measured and has a name."""
 
     name: str
-
-    def make_sr(self, name: str, lr: np.ndarray, scale: int) -> np.ndarray:
-        """Makes the SR image, uint8 (H, W, 3), of a named LR image."""
-
-
-class SizedPair(Protocol):
-    """An HR image and its LR images; see `dataloaders.pairs.Pair`."""
-
-    name: str
-    hr_size: tuple[int, int]
 
 
 # Scale, pair, and whether pictures for the page are wanted instead of values.
 Item = tuple[int, Any, bool]
 
 
+@dataclasses.dataclass
 class Measuring:
-    """Measures batches of images; see `console.cluster_messages.Worker`."""
+    """Measures batches of images; see `console.cluster_messages.Worker`.
 
-    note = ""
+    Attributes:
+        models: The models; images of the first are saved.
+        load: From a pair and a scale to its name, LR and HR.
+        shave_size: HR pixels dropped at each border.
+        save_path: Folder for the images; None to save none.
+        more: Further metrics.
+        gallery: Makes the pictures for the page.
+    """
 
-    def __init__(
-        self,
-        models: Sequence[NamedModel],
-        load: Callable[[Any, int], tuple[str, np.ndarray, np.ndarray]],
-        shave_size: int,
-        save_path: Path | str | None,
-        more: Metrics,
-        gallery: Gallery,
-        way: str,
-    ) -> None:
-        """Takes what images are measured with.
-
-        Args:
-            models: The models; images of the first are saved.
-            load: From a pair and a scale to its name, LR and HR.
-            shave_size: HR pixels dropped at each border.
-            save_path: Folder for the images; None to save none.
-            more: Further metrics.
-            gallery: Makes the pictures for the page.
-            way: See `Worker`.
-        """
-        self.models, self.load, self.shave_size = models, load, shave_size
-        self.save_path, self.more, self.gallery = save_path, more, gallery
-        self.way = way
+    models: Sequence[NamedModel]
+    load: Callable[[Any, int], tuple[str, np.ndarray, np.ndarray]]
+    shave_size: int
+    save_path: Path | str | None
+    more: Metrics
+    gallery: Gallery
+    way: str
+    note: str = ""
 
     def take(self, batch: Sequence[Item], done: Callable[[], None]) -> list[Any]:
         """Measures images; returns the values of each model, or an exhibit."""
@@ -78,12 +67,8 @@ class Measuring:
                 pictures = {**name_pictures(self.models, outputs), TRUTH: hr}
                 rows.append(self.gallery.make_exhibit(name, pictures))
                 continue
-            rows.append(
-                [
-                    measure_image(sr, hr, name, self.shave_size, self.more)
-                    for sr in outputs
-                ]
-            )
+            options = name, self.shave_size, self.more
+            rows.append([measure_image(sr, hr, *options) for sr in outputs])
             if self.save_path is not None:
                 save_output(self.save_path, scale, name, outputs[0])
         return rows
@@ -104,17 +89,13 @@ def save_output(folder: Path | str, scale: int, name: str, sr: np.ndarray) -> No
 
 def measure_on_cluster(
     crew: Crew,
-    pairs: Sequence[SizedPair],
+    pairs: Sequence[Any],
     scales: Sequence[int],
     gallery: Gallery,
 ) -> dict[int, list[Images]]:
-    """Measures all images at all scales.
+    """Measures all images, of `dataloaders.pairs.Pair`, at all scales.
 
-    Args:
-        crew: Processes that have a `Measuring` each.
-        pairs: The images.
-        scales: The scales.
-        gallery: Receives the pictures for the page.
+    Each process of the crew has a `Measuring`; the gallery receives its pictures.
 
     Returns:
         From a scale to the images of each model; see `measure_scale`.
@@ -150,6 +131,5 @@ def measure_on_cluster(
     by_name = {pair.name: pair for pair in pairs}
     exhibits = take([(scale, by_name[name], True) for scale, name in shown])
     for scale, name in shown:
-        kept = gallery.exhibits.setdefault(scale, {})
-        kept[name] = exhibits[scale, name]
+        gallery.exhibits.setdefault(scale, {})[name] = exhibits[scale, name]
     return results

@@ -8,6 +8,7 @@ import numpy as np
 
 from metrics.measuring import (
     BASELINE,
+    DECIMALS,
     Measurable,
     Metrics,
     PairLoader,
@@ -38,10 +39,9 @@ class Measured:
 
     def describe(self) -> str:
         """Formats the values of the model and of bicubic for the log."""
-        decimals = {"ssim_y": 4}
         texts: list[str] = []
         for name, ours in self.values.items():
-            digits, of_whom = decimals.get(name, 3), "" if texts else f"{BASELINE} "
+            digits, of_whom = DECIMALS.get(name, 3), "" if texts else f"{BASELINE} "
             theirs = self.baseline.get(name)
             beside = "" if theirs is None else f" ({of_whom}{theirs:.{digits}f})"
             texts.append(f"{name} {ours:.{digits}f}{beside}")
@@ -66,15 +66,10 @@ class Validation:
         more: Metrics | None = None,
         best_metric: str = "psnr_y",
     ) -> None:
-        """Takes the model, the baseline and the images.
+        """Takes the model in training and the images.
 
-        Args:
-            model: The model in training.
-            baseline: The model to compare with; measured once. None for none.
-            loader: The loader of the images.
-            shave_size: HR pixels dropped at each border.
-            more: Further metrics; see `measure_scale`.
-            best_metric: Chooses the best checkpoint; one of `BEST_METRICS`.
+        The baseline, if given, is measured once. `best_metric`, one of `BEST_METRICS`,
+        chooses the best checkpoint; see `measure_scale` for the others.
         """
         self.more, self.best_metric = more or {}, best_metric
         self.model, self.baseline = model, baseline
@@ -93,14 +88,7 @@ class Validation:
         return by if digest is None else f"{by} ({digest})"
 
     def rank(self, measured: dict[int, Measured]) -> float:
-        """Ranks the model by the mean of the best metric over all scales.
-
-        Args:
-            measured: The result of a call.
-
-        Returns:
-            The rank; greater is better.
-        """
+        """Ranks the result of a call by its best metric's mean; greater is better."""
         sign = BEST_METRICS[self.best_metric]
         values = [one.values[self.best_metric] for one in measured.values()]
         return sign * float(np.mean(values))
@@ -108,14 +96,7 @@ class Validation:
     def __call__(
         self, is_to_stop: Callable[[], bool] = lambda: False
     ) -> dict[int, Measured] | None:
-        """Measures all scales.
-
-        Args:
-            is_to_stop: Called after each image; True stops the validation.
-
-        Returns:
-            A dict from a scale to its `Measured`; None if the validation was stopped.
-        """
+        """Measures all scales; None if `is_to_stop` returned True after an image."""
         try:
             return {s: self._measure(s, is_to_stop) for s in self.loader.scales}
         except _LeftOff:
@@ -123,20 +104,18 @@ class Validation:
 
     def _measure(self, scale, is_to_stop):
         if scale not in self.baselines:
-            base, truths = self.baseline, []
-            self.baselines[scale] = {}, []
-            if base is not None:
-                self.baselines[scale] = self._look(base, scale, is_to_stop, truths)
+            known: tuple[Values, list[np.ndarray]] = {}, []
+            if self.baseline is not None:
+                known = self._look(self.baseline, scale, is_to_stop)[:2]
+            self.baselines[scale] = known
         baseline, theirs = self.baselines[scale]
-        truths = []
-        values, ours = self._look(self.model, scale, is_to_stop, truths)
+        values, ours, truths = self._look(self.model, scale, is_to_stop)
         versions = (theirs, ours, truths) if theirs else (ours, truths)
         return Measured(values, baseline, draw_sheet(list(zip(*versions, strict=True))))
 
-    def _look(self, model, scale, is_to_stop, truths):
-        """Returns a model's means and crops at one scale; fills the crops of truth."""
-        crops: list[np.ndarray] = []
-        seen = itertools.count()
+    def _look(self, model, scale, is_to_stop):
+        """Returns a model's means, its crops, and those of the truth at one scale."""
+        crops, truths, seen = [], [], itertools.count()
         pairs = len(self.loader.pairs(scale))
 
         def keep(_, outputs, hr, __):
@@ -147,12 +126,8 @@ class Validation:
                 crops.append(cut(outputs[0], place))
                 truths.append(cut(hr, place))
 
-        return self._average(model, scale, keep), crops
-
-    def _average(self, model, scale, after_image):
-        """Returns the mean of each metric of a model at one scale."""
         (images,) = measure_scale(
-            [model], self.loader, scale, self.shave_size, after_image, self.more
+            [model], self.loader, scale, self.shave_size, keep, self.more
         )
         means = average(images)
-        return {metric: means[metric] for metric in (*self.METRICS, *self.more)}
+        return {m: means[m] for m in (*self.METRICS, *self.more)}, crops, truths

@@ -9,7 +9,6 @@ from typing import Any, Self
 
 import keras
 
-from console.errors import InputError
 from console.settings import Settings
 from score_predictors.weight_files import WeightFile
 from training.options import OF_A_STEP, POLICIES
@@ -30,8 +29,6 @@ class Predictor:
         step_options: Names of the fields of `training.options.StepOptions` that the
             training uses; flags of other fields are refused.
         settings_classes: The class of `settings`, a tuple of one.
-        settings: The settings that the network is made from.
-        precision: One of `training.options.POLICIES`.
         network: Keras model from float32 (N, H, W, 3) in [-1, 1], any height and
             width, to scores (N, 10), which sum to 1, and features (N, F).
         backbone: The part of the network from the picture to the features.
@@ -54,7 +51,8 @@ class Predictor:
 
         Args:
             settings: An instance of the first of `settings_classes`.
-            precision: Precision between the first and the last convolution.
+            precision: One of `training.options.POLICIES`, for all between the first
+                and the last convolution.
         """
         self.settings, self.precision = settings, precision
         self.backbone = self.make_backbone(POLICIES[precision])
@@ -96,7 +94,7 @@ class Predictor:
             architecture: `architecture()` of the run that is resumed, which overrides
                 the flags; None for a new run.
             restore_path: The weights that a new run starts from, if given.
-            precision: One of `training.options.POLICIES`.
+            precision: See `__init__`.
         """
         settings = cls.settings_classes[0].from_flags()
         known = {
@@ -109,12 +107,7 @@ class Predictor:
     def from_file(
         cls, path: Path | str, flag: str, precision: str = "float32"
     ) -> tuple[Self, dict[str, Any]]:
-        """Makes the predictor of an `.h5` file, with its weights.
-
-        Args:
-            path: The file.
-            flag: The flag that gave the file, for messages.
-            precision: See `__init__`.
+        """Makes the predictor of an `.h5` file that `flag` gave, with its weights.
 
         Returns:
             The predictor and the file's attributes.
@@ -125,21 +118,14 @@ class Predictor:
         with WeightFile(path, flag) as file:
             predictor = cls(cls.read_settings(file), precision)
             predictor.load(file)
-            attributes = dict(file.attributes)
             first_score = file.read_number("first_score", *_FIRST_SCORE_BOUNDS)
             if first_score is not None:
-                attributes["first_score"] = int(first_score)
-            return predictor, attributes
+                file.attributes["first_score"] = int(first_score)
+            return predictor, file.attributes
 
     @classmethod
     def read_settings(cls, file: WeightFile) -> Any:
-        """Reads the settings that the network of an `.h5` file was made from.
-
-        Args:
-            file: The file.
-
-        Returns:
-            An instance of the first of `settings_classes`.
+        """Reads the `settings` that the network of an `.h5` file was made from.
 
         Raises:
             InputError: The file does not hold such settings.
@@ -148,31 +134,20 @@ class Predictor:
             values = json.loads(file.attributes[_MADE_FROM])
             return cls.settings_classes[0].from_stored(values)
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{file.flag}={file.path}: does not name the network of its weights; "
-                f"expected weights of --model={cls.name}."
+            raise file.error(
+                "does not name the network of its weights; expected weights of "
+                f"--model={cls.name}."
             ) from error
 
     def load(self, file: WeightFile) -> None:
-        """Reads all weights.
-
-        Args:
-            file: The file.
-
-        Raises:
-            InputError: The file does not fit.
-        """
+        """Reads all weights; raises an `InputError` if the file does not fit."""
         hint = "It holds another network."
         file.load(self.network.weights, f"--model={self.name}", hint)
 
     def load_start(self, path: Path | str | None = None) -> str:
-        """Loads the weights that a new run starts from.
+        """Loads the weights that a new run starts from, and describes them.
 
-        Args:
-            path: File of weights; None for the weights that the predictor's flags name.
-
-        Returns:
-            A description of the weights, for a message.
+        Without a path, these are the weights that the predictor's flags name.
 
         Raises:
             InputError: The weights cannot be loaded.

@@ -2,7 +2,6 @@
 
 import csv
 import functools
-import io
 import math
 import sys
 import time
@@ -16,7 +15,7 @@ from console.files import written_whole
 from console.progress import SECONDS_BETWEEN_LINES, say, to_clock
 from metrics.scores import emd, lcc, mean_score, srcc
 from score_predictors import weight_files
-from score_predictors.predicting import ScoredData, predict_part
+from score_predictors.predicting import predict_part
 from score_predictors.run_files import RunFiles
 from score_predictors.trainee import Trainee
 from training import run_folder
@@ -38,15 +37,10 @@ SAVES_KEPT = 2
 CHECK_STEPS = 50
 
 
-def resume(trainee: Trainee, loader: ScoredData, files: RunFiles) -> str:
-    """Restores the newest complete state.
+def resume(trainee: Trainee, loader: Any, files: RunFiles) -> str:
+    """Restores the newest complete state; tells whether there were other pictures.
 
-    Tells the user if the number of pictures has changed since then.
-
-    Args:
-        trainee: The predictor in training.
-        loader: The loader, prepared.
-        files: The run's files.
+    The loader is a `dataloaders.scored.ScoredLoader`, prepared.
 
     Returns:
         The checkpoint that was restored.
@@ -73,7 +67,7 @@ def resume(trainee: Trainee, loader: ScoredData, files: RunFiles) -> str:
 
 def make_loop(
     trainee: Trainee,
-    loader: ScoredData,
+    loader: Any,
     files: RunFiles,
     epochs: int,
     team: Team | None = None,
@@ -82,13 +76,10 @@ def make_loop(
 
     Args:
         trainee: The predictor in training, restored to where the run begins.
-        loader: The loader, prepared.
+        loader: See `resume`.
         files: The run's files.
         epochs: Number of epochs, including epochs of earlier starts.
         team: The devices; None for one device.
-
-    Returns:
-        The loop.
     """
     loader.fills_batches = team is not None and team.replicas > 1
     steps, first = loader.steps_per_epoch, trainee.history.present["first_step"]
@@ -117,13 +108,7 @@ class ByEpochs:
     """The hooks that `training.loop.Loop` calls; see `training.by_steps.BySteps`."""
 
     def __init__(self, loop: Loop, files: RunFiles, epochs: int) -> None:
-        """Takes the loop.
-
-        Args:
-            loop: The loop, whose model is a `Trainee`.
-            files: The run's files.
-            epochs: Number of epochs, including epochs of earlier starts.
-        """
+        """Takes the loop, whose model is a `Trainee`; see `make_loop`."""
         self.loop, self.trainee = loop, cast(Trainee, loop.model)
         self.loader: Any = loop.loader
         self.history, self.files, self.epochs = self.trainee.history, files, epochs
@@ -177,17 +162,11 @@ class ByEpochs:
     def validate(
         self, is_to_stop: Callable[[], bool] = lambda: False
     ) -> dict[str, float] | None:
-        """Measures the validation part.
-
-        Args:
-            is_to_stop: Called after each batch; True stops the validation.
+        """Measures the validation part; see `predict_part`.
 
         Returns:
             `validation_loss`, and `validation_srcc` and `validation_lcc` of the mean
             score; None if the validation was stopped.
-
-        Raises:
-            NotFiniteError: A predicted score is not finite.
         """
         hint = (
             f"{self.files.state} has only earlier checkpoints, if any; lower "
@@ -209,10 +188,12 @@ class ByEpochs:
     def _finish_epoch(self):
         """Validates, records the epoch, logs and saves."""
         took, team = self.history.present, self.loop.team
-        values: dict[str, Any] = {"epoch": self.trainee.epoch + 1}
-        values["loss"] = float(self.trainee.loss_sum / self.trainee.loss_count)
-        values["images_per_second"] = took["images"] / took["seconds"]
-        values["waiting_share"] = took["waited"] / took["seconds"]
+        values: dict[str, Any] = {
+            "epoch": self.trainee.epoch + 1,
+            "loss": float(self.trainee.loss_sum / self.trainee.loss_count),
+            "images_per_second": took["images"] / took["seconds"],
+            "waiting_share": took["waited"] / took["seconds"],
+        }
         losses = [epoch.get("validation_loss") for epoch in self.history.epochs]
         if team.is_chief:
             # Other workers wait in their next step, so the chief cannot stop alone.
@@ -241,11 +222,8 @@ class ByEpochs:
         now = time.monotonic()
         left, self.began = to_clock((now - self.began) * left), now
         known = {n: v for n, v in values.items() if not math.isnan(v)}
-        numbers = "  ".join(
-            f"{name.replace('_', ' ')} "
-            + (f"{known[name]:.4f}" if name in known else "-")
-            for name in COLUMNS[1:5]
-        )
+        cells = {n: f"{known[n]:.4f}" if n in known else "-" for n in COLUMNS[1:5]}
+        numbers = "  ".join(f"{n.replace('_', ' ')} {cells[n]}" for n in cells)
         skipped = int(self.trainee.state.skipped.numpy())
         if skipped:
             numbers += f"  {skipped} steps skipped"
@@ -265,12 +243,10 @@ class ByEpochs:
             if self.is_best:
                 self._save_weights(self.files.best)
             self._save_weights(self.files.weights)
-            table = io.StringIO()
-            writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.history.epochs)
-            with written_whole(self.files.table) as aside:
-                aside.write_text(table.getvalue())
+            with written_whole(self.files.table) as aside, open(aside, "w") as file:
+                writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(self.history.epochs)
             # Last, so that a state is never ahead of the other files.
             checkpoint_writer.save(self.trainee.step)
         except OSError:

@@ -24,13 +24,14 @@ from console.files import check_target, opened_whole, written_whole
 from console.progress import say, warn
 from console.settings import PathName, Settings, is_given, option
 from dataloaders import SCORED
+from dataloaders.scored import ScoredLoader
 from dataloaders.scored_rows import Row
 from score_predictors import PREDICTORS
 
 with quiet.imports():
     from metrics.scores import accuracy, emd, lcc, mean_score, score_deviation, srcc
     from score_predictors import opening
-    from score_predictors.predicting import ScoredData, make_predict, predict_part
+    from score_predictors.predicting import make_predict, predict_part
     from score_predictors.trained_rows import TrainedRows, find_trained_rows
     from training import devices
 
@@ -95,22 +96,20 @@ def main() -> None:
     print_table(report)
     if settings.report_path is not None:
         with written_whole(settings.report_path) as aside:
-            aside.write_text(json.dumps(_to_json(report), indent=2) + "\n")
+            # NaN, such as the correlation of constants, becomes null.
+            values = json.loads(json.dumps(report), parse_constant=lambda _: None)
+            aside.write_text(json.dumps(values, indent=2) + "\n")
         say(f"Wrote {settings.report_path}")
     if settings.plot_path is not None:
         draw_scatter(report["images"], settings.plot_path)
         say(f"Wrote {settings.plot_path}")
 
 
-def select_rows(path: PathName, loader: ScoredData) -> TrainedRows:
+def select_rows(path: PathName, loader: ScoredLoader) -> TrainedRows:
     """Selects the rows of the flag, or by default the validation rows of the training.
 
-    Args:
-        path: The predictor's file.
-        loader: The loader, whose rows are selected.
-
     Returns:
-        The rows that the predictor was trained on, as far as known.
+        The rows that the predictor in `path` was trained on, as far as known.
     """
     loader.select(parts=("validate",))
     known, flag = find_trained_rows(path, loader), f"{loader.name}_validate_range"
@@ -127,14 +126,8 @@ def select_rows(path: PathName, loader: ScoredData) -> TrainedRows:
     return known
 
 
-def tell_trained(path: PathName, known: TrainedRows, loader: ScoredData) -> None:
-    """Warns of rows to measure that the weights were trained on, as far as known.
-
-    Args:
-        path: The predictor's file.
-        known: The result of `select_rows`.
-        loader: The loader, with selected rows.
-    """
+def tell_trained(path: PathName, known: TrainedRows, loader: ScoredLoader) -> None:
+    """Warns of rows to measure that the weights were trained on; see `select_rows`."""
     rows = loader.ranges["validate"]
     trained = known.trained.intersection(rows)
     if trained:
@@ -151,12 +144,8 @@ def tell_trained(path: PathName, known: TrainedRows, loader: ScoredData) -> None
         )
 
 
-def warn_if_of_others(scorer: opening.Scorer, loader: ScoredData) -> bool:
-    """Warns if the weights were trained on another data set, as far as known.
-
-    Returns:
-        Whether they were.
-    """
+def warn_if_of_others(scorer: opening.Scorer, loader: ScoredLoader) -> bool:
+    """Warns if the weights are known to be of another data set; returns whether."""
     if scorer.dataloader is not None:
         differs = scorer.dataloader != loader.name
         of = f"--dataloader={scorer.dataloader}"
@@ -191,6 +180,11 @@ def measure_groups(
         to such a dict; and `images`, a list with the `name` and the `predicted` and
         `target` mean score of each image.
     """
+
+    def measure_some(indices):
+        some = [rows[index] for index in indices]
+        return measure(predicted[indices], target[indices], some, first_score)
+
     groups: dict[str, list[int]] = {}
     for index, row in enumerate(rows):
         if row.group is not None:
@@ -198,15 +192,7 @@ def measure_groups(
     means = mean_score(predicted, first_score)
     return {
         "all": measure(predicted, target, rows, first_score),
-        "groups": {
-            name: measure(
-                predicted[indices],
-                target[indices],
-                [rows[index] for index in indices],
-                first_score,
-            )
-            for name, indices in sorted(groups.items())
-        },
+        "groups": {name: measure_some(groups[name]) for name in sorted(groups)},
         # A list, because names may repeat.
         "images": [
             {"name": row.name, "predicted": float(mean), "target": row.mean}
@@ -249,22 +235,8 @@ def _to_cell(value):
     return "-" if math.isnan(value) else f"{value:.4f}"
 
 
-def _to_json(value):
-    """Replaces NaN, such as the correlation of constants, by null."""
-    if isinstance(value, dict):
-        return {key: _to_json(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_to_json(inner) for inner in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
 def draw_scatter(images: Sequence[Mapping[str, Any]], path: Path | str) -> None:
-    """Draws predicted against true mean scores, a dot for each image.
-
-    Args:
-        images: `images` of `measure_groups`.
-        path: The PNG file.
-    """
+    """Draws `images` of `measure_groups`, a dot for each, to a PNG file."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -104,8 +104,7 @@ def main() -> None:
                 "The frozen graph's scores and features differ from the network's by "
                 f"{' and '.join(f'{d:.3g}' for d in differences)}."
             )
-    difference = differences[0]
-    agreement = f"within {difference:.1g}" if difference else "exactly"
+    agreement = f"within {differences[0]:.1g}" if differences[0] else "exactly"
     say(f"Wrote {target}; it reproduces the network's scores {agreement}.")
     if first_score is None and file_format is formats.FrozenFile:
         say(
@@ -129,12 +128,8 @@ def compare(
 ) -> np.ndarray:
     """Finds the largest differences of scores and of features, on noise.
 
-    Args:
-        network: The Keras network, from pictures to scores and features.
-        predict: The function of the written file, likewise.
-
     Returns:
-        float32 (2,); NaN if an output is NaN.
+        float32 (2,); NaN if an output of the network or the written file is NaN.
     """
     differences = []
     for side in SIDES:

@@ -31,10 +31,8 @@ class Scorer:
     Attributes:
         network: A function from float32 (N, H, W, 3) in [-1, 1] to scores and features.
         source: The file, for reports.
-        first_score: The lowest of the ten scores; the others follow in steps of 1.
-            None if the file does not hold it.
-        dataloader: Name of the loader of the training; None if the file does not hold
-            it.
+        first_score: The lowest of the ten scores; None if the file does not hold it.
+        dataloader: The loader of the training; None if the file does not hold it.
         side: The only height and width of pictures that it takes; None for any.
     """
 
@@ -70,13 +68,7 @@ class PredictorSettings(Settings):
             )
 
     def open(self, name: str) -> Scorer:
-        """Opens the predictor.
-
-        Args:
-            name: Name of the predictor in the registry.
-
-        Returns:
-            The predictor, ready to score.
+        """Opens the predictor, whose name in the registry is given.
 
         Raises:
             InputError: The file does not fit.

@@ -9,7 +9,6 @@ A score is the mean of the predicted distribution: 1 to 10 with weights trained 
 
 import csv
 import dataclasses
-import io
 import os
 import sqlite3
 import sys
@@ -192,28 +191,21 @@ def choose_first_score(scorer: opening.Scorer, given: int | None) -> int:
     return FIRST_SCORE
 
 
+@dataclasses.dataclass
 class Scoring:
-    """Scores pictures; see `console.cluster_messages.Worker`."""
+    """Scores pictures; see `console.cluster_messages.Worker`.
 
-    note = ""
+    Attributes:
+        predict: A function made by `score_predictors.predicting.make_predict`.
+        side: Side of the square in the middle to score; None for whole pictures.
+        first_score: The lowest of the ten scores.
+    """
 
-    def __init__(
-        self,
-        predict: Callable[[np.ndarray], Any],
-        side: int | None,
-        first_score: int,
-        way: str = "",
-    ) -> None:
-        """Takes the network and the settings.
-
-        Args:
-            predict: A function made by `score_predictors.predicting.make_predict`.
-            side: Side of the square in the middle to score; None for whole pictures.
-            first_score: The lowest score.
-            way: See `Worker`.
-        """
-        self.predict, self.side = predict, side
-        self.first_score, self.way = first_score, way
+    predict: Callable[[np.ndarray], Any]
+    side: int | None
+    first_score: int
+    way: str = ""
+    note: str = ""
 
     def take(self, batch: Sequence[Path], done: Callable[[], None]) -> list[Any]:
         """Scores pictures; returns mean and deviation of each, or None."""
@@ -224,14 +216,11 @@ class Scoring:
     def score(
         self, paths: Iterable[Path]
     ) -> Iterator[tuple[Path, tuple[float, float] | None]]:
-        """Scores pictures.
-
-        Args:
-            paths: The pictures.
+        """Scores pictures, and warns of those that cannot be read.
 
         Yields:
             A picture, and the mean and the deviation of its score; None for a picture
-            that cannot be read, of which a warning tells.
+            that cannot be read.
 
         Raises:
             InputError: The scores are not finite.
@@ -267,13 +256,16 @@ class Scoring:
 
 def write_report(rows: Iterable[tuple[float, float, Path]], path: Path | str) -> None:
     """Writes the (score, deviation, picture) rows, completely or not at all."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows((f"{mean:.4f}", f"{std:.4f}", name) for mean, std, name in rows)
-    with written_whole(path) as aside:
-        # Names of files need not be UTF-8; this keeps their bytes.
-        aside.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape")
+    # Names of files need not be UTF-8; this keeps their bytes.
+    with (
+        written_whole(path) as aside,
+        open(aside, "w", encoding="utf-8", errors="surrogateescape") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(
+            (f"{mean:.4f}", f"{std:.4f}", name) for mean, std, name in rows
+        )
 
 
 if __name__ == "__main__":

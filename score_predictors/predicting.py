@@ -1,7 +1,7 @@
 """Predicts the scores of patches and of a whole part of a data set."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,57 +12,12 @@ from frozen.predictor import to_input
 from training.state import NotFiniteError
 
 
-class ScoredData(Protocol):
-    """A loader of pictures and scores; see `dataloaders.scored.ScoredLoader`."""
-
-    name: str
-    first_score: int
-    settings: Any
-    fills_batches: bool
-    ranges: dict[str, Any]
-    parts: dict[str, list[Any]]
-
-    @property
-    def batch_size(self) -> int:
-        """Pictures in a batch."""
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Batches of the training part."""
-
-    @property
-    def validation_batches(self) -> int:
-        """Batches of the validation part."""
-
-    def select(self, parts: Sequence[str] = ...) -> None:
-        """Selects the rows of some parts."""
-
-    def describe(self) -> str:
-        """Identifies the selected rows."""
-
-    def count(self) -> dict[str, int]:
-        """Pictures of each part."""
-
-    def begin(self, epoch: int, first_step: int) -> None:
-        """Sets the step at which an epoch begins."""
-
-    def batch(self, step: int, share: slice = ...) -> Any:
-        """Draws the training batch of one step."""
-
-    def validation_batch(self, position: int) -> Any:
-        """Loads one batch of the validation part."""
-
-
 def make_predict(
     network: Callable[[tf.Tensor], Sequence[tf.Tensor]],
 ) -> Callable[[np.ndarray], tf.Tensor]:
-    """Makes a function from uint8 patches to the network's scores.
+    """Makes a function from uint8 (N, P, P, 3), RGB, to the scores, float32 (N, 10).
 
-    Args:
-        network: A function from float32 (N, H, W, 3) in [-1, 1] to scores and features.
-
-    Returns:
-        A function from uint8 (N, P, P, 3), RGB, to float32 (N, 10).
+    The network takes float32 (N, H, W, 3) in [-1, 1] and makes scores and features.
     """
     return tf.function(
         lambda patches: network(to_input(patches))[0],
@@ -72,7 +27,7 @@ def make_predict(
 
 
 def predict_part(
-    loader: ScoredData,
+    loader: Any,
     predict: Callable[[np.ndarray], tf.Tensor],
     hint: str,
     is_to_stop: Callable[[], bool] = lambda: False,
@@ -80,14 +35,14 @@ def predict_part(
     """Predicts the scores of the whole validation part.
 
     Args:
-        loader: The loader, prepared.
+        loader: A prepared `dataloaders.scored.ScoredLoader`.
         predict: A function made by `make_predict`.
         hint: Advice at the end of a message about scores that are not finite.
         is_to_stop: Called after each batch; True stops the prediction.
 
     Returns:
         predicted: float32 (N, 10); None if the prediction was stopped.
-        target: float32 (N, 10); None if the prediction was stopped.
+        target: Likewise.
 
     Raises:
         InputError: A picture cannot be read.
@@ -100,8 +55,8 @@ def predict_part(
         Prefetch(make, range(count), threads, 2 * threads) as batches,
         Progress(count, "Validating", "batch") as progress,
     ):
-        for _ in range(count):
-            batch = batches.get()
+        for _, result in batches:
+            batch = result()
             outputs.append(np.asarray(predict(batch.patches)))
             targets.append(batch.distributions)
             progress.advance()

@@ -1,14 +1,11 @@
-"""The files of a predictor's training run.
+"""The files of a predictor's training run; several runs can share a folder.
 
-A run is a file of weights and further files of the same stem, so that several runs can
-share a folder:
-
-    ava.h5              weights after the last step
-    ava.best.h5         weights of the epoch with the least validation loss
-    ava.state/          weights, optimizer and position, for resuming
-    ava.csv             a line for each epoch
-    ava.arguments.json  the flags of the last start
-    ava/                files of TensorBoard
+ava.h5              weights after the last step
+ava.best.h5         weights of the epoch with the least validation loss
+ava.state/          weights, optimizer and position, for resuming
+ava.csv             a line for each epoch
+ava.arguments.json  the flags of the last start
+ava/                files of TensorBoard
 """
 
 import itertools
@@ -32,22 +29,28 @@ class RunFiles:
             InputError: Keras does not read weights from a file of this name, or a file
                 of another run can have it.
         """
-        weight_files.check_name(weight_filename, "--weight_filename")
+        ending = weight_files.ENDING
+        self.stem = weight_filename.removesuffix(ending)
+        if not weight_filename.endswith(ending) or self.stem.endswith(".weights"):
+            raise InputError(
+                f"--weight_filename={weight_filename}: expected a name that ends in "
+                f"{ending} but not in .weights{ending}, which Keras uses for another "
+                "layout."
+            )
         if Path(weight_filename).name != weight_filename:
             raise InputError(
                 f"--weight_filename={weight_filename}: expected a name without a "
                 "folder; --train_path names the folder."
             )
-        self.stem = weight_filename.removesuffix(weight_files.ENDING)
         if not self.stem.strip(".") or self.stem.endswith(TAKEN_ENDINGS):
             raise InputError(
                 f"--weight_filename={weight_filename}: expected a name such as ava.h5, "
-                f"without {', '.join(TAKEN_ENDINGS)} before the {weight_files.ENDING}: "
-                "other files of a run have such names."
+                f"without {', '.join(TAKEN_ENDINGS)} before the {ending}: other files "
+                "of a run have such names."
             )
         self.folder = Path(train_path)
         self.weights = self.folder / weight_filename
-        self.best = self.folder / f"{self.stem}.best{weight_files.ENDING}"
+        self.best = self.folder / f"{self.stem}.best{ending}"
         self.state = self.folder / f"{self.stem}.state"
         self.table = self.folder / f"{self.stem}.csv"
         self.arguments = self.folder / f"{self.stem}.arguments.json"
@@ -86,7 +89,7 @@ class RunFiles:
             )
 
     def set_aside(self) -> Path | None:
-        """Renames all files of a run, so that a new run can begin.
+        """Renames all files of a run.
 
         Returns:
             The new path of the weights; None if there was no run.

@@ -103,18 +103,7 @@ def main() -> int | None:
 
 
 def _train(team, run, options, files, device):
-    """Trains while no other process writes the same files.
-
-    Args:
-        team: `training.replicas.Team`.
-        run: `RunSettings`.
-        options: `StepOptions`.
-        files: `score_predictors.run_files.RunFiles`.
-        device: Name of the devices.
-
-    Returns:
-        None, or the exit status that a signal asks for.
-    """
+    """Trains while no other process writes the same files; returns the exit status."""
     team.check_batch_size(run.batch_size)
     predictor_class, loader_class = MODEL.load(), DATALOADER.load()
     loader = loader_class.from_flags(run.input_patch_size, run.batch_size, run.seed)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from console.errors import InputError
-from score_predictors.predicting import ScoredData
 from score_predictors.run_files import RunFiles
 from score_predictors.weight_files import ENDING
 from training import run_folder
@@ -33,15 +32,10 @@ class TrainedRows:
     unknown: str | None = None
 
 
-def find_trained_rows(path: Path | str, loader: ScoredData) -> TrainedRows:
+def find_trained_rows(path: Path | str, loader: Any) -> TrainedRows:
     """Looks up the run that wrote weights, and the runs that it started from.
 
-    Args:
-        path: The weights, `.h5`, beside the other files of their run.
-        loader: The loader, whose rows are read.
-
-    Returns:
-        The rows, as far as known.
+    The loader is a `dataloaders.scored.ScoredLoader` whose rows are selected.
     """
     trained: set[int] = set()
     seen: list[Path] = []
@@ -63,12 +57,8 @@ def find_trained_rows(path: Path | str, loader: ScoredData) -> TrainedRows:
     return TrainedRows(frozenset(trained), validate_range)
 
 
-def _read_run(path: Path, seen: list[Path]) -> dict[str, Any]:
-    """Reads the arguments of the run that wrote weights.
-
-    Raises:
-        InputError: They are not known.
-    """
+def _read_run(path, seen):
+    """Reads the arguments of the run that wrote weights."""
     if path.suffix != ENDING:
         raise InputError("a frozen file has no record of its training")
     if path.resolve() in seen:
@@ -84,18 +74,11 @@ def _read_run(path: Path, seen: list[Path]) -> dict[str, Any]:
     return before
 
 
-def _select_again(path, loader: ScoredData, before):
-    """Selects the rows of both parts of a training; see `ScoredLoader.ranges`.
-
-    Raises:
-        InputError: The training had another data set than the loader.
-    """
-    ranges = {
-        f"{part}_range": str(before.get(f"{loader.name}_{part}_range"))
-        for part in PARTS
-    }
-    again = copy.copy(loader)
-    selected: dict[str, Any] = {}
+def _select_again(path, loader, before):
+    """Returns `ScoredLoader.ranges` of a training on the data set of the loader."""
+    names = [f"{part}_range" for part in PARTS]
+    ranges = {name: str(before.get(f"{loader.name}_{name}")) for name in names}
+    again, selected = copy.copy(loader), {}
     again.settings = dataclasses.replace(loader.settings, **ranges)
     with contextlib.suppress(InputError):
         for part in PARTS:  # Selecting both at once would warn of common rows.

@@ -64,9 +64,7 @@ class Trainee(TrainableBase):
     """A predictor in training.
 
     Attributes:
-        predictor: The predictor.
         network: The network to measure and write: the predictor's, or its average.
-        history: The results of the epochs.
     """
 
     main = "predictor"
@@ -84,15 +82,7 @@ class Trainee(TrainableBase):
         seed: int = 0,
         options: StepOptions | None = None,
     ) -> None:
-        """Makes the optimizer and keeps the weights of the predictor.
-
-        Args:
-            predictor: The predictor.
-            learning_rate: Learning rate of Adam at the first step.
-            schedule: `constant`, or `cosine`, which falls to zero at the last step.
-            seed: Seed of the dropout.
-            options: Options of a training step; None for the defaults.
-        """
+        """Makes Adam with one of `SCHEDULES`; `seed` is that of the dropout."""
         self.name = predictor.name
         super().__init__(predictor.architecture(), options)
         self.predictor, self.seed = predictor, seed
@@ -129,20 +119,11 @@ class Trainee(TrainableBase):
         weights: tf.Tensor,
         scale: None = None,
     ) -> dict[str, tf.Tensor]:
-        """See `models.base.Model.train_step`.
-
-        Args:
-            patches: uint8 (N, P, P, 3), RGB.
-            distributions: float32 (N, 10).
-            weights: float32 (N,); see `dataloaders.scored_rows.Batch`.
-            scale: None.
-        """
-        differentiate = functools.partial(
-            self._differentiate, to_input(patches), distributions, weights
-        )
-        return self.apply_step(
-            differentiate, {self.main: self.predictor.trained_weights}
-        )
+        """See `models.base.Model.train_step` and `dataloaders.scored_rows.Batch`."""
+        arrays = to_input(patches), distributions, weights
+        differentiate = functools.partial(self._differentiate, *arrays)
+        trained = {self.main: self.predictor.trained_weights}
+        return self.apply_step(differentiate, trained)
 
     def _differentiate(self, pictures, distributions, weights, loss_scale):
         """See `TrainableBase.apply_step`; the third result is the averages."""
@@ -169,10 +150,9 @@ class Trainee(TrainableBase):
         return values, [tape.gradient(scaled, variables)], moved
 
     def _drop(self, features):
-        """Dropout that depends only on seed and step, so that a run can be resumed.
+        """Dropout of a row that depends only on seed and step, not on its device.
 
-        The dropout of a row does not depend on the device that computes it. XLA
-        (--jit_compile) draws other numbers from the same seed.
+        XLA (--jit_compile) draws other numbers from the same seed.
         """
         if not self.predictor.dropout:
             return features

@@ -2,15 +2,15 @@
 
 The attribute `layer_names` of the root lists groups, and `weight_names` of each group
 lists its arrays, both in the order of the network. Keras 3 reads this layout from any
-file whose name ends in `.h5` but not in `.weights.h5`, and so does the TF1 code.
-Further attributes, such as the width of the network and the lowest score, are ignored
-by other programs.
+file whose name ends in `.h5` but not in `.weights.h5`, and so does the TF1 code. Other
+programs ignore further attributes, such as the width of the network.
 """
 
+import contextlib
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import h5py
 import keras
@@ -27,23 +27,7 @@ LARGEST_ITEM = 8
 
 # Errors that h5py raises for files with damaged or unexpected contents.
 _DAMAGE = (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError)
-
-# Keras 2's name of the kernel of a depthwise convolution.
-_DEPTHWISE = "depthwise_kernel"
-
-
-def check_name(path: Path | str, flag: str) -> None:
-    """Refuses names that Keras uses for another layout.
-
-    Raises:
-        InputError: The name does not end in `.h5`, or ends in `.weights.h5`.
-    """
-    name = Path(path).name
-    if not name.endswith(ENDING) or name.endswith(f".weights{ENDING}"):
-        raise InputError(
-            f"{flag}={path}: expected a name that ends in {ENDING} but not in "
-            f".weights{ENDING}, which Keras uses for another layout."
-        )
+_DAMAGED = "is damaged; copy it again or use another."
 
 
 def save(
@@ -63,8 +47,7 @@ def save(
     # In memory first: on a full disk HDF5 aborts the process.
     stored = io.BytesIO()
     with h5py.File(stored, "w") as file:
-        for name, value in attributes.items():
-            file.attrs[name] = value
+        file.attrs.update(attributes)
         layers = [layer for layer in network.layers if layer.weights]
         file.attrs["layer_names"] = [np.bytes_(layer.name) for layer in layers]
         file.attrs["backend"] = np.bytes_("tensorflow")
@@ -82,44 +65,36 @@ def save(
 def _name_weight(layer, weight):
     """The name in Keras 2, for example `Conv1/kernel:0`."""
     is_depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
-    name = _DEPTHWISE if is_depthwise and weight.name == "kernel" else weight.name
-    return f"{layer.name}/{name}:0"
+    prefix = "depthwise_" if is_depthwise and weight.name == "kernel" else ""
+    return f"{layer.name}/{prefix}{weight.name}:0"
 
 
-class WeightFile:
+class WeightFile(contextlib.AbstractContextManager):
     """An `.h5` file that is open for reading; use it in a `with` statement.
 
     Attributes:
-        path: The file.
-        flag: The flag that gave the file, for messages.
         attributes: The attributes of `save`; empty for a file of another program.
         datasets: (name, array that is not read yet) of each weight, in order.
     """
 
     def __init__(self, path: Path | str, flag: str) -> None:
-        """Opens the file.
-
-        Args:
-            path: The file.
-            flag: The flag that gave the file, for messages.
+        """Opens the file, which `flag` gave.
 
         Raises:
             InputError: There is no such file, or it is not in Keras 2's layout.
         """
-        self.path, self.flag = Path(path), flag
-        if not self.path.is_file():
-            found = "is a folder" if self.path.exists() else "no such file"
-            raise InputError(
-                f"{flag}={path}: {tell_misfit(path, found)}. Expected weights, "
-                f"{ENDING}."
-            )
+        path, self.named = Path(path), f"{flag}={path}"
+        if not path.is_file():
+            found = "is a folder" if path.exists() else "no such file"
+            found = tell_misfit(path, found)
+            raise self.error(f"{found}. Expected weights, {ENDING}.")
         try:
-            self.file = h5py.File(self.path, "r")
+            self.file = h5py.File(path, "r")
         except OSError:
             found = tell_misfit(path, "is not an HDF5 file, or is damaged", HDF5)
-            raise InputError(
-                f"{flag}={path}: {found}. Expected weights written by "
-                f"score_predictors/train.py, {ENDING}."
+            raise self.error(
+                f"{found}. Expected weights written by score_predictors/train.py, "
+                f"{ENDING}."
             ) from None
         try:
             self.attributes = dict(self.file.attrs)
@@ -128,7 +103,11 @@ class WeightFile:
             self.file.close()
             if isinstance(error, InputError):
                 raise
-            raise self._damaged() from None
+            raise self.error(_DAMAGED) from None
+
+    def error(self, text: str) -> InputError:
+        """Makes an error about the file."""
+        return InputError(f"{self.named}: {text}")
 
     def _list(self) -> list[tuple[str, h5py.Dataset]]:
         # Keras 2's files of whole models keep the weights in a separate group.
@@ -136,10 +115,10 @@ class WeightFile:
         if "model_weights" in root:
             root = self._get(root, "model_weights")
         if "layer_names" not in root.attrs:
-            raise InputError(
-                f"{self.flag}={self.path}: is an HDF5 file without Keras 2's list of "
-                f"layers (it holds {name_some(sorted(self.file), 3) or 'nothing'}); "
-                "expected weights written by score_predictors/train.py."
+            raise self.error(
+                "is an HDF5 file without Keras 2's list of layers (it holds "
+                f"{name_some(sorted(self.file), 3) or 'nothing'}); expected weights "
+                "written by score_predictors/train.py."
             )
         datasets: list[tuple[str, h5py.Dataset]] = []
         for layer in root.attrs["layer_names"]:
@@ -154,9 +133,9 @@ class WeightFile:
             or dataset.dtype.itemsize > LARGEST_ITEM
         ]
         if others:
-            raise InputError(
-                f"{self.flag}={self.path}: its {name_some(others, 3)} is not an array "
-                "of numbers; expected weights written by score_predictors/train.py."
+            raise self.error(
+                f"its {name_some(others, 3)} is not an array of numbers; expected "
+                "weights written by score_predictors/train.py."
             )
         for name, dataset in datasets:
             if dataset.external or dataset.is_virtual:
@@ -172,24 +151,15 @@ class WeightFile:
         return group
 
     def _elsewhere(self, name):
-        return InputError(
-            f"{self.flag}={self.path}: refused because its {name} would be read from "
-            "another file."
+        return self.error(
+            f"refused because its {name} would be read from another file."
         )
 
     def read_number(self, name: str, least: float, most: float) -> float | None:
-        """Reads an attribute that is a number.
-
-        Args:
-            name: Name of the attribute.
-            least: The least valid number.
-            most: The largest valid number.
-
-        Returns:
-            The number; None if the file does not have the attribute.
+        """Reads an attribute that is a number; None if the file does not have it.
 
         Raises:
-            InputError: The value is not such a number.
+            InputError: The value is not a number from `least` to `most`.
         """
         value = self.attributes.get(name)
         if value is None:
@@ -199,17 +169,11 @@ class WeightFile:
         except (TypeError, ValueError):
             number = float("nan")
         if not least <= number <= most:
-            raise InputError(
-                f"{self.flag}={self.path}: its attribute {name} is "
-                f"{str(_to_text(value))[:40]!r}; expected a number from {least:g} to "
-                f"{most:g}."
+            raise self.error(
+                f"its attribute {name} is {_to_text(value)[:40]!r}; expected a number "
+                f"from {least:g} to {most:g}."
             )
         return number
-
-    def _damaged(self):
-        return InputError(
-            f"{self.flag}={self.path}: is damaged; copy it again or use another."
-        )
 
     def load(self, weights: Sequence[keras.Variable], network: str, hint: str) -> None:
         """Reads the first arrays of the file into a network's weights.
@@ -235,10 +199,9 @@ class WeightFile:
                     if index < len(found)
                     else f"only {len(found)} arrays"
                 )
-                raise InputError(
-                    f"{self.flag}={self.path}: does not fit {network}: it has {has} "
-                    f"where {weights[index].path} of shape {list(shape)} is expected. "
-                    f"{hint}"
+                raise self.error(
+                    f"does not fit {network}: it has {has} where "
+                    f"{weights[index].path} of shape {list(shape)} is expected. {hint}"
                 )
         try:
             arrays = [
@@ -246,19 +209,15 @@ class WeightFile:
                 for _, dataset in self.datasets[: len(wanted)]
             ]
         except (OSError, TypeError, ValueError):
-            raise self._damaged() from None
+            raise self.error(_DAMAGED) from None
         for (name, _), array in zip(self.datasets, arrays, strict=False):
             if not np.isfinite(array).all():
-                raise InputError(
-                    f"{self.flag}={self.path}: its {name} holds values that are not "
-                    "finite; the training diverged. Use another file."
+                raise self.error(
+                    f"its {name} holds values that are not finite; the training "
+                    "diverged. Use another file."
                 )
         for weight, array in zip(weights, arrays, strict=True):
             weight.assign(array)
-
-    def __enter__(self) -> Self:
-        """Returns the open file."""
-        return self
 
     def __exit__(self, *_: Any) -> None:
         """Closes the file."""

@@ -13,8 +13,7 @@ import keras
 
 from console.settings import Settings, option
 from score_predictors.base import Predictor
-from score_predictors.layers import FusedBatchNormalization
-from score_predictors.mobilenetv2 import MobileNetV2
+from score_predictors.mobilenetv2 import FusedBatchNormalization, MobileNetV2
 
 
 @dataclasses.dataclass(frozen=True)

@@ -255,7 +255,7 @@ def test_patches_are_those_of_the_degraded_picture(tmp_path, monkeypatch, is_cle
     hr = np.stack([y, x, (7 * y + 3 * x) % 200], -1).astype(np.uint8)
     (tmp_path / "HR").mkdir()
     Image.fromarray(hr).save(tmp_path / "HR" / "a.png")
-    monkeypatch.setattr(paired, "VARIANTS", 1)
+    monkeypatch.setattr(paired, "TURNS", paired.TURNS[:1])
     monkeypatch.setattr(degradations, "INTERPOLATIONS", (cv2.INTER_AREA,) * 3)
     blurred = {"blur_probability": 1, "sinc_probability": 0, "sigma": [3, 3]}
     blurred |= {"kernels": [1, 0, 0, 0, 0, 0], "kernel_size": [21, 21]}

@@ -11,7 +11,6 @@ import threading
 import time
 
 import h5py
-import keras
 import pytest
 
 from console.errors import InputError
@@ -126,11 +125,12 @@ def test_a_name_that_is_unknown_is_told(monkeypatch):
         imagenet.fetch(1.0)
 
 
-def test_a_full_disk_is_not_taken_for_a_bad_connection(monkeypatch, tmp_path):
+def test_a_full_disk_is_not_taken_for_a_bad_connection(serve, monkeypatch, tmp_path):
     def fill(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path))
 
-    monkeypatch.setattr(keras.utils, "get_file", fill)
+    serve(send(make_hdf5()))
+    monkeypatch.setattr(imagenet.Progress, "advance", fill)
     with pytest.raises(OSError, match="No space left"):
         imagenet.fetch(1.0)
 

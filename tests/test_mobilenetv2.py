@@ -6,8 +6,11 @@ import tensorflow as tf
 from console.errors import InputError
 from frozen import graphs
 from frozen.predictor import FrozenPredictor, make_graph_def
-from score_predictors.layers import FusedBatchNormalization
-from score_predictors.mobilenetv2 import MobileNetV2, Settings
+from score_predictors.mobilenetv2 import (
+    FusedBatchNormalization,
+    MobileNetV2,
+    Settings,
+)
 from score_predictors.predicting import make_predict
 from tests.shared_data import SHARED, needs_shared
 from tests.test_weight_files import make_keras_own

@@ -87,9 +87,9 @@ def test_the_same_step_of_the_same_seed_is_the_same_batch(tmp_path):
 
 BATCH_PROGRAM = """
 import hashlib, sys
-from dataloaders.div2k import DIV2K
+from dataloaders.paired import PairedLoader
 from dataloaders.paired_settings import PairedSettings
-loader = DIV2K(PairedSettings(sys.argv[1], None, (2, 4), 5, 4, 3, sys.argv[2]))
+loader = PairedLoader(PairedSettings(sys.argv[1], None, (2, 4), 5, 4, 3, sys.argv[2]))
 loader.prepare()
 batch = loader.batch(17)
 print(hashlib.sha256(batch.lr.tobytes() + batch.hr.tobytes()).hexdigest())

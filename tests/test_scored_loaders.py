@@ -221,7 +221,7 @@ def test_missing_files_and_folders_are_named(tmp_path):
     with pytest.raises(InputError, match="--ava_image_path must be given"):
         AVA(AVASettings(dataset_path=table)).prepare()
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"ends in \.jpg"):
+    with pytest.raises(InputError, match=r"end in \.jpg"):
         AVA(
             AVASettings("0,", "0,", dataset_path=table, image_path=tmp_path / "empty")
         ).prepare()

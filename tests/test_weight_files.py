@@ -9,6 +9,7 @@ import pytest
 from console.errors import InputError
 from score_predictors import weight_files
 from score_predictors.mobilenetv2 import MobileNetV2, Settings
+from score_predictors.run_files import RunFiles
 from score_predictors.weight_files import WeightFile
 from tests.small_predictor import narrow_mobilenetv2
 
@@ -262,4 +263,4 @@ def test_arrays_of_other_files_are_not_read(narrow_path, tmp_path, kind):
 @pytest.mark.parametrize("name", ["a.weights.h5", "a.keras", "a"])
 def test_names_that_keras_reads_otherwise_are_refused(name):
     with pytest.raises(InputError, match=r"--weight_filename=a.* ends in \.h5"):
-        weight_files.check_name(name, "--weight_filename")
+        RunFiles("train", name)

@@ -98,7 +98,7 @@ class Loop:
     def _place(self, first, scale):
         """Draws the batches of one call at a scale: lr and hr, on the devices."""
         steps = range(first, first + self.settings.steps_per_call)
-        drawn = [self.loader.draw_patches(step, scale) for step in steps]
+        drawn = [self.loader.batch(step, scale).inputs()[1] for step in steps]
         arrays = zip(*drawn, strict=True)
         return [self.stepper.place_batch(np.stack(patches)) for patches in arrays]
 
