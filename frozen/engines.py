@@ -59,11 +59,7 @@ class EngineSettings(Settings):
             )
 
     def make(self, precision: str) -> "OpenVino | None":
-        """Makes the engine, and names it; None for TensorFlow.
-
-        Args:
-            precision: A key of `HINTS`.
-        """
+        """Makes the engine, and names it; None for TensorFlow."""
         if self.engine == TENSORFLOW:
             return None
         engine = OpenVino(self.device, precision)
@@ -75,11 +71,7 @@ class OpenVino:
     """OpenVINO on one device, in one precision."""
 
     def __init__(self, device: str = "CPU", precision: str = "float32") -> None:
-        """Starts OpenVINO; see `EngineSettings`.
-
-        Raises:
-            InputError: There is no such device.
-        """
+        """Starts OpenVINO; refuses a device that does not exist."""
         import openvino
 
         self.core, self.device = openvino.Core(), device
@@ -96,11 +88,7 @@ class OpenVino:
             self.options["INFERENCE_NUM_THREADS"] = int(threads)
 
     def run_parts_of(self, model: Any) -> None:
-        """Makes this the engine of a model, before its first `stages`.
-
-        Raises:
-            InputError: The model has no network.
-        """
+        """Makes this the engine of a model, before its first `stages`."""
         if not hasattr(model, "engine"):
             raise InputError(
                 f"--engine=openvino: --model={model.name} has no network. Leave it out."
@@ -110,11 +98,11 @@ class OpenVino:
     def convert(
         self, function: tf.types.experimental.ConcreteFunction, scale: int | None = None
     ) -> Callable[[np.ndarray], np.ndarray]:
-        """Converts a function of TensorFlow.
+        """Converts a function of TensorFlow without variables.
 
         Args:
             function: From float32 (N, H, W, C), and the scale if the function takes
-                one, to one tensor; without variables.
+                one, to one tensor.
             scale: Upscaling factor.
 
         Returns:

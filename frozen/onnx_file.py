@@ -55,12 +55,7 @@ class OnnxFile(Format):
 
 
 def _rename(graph, inputs_and_outputs):
-    """Removes the `:0` from the names of inputs and outputs, and names free sizes.
-
-    Args:
-        graph: onnx.GraphProto; changed in place.
-        inputs_and_outputs: Their new names.
-    """
+    """Removes the `:0` from the names of inputs and outputs, and names free sizes."""
     new = {f"{name}:0": name for name in inputs_and_outputs}
     for node in graph.node:
         for tensors in (node.input, node.output):

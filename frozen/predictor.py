@@ -38,9 +38,6 @@ def make_graph_def(
         network: A function from float32 (N, H, W, 3) in [-1, 1] to scores, features
             and maps of features, if it has any.
         first_score: The lowest of the ten scores; None if it is not known.
-
-    Returns:
-        The graph.
     """
     names = [SCORES, FEATURES]
 
@@ -62,11 +59,7 @@ def make_graph_def(
 def serve(
     run: Callable[[tf.Tensor], Sequence[tf.Tensor]], pictures: tf.Tensor
 ) -> dict[str, tf.Tensor]:
-    """Scores the pictures of a request to a server; see `frozen.formats.Network`.
-
-    Args:
-        run: A function from float32 (N, H, W, 3) in [-1, 1] to scores and features.
-        pictures: uint8 (N, H, W, 3), RGB.
+    """Scores uint8 (N, H, W, 3) for a server; see `frozen.formats.Network`.
 
     Returns:
         `output_scores`, float32 (N, 10), and `output_features`, float32 (N, 1280).
@@ -78,19 +71,13 @@ class FrozenPredictor:
     """A frozen score predictor, ready to run.
 
     Attributes:
-        path: The `.pb` file.
-        flag: The flag that gave the path, for messages.
         first_score: The lowest of the ten scores; None if the file does not hold it.
         side: The only height and width of pictures that it takes; None for any.
         maps: Names of the outputs with maps of features; empty in older files.
     """
 
     def __init__(self, path: Path | str, flag: str = "--model_name") -> None:
-        """Loads the file.
-
-        Args:
-            path: The `.pb` file.
-            flag: The flag that gave the path, for messages.
+        """Loads a `.pb` file; `flag` gave its path.
 
         Raises:
             InputError: The file is missing, damaged, or not a predictor.
@@ -112,11 +99,7 @@ class FrozenPredictor:
         self.side = self._check_shapes()
 
     def _check_shapes(self):
-        """Checks the shapes and returns the only side that it takes, or None.
-
-        Raises:
-            InputError: An input or an output does not have a predictor's shape.
-        """
+        """Checks the shapes and returns the only side that it takes, or None."""
         pictures = self.function.inputs[0].shape
         for name, shape, expected in (
             (INPUT, pictures, (None, None, None, 3)),
@@ -195,15 +178,9 @@ class FrozenPredictor:
         )
 
     def to_people(self, scores: Any, default_first_score: int) -> Any:
-        """Converts mean scores to the scale of the data set.
+        """Converts mean scores of any shape from 1 to 10 to the scale of the data set.
 
-        Args:
-            scores: Scores from `mean_scores`, a tensor or an array of any shape.
-            default_first_score: The lowest score of that scale, used if the file does
-                not hold it.
-
-        Returns:
-            The converted scores, of the same type and shape.
+        The default is the lowest score of that scale, if the file does not hold it.
         """
         known = self.first_score is not None
         return scores - 1 + (self.first_score if known else default_first_score)
@@ -223,9 +200,6 @@ def open_predictors(
     Args:
         files: From a name to a path and the flag that gave it.
 
-    Returns:
-        A dict from the same names to the predictors.
-
     Raises:
         InputError: A file is missing, damaged, or not a predictor.
     """
@@ -237,13 +211,8 @@ def open_predictors(
 
 
 def to_input(pictures: Any) -> Any:
-    """Converts pictures to the input of the network.
+    """Converts uint8 or float32, RGB in [0, 255], to float32 in [-1, 1].
 
-    Args:
-        pictures: uint8 or float32 (N, H, W, 3), RGB in [0, 255]; a tensor of the Keras
-            backend or an array.
-
-    Returns:
-        Tensor, float32 of the same shape, in [-1, 1].
+    A tensor of the Keras backend, or an array.
     """
     return keras.ops.cast(pictures, "float32") / 127.5 - 1.0

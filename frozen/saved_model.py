@@ -79,11 +79,6 @@ class SavedModel(Format):
 def _check_serving(network, run, serve):
     """Compares the uint8 signature with the float32 signature.
 
-    Args:
-        network: A `frozen.formats.Network`.
-        run: The float32 signature, as a function of an array.
-        serve: The uint8 signature.
-
     Raises:
         RuntimeError: They differ by more than rounding.
     """

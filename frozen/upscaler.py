@@ -43,10 +43,7 @@ class Upscaler:
     engine: OpenVino | None = None
 
     def __init__(self, path: Path | str) -> None:
-        """Loads the file.
-
-        Args:
-            path: The `.pb` file; messages name it as --model_name.
+        """Loads a `.pb` file; messages name it as --model_name.
 
         Raises:
             InputError: The file is missing, damaged, or not a super-resolution model.
@@ -83,12 +80,8 @@ class Upscaler:
     def stages(self, scale: int) -> list[Stage]:
         """The parts of the network for `upscaling.tiles.upscale_image`.
 
-        Args:
-            scale: Upscaling factor.
-
-        Returns:
-            The stages. If the file's scale is a pass, they may enlarge by another
-            factor; see `find_factor`.
+        If the file's scale is a pass, they may enlarge by another factor; see
+        `find_factor`.
 
         Raises:
             InputError: The file does not support the scale.

@@ -48,15 +48,7 @@ class Freezable(Protocol):
 
 
 def make_network(model: Freezable, scales: Sequence[int]) -> Network:
-    """Freezes a model that upscales.
-
-    Args:
-        model: The model.
-        scales: The scales to keep; one scale makes a graph without `sr_input_scale`.
-
-    Returns:
-        The frozen network.
-    """
+    """Freezes a model at some scales; a single one has no `sr_input_scale`."""
     return Network(_make_graph_def(model, scales), INPUT, (OUTPUT,), serve)
 
 
@@ -158,11 +150,7 @@ def _branch(index, position, then, otherwise):
 def serve(
     run: Callable[[tf.Tensor], Sequence[tf.Tensor]], pictures: tf.Tensor
 ) -> dict[str, tf.Tensor]:
-    """Enlarges the pictures of a request to a server; see `frozen.formats.Network`.
-
-    Args:
-        run: A function from float32 (N, H, W, 3) to a list of one tensor.
-        pictures: uint8 (N, H, W, 3), RGB.
+    """Enlarges uint8 (N, H, W, 3) for a server; see `frozen.formats.Network`.
 
     Returns:
         `images`, uint8 (N, H * scale, W * scale, 3), rounded half up.
@@ -176,13 +164,7 @@ def read_parts(
 ) -> tuple[list[int] | None, Parts | None]:
     """Reads the scales of a file and the parts of each scale.
 
-    Args:
-        graph_def: A graph.
-        source: Origin of the graph, for messages.
-
-    Returns:
-        scales: The scales; None if the file does not list them.
-        parts: The parts of each scale; None if the file does not list them.
+    Both are None if the file does not list them.
 
     Raises:
         InputError: Scales, radii and factors do not match.

@@ -129,8 +129,8 @@ def _make_layers(origin):
     load(MODELS, str(origin.arguments.get("model")), f"{name}: its model")
     architecture = origin.read_architecture()
     make = {
-        "generator": lambda: Generator.from_architecture(architecture),
-        "ema": lambda: Generator.from_architecture(architecture),
+        "generator": lambda: Generator(architecture),
+        "ema": lambda: Generator(architecture),
         "discriminator": lambda: discriminators.make_stored(
             {n: array.shape for n, array in origin.state["discriminator"].items()}
         ),

@@ -17,13 +17,8 @@ from upscaling.tiles import Stage
 def compile_part(part: Stage, engine: OpenVino | None = None) -> Stage:
     """Compiles a part at its first use, once for all sizes.
 
-    Args:
-        part: Part whose `run` is a function of tensors.
-        engine: The engine that runs it; None for TensorFlow.
-
-    Returns:
-        The part with a compiled `run`, which raises `MemoryError` when TensorFlow
-        runs out of memory.
+    Its `run` raises `MemoryError` when TensorFlow runs out of memory. An `engine`
+    runs it in TensorFlow's place.
     """
 
     @functools.cache

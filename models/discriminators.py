@@ -23,13 +23,10 @@ def make(name: str, body_dtype: str, features: int | None = None) -> keras.Layer
 
 
 def make_stored(shapes: Mapping[str, Sequence[int]]) -> keras.Layer:
-    """Makes the discriminator that a file holds the weights of.
+    """Makes the discriminator of a file; the paper's if it has no first kernel.
 
     Args:
         shapes: From a weight's name, without the name of its network, to its shape.
-
-    Returns:
-        The discriminator whose first kernel is among them; the paper's if none is.
     """
     for name in DISCRIMINATORS:
         shape = shapes.get(f"{load(DISCRIMINATORS, name, FLAG).first_name}/kernel")

@@ -1,14 +1,10 @@
 """Exports checkpoints: weights only, or for the original TensorFlow 1 code.
 
-`--format=weights` writes the weights that `validate.py`, `freeze.py`, `test.py` and
-`train.py --restore_target=generator` use. It leaves out the state of the training:
-Adam's moments, the discriminator, the weights if there is a running average of them,
-and the arguments of the run, which name folders of this machine. `--format=weights16`
-stores 16 bits for each weight of a kernel: half the size, for networks to hand on.
-
-`--format=tf1` writes the names of the TensorFlow 1 code. An EUSR includes Adam's
-moments, so that the TensorFlow 1 code can resume its training; a 4PP-EUSR includes the
-discriminator.
+`--format=weights` leaves out the state of the training: Adam's moments, the
+discriminator, the weights if there is a running average of them, and the arguments of
+the run, which name folders of this machine. `weights16` stores 16 bits for each weight
+of a kernel. `tf1` writes the names of the TensorFlow 1 code: an EUSR with Adam's
+moments, so that the code can resume its training, a 4PP-EUSR with the discriminator.
 """
 
 import contextlib
@@ -146,11 +142,7 @@ class TF1Checkpoint(CheckpointFormat):
 
 
 def _check_has_names(model, prefix):
-    """Refuses a model that the TF1 code does not support.
-
-    Raises:
-        InputError: The model or one of its scales is not supported.
-    """
+    """Refuses a model that the TF1 code does not support."""
     if tf1_names.is_tf1(prefix):
         raise InputError(f"{prefix}: is already a checkpoint of the TensorFlow 1 code.")
     if not hasattr(model, "tf1_layers"):
@@ -166,15 +158,7 @@ def _check_has_names(model, prefix):
 
 
 def _collect(model, checkpoint):
-    """Collects the layers and optimizers that the TF1 code also has.
-
-    Args:
-        model: Model of the checkpoint.
-        checkpoint: Settings of the checkpoint.
-
-    Returns:
-        Layers and optimizers; see `models.tf1_names.write`.
-    """
+    """Collects the layers and optimizers that the TF1 code also has."""
     prefix = checkpoint.restore_path
     layers = dict(tf1_names.of_generator(model.generator))
     stored = checkpoints.list_items(prefix)
@@ -215,12 +199,7 @@ def read_discriminator(prefix: Path | str) -> keras.Layer:
 
 
 def write_items(items: dict[str, Any], target: Path) -> None:
-    """Writes a checkpoint, reads it back and compares it with the items.
-
-    Args:
-        items: From an item's name to its tree.
-        target: Prefix of the checkpoint.
-    """
+    """Writes a checkpoint from items to their trees, and compares it with them."""
     with written_checkpoint(target) as aside:
         tf.train.Checkpoint(**items).write(aside)
         checkpoints.check_same(aside, items)
@@ -230,14 +209,7 @@ def write_items(items: dict[str, Any], target: Path) -> None:
 def written_checkpoint(target: Path) -> Iterator[Path]:
     """Yields a temporary prefix; moves its files to `target` after the block.
 
-    Args:
-        target: Prefix of the checkpoint; its folder is made if missing.
-
-    Yields:
-        Prefix of the same name in a temporary folder.
-
-    Raises:
-        OSError: The disk is full or read-only; existing files stay.
+    The folder is made if missing. Existing files stay where the disk is full.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export") as folder:

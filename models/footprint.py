@@ -35,20 +35,12 @@ class PairedLoader(Protocol):
 def count_pass(
     architecture: Architecture, scale: int, precision: str = "float32"
 ) -> int:
-    """Counts the bytes that one pass of the generator keeps for its gradient.
+    """Counts the bytes per LR pixel that a pass keeps for the generator's gradient.
 
     These are the inputs of all convolutions, at each size of the features: two for a
     local residual block, one more for a residual module. In half precision, the input
     of the last convolution is also kept in float32. The picture, the weights and the
     workspace of the convolutions are not counted.
-
-    Args:
-        architecture: Sizes of the network.
-        scale: Scale of the pass.
-        precision: Precision between the first and the last convolution.
-
-    Returns:
-        Bytes per LR pixel.
     """
     values, pixels = 1 + 2 * START_BLOCKS + 2 * architecture.shared_blocks, 1
     for factor in factorise(scale):
@@ -64,18 +56,10 @@ def count_pass(
 def count_way_back(
     architecture: Architecture, scale: int, precision: str = "float32"
 ) -> int:
-    """Counts the bytes of the gradients at the start of the backward pass.
+    """Counts the bytes per LR pixel of the gradients where the backward pass starts.
 
     There are two: of the last convolution's input, before and after the inverse of
     depth-to-space.
-
-    Args:
-        architecture: See `count_pass`.
-        scale: See `count_pass`.
-        precision: See `count_pass`.
-
-    Returns:
-        Bytes per LR pixel.
     """
     return 2 * architecture.conv_features * scale**2 * _SIZES[precision]
 
@@ -110,14 +94,6 @@ def count_four_pass(
     Measured share (see `count_eusr`; 32 features, 8 blocks, patch 48): 0.56 with batch
     2 and two predictors of alpha 1; 0.70 with batch 4 and one of alpha 0.35; 0.55 with
     the default network, batch 2 and no predictor.
-
-    Args:
-        architecture: Sizes of the generator.
-        training: Passes and weights of the losses.
-        precision: See `count_pass`.
-
-    Returns:
-        Bytes per LR pixel.
     """
     # The second x2 pass runs on four times the pixels.
     kept = sum(

@@ -76,15 +76,7 @@ def list_predictors(
 
 
 def check_maps(training: FourPassTraining, predictors: Mapping[str, Predictor]) -> None:
-    """Refuses files without the maps of features that a loss compares.
-
-    Args:
-        training: Training settings.
-        predictors: From a key of `list_predictors` to its predictor.
-
-    Raises:
-        InputError: A file has no maps.
-    """
+    """Refuses files without the maps of features that a loss compares."""
     for role, predictor in predictors.items():
         of_role = getattr(training, f"weight_l{role[0]}r", 0.0)
         is_spatial = training.representation == SPATIAL and of_role
@@ -98,15 +90,7 @@ def check_maps(training: FourPassTraining, predictors: Mapping[str, Predictor]) 
 
 
 def check_side(predictor: Predictor, lr_patch_size: int) -> None:
-    """Refuses a predictor that does not accept the size of the training patches.
-
-    Args:
-        predictor: Predictor to check.
-        lr_patch_size: Side of the LR patches.
-
-    Raises:
-        InputError: It does not; the message names the --input_patch_size that fits.
-    """
+    """Refuses a predictor that does not accept the size of the training patches."""
     side, source = predictor.side, f"{predictor.flag}={predictor.path}"
     if side is not None and side % SCALE:
         raise InputError(

@@ -178,9 +178,6 @@ def check_learned(
         passes: `FourPassTraining.passes`.
         learned: Scales that the weights were trained at; None or empty if unknown.
         path: Path of the weights, for the message.
-
-    Raises:
-        InputError: A pass is untrained; the message names the passes that can be used.
     """
     untrained = [f"x{last}" for last in passes if last not in (learned or passes)]
     if untrained:
@@ -192,11 +189,7 @@ def check_learned(
 
 
 def check_passes(passes: Sequence[int], scales: Sequence[int]) -> None:
-    """Refuses passes that do not exist, or have no path in the network.
-
-    Raises:
-        InputError: There is such a pass; the message says what to give.
-    """
+    """Refuses passes that do not exist, or have no path in the network."""
     given = ",".join(map(str, passes))
     if not passes or set(passes) - set(PASSES) or len(set(passes)) < len(passes):
         raise InputError(

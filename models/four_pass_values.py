@@ -47,10 +47,9 @@ def estimate(
 def list_pixel_losses(
     training: FourPassTraining,
 ) -> Iterator[tuple[str, float, Callable[..., keras.KerasTensor]]]:
-    """Yields the losses of the pixels alone that have a weight.
+    """Yields name, weight and function of the pixels' losses that have a weight.
 
-    Yields:
-        Name, weight, and function of estimates and truth, both float32 (N, H, W, 3).
+    The functions take estimates and truth, both float32 (N, H, W, 3).
     """
     for name, weight, measure in (
         ("reconstruction", training.weight_lr, _mean_absolute_error),

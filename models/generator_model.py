@@ -17,17 +17,13 @@ from training.index_files import check_fits
 
 
 class GeneratorModel(TrainedModel):
-    """Base of the models with EUSR's generator.
-
-    A subclass adds the training.
+    """Base of the models with EUSR's generator; a subclass adds the training.
 
     Attributes:
-        architecture: `Architecture`.
-        generator: `models.generator.Generator`.
         new_scales: Scales without a path in the checkpoint that was restored last.
     """
 
-    network_class = staticmethod(Generator.from_architecture)
+    network_class = Generator
     architecture: Architecture
     generator: Generator
     new_scales: Sequence[int] = ()
@@ -50,11 +46,7 @@ class GeneratorModel(TrainedModel):
         return architecture
 
     def tf1_layers(self) -> dict[str, dict[str, keras.layers.Layer]]:
-        """Returns the layers that the TF1 code also has.
-
-        Returns:
-            dict: From an item's name to a dict from `models.tf1_names`.
-        """
+        """Returns the layers that the TF1 code has by item; see `models.tf1_names`."""
         return {GENERATOR: tf1_names.of_generator(self.generator)}
 
     def check_network(self, prefix: Path | str, resume: bool) -> None:

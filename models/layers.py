@@ -25,7 +25,7 @@ class Convolution(layers.Conv2D):
         return self.activation(x + bias if training else keras.ops.add(x, bias))
 
     def call_enlarged(self, x: keras.KerasTensor, factor: int) -> keras.KerasTensor:
-        """Convolves `depth_to_space(x, factor)` without making that large tensor.
+        """Convolves `depth_to_space(x, r)` by 3x3 without making that large tensor.
 
         The kernel is rearranged to make all pixels that replace a pixel of `x` at once.
 
@@ -34,7 +34,7 @@ class Convolution(layers.Conv2D):
             factor: Factor r by which `depth_to_space` enlarges.
 
         Returns:
-            (N, H * r, W * r, filters), in the dtype of `x`; for kernels of 3x3.
+            (N, H * r, W * r, filters), in the dtype of `x`.
         """
         ops, r, wide = keras.ops, factor, factor**2 * self.filters
         kernel = ops.convert_to_tensor(self.kernel)
@@ -61,14 +61,7 @@ def make_conv(
     kernel_initializer: str | keras.initializers.Initializer = "glorot_uniform",
     **kwargs: object,
 ) -> Convolution:
-    """Makes a convolution that keeps height and width.
-
-    Args:
-        features: Output channels.
-        kernel_size: Side of the kernel.
-        kernel_initializer: Initializer of the kernel; biases start at zero.
-        **kwargs: Arguments of the layer: `activation`, `dtype`, `name`.
-    """
+    """Makes a convolution that keeps height and width; its biases start at zero."""
     return Convolution(
         features,
         kernel_size,
@@ -85,11 +78,6 @@ class UpscalingNetwork(layers.Layer):
 
     A subclass makes its layers, each with a name, and has a method `parts(scale)`: it
     returns a list of `upscaling.tiles.Stage` that upscale a batch in sequence.
-
-    Args:
-        scales: Upscaling factors with a path.
-        features: Channels between the parts.
-        name: Name of the layer.
     """
 
     def __init__(
@@ -157,10 +145,7 @@ class MeanShift(layers.Layer):
 class LocalResidualBlock(layers.Layer):
     """x + conv(relu(conv(x))), without normalisation.
 
-    Args:
-        features: Channels in and out.
-        kernel_size: Side of both kernels.
-        block_variance: Variance of the weights times their fan-in.
+    `block_variance` is the variance of the weights times their fan-in.
     """
 
     def __init__(
@@ -193,13 +178,7 @@ class LocalResidualBlock(layers.Layer):
 
 
 class ResidualModule(layers.Layer):
-    """x + conv(block(... block(x))) with 3x3 local residual blocks.
-
-    Args:
-        features: Channels in and out.
-        blocks: Number of local residual blocks.
-        block_variance: See `LocalResidualBlock`.
-    """
+    """x + conv(block(... block(x))) with 3x3 local residual blocks."""
 
     def __init__(
         self, features: int, blocks: int, block_variance: float, **kwargs: object
@@ -237,12 +216,6 @@ class EnhancedUpscalingModule(layers.Layer):
 
     r * r residual modules run in sequence; each output holds one of the r * r pixels
     that replace an input pixel.
-
-    Args:
-        features: Channels in and out.
-        blocks: Local residual blocks in each residual module.
-        block_variance: See `LocalResidualBlock`.
-        factor: r.
     """
 
     def __init__(

@@ -16,29 +16,16 @@ SCORE_TARGET = 0.8
 
 
 def cross_entropy(logits: keras.KerasTensor, is_real: bool) -> keras.KerasTensor:
-    """Computes the cross-entropy of a discriminator's logits with one label.
-
-    Args:
-        logits: float32, any shape; positive for real.
-        is_real: The label of all logits.
-
-    Returns:
-        float32 scalar: Mean sigmoid cross-entropy.
-    """
+    """Computes the mean sigmoid cross-entropy of float32 logits with one label."""
     return ops.mean(ops.softplus(-logits if is_real else logits))
 
 
 def score_loss(
     sr_scores: keras.KerasTensor, hr_scores: keras.KerasTensor
 ) -> keras.KerasTensor:
-    """Computes the mean of max(0, (10 - sr) - 0.8 (10 - hr)).
+    """Computes the mean of max(0, (10 - sr) - 0.8 (10 - hr)), a float32 scalar.
 
-    Args:
-        sr_scores: float32 (N,), mean scores in [1, 10].
-        hr_scores: float32 (N,), mean scores of the truth.
-
-    Returns:
-        float32 scalar.
+    Both are mean scores in [1, 10], float32 (N,).
     """
     short = (10.0 - sr_scores) - SCORE_TARGET * (10.0 - hr_scores)
     return ops.mean(ops.relu(short))

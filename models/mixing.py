@@ -2,8 +2,7 @@
 
 Wang et al., "ESRGAN: Enhanced super-resolution generative adversarial networks", ECCV
 Workshops 2018, section 3.4. A 4PP-EUSR and the EUSR that it was trained from have
-similar weights, and the networks between them make pictures between theirs. Networks
-that were trained apart have no relation: the networks between them make noise.
+similar weights, and the networks between them make pictures between theirs.
 """
 
 from pathlib import Path

@@ -18,11 +18,9 @@ _MOST_MODELS = 3
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-    """Weights that can be chosen.
+    """Weights that can be chosen: of a checkpoint, or else of a frozen file.
 
     Attributes:
-        checkpoint: The checkpoint; None for a frozen file.
-        frozen: The frozen file; None for a checkpoint.
         is_mixed: Whether it can be mixed with exact weights, by a naturalness.
     """
 
@@ -37,9 +35,6 @@ class Weights:
         Args:
             precision: Precision of a checkpoint's network; a frozen file has its own.
             naturalness: Share of these weights where they are mixed; 1 for them alone.
-
-        Raises:
-            InputError: The weights do not fit.
         """
         if self.checkpoint is None:
             return Upscaler(self.frozen)
@@ -62,9 +57,6 @@ def list_weights(
 
     Returns:
         The weights by texts to choose from.
-
-    Raises:
-        InputError: A file does not exist, or is no frozen file.
     """
     offered: dict[str, Weights] = {}
     if checkpoint.restore_path is not None:

@@ -74,14 +74,11 @@ class CheckpointSettings(Settings):
             )
 
     def find(self, name: str | None) -> "CheckpointSettings":
-        """Finds the checkpoint.
-
-        Args:
-            name: Name of the model; None for the default.
+        """Finds the checkpoint of a model, by default the weights in pretrained/.
 
         Returns:
-            Settings with the prefixes of the checkpoints; by default, of the weights in
-            pretrained/. Without a checkpoint for a model that needs none.
+            Settings with the prefixes of the checkpoints; without a checkpoint for a
+            model that needs none.
 
         Raises:
             InputError: A checkpoint does not exist, or there are no weights to mix.
@@ -107,11 +104,7 @@ class CheckpointSettings(Settings):
         return dataclasses.replace(found, exact_path=PathName(prefix))
 
     def identify(self) -> str | None:
-        """Names the weights that `find` found, and a digest of their files.
-
-        Returns:
-            The names of one or two checkpoints; None without a checkpoint.
-        """
+        """Names the weights that `find` found, with a digest of their files."""
         paths = [path for path in (self.restore_path, self.exact_path) if path]
         return " ".join(map(checkpoints.identify, paths)) or None
 
@@ -125,10 +118,6 @@ class CheckpointSettings(Settings):
         self, name: str | None, options: StepOptions | None = None
     ) -> tuple[Model, int | None]:
         """Opens the checkpoint that `find` returned, and mixes its weights.
-
-        Args:
-            name: See `open_model`.
-            options: See `open_model`.
 
         Returns:
             The model, and the step of its checkpoint; None without a checkpoint.
@@ -151,16 +140,13 @@ def choose_scales(
     defaults: Iterable[int] | None,
     path: Path | str | None,
 ) -> tuple[int, ...]:
-    """Chooses the scales to use a model at.
+    """Chooses the scales to use a model at, of those that it was trained at.
 
     Args:
         model: Model with restored weights.
         given: Value of --scales; None if it was not given.
         defaults: Scales if none are given; untrained ones are left out.
         path: Path of the checkpoint, for the message.
-
-    Returns:
-        Scales that the model was trained at.
 
     Raises:
         InputError: The model has no path for a scale, or was not trained at it.
@@ -197,9 +183,6 @@ def open_model(
         target: Name of the only item to read of a checkpoint; None for all.
         options: Options of training steps, with the precision; None for the defaults.
         use_ema: Whether to read the averaged weights, if there are any.
-
-    Returns:
-        The model; an `Upscaler` for a `.pb` file.
 
     Raises:
         InputError: The model or checkpoint does not exist, or they do not fit.

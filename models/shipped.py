@@ -16,18 +16,9 @@ TOLD = {
 
 
 def find(name: str, flag: str = "--restore_path") -> str:
-    """Finds the weights of a model.
+    """Finds the prefix of the weights of a model; `flag` names other weights.
 
-    Args:
-        name: Name of the model in the registry.
-        flag: Flag that names other weights, for the message.
-
-    Returns:
-        Prefix of the checkpoint; relative, and so shorter in messages, if it is below
-        the current folder.
-
-    Raises:
-        InputError: There are no weights for this model.
+    It is relative, and so shorter in messages, if it is below the current folder.
     """
     found = checkpoints.list_checkpoints(FOLDER / name)
     if not found:

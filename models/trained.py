@@ -57,13 +57,7 @@ class TrainedModel(TrainableBase, Model):
         training: Training | None = None,
         options: StepOptions | None = None,
     ) -> None:
-        """Makes the generator, and its optimizer for training.
-
-        Args:
-            architecture: See the class.
-            training: See the class.
-            options: Options of the training step; None for the defaults.
-        """
+        """Makes the generator, and its optimizer for training."""
         super().__init__(dataclasses.asdict(architecture), options)
         self.architecture, self.training = architecture, training
         self.generator = self.networks[GENERATOR] = self.make_generator()
@@ -74,14 +68,7 @@ class TrainedModel(TrainableBase, Model):
 
     @classmethod
     def read_settings(cls, prefix: Path | str, arguments: dict[str, Any] | None) -> Any:
-        """Reads the settings of a checkpoint's network.
-
-        Args:
-            prefix: See `Model.from_checkpoint`.
-            arguments: See `Model.from_checkpoint`.
-
-        Returns:
-            Object of the first class of `settings_classes`.
+        """Reads the settings of a checkpoint's network, of `settings_classes[0]`.
 
         Raises:
             InputError: The checkpoint holds no such network.
@@ -179,12 +166,7 @@ class TrainedModel(TrainableBase, Model):
         return self.apply_step(differentiate, self.trained_variables(scale))
 
     def add_optimizer(self, item: str, learning_rate: float) -> None:
-        """Makes the optimizer of a network.
-
-        Args:
-            item: Name of the network in `networks`.
-            learning_rate: Learning rate at step 0.
-        """
+        """Makes the optimizer of a network in `networks`."""
         variables = self.networks[item].trainable_variables
         held_steps = self.training.held_steps if item == GENERATOR else 0
         self.optimizers[item] = self.make_optimizer(
@@ -242,15 +224,7 @@ class TrainedModel(TrainableBase, Model):
         self._restart_average(prefix, resume)
 
     def check_network(self, prefix: Path | str, resume: bool) -> None:
-        """Refuses a checkpoint of another network.
-
-        Args:
-            prefix: Prefix of the checkpoint.
-            resume: See `restore`.
-
-        Raises:
-            InputError: The networks differ; the message names the flags that fit.
-        """
+        """Refuses a checkpoint of another network; the message names flags that fit."""
         theirs = self.read_settings(prefix, checkpoints.describe(prefix))
         stored.check_same(prefix, theirs, self.architecture)
 

@@ -11,12 +11,7 @@ from training.replicas import update_each
 def start(
     averages: Sequence[keras.Variable], weights: Sequence[keras.Variable]
 ) -> None:
-    """Sets the averages to the weights.
-
-    Args:
-        averages: Variables to assign.
-        weights: Variables of the same number and shapes.
-    """
+    """Sets the averages to the weights."""
     for average, weight in zip(averages, weights, strict=True):
         average.assign(weight)
 

@@ -27,18 +27,10 @@ class LoggedModel(Trainable, Protocol):
 
 
 class BySteps:
-    """Hooks of `training.loop.Loop` for a run of --max_steps steps.
-
-    See `training.protocols.Hooks`.
-    """
+    """Hooks of `training.loop.Loop` for a run of --max_steps steps."""
 
     def __init__(self, loop: Any, validation: Validation | None = None) -> None:
-        """Stores the loop.
-
-        Args:
-            loop: `training.loop.Loop` that calls the hooks.
-            validation: See `Loop`.
-        """
+        """Stores the loop."""
         self.loop, self.settings, self.validation = loop, loop.settings, validation
         self.model = cast(LoggedModel, loop.model)
         self.summaries = Summaries(loop.folder, self.model.step)
@@ -59,13 +51,7 @@ class BySteps:
         return done % self.settings.log_freq == 0
 
     def after_step(self, done: int, batch: Any, values: dict[str, tf.Tensor]) -> None:
-        """Logs, writes summaries, validates and saves, if due.
-
-        Args:
-            done: Steps done.
-            batch: `dataloaders.paired.Batch` of the last step.
-            values: Result of the last step.
-        """
+        """Logs, writes summaries, validates and saves, if due."""
         if self.loop.team.is_chief:
             if self.is_look_due(done):
                 self._log(done, batch.scale, values)

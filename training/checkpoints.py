@@ -37,9 +37,6 @@ def to_tree(
             optimizer.
         is_half: Whether the item has copies of the kernels in float16 in place of the
             kernels themselves.
-
-    Returns:
-        Nested checkpoint, with a level for each further part of a path.
     """
     nested: dict[str, Any] = {}
     for variable in variables:
@@ -63,14 +60,11 @@ def _to_trackable(nested):
 
 
 def find(path: Path | str, flag: str = "--restore_path") -> str:
-    """Finds the checkpoint at a path.
+    """Finds the prefix of a checkpoint: the path of its files without endings.
 
     Args:
         path: `.../model.ckpt-1000`, one of its files, or a folder for its newest.
         flag: Flag that gave the path, for the message.
-
-    Returns:
-        Common prefix of the checkpoint's files.
 
     Raises:
         InputError: There is no checkpoint.
@@ -139,10 +133,7 @@ def open_reader(prefix: Path | str) -> Any:
 
 
 def describe(prefix: Path | str) -> dict[str, Any] | None:
-    """Reads the arguments of a checkpoint: model, architecture and run.
-
-    Returns:
-        The arguments; None if the checkpoint holds none.
+    """Reads a checkpoint's arguments: model, architecture and run; None without.
 
     Raises:
         InputError: They are damaged.
@@ -184,9 +175,7 @@ def list_items(prefix: Path | str) -> set[str]:
 
 
 def restore(prefix: Path | str, items: dict[str, Any]) -> None:
-    """Reads some items of a checkpoint into variables.
-
-    Weights that are stored in 16 bits are converted.
+    """Reads some items of a checkpoint into variables; converts weights of 16 bits.
 
     Args:
         prefix: Result of `find`.
@@ -223,11 +212,7 @@ def restore(prefix: Path | str, items: dict[str, Any]) -> None:
 
 
 def _check_names(prefix, items):
-    """Refuses a checkpoint in which a variable is missing or has another shape.
-
-    Raises:
-        InputError: The message names the first misfits.
-    """
+    """Refuses a checkpoint in which a variable is missing or has another shape."""
     stored = open_reader(prefix).get_variable_to_shape_map()
     misfits = []
     for item, tree in items.items():
@@ -260,10 +245,6 @@ def _list_variables(tree, path):
 
 def check_same(prefix: Path | str, items: dict[str, Any]) -> None:
     """Compares the variables of a checkpoint with their sources.
-
-    Args:
-        prefix: Prefix of the checkpoint.
-        items: From an item's name to its tree.
 
     Raises:
         RuntimeError: A variable differs.

@@ -58,15 +58,8 @@ def choose(cuda_device: str, asked_by: str | None = None) -> str:
 def set_up_training(model: OptionUser, cuda_device: str, options: StepOptions) -> str:
     """Chooses the devices of a training and prepares them for its options.
 
-    Warns of a missing GPU only if --cuda_device was given.
-
-    Args:
-        model: Class of the model.
-        cuda_device: See `choose`.
-        options: Options of the training step.
-
-    Returns:
-        Name for messages; see `choose`.
+    Warns of a missing GPU only if --cuda_device was given. Returns the name of
+    `choose`.
 
     Raises:
         InputError: There is no such GPU, or the model does not support an option.
@@ -81,11 +74,7 @@ def set_up_training(model: OptionUser, cuda_device: str, options: StepOptions) -
 
 
 def warn_if_slow(precision: str) -> None:
-    """Warns if the processor has no instructions for a precision.
-
-    Args:
-        precision: `float32`, `bfloat16` or `float16`.
-    """
+    """Warns if the processor has no instructions for a precision."""
     if precision == "float32" or tf.config.get_visible_devices("GPU"):
         return
     if precision == "float16":

@@ -157,14 +157,7 @@ class Loop:
         self.hooks.after_step(done, batch, values)
 
     def take_step(self, batch: Batch) -> dict[str, tf.Tensor]:
-        """Trains on a batch; a GPU may still run when it returns.
-
-        Args:
-            batch: Batch of the loader.
-
-        Returns:
-            Result of the model's `train_step`.
-        """
+        """Trains on a batch; a GPU may still run when it returns."""
         scale, arrays = batch.inputs()
         return self._step_of(scale)(*arrays)
 

@@ -78,10 +78,7 @@ class GuardedAdam(keras.optimizers.Adam):
     ) -> None:
         """Updates the variables if all is finite, and changes nothing otherwise.
 
-        Args:
-            is_finite: bool scalar, whether to update.
-            gradients: Gradients of the whole batch, with no loss scale.
-            variables: Variable of each gradient.
+        `gradients` are those of the whole batch, with no loss scale.
         """
         # Zero times NaN is NaN, so factors alone do not suffice.
         gradients = [tf.where(is_finite, g, tf.zeros_like(g)) for g in gradients]

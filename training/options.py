@@ -98,15 +98,7 @@ class OptionUser(Protocol):
 
 
 def check_heeded(model: OptionUser, options: StepOptions) -> None:
-    """Refuses options that a model does not support.
-
-    Args:
-        model: Model or its class.
-        options: Options of the training step.
-
-    Raises:
-        InputError: An unsupported option differs from its default.
-    """
+    """Refuses options that a model does not support and that are not their defaults."""
     for field in dataclasses.fields(options):
         if field.name in (*FOR_ANY_MODEL, *model.step_options):
             continue

@@ -6,11 +6,8 @@ from console.progress import to_clock
 class Pace:
     """Measures the time of steps, and the share spent waiting for data.
 
-    The mean leaves out the first step of each graph, which traces the graph.
-
-    Attributes:
-        last: Seconds of the last step.
-        last_waited: Seconds of the last step spent waiting for data.
+    The mean leaves out the first step of each graph, which traces the graph. All
+    times are in seconds.
     """
 
     def __init__(self) -> None:
@@ -19,13 +16,7 @@ class Pace:
         self.total = self.waited = self.last = self.last_waited = 0.0
 
     def add(self, seconds: float, waited: float, is_first: bool = False) -> None:
-        """Adds the time of a step.
-
-        Args:
-            seconds: Time of the step, waiting included.
-            waited: Seconds spent waiting for data.
-            is_first: Whether the step was the first of its graph.
-        """
+        """Adds the time of a step, waiting included."""
         self.last, self.last_waited = seconds, waited
         if not is_first:
             self.total, self.waited = self.total + seconds, self.waited + waited

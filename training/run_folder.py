@@ -16,18 +16,10 @@ from training.protocols import Trainable
 
 
 def read_before(folder: Path | str, path: Path | str | None = None) -> dict[str, Any]:
-    """Reads the arguments of a run's last start.
+    """Reads the arguments of a run's last start; empty if there are none.
 
-    Args:
-        folder: Folder of the run's checkpoints.
-        path: File of the arguments; None for arguments.json in the folder.
-
-    Returns:
-        Arguments of the file, or of the newest checkpoint if the file is missing;
-        empty if both are missing.
-
-    Raises:
-        InputError: The file is damaged.
+    They are those of the file, by default arguments.json in the folder, or of the
+    newest checkpoint if the file is missing.
     """
     path = path or Path(folder) / ARGUMENTS
     before = read_arguments(path)
@@ -58,7 +50,7 @@ class ForeignError(InputError):
 def find_return(
     folder: Path | str, path: Path | str | None, before: dict[str, Any]
 ) -> str | None:
-    """Finds the checkpoint that a run goes back to.
+    """Finds the checkpoint of a run that --restore_path goes back to.
 
     Args:
         folder: Folder of the run's checkpoints.
@@ -150,9 +142,7 @@ def take_architecture(
 ) -> None:
     """Sets flags of the network that were not given to a checkpoint's values.
 
-    Args:
-        model_class: Class of the model.
-        prefixes: Checkpoints, the newest last; uses the newest that can be read.
+    The newest of the checkpoints, at the end, that can be read has them.
     """
     for prefix in reversed(prefixes):
         # `restore_newest` reports damaged checkpoints, and tries them in this order.
@@ -163,9 +153,6 @@ def take_architecture(
 
 def set_aside(folder: Path | str) -> Path | None:
     """Renames a run's folder, so that a new run can begin; deletes nothing.
-
-    Args:
-        folder: Folder of the run; need not exist.
 
     Returns:
         New path of the folder; None if there was nothing to keep.

@@ -41,28 +41,13 @@ class RunSettings(Settings):
     )
 
     def refuse_validating(self, *others: str) -> None:
-        """Refuses flags of the validation if there are no HR images for it.
-
-        Args:
-            *others: Names of further flags of the validation.
-
-        Raises:
-            InputError: A flag of the validation was given.
-        """
+        """Refuses flags of the validation if there are no HR images for it."""
         for name in ("validate_input_path", "validate_freq", *others):
             if is_given(name):
                 raise InputError(f"--{name} needs --validate_truth_path.")
 
     def make_loader(self, loader_class: Any, scales: Sequence[int]) -> Any:
-        """Makes the loader of the training patches.
-
-        Args:
-            loader_class: `dataloaders.paired.PairedLoader` or a subclass.
-            scales: Trained scales.
-
-        Raises:
-            InputError: --scale_weights does not fit the scales.
-        """
+        """Makes the loader of the training patches, of a class like `PairedLoader`."""
         return loader_class.from_flags(
             scales=scales,
             lr_patch_size=self.input_patch_size,

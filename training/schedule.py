@@ -37,14 +37,7 @@ class Schedule:
         warmup_steps: int,
         held_steps: int = 0,
     ) -> Self:
-        """Makes the schedule of a network.
-
-        Args:
-            training: Settings with the fields of `models.generator_settings.Training`.
-            learning_rate: Learning rate of the network at step 0.
-            warmup_steps: See the class.
-            held_steps: See the class.
-        """
+        """Makes the schedule of a network from settings like the models' `Training`."""
         return cls(
             learning_rate,
             training.learning_rate_decay,
@@ -57,15 +50,12 @@ class Schedule:
     def at(
         self, step: keras.KerasTensor, share: keras.KerasTensor | None = None
     ) -> keras.KerasTensor:
-        """Computes the learning rate of a step.
+        """Computes the learning rate of a step, a float32 scalar.
 
         Args:
             step: Integer scalar tensor, steps done before.
             share: float32 scalar, share of the decay that is done; None for
                 `step / decay_steps`.
-
-        Returns:
-            float32 scalar tensor.
         """
         step = ops.cast(step, "float32")
         share = step / self.decay_steps if share is None else share

@@ -53,9 +53,7 @@ class State:
     def __init__(self, arguments: dict[str, Any], options: StepOptions) -> None:
         """Starts at step 0.
 
-        Args:
-            arguments: Arguments of the model, which JSON can represent.
-            options: Options of the training step.
+        `arguments` are those of the model, which JSON can represent.
         """
         self.arguments = Arguments(arguments)
         self.step = make_counter(0, "step")
@@ -71,8 +69,7 @@ class State:
     def record(self, is_fine: tf.Tensor) -> None:
         """Counts the current step, in the graph.
 
-        Args:
-            is_fine: bool scalar, whether the step was finite or a skip is expected.
+        `is_fine`, a bool scalar, says that it was finite or that a skip is expected.
         """
         in_a_row = tf.where(is_fine, tf.zeros_like(self.step), self.bad_in_a_row + 1)
         is_first = (in_a_row > self.tolerated) & (self.first_bad_step < 0)

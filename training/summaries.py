@@ -23,10 +23,7 @@ class Summaries:
     def __init__(self, folder: Path | str, step: int = 0) -> None:
         """Opens no file: the first write does.
 
-        Args:
-            folder: Folder of the run, for `tensorboard --logdir`.
-            step: Steps done before; entries of later steps from an earlier start are
-                no longer shown.
+        Entries of steps after `step`, of an earlier start, are no longer shown.
         """
         self.folder, self.step = Path(folder), step
         self.writers: dict[int, Writer] = {}
@@ -54,13 +51,7 @@ class Summaries:
         self._write(step, scale, scalars, pictures)
 
     def write_validation(self, step: int, scale: int, measured: Measured) -> None:
-        """Writes the result of a validation at one scale, and `sheet-STEP.png`.
-
-        Args:
-            step: Steps done.
-            scale: Upscaling factor.
-            measured: Result of the validation.
-        """
+        """Writes the result of a validation at one scale, and `sheet-STEP.png`."""
         scalars = {f"validation/{tag}": x for tag, x in measured.values.items()}
         for tag, value in measured.baseline.items():
             scalars[f"validation/{tag}_bicubic"] = value
@@ -86,12 +77,7 @@ class Writer:
     """Writes one run of TensorBoard."""
 
     def __init__(self, folder: Path | str, step: int = 0) -> None:
-        """Opens no file: the first write does.
-
-        Args:
-            folder: Folder of the files.
-            step: See `Summaries`.
-        """
+        """Opens no file: the first write does; see `Summaries`."""
         self.folder, self.step = Path(folder), step
         self.writer, self.is_failing = None, False
 
@@ -103,10 +89,7 @@ class Writer:
     ) -> None:
         """Writes an entry; on failure warns once and lets the training continue.
 
-        Args:
-            step: Steps or epochs done.
-            scalars: From a tag to a number.
-            pictures: From a tag to uint8 (N, H, W, 3).
+        The pictures are uint8 (N, H, W, 3), by a tag.
         """
         try:
             # Drops TensorFlow's own lines about a full disk.

@@ -43,12 +43,7 @@ class TrainableBase:
     def __init__(
         self, architecture: dict[str, Any], options: StepOptions | None = None
     ) -> None:
-        """Makes the state.
-
-        Args:
-            architecture: Settings of the networks, which JSON can represent.
-            options: Options of the training step; None for the defaults.
-        """
+        """Makes the state; JSON can represent the settings of the networks."""
         self.options = options or StepOptions()
         arguments = {"model": self.name, "architecture": architecture}
         self.state = State(arguments, self.options)
@@ -60,11 +55,7 @@ class TrainableBase:
         return int(self.state.step.numpy())
 
     def keep_average(self, make: Callable[[], keras.Layer]) -> None:
-        """Starts the running average, if `options` ask for it.
-
-        Args:
-            make: Makes another network like the main one.
-        """
+        """Starts the running average in a second network, if `options` ask for it."""
         if self.options.ema_decay:
             # The copy must not change the random numbers drawn afterwards.
             drawn = random.getstate()
@@ -78,13 +69,7 @@ class TrainableBase:
     def make_adam(
         self, schedule: Schedule, variables: list[keras.Variable], **kwargs: Any
     ) -> GuardedAdam:
-        """Makes an optimizer with the options' clipping.
-
-        Args:
-            schedule: Schedule of the learning rate.
-            variables: Variables to train.
-            **kwargs: Arguments of Keras' Adam.
-        """
+        """Makes an optimizer with the options' clipping; see `GuardedAdam`."""
         clip_norm = self.options.gradient_clip_norm
         optimizer = GuardedAdam(schedule, self.state, clip_norm=clip_norm, **kwargs)
         optimizer.build(variables)
