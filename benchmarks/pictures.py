@@ -24,8 +24,7 @@ from frozen.upscaler_graph import make_network
 from imaging.imresize import imresize
 from imaging.pictures import Picture
 from imaging.saving import save_picture
-from models import shipped
-from models.opening import open_model
+from models.opening import find_shipped, open_model
 from training.options import StepOptions
 from upscaling.tiles import MEMORY, Tiling, upscale_image
 
@@ -112,7 +111,7 @@ def measure_shipped(settings: BenchmarkSettings) -> Iterator[Row]:
     """
     models: dict[str, Any] = {
         precision: open_model(
-            shipped.find("eusr"), options=StepOptions(precision=precision)
+            find_shipped("eusr"), options=StepOptions(precision=precision)
         )
         for precision in PRECISIONS
     }
@@ -120,7 +119,7 @@ def measure_shipped(settings: BenchmarkSettings) -> Iterator[Row]:
     if importlib.util.find_spec(engines.OPENVINO):
         starts[", OpenVINO"] = engines.OPENVINO
         for precision in PRECISIONS:
-            model = models[f"{precision}, OpenVINO"] = open_model(shipped.find("eusr"))
+            model = models[f"{precision}, OpenVINO"] = open_model(find_shipped("eusr"))
             engines.OpenVino(precision=precision).run_parts_of(model)
     usable = models["float32"].usable_scales
     for scale in (scale for scale in settings.scales if scale in usable):

@@ -33,9 +33,7 @@ class Network:
     """A frozen graph with the names of its input and outputs.
 
     Attributes:
-        graph_def: The graph.
         input: Name of the input, float32 (N, H, W, 3), any height and width.
-        outputs: Names of the outputs.
         serve: Computes a server's response, a dict of tensors, from two arguments: a
             function from the input to the outputs, and pictures, uint8 (N, H, W, 3).
     """
@@ -70,23 +68,13 @@ class Format:
 
     @staticmethod
     def load(network: Network, path: Path) -> Callable[[np.ndarray], Sequence[Any]]:
-        """Loads a written file with the library that users of the format have.
-
-        Returns:
-            A function from a float32 array, the input, to the outputs.
-        """
+        """Loads a file as its users do: a function of a float32 array, the input."""
         raise NotImplementedError
 
     @classmethod
     def check_target(cls, target: Path, flag: str) -> None:
-        """Refuses a file or folder that cannot be written or holds other files."""
+        """Refuses a file or folder that cannot be written."""
         check_target(target, flag, is_folder=not cls.ending)
-        if target.is_dir() and any(target.iterdir()):
-            cls.check_replaceable(target, flag)
-
-    @staticmethod
-    def check_replaceable(folder: Path, flag: str) -> None:
-        """Refuses a folder, not empty, with files that `write` does not write."""
 
     @classmethod
     def check_needs(cls, flag: str) -> None:

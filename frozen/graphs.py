@@ -92,16 +92,13 @@ def add_constant(
 def read_constant(
     graph_def: tf.compat.v1.GraphDef, name: str, source: str, most: int | None = None
 ) -> Any:
-    """Reads a node that `add_constant` wrote.
+    """Reads a node that `add_constant` wrote; None if there is no such node.
 
     Args:
         graph_def: A graph.
         name: Name of the node.
         source: Origin of the graph, for the message.
         most: The largest number of integers in a list; None for a single integer.
-
-    Returns:
-        An int, or with `most` a list of int; None if there is no such node.
 
     Raises:
         InputError: The node holds something else.
@@ -145,12 +142,7 @@ def check_file(path: Path | str, flag: str, writer: str = "freeze.py") -> None:
 def read(
     path: Path | str, flag: str, writer: str = "freeze.py"
 ) -> tf.compat.v1.GraphDef:
-    """Reads a graph from a `.pb` file.
-
-    Args:
-        path: The file.
-        flag: The flag that gave the path, for the message.
-        writer: The script that writes such files, for the message.
+    """Reads a graph from a `.pb` file; `flag` and `writer` are for the message.
 
     Raises:
         InputError: There is no such file, it is not a frozen graph, or the graph has
@@ -206,11 +198,7 @@ def to_function(
 ) -> tf.types.experimental.ConcreteFunction:
     """Makes a function, from tensors to a list of tensors, from a part of a graph.
 
-    Args:
-        graph_def: A frozen graph.
-        inputs: Names of the nodes to feed; any nodes, not only placeholders.
-        outputs: Names of the nodes to fetch.
-        source: Origin of the graph, for the message.
+    The inputs may be any nodes, not only placeholders.
 
     Raises:
         InputError: A node is missing, or this TensorFlow cannot run the graph.

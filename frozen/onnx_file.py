@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from console import quiet
 from frozen.formats import Format, Network
@@ -73,12 +72,8 @@ def _rename(graph, inputs_and_outputs):
 @contextlib.contextmanager
 def _converter_silent():
     """Silences TensorFlow's warnings about deprecated functions that tf2onnx uses."""
-    loggers = [tf.get_logger(), logging.getLogger("tf2onnx")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
+    logging.disable(logging.WARNING)
     try:
         yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        logging.disable(logging.NOTSET)

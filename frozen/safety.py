@@ -51,13 +51,7 @@ MOST_UNSTORED = 2**28
 
 
 def check_constants(graph_def: Any, stored: int, source: str) -> None:
-    """Refuses a graph whose constants claim much more memory than the file's size.
-
-    Args:
-        graph_def: tf.compat.v1.GraphDef; its function library is checked, too.
-        stored: Size of the file in bytes.
-        source: Origin of the graph, for the message.
-    """
+    """Refuses a graph whose constants claim much more than the file has bytes."""
     claimed: dict[str, int] = {}
     for node in _list_nodes(graph_def):
         if node.op == "Const":

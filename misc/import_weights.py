@@ -25,7 +25,7 @@ from console.settings import PathName, Settings, option
 
 with quiet.imports():
     from misc.jax_training import archives, run_files
-    from models import MODELS, discriminators, exporting, opening
+    from models import MODELS, exporting, opening
     from models.generator import Generator
     from training import checkpoints, devices
     from training.arguments import LEARNED
@@ -131,7 +131,7 @@ def _make_layers(origin):
     make = {
         "generator": lambda: Generator(architecture),
         "ema": lambda: Generator(architecture),
-        "discriminator": lambda: discriminators.make_stored(
+        "discriminator": lambda: exporting.make_discriminator(
             {n: array.shape for n, array in origin.state["discriminator"].items()}
         ),
     }

@@ -30,7 +30,7 @@ from console.settings import is_given, list_changes
 from dataloaders import PAIRED, cache
 from misc.jax_training import MODELS
 from models.generator_settings import FLAG_PREFIX
-from training.run_settings import RunSettings
+from training.options import RunSettings
 
 with quiet.imports():
     import jax
@@ -74,7 +74,7 @@ def _train(folder, start, settings, options):
 
     Args:
         folder: The run's folder.
-        start: `training.run_settings.RunSettings`.
+        start: `training.options.RunSettings`.
         settings: `misc.jax_training.settings.LengthSettings`.
         options: `misc.jax_training.settings.JaxOptions`.
 

@@ -96,11 +96,7 @@ class Model:
     ) -> Self:
         """Makes the model of a checkpoint, without restoring its weights.
 
-        Args:
-            prefix: Checkpoint prefix from `training.checkpoints.find`.
-            arguments: Result of `training.checkpoints.describe`; None for a
-                checkpoint of another program.
-            options: Options of training steps; None for the defaults.
+        `arguments` are those of `checkpoints.describe`; None for another program's.
         """
         raise InputError(f"--model={cls.name} has no checkpoints.")
 
@@ -120,9 +116,8 @@ class Model:
             scale: Upscaling factor, one of `self.scales`, a Python int.
 
         Returns:
-            dict: From a name to a float32 scalar; `"loss"` is minimised and
-            `"gradient_norm"` is the norm of its gradient. Names with a slash go to
-            TensorBoard only, all others also to the log.
+            Float32 scalars by name; `"loss"` is minimised and `"gradient_norm"` is the
+            norm of its gradient. Names with a slash go to TensorBoard only.
         """
         raise InputError(f"--model={self.name} cannot be trained.")
 
@@ -134,14 +129,9 @@ class Model:
         return None
 
     def forward(self, lr: tf.Tensor, scale: int) -> tf.Tensor:
-        """Upscales a whole batch in one pass.
+        """Upscales a batch, float32 (N, H, W, 3), RGB in [0, 255], in one pass.
 
-        Args:
-            lr: float32 (N, H, W, 3), RGB in [0, 255].
-            scale: Upscaling factor, one of `self.scales`, a Python int.
-
-        Returns:
-            float32 (N, H * scale, W * scale, 3), not rounded and not clipped.
+        Returns float32 (N, H * scale, W * scale, 3), not rounded and not clipped.
         """
         x = lr
         for part in self.parts(scale):
@@ -149,14 +139,7 @@ class Model:
         return x
 
     def upscale(self, image: np.ndarray, scale: int = 4) -> np.ndarray:
-        """Upscales a picture of any size, in tiles that fit the memory.
-
-        Args:
-            image: uint8 (H, W, 3), RGB.
-            scale: Upscaling factor, one of `self.usable_scales`.
-
-        Returns:
-            uint8 (H * scale, W * scale, 3), RGB.
+        """Upscales uint8 (H, W, 3), RGB, of any size, in tiles that fit the memory.
 
         Raises:
             InputError: The scale is not supported, or `image` is not such a picture.
@@ -191,11 +174,7 @@ class Model:
         return False
 
     def pictures(self, lr: tf.Tensor, scale: int) -> dict[str, tf.Tensor]:
-        """Returns the pictures that TensorBoard shows between input and truth.
-
-        Makes of float32 (N, H, W, 3), RGB in [0, 255], for each of some tags float32
-        (N, H * scale, W * scale, 3), not clipped.
-        """
+        """Returns pictures like `forward`'s that TensorBoard shows, by their tags."""
         return {"output": self.forward(lr, scale)}
 
     def remarks(self) -> list[str]:
@@ -258,4 +237,4 @@ class Model:
     @property
     def step(self) -> int:
         """Training steps done."""
-        return 0 if self.state is None else int(self.state.step.numpy())
+        return int(self.state.step.numpy())

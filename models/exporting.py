@@ -10,24 +10,26 @@ moments, so that the code can resume its training, a 4PP-EUSR with the discrimin
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from console.choices import load
 from console.errors import InputError
 from console.files import check_target
 from console.progress import to_size
 from console.settings import is_given
 from frozen.formats import Format
-from models import discriminators, tf1_names
+from models import DISCRIMINATORS, tf1_names
 from models.base import Model
-from models.generator_settings import Training
+from models.discriminator import Discriminator
 from models.opening import CheckpointSettings
 from training import checkpoints
 from training.checkpoint_writer import writing
+from training.schedule import Schedule
 
 FORMATS = {
     "weights": "models.exporting:Weights",
@@ -62,13 +64,7 @@ class CheckpointFormat(Format):
     def export(cls, model: Model, checkpoint: CheckpointSettings, target: Path) -> str:
         """Writes a checkpoint, reads it back and compares it with the model.
 
-        Args:
-            model: Model of the checkpoint.
-            checkpoint: Settings of the checkpoint to read.
-            target: Prefix of the checkpoint to write.
-
-        Returns:
-            Short description of the written checkpoint.
+        Returns a short description of it.
 
         Raises:
             InputError: The target is a checkpoint to read, or the format does not
@@ -136,7 +132,6 @@ class TF1Checkpoint(CheckpointFormat):
             layers, optimizers = layers | tf1_names.of_generator(published), []
         with written_checkpoint(target) as aside:
             tf1_names.write(aside, layers, optimizers)
-            tf1_names.check_same(aside, layers, optimizers)
         what = "weights" if not optimizers else "weights and Adam's moments"
         return f"{what} of {len(layers)} layers"
 
@@ -175,9 +170,7 @@ def _collect(model, checkpoint):
     # Adam's moments belong to the weights in training.
     if "generator_optimizer" not in stored or is_averaged or is_mixed:
         return layers, []
-    optimizer = model.make_optimizer(
-        Training(), 0.0, model.generator.trainable_variables
-    )
+    optimizer = model.make_adam(Schedule(0.0), model.generator.trainable_variables)
     tree = checkpoints.to_tree(optimizer.variables)
     checkpoints.restore(prefix, {"generator_optimizer": tree})
     return layers, [optimizer]
@@ -186,7 +179,7 @@ def _collect(model, checkpoint):
 def read_discriminator(prefix: Path | str) -> keras.Layer:
     """Reads the discriminator of a checkpoint."""
     shapes = checkpoints.open_reader(prefix).get_variable_to_shape_map()
-    discriminator = discriminators.make_stored(
+    discriminator = make_discriminator(
         {
             name.partition("/.")[0].removeprefix("discriminator/"): shape
             for name, shape in shapes.items()
@@ -198,11 +191,20 @@ def read_discriminator(prefix: Path | str) -> keras.Layer:
     return discriminator
 
 
+def make_discriminator(shapes: Mapping[str, Sequence[int]]) -> keras.Layer:
+    """Makes the discriminator with weights of these shapes; the paper's by default."""
+    for name in DISCRIMINATORS:
+        made = load(DISCRIMINATORS, name, "--eusr_discriminator")
+        if shape := shapes.get(f"{made.first_name}/kernel"):
+            return made(features=shape[-1])
+    return Discriminator(features=Discriminator.default_features)
+
+
 def write_items(items: dict[str, Any], target: Path) -> None:
     """Writes a checkpoint from items to their trees, and compares it with them."""
     with written_checkpoint(target) as aside:
         tf.train.Checkpoint(**items).write(aside)
-        checkpoints.check_same(aside, items)
+        checkpoints.check_same(aside, checkpoints.list_values(items))
 
 
 @contextlib.contextmanager

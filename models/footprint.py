@@ -1,14 +1,12 @@
 """Estimates the memory of a training step from the sizes of the networks."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from console.choices import load
 from console.errors import InputError
 from console.machine import free_memory
 from console.progress import to_size
 from metrics.scores import ROLES
-from models import DISCRIMINATORS, discriminators
 from models.four_pass_settings import SCALE, FourPassTraining
 from models.generator import START_BLOCKS
 from models.generator_settings import Architecture, factorise
@@ -18,18 +16,6 @@ _SIZES = {"float32": 4, "bfloat16": 2, "float16": 2}
 _FLOAT = 4
 # Bytes that a predictor keeps per pixel of an image: MobileNetV2 of alpha 0.35.
 _PREDICTOR = 100 * _FLOAT
-
-
-class PairedLoader(Protocol):
-    """The loader whose batches are measured: `dataloaders.paired.PairedLoader`.
-
-    Attributes:
-        settings: Settings with `batch_size` and `lr_patch_size`.
-        scales: Trained scales.
-    """
-
-    settings: Any
-    scales: Sequence[int]
 
 
 def count_pass(
@@ -58,8 +44,8 @@ def count_way_back(
 ) -> int:
     """Counts the bytes per LR pixel of the gradients where the backward pass starts.
 
-    There are two: of the last convolution's input, before and after the inverse of
-    depth-to-space.
+    These are those of the last convolution's input, before and after
+    depth-to-space is undone.
     """
     return 2 * architecture.conv_features * scale**2 * _SIZES[precision]
 
@@ -105,45 +91,29 @@ def count_four_pass(
         for last in training.passes
     )
     estimates = len(training.passes)
-    judged = estimates * _PREDICTOR * _count_predictors(training)
+    used = {getattr(training, f"{r}_nima_path") for r in ROLES if training.uses(r)}
+    if training.weight_lc:
+        used.add(training.content_path)
+    judged = estimates * _PREDICTOR * len(used)
     if training.weight_lg:
-        judged += (estimates + 1) * _count_discriminator(training, precision)
+        made = training.discriminator_class
+        features = training.discriminator_features or made.default_features
+        each = int(made.count_values(features) * _SIZES[precision])
+        judged += (estimates + 1) * each
     return kept + SCALE**2 * judged
 
 
-def _count_predictors(training):
-    """Counts the predictors' files that a loss uses."""
-    return len(
-        {
-            getattr(training, f"{role}_nima_path")
-            for role in ROLES
-            if any(getattr(training, f"weight_l{role[0]}{what}") for what in "sr")
-        }
-        | ({training.content_path} if training.weight_lc else set())
-    )
-
-
-def _count_discriminator(training, precision):
-    """Counts the bytes that it keeps per pixel of an image."""
-    made = load(DISCRIMINATORS, training.discriminator, discriminators.FLAG)
-    features = training.discriminator_features or made.default_features
-    return int(made.count_values(features) * _SIZES[precision])
-
-
 def check_memory(
-    loader: PairedLoader, step_bytes: int | None, workers: int = 1, replicas: int = 1
+    loader: Any, step_bytes: int | None, workers: int = 1, replicas: int = 1
 ) -> None:
     """Refuses a batch that does not fit the memory of this machine; CPU only.
 
     Args:
-        loader: Loader of the batches.
+        loader: `dataloaders.paired.PairedLoader` of the batches.
         step_bytes: Least bytes of a step per LR pixel of the batch; None if unknown,
             to count the patches only.
         workers: Number of machines that share the batch.
         replicas: Number that the batch size must be a multiple of.
-
-    Raises:
-        InputError: The batch does not fit; the message names a batch size that fits.
     """
     settings, free = loader.settings, free_memory()
     if step_bytes is None:

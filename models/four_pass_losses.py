@@ -40,12 +40,7 @@ class Shift:
 
     @classmethod
     def at(cls, step: tf.Tensor, most: int) -> "Shift":
-        """Draws the shift of a step, equal in all runs and on all devices.
-
-        Args:
-            step: int64 scalar.
-            most: Largest shift in pixels; 0 for no shift.
-        """
+        """Draws the shift of a step, equal in all runs, of at most `most` pixels."""
         if not most:
             return cls()
         seed = tf.stack([tf.zeros_like(step), step])

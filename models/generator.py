@@ -31,9 +31,6 @@ class Generator(UpscalingNetwork):
         architecture: Sizes of the network; the paper's by default.
         body_dtype: Keras dtype policy of all convolutions except the first and the
             last, which stay in float32; parts compute the last in the body's dtype.
-
-    Raises:
-        InputError: A scale is not 2, 3, 4, 6, 8, 9, ...
     """
 
     def __init__(
@@ -93,13 +90,15 @@ class Generator(UpscalingNetwork):
         self, lr: keras.KerasTensor, scale: int, training: bool = True
     ) -> keras.KerasTensor:
         """See `UpscalingNetwork.call`."""
-        return self.head(self.trunk(lr, scale), scale, training)
+        x = self.trunk(lr, scale)
+        for index in range(len(self.upscalings[f"x{scale}"])):
+            x = self.enlarge(x, scale, index, training)
+        return x
 
     def trunk(self, lr: keras.KerasTensor, scale: int) -> keras.KerasTensor:
         """Runs the part before upscaling: large receptive field, little memory.
 
-        From float32 (N, H, W, 3), RGB in [0, 255], to (N, H, W, features) in the dtype
-        of the body.
+        Makes (N, H, W, features), in the dtype of the body.
         """
         x = self.mean_shift(lr, sign=-1.0)
         if self.architecture.input_scale != 1:
@@ -109,18 +108,6 @@ class Generator(UpscalingNetwork):
             x = block(x)
         return self.shared(x)
 
-    def head(
-        self, features: keras.KerasTensor, scale: int, training: bool = False
-    ) -> keras.KerasTensor:
-        """Runs the part that upscales: small receptive field, much memory.
-
-        From the output of `trunk` to float32 (N, H * scale, W * scale, 3), in [0, 255]
-        but not clipped.
-        """
-        for index in range(len(self.upscalings[f"x{scale}"])):
-            features = self.enlarge(features, scale, index, training)
-        return features
-
     def enlarge(
         self,
         features: keras.KerasTensor,
@@ -128,17 +115,11 @@ class Generator(UpscalingNetwork):
         index: int,
         training: bool = False,
     ) -> keras.KerasTensor:
-        """Runs one part of `head`: a module, and in the last part a convolution.
+        """Runs a part after the trunk: a module, and in the last part a convolution.
 
-        Args:
-            features: (N, H, W, features), output of the previous part.
-            scale: Upscaling factor, one of `self.scales`.
-            index: Index of the part; its factor r is `factorise(scale)[index]`.
-            training: See `UpscalingNetwork.call`.
-
-        Returns:
-            (N, H * r, W * r, features), in the dtype of the body; for the last part
-            float32 (N, H * r, W * r, 3), in [0, 255] but not clipped.
+        Its factor r is `factorise(scale)[index]`. It makes (N, H * r, W * r, features),
+        in the dtype of the body; the last part makes float32 (N, H * r, W * r, 3), in
+        [0, 255] but not clipped.
         """
         module, last = self.upscalings[f"x{scale}"][index], self.last_convs[f"x{scale}"]
         if index + 1 < len(self.upscalings[f"x{scale}"]):
@@ -185,7 +166,7 @@ class Generator(UpscalingNetwork):
         return [v for layer in layers for v in layer.trainable_variables]
 
     def parts(self, scale: int) -> list[Stage]:
-        """Cuts the network where it has few channels: trunk and parts of `head`."""
+        """Cuts the network where it has few channels: trunk and enlarging parts."""
         factors = factorise(scale)
         start = START_BLOCKS * 2 * (self.architecture.start_kernel // 2)
         radii: list[float] = [1 + start + 2 * self.architecture.shared_blocks + 1]
@@ -208,7 +189,7 @@ class Generator(UpscalingNetwork):
     def run_part(
         self, x: keras.KerasTensor, scale: int, index: int
     ) -> keras.KerasTensor:
-        """Runs part `index`: 0 is the trunk, the others are parts of `head`."""
+        """Runs part `index`: 0 is the trunk."""
         if index == 0:
             return self.trunk(x, scale)
         return self.enlarge(x, scale, index - 1)

@@ -6,8 +6,9 @@ from typing import Any
 
 import keras
 
+from console.errors import InputError
 from console.progress import say
-from models import stored, tf1_names, tf1_restoring
+from models import stored, tf1_names
 from models.generator import Generator
 from models.generator_settings import MEAN, Architecture
 from models.trained import GENERATOR, TrainedModel
@@ -65,12 +66,42 @@ class GeneratorModel(TrainedModel):
     ) -> None:
         """See `TrainedModel.read_weights`."""
         if tf1_names.is_tf1(prefix):
-            tf1_restoring.restore(self, prefix, target)
+            self._read_tf1(prefix, target)
             self.take_learned(None)
         elif self.new_scales and target in (None, GENERATOR):
             self._read_shared(prefix, use_ema)
         else:
             super().read_weights(prefix, target, resume, use_ema)
+
+    def _read_tf1(self, prefix, target):
+        """Reads weights of the TF1 code and, without a target, Adam's moments."""
+        layers = self.tf1_layers()
+        if target is not None:
+            if target not in layers:
+                raise InputError(
+                    f"--restore_target={target}: expected {' or '.join(layers)}, the "
+                    f"only parts of {prefix} that can be restored."
+                )
+            layers = {target: layers[target]}
+        reader = checkpoints.open_reader(prefix)
+        for item, named in layers.items():
+            if not any(reader.has_tensor(f"{name}/kernel") for name in named):
+                raise InputError(
+                    f"{prefix} holds no {item}, which --model={self.name} needs. "
+                    "--restore_target=generator restores only the generator."
+                )
+        named = dict(pair for item in layers.values() for pair in item.items())
+        tf1_names.restore(prefix, named)
+        text = f"Restored the {' and the '.join(layers)} of the TensorFlow 1 code"
+        if target is None and self.optimizers:
+            optimizers = list(self.optimizers.values())
+            steps = tf1_names.restore_moments(prefix, named, optimizers)
+            text += (
+                ", without Adam's moments, which the checkpoint does not hold"
+                if steps is None
+                else f" and Adam's moments after {steps} steps"
+            )
+        say(f"{text}.")
 
     def _read_shared(self, prefix, use_ema):
         """Reads the weights of a network with fewer scales; the rest stays new."""

@@ -27,14 +27,8 @@ class Convolution(layers.Conv2D):
     def call_enlarged(self, x: keras.KerasTensor, factor: int) -> keras.KerasTensor:
         """Convolves `depth_to_space(x, r)` by 3x3 without making that large tensor.
 
-        The kernel is rearranged to make all pixels that replace a pixel of `x` at once.
-
-        Args:
-            x: (N, H, W, r * r * C).
-            factor: Factor r by which `depth_to_space` enlarges.
-
-        Returns:
-            (N, H * r, W * r, filters), in the dtype of `x`.
+        The kernel is rearranged to make all pixels that replace a pixel of `x` at once:
+        from (N, H, W, r * r * C) to (N, H * r, W * r, filters), in the dtype of `x`.
         """
         ops, r, wide = keras.ops, factor, factor**2 * self.filters
         kernel = ops.convert_to_tensor(self.kernel)
@@ -55,12 +49,7 @@ class Convolution(layers.Conv2D):
         return ops.depth_to_space(x, r, data_format="channels_last")
 
 
-def make_conv(
-    features: int,
-    kernel_size: int,
-    kernel_initializer: str | keras.initializers.Initializer = "glorot_uniform",
-    **kwargs: object,
-) -> Convolution:
+def make_conv(features: int, kernel_size: int, **kwargs: object) -> Convolution:
     """Makes a convolution that keeps height and width; its biases start at zero."""
     return Convolution(
         features,
@@ -68,7 +57,6 @@ def make_conv(
         padding="same",
         # The user's keras.json may have another default.
         data_format="channels_last",
-        kernel_initializer=kernel_initializer,
         **kwargs,
     )
 
@@ -80,11 +68,9 @@ class UpscalingNetwork(layers.Layer):
     returns a list of `upscaling.tiles.Stage` that upscale a batch in sequence.
     """
 
-    def __init__(
-        self, scales: tuple[int, ...], features: int, name: str = "generator"
-    ) -> None:
+    def __init__(self, scales: tuple[int, ...], features: int) -> None:
         """Makes the layer, in float32; inner layers may have another dtype."""
-        super().__init__(dtype="float32", name=name)
+        super().__init__(dtype="float32", name="generator")
         self.scales, self.features = tuple(scales), features
 
     def build(self, input_shape: tuple | None = None) -> None:
@@ -99,16 +85,13 @@ class UpscalingNetwork(layers.Layer):
     def call(
         self, lr: keras.KerasTensor, scale: int, training: bool = True
     ) -> keras.KerasTensor:
-        """Upscales in one pass.
+        """Upscales float32 (N, H, W, 3), RGB in [0, 255], in one pass, not clipped.
 
         Args:
-            lr: float32 (N, H, W, 3), RGB in [0, 255].
+            lr: The batch.
             scale: Upscaling factor, one of `self.scales`, a Python int.
             training: Passed on to all layers. Parts that run by themselves, to enlarge
                 pictures, compute the same in the way that is faster without gradients.
-
-        Returns:
-            float32 (N, H * scale, W * scale, 3), in [0, 255] but not clipped.
         """
         for part in self.parts(scale):
             lr = part.run(lr)
@@ -157,7 +140,7 @@ class LocalResidualBlock(layers.Layer):
             make_conv(
                 features,
                 kernel_size,
-                keras.initializers.VarianceScaling(
+                kernel_initializer=keras.initializers.VarianceScaling(
                     block_variance, mode="fan_in", distribution="truncated_normal"
                 ),
                 activation=activation,

@@ -47,12 +47,8 @@ def grid_loss(sr: keras.KerasTensor, hr: keras.KerasTensor) -> keras.KerasTensor
     expected to have (James and Stein), so that texture without a grid costs hardly
     anything.
 
-    Args:
-        sr: float32 (N, H, W, 3), in [0, 255]; H and W are multiples of `PERIOD`.
-        hr: float32 (N, H, W, 3), the truth.
-
-    Returns:
-        float32 scalar: Mean absolute value of the grid.
+    Both are float32 (N, H, W, 3), in [0, 255]; H and W are multiples of `PERIOD`.
+    The result is the mean absolute value of the grid, a float32 scalar.
     """
     height, width = sr.shape[1] // PERIOD, sr.shape[2] // PERIOD
     cells = ops.reshape(sr - hr, (-1, height, PERIOD, width, PERIOD, 3))

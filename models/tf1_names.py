@@ -124,12 +124,7 @@ def of_discriminator(discriminator: Discriminator) -> dict[str, keras.layers.Lay
 
 
 def restore(prefix: Path | str, layers: Mapping[str, keras.layers.Layer]) -> None:
-    """Reads weights of a TF1 checkpoint.
-
-    Args:
-        prefix: Prefix of the checkpoint.
-        layers: Result of `of_generator` or `of_discriminator`, or both; the
-            checkpoint may hold more.
+    """Reads the weights of some layers of a TF1 checkpoint, which may hold more.
 
     Raises:
         InputError: A weight is missing or has another shape; nothing is changed.
@@ -142,11 +137,9 @@ def restore_moments(
     layers: Mapping[str, keras.layers.Layer],
     optimizers: Sequence[GuardedAdam],
 ) -> int | None:
-    """Reads Adam's moments of a TF1 checkpoint.
+    """Reads Adam's moments, and returns the steps that the optimizers took.
 
-    Returns:
-        Steps that the optimizers took; None if the checkpoint holds no moments of
-        these variables, and nothing is changed.
+    None if the checkpoint holds no moments of these variables.
 
     Raises:
         InputError: A moment has another shape; nothing is changed.
@@ -169,7 +162,7 @@ def write(
     layers: Mapping[str, keras.layers.Layer],
     optimizers: Sequence[GuardedAdam] = (),
 ) -> None:
-    """Writes a checkpoint that the TF1 code's `Saver` reads, in an existing folder."""
+    """Writes a checkpoint that the TF1 code's `Saver` reads, and compares it."""
     values = _collect_values(layers, optimizers)
     tf.raw_ops.SaveV2(
         prefix=str(prefix),
@@ -177,22 +170,7 @@ def write(
         shape_and_slices=[""] * len(values),
         tensors=list(values.values()),
     )
-
-
-def check_same(
-    prefix: Path | str,
-    layers: Mapping[str, keras.layers.Layer],
-    optimizers: Sequence[GuardedAdam] = (),
-) -> None:
-    """Compares a checkpoint with the values that `write` got, bit by bit.
-
-    Raises:
-        RuntimeError: A value differs.
-    """
-    reader = checkpoints.open_reader(prefix)
-    for name, value in _collect_values(layers, optimizers).items():
-        if reader.get_tensor(name).tobytes() != value.tobytes():
-            raise RuntimeError(f"{name} differs from the value that was written.")
+    checkpoints.check_same(prefix, values)
 
 
 def _collect_values(layers, optimizers):

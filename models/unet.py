@@ -88,7 +88,7 @@ class UNetDiscriminator(keras.layers.Layer):
         self.first = make_conv(
             features,
             3,
-            "he_normal",
+            kernel_initializer="he_normal",
             activation=leaky_relu,
             dtype="float32",
             name="first",

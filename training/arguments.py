@@ -19,11 +19,7 @@ DEGRADATION = "degradation_values"
 
 
 def find_degradation(arguments: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Finds how the LR images were degraded in a checkpoint's training.
-
-    Takes the result of `training.checkpoints.describe`. None if they were not, or if
-    it is unknown.
-    """
+    """Finds how LR images were degraded, in the result of `checkpoints.describe`."""
     arguments = arguments or {}
     return (arguments.get("run") or arguments).get(DEGRADATION)
 
@@ -52,12 +48,7 @@ def describe_run(
 
 
 def take_network(path: Path | str, known: dict[str, Any]) -> None:
-    """Sets flags of the network that were not given, and reports them.
-
-    Args:
-        path: Path of the weights, for the message.
-        known: From the name of a flag to the value of the weights' network.
-    """
+    """Sets flags of the network that were not given, and says which."""
     taken = take_missing(known)
     if taken:
         say(f"Using the network settings of {path}: {' '.join(taken)}.")
@@ -102,8 +93,7 @@ def check_same_run(
         run: Path of the run, for the message.
         before: Arguments of its last start; empty if unknown.
         arguments: Arguments of this start, from a flag's name to its value.
-        changes: Whether a flag may differ, by its name; see
-            `console.settings.list_changes`. Other flags may not.
+        changes: See `console.settings.list_changes`; other flags may not differ.
         restart: Flag that starts the run again; None if there is none.
         more: Flags with which another run continues from this one.
     """

@@ -2,37 +2,23 @@
 
 import functools
 import math
-from typing import Any, Protocol, cast
+from typing import Any
 
 import tensorflow as tf
 
 from console.progress import say, warn
 from training.checkpoint_writer import CheckpointWriter
-from training.protocols import Trainable, Validation
 from training.run_folder import BEST
 from training.summaries import Summaries
-
-
-class LoggedModel(Trainable, Protocol):
-    """A model for these hooks; see `models.base.Model`."""
-
-    def pictures(self, lr: tf.Tensor, scale: int) -> dict[str, tf.Tensor]:
-        """Returns pictures for TensorBoard."""
-
-    def remarks(self) -> list[str]:
-        """Returns warnings about the training."""
-
-    def learning_rates(self) -> dict[str, float]:
-        """Returns learning rates by name."""
 
 
 class BySteps:
     """Hooks of `training.loop.Loop` for a run of --max_steps steps."""
 
-    def __init__(self, loop: Any, validation: Validation | None = None) -> None:
-        """Stores the loop."""
+    def __init__(self, loop: Any, validation: Any = None) -> None:
+        """Stores the loop; see there for the validation."""
         self.loop, self.settings, self.validation = loop, loop.settings, validation
-        self.model = cast(LoggedModel, loop.model)
+        self.model: Any = loop.model
         self.summaries = Summaries(loop.folder, self.model.step)
 
     @functools.cached_property

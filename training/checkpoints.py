@@ -32,11 +32,8 @@ def to_tree(
 ) -> tf.train.Checkpoint:
     """Arranges Keras variables as an item of a checkpoint, by their paths.
 
-    Args:
-        variables: Variables whose paths begin with the same name, of their layer or
-            optimizer.
-        is_half: Whether the item has copies of the kernels in float16 in place of the
-            kernels themselves.
+    These begin with the same name, of a layer or an optimizer. With `is_half`, the
+    item has copies of the kernels in float16 in place of the kernels themselves.
     """
     nested: dict[str, Any] = {}
     for variable in variables:
@@ -165,21 +162,13 @@ def read_step(prefix: Path | str) -> int:
 
 
 def list_items(prefix: Path | str) -> set[str]:
-    """Returns the names of the items that a checkpoint holds.
-
-    Raises:
-        InputError: The files are damaged or are no checkpoint.
-    """
+    """Returns the names of the items that a checkpoint holds."""
     names = open_reader(prefix).get_variable_to_shape_map()
     return {name.partition("/")[0] for name in names if name.endswith(_VALUE)}
 
 
 def restore(prefix: Path | str, items: dict[str, Any]) -> None:
-    """Reads some items of a checkpoint into variables; converts weights of 16 bits.
-
-    Args:
-        prefix: Result of `find`.
-        items: From an item's name to its tree, all of which must be stored.
+    """Reads some stored items into their trees; converts weights of 16 bits.
 
     Raises:
         InputError: A variable is missing, has another shape, or is damaged.
@@ -243,17 +232,21 @@ def _list_variables(tree, path):
         yield from _list_variables(inner, f"{path}/{name}")
 
 
-def check_same(prefix: Path | str, items: dict[str, Any]) -> None:
-    """Compares the variables of a checkpoint with their sources.
+def list_values(items: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Returns the values of the trees of items by their names in checkpoints."""
+    return {
+        f"{name}{_VALUE}": variable.numpy()
+        for item, tree in items.items()
+        for name, variable in _list_variables(tree, item)
+    }
 
-    Raises:
-        RuntimeError: A variable differs.
-    """
+
+def check_same(prefix: Path | str, values: dict[str, np.ndarray]) -> None:
+    """Raises a RuntimeError if a checkpoint differs from `values` in a bit."""
     reader = open_reader(prefix)
-    for item, tree in items.items():
-        for name, variable in _list_variables(tree, item):
-            if not np.array_equal(reader.get_tensor(f"{name}{_VALUE}"), variable):
-                raise RuntimeError(f"{name} of {prefix} differs from what was written.")
+    for name, value in values.items():
+        if reader.get_tensor(name).tobytes() != value.tobytes():
+            raise RuntimeError(f"{name} of {prefix} differs from what was written.")
 
 
 class _Partial(logging.Filter):

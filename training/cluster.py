@@ -19,11 +19,9 @@ SECONDS_FOR_ANSWER = 2.0
 
 
 def read_cluster() -> tuple[list[str], int] | tuple[None, None]:
-    """Reads the workers from TF_CONFIG.
+    """Reads the addresses of the workers from TF_CONFIG, and this process' index.
 
-    Returns:
-        workers: Addresses of the workers, the chief's first; None for a single worker.
-        index: Index of this process in `workers`; None for a single worker.
+    The chief's address is the first; both are None for a single worker.
 
     Raises:
         InputError: TF_CONFIG is not JSON, or the task of this process is missing or

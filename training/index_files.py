@@ -24,11 +24,7 @@ FOOTER = 48
 
 @contextlib.contextmanager
 def reading(prefix: Path | str) -> Iterator[None]:
-    """Converts TensorFlow's errors about damaged files to `InputError`.
-
-    Raises:
-        InputError: The files are damaged.
-    """
+    """Converts TensorFlow's errors about damaged files to `InputError`."""
     try:
         yield
     except InputError:

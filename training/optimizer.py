@@ -40,13 +40,9 @@ class GuardedAdam(keras.optimizers.Adam):
     def __init__(
         self, schedule: Schedule, state: State, clip_norm: float = 0.0, **kwargs: Any
     ) -> None:
-        """Makes the optimizer.
+        """Makes Keras' Adam with the learning rate of the run's step.
 
-        Args:
-            schedule: Schedule of the learning rate.
-            state: State with the step of the run.
-            clip_norm: Largest global norm of the gradients; 0 for no limit.
-            **kwargs: Arguments of Keras' Adam.
+        Gradients are scaled to a global norm of at most `clip_norm`; 0 for no limit.
         """
         rate = FollowStep(schedule, state.step)
         super().__init__(rate, **kwargs)

@@ -55,7 +55,6 @@ class Team:
     """The devices that train together, of all processes.
 
     Attributes:
-        strategy: The `tf.distribute.Strategy`.
         index: Index of this process among the workers; 0 is the chief, the only
             worker that writes.
         workers: Number of processes.
@@ -102,12 +101,9 @@ class Team:
         return slice(self.index * size, (self.index + 1) * size)
 
     def run(self, function: Callable, *arrays: tf.Tensor) -> Any:
-        """Runs a step on every device of this process, each with its part.
+        """Runs a step on every device of this process, each with its part of arrays.
 
-        Args:
-            function: Called in each replica; returns a nest of tensors that is equal
-                on all replicas.
-            *arrays: Tensors (N, ...), this process' part of the batch.
+        The function returns a nest of tensors that is equal on all replicas.
         """
         mine = self.replicas // self.workers
         if mine > 1:

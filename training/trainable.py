@@ -7,10 +7,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from training import averages, checkpoints
+from training import checkpoints
 from training.optimizer import GuardedAdam
 from training.options import OF_A_STEP, StepOptions
-from training.replicas import sum_over_replicas
+from training.replicas import sum_over_replicas, update_each
 from training.schedule import Schedule
 from training.state import State
 
@@ -24,8 +24,6 @@ class TrainableBase:
     Attributes:
         main: Name, in `networks`, of the network that is averaged; log entries of its
             optimizer have no prefix.
-        options: Options of the training step.
-        state: State of the run.
         networks: From the name of an item of checkpoints to a Keras layer.
         optimizers: From a name of `networks` to its optimizer; empty for a model that
             is not trained.
@@ -64,7 +62,21 @@ class TrainableBase:
             self._start_average()
 
     def _start_average(self):
-        averages.start(self.average.weights, self.networks[self.main].weights)
+        pairs = zip(self.average.weights, self.networks[self.main].weights, strict=True)
+        for average, weight in pairs:
+            average.assign(weight)
+
+    def _update_average(self, is_finite):
+        """Updates all averages, also of weights that a step did not train.
+
+        So they are averages over all steps; a step that is not finite changes nothing.
+        """
+        update_each(
+            lambda average, weight, rate: average.assign_add(rate * (weight - average)),
+            [average.value for average in self.average.weights],
+            [weight.value for weight in self.networks[self.main].weights],
+            (1.0 - self.options.ema_decay) * tf.cast(is_finite, tf.float32),
+        )
 
     def make_adam(
         self, schedule: Schedule, variables: list[keras.Variable], **kwargs: Any
@@ -126,8 +138,7 @@ class TrainableBase:
         self.state.record(is_finite | may_mend)
         self.finish_step(values, is_finite, *others)
         if self.average is not None:
-            weights = self.average.weights, self.networks[self.main].weights
-            averages.follow(*weights, self.options.ema_decay, is_finite)
+            self._update_average(is_finite)
         for item, norm in zip(trained, norms, strict=True):
             values[self._name_in_log(item, "gradient_norm")] = norm
         return values
@@ -135,13 +146,9 @@ class TrainableBase:
     def finish_step(
         self, values: dict[str, tf.Tensor], is_finite: tf.Tensor, *others: tf.Tensor
     ) -> None:
-        """Hook for further updates in a step.
+        """Hook for further updates in a step, with results of `differentiate`.
 
-        Args:
-            values: Scalars of `differentiate` in `apply_step`, for the whole batch.
-            is_finite: bool scalar, whether the step was taken.
-            *others: Other tensors of `differentiate`, for the whole batch; they may
-                be not finite.
+        They are those of the whole batch. `others` may be not finite.
         """
 
     def learning_rates(self) -> dict[str, float]:
