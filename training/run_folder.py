@@ -41,8 +41,9 @@ def find_return(
 ) -> str | None:
     """Finds the checkpoint of a run that --restore_path goes back to.
 
-    None to resume from the newest: if the path is not given or, in the arguments
-    `before`, is that of the first or the last start.
+    Returns:
+        None to resume from the newest: the path is not given, or is that of the
+        first or the last start, in the arguments `before`.
 
     Raises:
         InputError: The path is not a checkpoint of the run.
@@ -132,7 +133,7 @@ def take_architecture(model_class: Any, prefixes: Sequence[Path | str]) -> None:
 
 
 def set_aside(folder: Path | str) -> Path | None:
-    """Renames a run's folder, if it holds anything, so that a new run can begin.
+    """Renames a run's folder for a new run, and returns its new path; None if empty.
 
     Raises:
         InputError: The current folder is in it.
