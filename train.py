@@ -39,9 +39,8 @@ with quiet.imports():
         write_arguments,
     )
     from training.loop import Loop, LoopSettings
-    from training.options import StepOptions
+    from training.options import RunSettings, StepOptions
     from training.replicas import Team, make_team
-    from training.run_settings import RunSettings
 
 MODEL = Choice("model", MODELS, "eusr", "The model to train.", not_offered=BASELINES)
 DATALOADER = Choice("dataloader", PAIRED, "div2k", "The loader of the images.")

@@ -19,8 +19,7 @@ from frozen.upscaler_graph import make_network
 from imaging.imresize import imresize
 from imaging.pictures import Picture
 from imaging.saving import save_picture
-from models import shipped
-from models.opening import open_model
+from models.opening import find_shipped, open_model
 from training.options import StepOptions
 from upscaling.tiles import MEMORY, Tiling, upscale_image
 
@@ -99,7 +98,7 @@ def measure_shipped(settings: BenchmarkSettings) -> Iterator[Row]:
     4PP-EUSR has the same network, and therefore the same speed. Engines that are not
     installed are left out.
     """
-    path = shipped.find("eusr")
+    path = find_shipped("eusr")
     models: dict[str, Any] = {
         precision: open_model(path, options=StepOptions(precision=precision))
         for precision in PRECISIONS

@@ -1,6 +1,7 @@
 """Engines that run a network's parts: TensorFlow, or OpenVINO in its place."""
 
 import dataclasses
+import functools
 import importlib.util
 import os
 import tempfile
@@ -10,6 +11,9 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_v2,
+)
 from tensorflow.python.grappler import tf_optimizer
 
 from console import quiet
@@ -17,6 +21,7 @@ from console.errors import InputError, first_line
 from console.progress import say
 from console.settings import Settings, is_given, option
 from frozen import graphs
+from upscaling.tiles import Stage
 
 TENSORFLOW, OPENVINO = "tensorflow", "openvino"
 # From a --precision to OpenVINO's name.
@@ -59,11 +64,7 @@ class EngineSettings(Settings):
             )
 
     def make(self, precision: str) -> "OpenVino | None":
-        """Makes the engine, and names it; None for TensorFlow.
-
-        Args:
-            precision: A key of `HINTS`.
-        """
+        """Makes the engine, and names it; None for TensorFlow."""
         if self.engine == TENSORFLOW:
             return None
         engine = OpenVino(self.device, precision)
@@ -75,11 +76,7 @@ class OpenVino:
     """OpenVINO on one device, in one precision."""
 
     def __init__(self, device: str = "CPU", precision: str = "float32") -> None:
-        """Starts OpenVINO; see `EngineSettings`.
-
-        Raises:
-            InputError: There is no such device.
-        """
+        """Starts OpenVINO; refuses a device that does not exist."""
         import openvino
 
         self.core, self.device = openvino.Core(), device
@@ -96,11 +93,7 @@ class OpenVino:
             self.options["INFERENCE_NUM_THREADS"] = int(threads)
 
     def run_parts_of(self, model: Any) -> None:
-        """Makes this the engine of a model, before its first `stages`.
-
-        Raises:
-            InputError: The model has no network.
-        """
+        """Makes this the engine of a model, before its first `stages`."""
         if not hasattr(model, "engine"):
             raise InputError(
                 f"--engine=openvino: --model={model.name} has no network. Leave it out."
@@ -110,15 +103,12 @@ class OpenVino:
     def convert(
         self, function: tf.types.experimental.ConcreteFunction, scale: int | None = None
     ) -> Callable[[np.ndarray], np.ndarray]:
-        """Converts a function of TensorFlow.
+        """Converts a function of TensorFlow without variables to one of arrays.
 
         Args:
             function: From float32 (N, H, W, C), and the scale if the function takes
-                one, to one tensor; without variables.
+                one, to one tensor.
             scale: Upscaling factor.
-
-        Returns:
-            From such an array to the result, float32.
 
         Raises:
             InputError: OpenVINO does not run the network on this device.
@@ -166,3 +156,29 @@ def _fix_scale(function, scale):
     rewriting.min_graph_nodes = -1
     with quiet.descriptor_caught():
         return tf_optimizer.OptimizeGraph(config, meta)
+
+
+def compile_part(part: Stage, engine: OpenVino | None = None) -> Stage:
+    """Compiles a part at its first use, once for all sizes.
+
+    Its `run` raises `MemoryError` when TensorFlow runs out of memory. An `engine`
+    runs it in TensorFlow's place.
+    """
+
+    @functools.cache
+    def compile_for(channels):
+        signature = [tf.TensorSpec((None, None, None, channels))]
+        compiled = tf.function(part.run, input_signature=signature, autograph=False)
+        with graphs.tracing():
+            function = compiled.get_concrete_function()
+        if engine is None:
+            return function
+        return engine.convert(convert_variables_to_constants_v2(function))
+
+    def run(x):
+        try:
+            return compile_for(x.shape[-1])(x)
+        except tf.errors.ResourceExhaustedError as error:
+            raise MemoryError(first_line(error)) from error
+
+    return dataclasses.replace(part, run=run)

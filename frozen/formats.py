@@ -1,7 +1,7 @@
 """Formats of frozen networks: our own `.pb`, and files for other programs.
 
-A format is a class that writes a `Network` and reads it back. To add a format, write a
-class and add a line to `FORMATS`. Packages other than TensorFlow are imported on use.
+To add a format, write a subclass of `Format` and add a line to `FORMATS`. Packages
+other than TensorFlow are imported on use.
 """
 
 import dataclasses
@@ -33,9 +33,7 @@ class Network:
     """A frozen graph with the names of its input and outputs.
 
     Attributes:
-        graph_def: The graph.
         input: Name of the input, float32 (N, H, W, 3), any height and width.
-        outputs: Names of the outputs.
         serve: Computes a server's response, a dict of tensors, from two arguments: a
             function from the input to the outputs, and pictures, uint8 (N, H, W, 3).
     """
@@ -46,16 +44,12 @@ class Network:
     serve: Callable[..., dict[str, tf.Tensor]]
 
     def to_function(self, source: str) -> Callable[[tf.Tensor], list[tf.Tensor]]:
-        """Makes a function from the input to a list of the outputs.
-
-        Args:
-            source: Origin of the graph, for messages.
-        """
+        """Makes a function from the input to a list of the outputs; see `graphs`."""
         return graphs.to_function(self.graph_def, [self.input], self.outputs, source)
 
 
 class Format:
-    """Base class of the formats.
+    """Writes a `Network` and reads it back.
 
     Attributes:
         ending: Ending of the files' names; empty if the format is a folder.
@@ -74,54 +68,17 @@ class Format:
 
     @staticmethod
     def load(network: Network, path: Path) -> Callable[[np.ndarray], Sequence[Any]]:
-        """Loads a written file with the library that users of the format have.
-
-        Args:
-            network: The network that was written.
-            path: The file.
-
-        Returns:
-            A function from a float32 array, the input, to the outputs.
-        """
+        """Loads a file as its users do: a function of a float32 array, the input."""
         raise NotImplementedError
 
     @classmethod
     def check_target(cls, target: Path, flag: str) -> None:
-        """Refuses a target that cannot be written to.
-
-        Args:
-            target: The file or the folder to write.
-            flag: The flag that gave the target, for the message.
-
-        Raises:
-            InputError: The target cannot be written, or other files would be lost.
-        """
+        """Refuses a file or folder that cannot be written."""
         check_target(target, flag, is_folder=not cls.ending)
-        if target.is_dir() and any(target.iterdir()):
-            cls.check_replaceable(target, flag)
-
-    @staticmethod
-    def check_replaceable(folder: Path, flag: str) -> None:
-        """Refuses a folder that holds files of another kind.
-
-        Args:
-            folder: A folder that is not empty.
-            flag: The flag that gave the folder, for the message.
-
-        Raises:
-            InputError: The folder holds files that `write` does not write.
-        """
 
     @classmethod
     def check_needs(cls, flag: str) -> None:
-        """Refuses a format whose packages are not installed.
-
-        Args:
-            flag: The flag that chose the format, for the message.
-
-        Raises:
-            InputError: Packages are missing; names them.
-        """
+        """Refuses a format whose packages are not installed."""
         missing = [name for name in cls.needs if not importlib.util.find_spec(name)]
         if missing:
             raise InputError(
@@ -151,11 +108,7 @@ class FrozenFile(Format):
 
 @dataclasses.dataclass(frozen=True)
 class ExportSettings(Settings):
-    """The format and the path of the written file.
-
-    Attributes:
-        registry: From a name to `"module:Class"` of a `Format`.
-    """
+    """The format, of those in `registry`, and the path of the written file."""
 
     registry = FORMATS
 
@@ -172,10 +125,7 @@ class ExportSettings(Settings):
     )
 
     def find(self) -> tuple[type[Format], Path]:
-        """Finds the format and the target.
-
-        Returns:
-            The class of the format, and the path to write to.
+        """Finds the class of the format, and the path to write to.
 
         Raises:
             InputError: The format's packages are missing, or the path is not valid.
@@ -192,11 +142,7 @@ class ExportSettings(Settings):
 
 
 def _check_overwritten(target):
-    """Refuses to replace files that cannot be an earlier export.
-
-    Raises:
-        InputError: The target has no name, or is a checkpoint, weights or a picture.
-    """
+    """Refuses to replace files that cannot be an earlier export."""
     if not target.name:
         raise InputError(
             f"--output_path={target}: expected a name, for example model.pb."
@@ -210,11 +156,7 @@ def _check_overwritten(target):
 
 
 def _check_ending(target, chosen):
-    """Refuses a name with the ending of another format.
-
-    Raises:
-        InputError: The name has such an ending.
-    """
+    """Refuses a name with the ending of another format."""
     for name in FORMATS:
         ending = load(FORMATS, name, "--format").ending
         if name != chosen and ending and target.name.lower().endswith(ending):

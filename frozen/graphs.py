@@ -20,12 +20,7 @@ from frozen.safety import check_constants, check_operations
 
 @contextlib.contextmanager
 def tracing() -> Iterator[None]:
-    """Converts errors from tracing a network into one line.
-
-    Raises:
-        InputError: The network computes with a height or width while its graph is
-            built, when both are unknown.
-    """
+    """Converts errors from tracing a network into one line."""
     try:
         yield
     # TensorFlow's error for a tensor that is used as a number is a TypeError.
@@ -42,7 +37,7 @@ def to_graph_def(
     signature: Sequence[tf.TensorSpec],
     outputs: Sequence[str],
 ) -> tf.compat.v1.GraphDef:
-    """Converts a function and the weights it uses to one graph.
+    """Converts a function and the weights it uses to one graph, without functions.
 
     Attributes that equal their defaults are left out: TF 1.15 refuses attributes
     that it does not know, and newer attributes nearly always have their defaults.
@@ -51,9 +46,6 @@ def to_graph_def(
         function: A function of tensors; it names its outputs with `tf.identity`.
         signature: A named `tf.TensorSpec` for each argument.
         outputs: Names of the outputs.
-
-    Returns:
-        A graph without variables and without functions.
     """
     compiled = tf.function(function, input_signature=signature, autograph=False)
     with tracing():
@@ -91,13 +83,7 @@ def keep_needed(
 def add_constant(
     graph_def: tf.compat.v1.GraphDef, name: str, values: int | Sequence[int]
 ) -> None:
-    """Adds a node that holds integers.
-
-    Args:
-        graph_def: The graph; changed in place.
-        name: Name of the node.
-        values: One integer or several.
-    """
+    """Adds a node that holds one integer or several."""
     node = graph_def.node.add(op="Const", name=name)
     node.attr["dtype"].type = tf.int32.as_datatype_enum
     node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(values, tf.int32))
@@ -106,16 +92,13 @@ def add_constant(
 def read_constant(
     graph_def: tf.compat.v1.GraphDef, name: str, source: str, most: int | None = None
 ) -> Any:
-    """Reads a node that `add_constant` wrote.
+    """Reads a node that `add_constant` wrote; None if there is no such node.
 
     Args:
         graph_def: A graph.
         name: Name of the node.
         source: Origin of the graph, for the message.
         most: The largest number of integers in a list; None for a single integer.
-
-    Returns:
-        An int, or with `most` a list of int; None if there is no such node.
 
     Raises:
         InputError: The node holds something else.
@@ -159,15 +142,7 @@ def check_file(path: Path | str, flag: str, writer: str = "freeze.py") -> None:
 def read(
     path: Path | str, flag: str, writer: str = "freeze.py"
 ) -> tf.compat.v1.GraphDef:
-    """Reads a graph from a file.
-
-    Args:
-        path: The `.pb` file.
-        flag: The flag that gave the path, for the message.
-        writer: The script that writes such files, for the message.
-
-    Returns:
-        The graph.
+    """Reads a graph from a `.pb` file; `flag` and `writer` are for the message.
 
     Raises:
         InputError: There is no such file, it is not a frozen graph, or the graph has
@@ -197,13 +172,10 @@ def has(graph_def: tf.compat.v1.GraphDef, name: str) -> bool:
 
 @contextlib.contextmanager
 def running(source: str) -> Iterator[None]:
-    """Converts TensorFlow's errors from running a damaged graph to one-line errors.
-
-    Args:
-        source: Origin of the graph, for the message.
+    """Converts TensorFlow's errors from running a damaged graph to one line.
 
     Raises:
-        InputError: The graph cannot be run.
+        InputError: The graph of this source cannot be run.
         MemoryError: There is too little memory.
     """
     try:
@@ -224,16 +196,9 @@ def to_function(
     outputs: Sequence[str],
     source: str,
 ) -> tf.types.experimental.ConcreteFunction:
-    """Makes a function from a part of a graph.
+    """Makes a function, from tensors to a list of tensors, from a part of a graph.
 
-    Args:
-        graph_def: A frozen graph.
-        inputs: Names of the nodes to feed; any nodes, not only placeholders.
-        outputs: Names of the nodes to fetch.
-        source: Origin of the graph, for the message.
-
-    Returns:
-        A function from tensors to a list of tensors.
+    The inputs may be any nodes, not only placeholders.
 
     Raises:
         InputError: A node is missing, or this TensorFlow cannot run the graph.

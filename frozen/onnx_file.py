@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from console import quiet
 from frozen.formats import Format, Network
@@ -55,12 +54,7 @@ class OnnxFile(Format):
 
 
 def _rename(graph, inputs_and_outputs):
-    """Removes the `:0` from the names of inputs and outputs, and names free sizes.
-
-    Args:
-        graph: onnx.GraphProto; changed in place.
-        inputs_and_outputs: Their new names.
-    """
+    """Removes the `:0` from the names of inputs and outputs, and names free sizes."""
     new = {f"{name}:0": name for name in inputs_and_outputs}
     for node in graph.node:
         for tensors in (node.input, node.output):
@@ -78,12 +72,8 @@ def _rename(graph, inputs_and_outputs):
 @contextlib.contextmanager
 def _converter_silent():
     """Silences TensorFlow's warnings about deprecated functions that tf2onnx uses."""
-    loggers = [tf.get_logger(), logging.getLogger("tf2onnx")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
+    logging.disable(logging.WARNING)
     try:
         yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        logging.disable(logging.NOTSET)

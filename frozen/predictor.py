@@ -37,10 +37,8 @@ def make_graph_def(
     Args:
         network: A function from float32 (N, H, W, 3) in [-1, 1] to scores, features
             and maps of features, if it has any.
+        source: Flag and path of the file, for messages.
         first_score: The lowest of the ten scores; None if it is not known.
-
-    Returns:
-        The graph.
     """
     names = [SCORES, FEATURES]
 
@@ -62,15 +60,7 @@ def make_graph_def(
 def serve(
     run: Callable[[tf.Tensor], Sequence[tf.Tensor]], pictures: tf.Tensor
 ) -> dict[str, tf.Tensor]:
-    """Scores the pictures of a request to a server; see `frozen.formats.Network`.
-
-    Args:
-        run: A function from float32 (N, H, W, 3) in [-1, 1] to scores and features.
-        pictures: uint8 (N, H, W, 3), RGB.
-
-    Returns:
-        `output_scores`, float32 (N, 10), and `output_features`, float32 (N, 1280).
-    """
+    """Scores uint8 (N, H, W, 3) for a server; see `frozen.formats.Network`."""
     return dict(zip((SCORES, FEATURES), run(to_input(pictures)), strict=True))
 
 
@@ -78,45 +68,32 @@ class FrozenPredictor:
     """A frozen score predictor, ready to run.
 
     Attributes:
-        path: The `.pb` file.
-        flag: The flag that gave the path, for messages.
+        source: Flag and path of the file, for messages.
         first_score: The lowest of the ten scores; None if the file does not hold it.
         side: The only height and width of pictures that it takes; None for any.
         maps: Names of the outputs with maps of features; empty in older files.
     """
 
     def __init__(self, path: Path | str, flag: str = "--model_name") -> None:
-        """Loads the file.
-
-        Args:
-            path: The `.pb` file.
-            flag: The flag that gave the path, for messages.
+        """Loads a `.pb` file; `flag` gave its path.
 
         Raises:
             InputError: The file is missing, damaged, or not a predictor.
         """
-        self.path, self.flag = path, flag
+        self.path, self.source = path, f"{flag}={path}"
         graph_def = graphs.read(path, flag, "score_predictors/freeze.py")
-        self.function = graphs.to_function(
-            graph_def, [INPUT], [SCORES, FEATURES], f"{flag}={path}"
-        )
-        self.maps: Sequence[str] = [
-            name
-            for name in map(MAP.format, range(MOST_MAPS))
-            if graphs.has(graph_def, name)
-        ]
         self.graph_def = graph_def
-        self.first_score = graphs.read_constant(
-            graph_def, FIRST_SCORE, f"{flag}={path}"
-        )
+        self.function = self._make_function([SCORES, FEATURES])
+        maps = map(MAP.format, range(MOST_MAPS))
+        self.maps = [name for name in maps if graphs.has(graph_def, name)]
+        self.first_score = graphs.read_constant(graph_def, FIRST_SCORE, self.source)
         self.side = self._check_shapes()
 
-    def _check_shapes(self):
-        """Checks the shapes and returns the only side that it takes, or None.
+    def _make_function(self, outputs):
+        return graphs.to_function(self.graph_def, [INPUT], outputs, self.source)
 
-        Raises:
-            InputError: An input or an output does not have a predictor's shape.
-        """
+    def _check_shapes(self):
+        """Checks the shapes and returns the only side that it takes, or None."""
         pictures = self.function.inputs[0].shape
         for name, shape, expected in (
             (INPUT, pictures, (None, None, None, 3)),
@@ -129,17 +106,14 @@ class FrozenPredictor:
                 fits = shape[0] is None and shape[1] == shape[2]
             if not fits:
                 raise InputError(
-                    f"{self.flag}={self.path}: {name} has the shape {shape}; expected "
+                    f"{self.source}: {name} has the shape {shape}; expected "
                     "a predictor of ten scores, which takes any number of square "
                     "pictures (N, S, S, 3), or of any pictures (N, H, W, 3)."
                 )
         return pictures[1] if pictures.rank else None
 
     def __call__(self, pictures: tf.Tensor | np.ndarray) -> list[tf.Tensor]:
-        """Predicts score distributions.
-
-        Args:
-            pictures: float32 (N, H, W, 3), RGB in [-1, 1].
+        """Predicts from float32 (N, H, W, 3), RGB in [-1, 1].
 
         Returns:
             scores: float32 (N, 10), summing to 1.
@@ -152,22 +126,17 @@ class FrozenPredictor:
         height, width = pictures.shape[1:3]
         if self.side is not None and {height, width} - {self.side, None}:
             raise InputError(
-                f"{self.flag}={self.path} takes {self.side}x{self.side} pixels only, "
+                f"{self.source} takes {self.side}x{self.side} pixels only, "
                 f"not {width}x{height}."
             )
-        with graphs.running(f"{self.flag}={self.path}"):
+        with graphs.running(self.source):
             return self.function(tf.convert_to_tensor(pictures))
 
     def mean_scores(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Predicts mean scores on the scale 1 to 10, for any data set.
-
-        Losses use this scale, as in the original code.
-
-        Args:
-            images: float32 (N, H, W, 3), RGB in [0, 255].
+        """Predicts from float32 (N, H, W, 3), RGB in [0, 255].
 
         Returns:
-            scores: float32 (N,), in [1, 10].
+            scores: float32 (N,), in [1, 10] for any data set, as losses use them.
             features: float32 (N, 1280).
         """
         distributions, features = self(to_input(images))
@@ -176,34 +145,19 @@ class FrozenPredictor:
     def describe(
         self, images: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
-        """Predicts as `mean_scores` does, and also returns the maps of features.
-
-        Returns:
-            scores: float32 (N,), in [1, 10].
-            features: float32 (N, 1280).
-            maps: For each depth, float32 (N, h, w, C).
-        """
+        """Predicts as `mean_scores`, and maps of features, float32 (N, h, w, C)."""
         distributions, features, *maps = self.function_with_maps(to_input(images))
         return _average(distributions), features, maps
 
     @functools.cached_property
     def function_with_maps(self) -> tf.types.experimental.ConcreteFunction:
         """`function` with further outputs; most uses need no maps in memory."""
-        outputs = [SCORES, FEATURES, *self.maps]
-        return graphs.to_function(
-            self.graph_def, [INPUT], outputs, f"{self.flag}={self.path}"
-        )
+        return self._make_function([SCORES, FEATURES, *self.maps])
 
     def to_people(self, scores: Any, default_first_score: int) -> Any:
-        """Converts mean scores to the scale of the data set.
+        """Converts mean scores of any shape from 1 to 10 to the scale of the data set.
 
-        Args:
-            scores: Scores from `mean_scores`, a tensor or an array of any shape.
-            default_first_score: The lowest score of that scale, used if the file does
-                not hold it.
-
-        Returns:
-            The converted scores, of the same type and shape.
+        The default is the lowest score of that scale, if the file does not hold it.
         """
         known = self.first_score is not None
         return scores - 1 + (self.first_score if known else default_first_score)
@@ -218,13 +172,7 @@ def _average(distributions):
 def open_predictors(
     files: Mapping[str, tuple[Path | str, str]],
 ) -> dict[str, FrozenPredictor]:
-    """Loads predictors; a file that is given twice is loaded once.
-
-    Args:
-        files: From a name to a path and the flag that gave it.
-
-    Returns:
-        A dict from the same names to the predictors.
+    """Loads predictors of (path, flag) by name; a file given twice is loaded once.
 
     Raises:
         InputError: A file is missing, damaged, or not a predictor.
@@ -237,13 +185,8 @@ def open_predictors(
 
 
 def to_input(pictures: Any) -> Any:
-    """Converts pictures to the input of the network.
+    """Converts uint8 or float32, RGB in [0, 255], to float32 in [-1, 1].
 
-    Args:
-        pictures: uint8 or float32 (N, H, W, 3), RGB in [0, 255]; a tensor of the Keras
-            backend or an array.
-
-    Returns:
-        Tensor, float32 of the same shape, in [-1, 1].
+    A tensor of the Keras backend, or an array.
     """
     return keras.ops.cast(pictures, "float32") / 127.5 - 1.0

@@ -51,16 +51,7 @@ MOST_UNSTORED = 2**28
 
 
 def check_constants(graph_def: Any, stored: int, source: str) -> None:
-    """Refuses a graph whose constants claim much more memory than the file's size.
-
-    Args:
-        graph_def: tf.compat.v1.GraphDef; its function library is checked, too.
-        stored: Size of the file in bytes.
-        source: Origin of the graph, for the message.
-
-    Raises:
-        InputError: The constants claim too much; names the largest.
-    """
+    """Refuses a graph whose constants claim much more than the file has bytes."""
     claimed: dict[str, int] = {}
     for node in _list_nodes(graph_def):
         if node.op == "Const":
@@ -85,15 +76,7 @@ def _list_nodes(graph_def):
 
 
 def check_operations(graph_def: Any, source: str) -> None:
-    """Refuses a graph with operations that do more than compute, before it runs.
-
-    Args:
-        graph_def: tf.compat.v1.GraphDef; its function library is checked, too.
-        source: Origin of the graph, for the message.
-
-    Raises:
-        InputError: The graph has operations that are not accepted; names them.
-    """
+    """Refuses a graph with operations that do more than compute, before it runs."""
     nodes = _list_nodes(graph_def)
     own = {function.signature.name for function in graph_def.library.function}
     found = sorted({node.op for node in nodes} - PURE - own)

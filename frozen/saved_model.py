@@ -65,28 +65,20 @@ class SavedModel(Format):
         _check_serving(network, run, loaded.signatures[SERVING])
         return run
 
-    @staticmethod
-    def check_replaceable(folder: Path, flag: str) -> None:
-        """See `Format.check_replaceable`."""
-        others = sorted({path.name for path in folder.iterdir()} - _PARTS)
-        if others:
+    @classmethod
+    def check_target(cls, target: Path, flag: str) -> None:
+        """See `Format.check_target`; also refuses a folder that holds other files."""
+        super().check_target(target, flag)
+        found = target.iterdir() if target.is_dir() else ()
+        if others := sorted({path.name for path in found} - _PARTS):
             raise InputError(
-                f"{flag}={folder} is a folder that holds other files "
+                f"{flag}={target} is a folder that holds other files "
                 f"({name_some(others, 3)}); give another."
             )
 
 
 def _check_serving(network, run, serve):
-    """Compares the uint8 signature with the float32 signature.
-
-    Args:
-        network: A `frozen.formats.Network`.
-        run: The float32 signature, as a function of an array.
-        serve: The uint8 signature.
-
-    Raises:
-        RuntimeError: They differ by more than rounding.
-    """
+    """Raises a RuntimeError if both signatures differ by more than rounding."""
     pictures = tf.constant(np.random.default_rng(0).integers(0, 256, SHAPE, np.uint8))
     expected = network.serve(lambda x: run(x.numpy()), pictures)
     for name, found in serve(**{PICTURES: pictures}).items():

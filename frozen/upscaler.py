@@ -4,6 +4,7 @@
 """
 
 import functools
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,10 +44,7 @@ class Upscaler:
     engine: OpenVino | None = None
 
     def __init__(self, path: Path | str) -> None:
-        """Loads the file.
-
-        Args:
-            path: The `.pb` file; messages name it as --model_name.
+        """Loads a `.pb` file; messages name it as --model_name.
 
         Raises:
             InputError: The file is missing, damaged, or not a super-resolution model.
@@ -64,15 +62,9 @@ class Upscaler:
         return graphs.to_function(self.graph_def, inputs, outputs, self.source)
 
     def upscale(self, image: np.ndarray, scale: int = 4) -> np.ndarray:
-        """Enlarges a picture of any size, in tiles that fit the memory.
+        """Enlarges uint8 (H, W, 3), RGB, of any size, in tiles that fit the memory.
 
-        Args:
-            image: uint8 (H, W, 3), RGB.
-            scale: Upscaling factor.
-
-        Returns:
-            uint8 (H * scale, W * scale, 3), RGB; see `stages` for files of the TF1
-            code.
+        See `stages` for files of the TF1 code.
 
         Raises:
             InputError: The file does not support the scale, or the array is not such a
@@ -83,15 +75,8 @@ class Upscaler:
     def stages(self, scale: int) -> list[Stage]:
         """The parts of the network for `upscaling.tiles.upscale_image`.
 
-        Args:
-            scale: Upscaling factor.
-
-        Returns:
-            The stages. If the file's scale is a pass, they may enlarge by another
-            factor; see `find_factor`.
-
-        Raises:
-            InputError: The file does not support the scale.
+        If the file's scale is a pass, they may enlarge by another factor; see
+        `find_factor`.
         """
         factor = self.find_factor(scale)
         if self.scales is None or self.parts is None:
@@ -99,22 +84,16 @@ class Upscaler:
             # Two enlargements by 2 have 1.5 times the radius of a single one.
             radius = UNKNOWN_RADIUS * (1.5 if factor > scale else 1)
             return [Stage(whole, factor, radius, 1_000 * max(factor, scale) ** 2)]
-        functions = self._make_parts(self.parts[scale])
+        parts = self.parts[scale]
+        names = [INPUT, *map(name_part, range(len(parts) - 1)), OUTPUT]
+        functions = [
+            self._function([name, *self.scale_input], [output])
+            for name, output in itertools.pairwise(names)
+        ]
         channels = functions[0].outputs[0].shape[-1] or DEFAULT_FEATURES
         return [
             make_part(self._bind(function, scale), factor, radius, channels)
-            for function, (factor, radius) in zip(
-                functions, self.parts[scale], strict=True
-            )
-        ]
-
-    def _make_parts(self, parts):
-        """The trunk and the parts after it as functions."""
-        names = [name_part(level) for level in range(len(parts))]
-        inputs, outputs = [INPUT, *names[:-1]], [*names[:-1], OUTPUT]
-        return [
-            self._function([name, *self.scale_input], [output])
-            for name, output in zip(inputs, outputs, strict=True)
+            for function, (factor, radius) in zip(functions, parts, strict=True)
         ]
 
     def _bind(self, function: Callable, scale: int) -> Callable:

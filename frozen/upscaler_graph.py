@@ -19,14 +19,13 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any
 
 import tensorflow as tf
 
 from console.errors import InputError
 from frozen import graphs
 from frozen.formats import Network
-from upscaling.tiles import Stage
 
 INPUT, SCALE = "sr_input", "sr_input_scale"
 FEATURES, OUTPUT = "sr_features", "sr_output"
@@ -40,23 +39,8 @@ MOST_SCALES, MOST_PARTS = 15, 120
 Parts = dict[int, list[tuple[int, int]]]
 
 
-class Freezable(Protocol):
-    """A model that can be frozen; see `models.base.Model`."""
-
-    def parts(self, scale: int) -> list[Stage]:
-        """The network cut into parts."""
-
-
-def make_network(model: Freezable, scales: Sequence[int]) -> Network:
-    """Freezes a model that upscales.
-
-    Args:
-        model: The model.
-        scales: The scales to keep; one scale makes a graph without `sr_input_scale`.
-
-    Returns:
-        The frozen network.
-    """
+def make_network(model: Any, scales: Sequence[int]) -> Network:
+    """Freezes a model at some scales; a single one has no `sr_input_scale`."""
     return Network(_make_graph_def(model, scales), INPUT, (OUTPUT,), serve)
 
 
@@ -158,15 +142,7 @@ def _branch(index, position, then, otherwise):
 def serve(
     run: Callable[[tf.Tensor], Sequence[tf.Tensor]], pictures: tf.Tensor
 ) -> dict[str, tf.Tensor]:
-    """Enlarges the pictures of a request to a server; see `frozen.formats.Network`.
-
-    Args:
-        run: A function from float32 (N, H, W, 3) to a list of one tensor.
-        pictures: uint8 (N, H, W, 3), RGB.
-
-    Returns:
-        `images`, uint8 (N, H * scale, W * scale, 3), rounded half up.
-    """
+    """Enlarges uint8 (N, H, W, 3) for a server, rounded half up; see `Network`."""
     (sr,) = run(tf.cast(pictures, tf.float32))
     return {"images": tf.cast(tf.clip_by_value(tf.floor(sr + 0.5), 0, 255), tf.uint8)}
 
@@ -176,13 +152,7 @@ def read_parts(
 ) -> tuple[list[int] | None, Parts | None]:
     """Reads the scales of a file and the parts of each scale.
 
-    Args:
-        graph_def: A graph.
-        source: Origin of the graph, for messages.
-
-    Returns:
-        scales: The scales; None if the file does not list them.
-        parts: The parts of each scale; None if the file does not list them.
+    Both are None if the file does not list them.
 
     Raises:
         InputError: Scales, radii and factors do not match.

@@ -45,6 +45,7 @@ def find_images(
     expected: str = "a folder of images",
     recursive: bool = True,
     is_passed: Callable[[str], bool] | None = None,
+    endings: Collection[str] = EXTENSIONS,
 ) -> Found:
     """Finds the image files and the other contents of a folder.
 
@@ -55,15 +56,16 @@ def find_images(
         recursive: Whether to search the folders inside it, too.
         is_passed: Returns whether to skip a folder inside it, given its path; None
             skips no folder.
+        endings: Endings of the files that count as images, in lower case.
 
     Raises:
         InputError: The folder does not exist or holds no image.
     """
     folder = Path(folder)
     named = _check_folder(folder, flag, expected)
-    found = look_into(folder, recursive, is_passed)
+    found = look_into(folder, recursive, is_passed, endings)
     if not found.images:
-        raise _explain_empty(named, found, EXTENSIONS)
+        raise _explain_empty(named, found, endings)
     return found
 
 
@@ -85,11 +87,14 @@ def _explain_empty(named, found, endings):
 
 
 def look_into(
-    folder: Path, recursive: bool, is_passed: Callable[[str], bool] | None = None
+    folder: Path,
+    recursive: bool,
+    is_passed: Callable[[str], bool] | None = None,
+    endings: Collection[str] = EXTENSIONS,
 ) -> Found:
     """Works like `find_images` for an existing folder, which may hold no images."""
     found = Found([], collections.Counter(), [])
-    found.images = sorted(_stream(folder, recursive, is_passed, EXTENSIONS, found))
+    found.images = sorted(_stream(folder, recursive, is_passed, endings, found))
     found.folders.sort()
     return found
 

@@ -63,7 +63,7 @@ class FeatureDistance:
         if not predictor.maps or predictor.side is not None:
             why = "takes pictures of one size" if predictor.maps else "has no maps"
             raise InputError(
-                f"{predictor.flag}={predictor.path}: {why}. Write it again with "
+                f"{predictor.source}: {why}. Write it again with "
                 "score_predictors/freeze.py, from its .h5 file."
             )
         self.predictor = predictor

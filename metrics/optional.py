@@ -137,7 +137,7 @@ class MeanScore:
             if min(image.shape[:2]) < side and not self.has_warned:
                 self.has_warned = True
                 warn(
-                    f"{predictor.flag}={predictor.path} accepts only {side}x{side} "
+                    f"{predictor.source} accepts only {side}x{side} "
                     "pixels; smaller pictures are enlarged, which changes their scores."
                 )
             image = centre_patch(image, side)

@@ -25,7 +25,7 @@ from console.settings import PathName, Settings, option
 
 with quiet.imports():
     from misc.jax_training import archives, run_files
-    from models import MODELS, discriminators, exporting, opening
+    from models import MODELS, exporting, opening
     from models.generator import Generator
     from training import checkpoints, devices
     from training.arguments import LEARNED
@@ -126,9 +126,9 @@ def _make_layers(origin):
     load(MODELS, str(origin.arguments.get("model")), f"{name}: its model")
     architecture = origin.read_architecture()
     make = {
-        "generator": lambda: Generator.from_architecture(architecture),
-        "ema": lambda: Generator.from_architecture(architecture),
-        "discriminator": lambda: discriminators.make_stored(
+        "generator": lambda: Generator(architecture),
+        "ema": lambda: Generator(architecture),
+        "discriminator": lambda: exporting.make_discriminator(
             {n: array.shape for n, array in origin.state["discriminator"].items()}
         ),
     }

@@ -30,7 +30,7 @@ from console.settings import is_given, list_changes
 from dataloaders import PAIRED, cache
 from misc.jax_training import MODELS
 from models.generator_settings import FLAG_PREFIX
-from training.run_settings import RunSettings
+from training.options import RunSettings
 
 with quiet.imports():
     import jax

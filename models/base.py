@@ -25,18 +25,15 @@ class Model:
     Attributes:
         name: Name in the registry.
         needs_checkpoint: False for a model without weights.
-        settings_classes: Settings classes that the constructor takes objects of, in
-            the order of its arguments.
+        settings_classes: Classes of the constructor's arguments, in their order.
         flag_defaults: Defaults that the model sets for flags of other classes.
-        step_options: Names of the fields of `training.options.StepOptions` that the
-            training step supports; flags of other fields are refused.
-        advice_for_scratch: Warning for a run without a checkpoint to start from; None
-            for no warning.
+        step_options: Fields of `training.options.StepOptions` that the training step
+            supports; flags of other fields are refused.
+        advice_for_scratch: Warning for a run without a checkpoint to start from.
         scales: Supported upscaling factors.
         trained_scales: Scales that can be trained; None for all of `scales`.
         scales_advice: How to train other scales, a sentence; empty for no way.
-        default_scales: Scales used when none are given; None for all scales that the
-            weights were trained at.
+        default_scales: Scales used when none are given; None for `usable_scales`.
         learned_scales: Scales that the weights were trained at in any run; empty for
             new weights, None if unknown.
         state: Step and arguments; None for a model without a checkpoint.
@@ -63,24 +60,12 @@ class Model:
 
     @classmethod
     def from_flags(cls, options: StepOptions | None = None) -> Self:
-        """Makes the model that the flags describe, ready for training.
-
-        Args:
-            options: `training.options.StepOptions`; None for the defaults.
-        """
+        """Makes the model that the flags describe, ready for training."""
         settings = [each.from_flags() for each in cls.settings_classes]
         return cls(*settings, options=options)
 
     def check_run(self, max_steps: int, lr_patch_size: int) -> None:
-        """Checks the settings of a run.
-
-        Args:
-            max_steps: Total number of steps.
-            lr_patch_size: Side of the LR patches.
-
-        Raises:
-            InputError: The model cannot be trained with them.
-        """
+        """Refuses settings of a run with which the model cannot be trained."""
 
     @property
     def usable_scales(self) -> tuple[int, ...]:
@@ -89,11 +74,7 @@ class Model:
         return tuple(scale for scale in self.scales if scale in known)
 
     def take_learned(self, arguments: dict[str, Any] | None) -> None:
-        """Records at which scales the restored weights were trained, and on what.
-
-        Args:
-            arguments: Result of `training.checkpoints.describe`.
-        """
+        """Records on what the restored weights were trained: `checkpoints.describe`."""
         self.learned_scales = (arguments or {}).get(LEARNED)
         if self.learned_scales is not None:
             self.state.arguments.values[LEARNED] = self.learned_scales
@@ -115,24 +96,13 @@ class Model:
     ) -> Self:
         """Makes the model of a checkpoint, without restoring its weights.
 
-        Args:
-            prefix: Checkpoint prefix from `training.checkpoints.find`.
-            arguments: Result of `training.checkpoints.describe`; None for a
-                checkpoint of another program.
-            options: `training.options.StepOptions`; None for the defaults.
+        `arguments` are those of `checkpoints.describe`; None for another program's.
         """
         raise InputError(f"--model={cls.name} has no checkpoints.")
 
     @classmethod
     def read_architecture(cls, prefix: Path | str) -> dict[str, Any]:
-        """Reads the architecture of the network in a checkpoint.
-
-        Args:
-            prefix: Checkpoint prefix from `training.checkpoints.find`.
-
-        Returns:
-            dict: From the name of a flag to its value.
-        """
+        """Reads the network's settings in a checkpoint, by the names of their flags."""
         raise InputError(f"--model={cls.name} has no checkpoints.")
 
     def train_step(
@@ -146,32 +116,22 @@ class Model:
             scale: Upscaling factor, one of `self.scales`, a Python int.
 
         Returns:
-            dict: From a name to a float32 scalar; `"loss"` is minimised and
-            `"gradient_norm"` is the norm of its gradient. Names with a slash go to
-            TensorBoard only, all others also to the log.
+            Float32 scalars by name; `"loss"` is minimised and `"gradient_norm"` is the
+            norm of its gradient. Names with a slash go to TensorBoard only.
         """
         raise InputError(f"--model={self.name} cannot be trained.")
 
     def count_step_memory(self, scales: Sequence[int]) -> int | None:
-        """Estimates the memory of a training step per LR pixel of its batch.
+        """Estimates the bytes of a training step per LR pixel of its batch.
 
-        Args:
-            scales: Scales to train.
-
-        Returns:
-            Bytes, a low estimate; None if unknown.
+        A low estimate; None if unknown.
         """
         return None
 
     def forward(self, lr: tf.Tensor, scale: int) -> tf.Tensor:
-        """Upscales a whole batch in one pass.
+        """Upscales a batch, float32 (N, H, W, 3), RGB in [0, 255], in one pass.
 
-        Args:
-            lr: float32 (N, H, W, 3), RGB in [0, 255].
-            scale: Upscaling factor, one of `self.scales`, a Python int.
-
-        Returns:
-            float32 (N, H * scale, W * scale, 3), not rounded and not clipped.
+        Returns float32 (N, H * scale, W * scale, 3), not rounded and not clipped.
         """
         x = lr
         for part in self.parts(scale):
@@ -179,14 +139,7 @@ class Model:
         return x
 
     def upscale(self, image: np.ndarray, scale: int = 4) -> np.ndarray:
-        """Upscales a picture of any size, in tiles that fit the memory.
-
-        Args:
-            image: uint8 (H, W, 3), RGB.
-            scale: Upscaling factor, one of `self.usable_scales`.
-
-        Returns:
-            uint8 (H * scale, W * scale, 3), RGB.
+        """Upscales uint8 (H, W, 3), RGB, of any size, in tiles that fit the memory.
 
         Raises:
             InputError: The scale is not supported, or `image` is not such a picture.
@@ -221,22 +174,11 @@ class Model:
         return False
 
     def pictures(self, lr: tf.Tensor, scale: int) -> dict[str, tf.Tensor]:
-        """Returns the pictures that TensorBoard shows between input and truth.
-
-        Args:
-            lr: float32 (N, H, W, 3), RGB in [0, 255].
-            scale: Upscaling factor, one of the trained scales.
-
-        Returns:
-            dict: From a tag to float32 (N, H * scale, W * scale, 3), not clipped.
-        """
+        """Returns pictures like `forward`'s that TensorBoard shows, by their tags."""
         return {"output": self.forward(lr, scale)}
 
     def remarks(self) -> list[str]:
-        """Returns warnings about the training; called at each log.
-
-        A warning is repeated only after its cause has lasted as long again.
-        """
+        """Returns warnings about the training, each once; called at each log."""
         return []
 
     def learning_rates(self) -> dict[str, float]:
@@ -258,8 +200,7 @@ class Model:
 
         Args:
             prefix: Checkpoint prefix from `training.checkpoints.find`.
-            target: Name of the only item to read, for example `"generator"`; None for
-                all.
+            target: The only item to read, for example `"generator"`; None for all.
             resume: Whether to read the step too, to continue a run.
             use_ema: Whether to read the averaged weights, if the checkpoint holds
                 any and `resume` is False.
@@ -296,4 +237,4 @@ class Model:
     @property
     def step(self) -> int:
         """Training steps done."""
-        return 0 if self.state is None else int(self.state.step.numpy())
+        return int(self.state.step.numpy())

@@ -26,10 +26,6 @@ class Discriminator(keras.layers.Layer):
         body_dtype: Keras dtype policy of all layers except the first convolution and
             the last dense layer, which stay in float32.
         features: Channels of the first convolution; the paper's are 32.
-
-    Attributes:
-        first_name: Name of the first convolution.
-        default_features: The paper's features.
     """
 
     first_name = "conv1"
@@ -66,10 +62,7 @@ class Discriminator(keras.layers.Layer):
 
     @staticmethod
     def count_values(features: int = default_features) -> float:
-        """Counts the values per pixel of an image that are kept for the gradient.
-
-        These are the outputs of the convolutions and of their activations.
-        """
+        """Counts the values per pixel of an image that are kept for the gradient."""
         values, shrunk = 0.0, 1
         for width, stride in CONVOLUTIONS:
             shrunk *= stride**2
@@ -77,14 +70,9 @@ class Discriminator(keras.layers.Layer):
         return values
 
     def call(self, images: keras.KerasTensor) -> keras.KerasTensor:
-        """Classifies images.
+        """Maps float32 (N, H, W, 3), RGB in [0, 255], to logits, positive for real.
 
-        Args:
-            images: float32 (N, H, W, 3), RGB in [0, 255].
-
-        Returns:
-            float32 (N, H / 32, W / 32, 1), sizes rounded up: logits, positive for
-            real.
+        They are float32 (N, H / 32, W / 32, 1), sizes rounded up.
         """
         for conv in self.convs:
             images = conv(images)

@@ -1,37 +1,35 @@
 """Exports checkpoints: weights only, or for the original TensorFlow 1 code.
 
-`--format=weights` writes the weights that `validate.py`, `freeze.py`, `test.py` and
-`train.py --restore_target=generator` use. It leaves out the state of the training:
-Adam's moments, the discriminator, the weights if there is a running average of them,
-and the arguments of the run, which name folders of this machine. `--format=weights16`
-stores 16 bits for each weight of a kernel: half the size, for networks to hand on.
-
-`--format=tf1` writes the names of the TensorFlow 1 code. An EUSR includes Adam's
-moments, so that the TensorFlow 1 code can resume its training; a 4PP-EUSR includes the
-discriminator.
+`--format=weights` leaves out the state of the training: Adam's moments, the
+discriminator, the weights if there is a running average of them, and the arguments of
+the run, which name folders of this machine. `weights16` stores 16 bits for each weight
+of a kernel. `tf1` writes the names of the TensorFlow 1 code: an EUSR with Adam's
+moments, so that the code can resume its training, a 4PP-EUSR with the discriminator.
 """
 
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from console.choices import load
 from console.errors import InputError
 from console.files import check_target
 from console.progress import to_size
 from console.settings import is_given
 from frozen.formats import Format
-from models import discriminators, tf1_names
+from models import DISCRIMINATORS, tf1_names
 from models.base import Model
-from models.generator_settings import Training
+from models.discriminator import Discriminator
 from models.opening import CheckpointSettings
 from training import checkpoints
 from training.checkpoint_writer import writing
+from training.schedule import Schedule
 
 FORMATS = {
     "weights": "models.exporting:Weights",
@@ -66,13 +64,7 @@ class CheckpointFormat(Format):
     def export(cls, model: Model, checkpoint: CheckpointSettings, target: Path) -> str:
         """Writes a checkpoint, reads it back and compares it with the model.
 
-        Args:
-            model: Model of the checkpoint.
-            checkpoint: Settings of the checkpoint to read.
-            target: Prefix of the checkpoint to write.
-
-        Returns:
-            Short description of the written checkpoint.
+        Returns a short description of it.
 
         Raises:
             InputError: The target is a checkpoint to read, or the format does not
@@ -140,17 +132,12 @@ class TF1Checkpoint(CheckpointFormat):
             layers, optimizers = layers | tf1_names.of_generator(published), []
         with written_checkpoint(target) as aside:
             tf1_names.write(aside, layers, optimizers)
-            tf1_names.check_same(aside, layers, optimizers)
         what = "weights" if not optimizers else "weights and Adam's moments"
         return f"{what} of {len(layers)} layers"
 
 
 def _check_has_names(model, prefix):
-    """Refuses a model that the TF1 code does not support.
-
-    Raises:
-        InputError: The model or one of its scales is not supported.
-    """
+    """Refuses a model that the TF1 code does not support."""
     if tf1_names.is_tf1(prefix):
         raise InputError(f"{prefix}: is already a checkpoint of the TensorFlow 1 code.")
     if not hasattr(model, "tf1_layers"):
@@ -166,15 +153,7 @@ def _check_has_names(model, prefix):
 
 
 def _collect(model, checkpoint):
-    """Collects the layers and optimizers that the TF1 code also has.
-
-    Args:
-        model: Model of the checkpoint.
-        checkpoint: Settings of the checkpoint.
-
-    Returns:
-        Layers and optimizers; see `models.tf1_names.write`.
-    """
+    """Collects the layers and optimizers that the TF1 code also has."""
     prefix = checkpoint.restore_path
     layers = dict(tf1_names.of_generator(model.generator))
     stored = checkpoints.list_items(prefix)
@@ -191,9 +170,7 @@ def _collect(model, checkpoint):
     # Adam's moments belong to the weights in training.
     if "generator_optimizer" not in stored or is_averaged or is_mixed:
         return layers, []
-    optimizer = model.make_optimizer(
-        Training(), 0.0, model.generator.trainable_variables
-    )
+    optimizer = model.make_adam(Schedule(0.0), model.generator.trainable_variables)
     tree = checkpoints.to_tree(optimizer.variables)
     checkpoints.restore(prefix, {"generator_optimizer": tree})
     return layers, [optimizer]
@@ -202,7 +179,7 @@ def _collect(model, checkpoint):
 def read_discriminator(prefix: Path | str) -> keras.Layer:
     """Reads the discriminator of a checkpoint."""
     shapes = checkpoints.open_reader(prefix).get_variable_to_shape_map()
-    discriminator = discriminators.make_stored(
+    discriminator = make_discriminator(
         {
             name.partition("/.")[0].removeprefix("discriminator/"): shape
             for name, shape in shapes.items()
@@ -214,30 +191,27 @@ def read_discriminator(prefix: Path | str) -> keras.Layer:
     return discriminator
 
 
-def write_items(items: dict[str, Any], target: Path) -> None:
-    """Writes a checkpoint, reads it back and compares it with the items.
+def make_discriminator(shapes: Mapping[str, Sequence[int]]) -> keras.Layer:
+    """Makes the discriminator with weights of these shapes; the paper's by default."""
+    for name in DISCRIMINATORS:
+        made = load(DISCRIMINATORS, name, "--eusr_discriminator")
+        if shape := shapes.get(f"{made.first_name}/kernel"):
+            return made(features=shape[-1])
+    return Discriminator(features=Discriminator.default_features)
 
-    Args:
-        items: From an item's name to its tree.
-        target: Prefix of the checkpoint.
-    """
+
+def write_items(items: dict[str, Any], target: Path) -> None:
+    """Writes a checkpoint from items to their trees, and compares it with them."""
     with written_checkpoint(target) as aside:
         tf.train.Checkpoint(**items).write(aside)
-        checkpoints.check_same(aside, items)
+        checkpoints.check_same(aside, checkpoints.list_values(items))
 
 
 @contextlib.contextmanager
 def written_checkpoint(target: Path) -> Iterator[Path]:
     """Yields a temporary prefix; moves its files to `target` after the block.
 
-    Args:
-        target: Prefix of the checkpoint; its folder is made if missing.
-
-    Yields:
-        Prefix of the same name in a temporary folder.
-
-    Raises:
-        OSError: The disk is full or read-only; existing files stay.
+    The folder is made if missing. Existing files stay where the disk is full.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export") as folder:

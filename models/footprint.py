@@ -1,14 +1,12 @@
 """Estimates the memory of a training step from the sizes of the networks."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from console.choices import load
 from console.errors import InputError
 from console.machine import free_memory
 from console.progress import to_size
 from metrics.scores import ROLES
-from models import DISCRIMINATORS, discriminators
 from models.four_pass_settings import SCALE, FourPassTraining
 from models.generator import START_BLOCKS
 from models.generator_settings import Architecture, factorise
@@ -20,35 +18,15 @@ _FLOAT = 4
 _PREDICTOR = 100 * _FLOAT
 
 
-class PairedLoader(Protocol):
-    """The loader whose batches are measured: `dataloaders.paired.PairedLoader`.
-
-    Attributes:
-        settings: Settings with `batch_size` and `lr_patch_size`.
-        scales: Trained scales.
-    """
-
-    settings: Any
-    scales: Sequence[int]
-
-
 def count_pass(
     architecture: Architecture, scale: int, precision: str = "float32"
 ) -> int:
-    """Counts the bytes that one pass of the generator keeps for its gradient.
+    """Counts the bytes per LR pixel that a pass keeps for the generator's gradient.
 
     These are the inputs of all convolutions, at each size of the features: two for a
     local residual block, one more for a residual module. In half precision, the input
     of the last convolution is also kept in float32. The picture, the weights and the
     workspace of the convolutions are not counted.
-
-    Args:
-        architecture: Sizes of the network.
-        scale: Scale of the pass.
-        precision: Precision between the first and the last convolution.
-
-    Returns:
-        Bytes per LR pixel.
     """
     values, pixels = 1 + 2 * START_BLOCKS + 2 * architecture.shared_blocks, 1
     for factor in factorise(scale):
@@ -64,18 +42,10 @@ def count_pass(
 def count_way_back(
     architecture: Architecture, scale: int, precision: str = "float32"
 ) -> int:
-    """Counts the bytes of the gradients at the start of the backward pass.
+    """Counts the bytes per LR pixel of the gradients where the backward pass starts.
 
-    There are two: of the last convolution's input, before and after the inverse of
-    depth-to-space.
-
-    Args:
-        architecture: See `count_pass`.
-        scale: See `count_pass`.
-        precision: See `count_pass`.
-
-    Returns:
-        Bytes per LR pixel.
+    These are those of the last convolution's input, before and after
+    depth-to-space is undone.
     """
     return 2 * architecture.conv_features * scale**2 * _SIZES[precision]
 
@@ -110,14 +80,6 @@ def count_four_pass(
     Measured share (see `count_eusr`; 32 features, 8 blocks, patch 48): 0.56 with batch
     2 and two predictors of alpha 1; 0.70 with batch 4 and one of alpha 0.35; 0.55 with
     the default network, batch 2 and no predictor.
-
-    Args:
-        architecture: Sizes of the generator.
-        training: Passes and weights of the losses.
-        precision: See `count_pass`.
-
-    Returns:
-        Bytes per LR pixel.
     """
     # The second x2 pass runs on four times the pixels.
     kept = sum(
@@ -129,45 +91,29 @@ def count_four_pass(
         for last in training.passes
     )
     estimates = len(training.passes)
-    judged = estimates * _PREDICTOR * _count_predictors(training)
+    used = {getattr(training, f"{r}_nima_path") for r in ROLES if training.uses(r)}
+    if training.weight_lc:
+        used.add(training.content_path)
+    judged = estimates * _PREDICTOR * len(used)
     if training.weight_lg:
-        judged += (estimates + 1) * _count_discriminator(training, precision)
+        made = training.discriminator_class
+        features = training.discriminator_features or made.default_features
+        each = int(made.count_values(features) * _SIZES[precision])
+        judged += (estimates + 1) * each
     return kept + SCALE**2 * judged
 
 
-def _count_predictors(training):
-    """Counts the predictors' files that a loss uses."""
-    return len(
-        {
-            getattr(training, f"{role}_nima_path")
-            for role in ROLES
-            if any(getattr(training, f"weight_l{role[0]}{what}") for what in "sr")
-        }
-        | ({training.content_path} if training.weight_lc else set())
-    )
-
-
-def _count_discriminator(training, precision):
-    """Counts the bytes that it keeps per pixel of an image."""
-    made = load(DISCRIMINATORS, training.discriminator, discriminators.FLAG)
-    features = training.discriminator_features or made.default_features
-    return int(made.count_values(features) * _SIZES[precision])
-
-
 def check_memory(
-    loader: PairedLoader, step_bytes: int | None, workers: int = 1, replicas: int = 1
+    loader: Any, step_bytes: int | None, workers: int = 1, replicas: int = 1
 ) -> None:
     """Refuses a batch that does not fit the memory of this machine; CPU only.
 
     Args:
-        loader: Loader of the batches.
+        loader: `dataloaders.paired.PairedLoader` of the batches.
         step_bytes: Least bytes of a step per LR pixel of the batch; None if unknown,
             to count the patches only.
         workers: Number of machines that share the batch.
         replicas: Number that the batch size must be a multiple of.
-
-    Raises:
-        InputError: The batch does not fit; the message names a batch size that fits.
     """
     settings, free = loader.settings, free_memory()
     if step_bytes is None:

@@ -1,15 +1,10 @@
 """4PP-EUSR: EUSR's generator, trained for perceptual quality.
 
 Choi, Kim, Cheon and Lee, "Deep learning-based image super-resolution considering
-quantitative and perceptual quality", Neurocomputing 2019.
-
-An image is upscaled by 4 in three ways with four passes of the generator: twice by 2,
-once by 4, and by 8 and halved. The losses compare each of the three estimates with the
-truth, by a discriminator and by two score predictors.
-
-Deliberate deviations from the original code: the x8 estimate is halved with
-antialiasing (`--eusr_x8_reduction=legacy` is the original's), a loss of weight 0 is not
-computed, and the deviations of `models.eusr`.
+quantitative and perceptual quality", Neurocomputing 2019. Deliberate deviations from
+the original code: the x8 estimate is halved with antialiasing
+(`--eusr_x8_reduction=legacy` is the original's), a loss of weight 0 is not computed,
+and the deviations of `models.eusr`.
 """
 
 from collections.abc import Sequence
@@ -40,7 +35,10 @@ from training.replicas import count_replicas
 
 
 class FourPassEUSR(GeneratorModel):
-    """See the module's docstring.
+    """Upscales by 4 in three ways with four passes: twice by 2, by 4, by 8 and halved.
+
+    The losses compare each of the three estimates with the truth, by a discriminator
+    and by two score predictors.
 
     Attributes:
         discriminator: Of `models.DISCRIMINATORS`; None without training.
@@ -67,16 +65,7 @@ class FourPassEUSR(GeneratorModel):
         training: FourPassTraining | None = None,
         options: StepOptions | None = None,
     ) -> None:
-        """Makes the networks, and their optimizers for training.
-
-        Args:
-            architecture: Sizes of the generator.
-            training: Training settings; None for a model that only upscales.
-            options: Options of the training step; None for the defaults.
-
-        Raises:
-            InputError: A predictor is missing or damaged.
-        """
+        """Makes the networks, and their optimizers for training; see `TrainedModel`."""
         super().__init__(architecture, training, options)
         self.predictors, self.discriminator, self.monitor = {}, None, None
         if training is None:
@@ -109,11 +98,7 @@ class FourPassEUSR(GeneratorModel):
         resume: bool = False,
         use_ema: bool = True,
     ) -> None:
-        """See `Model.restore`.
-
-        Raises:
-            InputError: Also if a pass uses a scale that was never trained.
-        """
+        """See `Model.restore`; also refuses a pass whose scale was never trained."""
         super().restore(prefix, target, resume, use_ema)
         if self.training is not None and target in (None, "generator"):
             check_learned(self.training.passes, self.learned_scales, prefix)
@@ -164,10 +149,6 @@ class FourPassEUSR(GeneratorModel):
         Each pass has a separate tape. It receives the gradient of the losses in its
         estimate, and the gradients of the passes are added in order: one tape would
         add the gradients of shared weights in an order that varies.
-
-        Returns:
-            dict of this replica's shares, gradients of the generator's variables and,
-            if it is trained, of the discriminator's.
         """
         tapes, estimates = [], []
         for last in self.training.passes:
@@ -192,16 +173,7 @@ class FourPassEUSR(GeneratorModel):
         return values, gradients
 
     def _differentiate_passes(self, tapes, estimates, asked):
-        """Propagates the estimates' gradients to the weights, pass by pass.
-
-        Args:
-            tapes: Tape of each pass.
-            estimates: Estimate of each pass.
-            asked: Gradient of the loss in each estimate.
-
-        Returns:
-            Gradients of the generator's variables.
-        """
+        """Propagates the gradients in the estimates to the weights, pass by pass."""
         sums = {}
         for last, tape, estimate, gradient in zip(
             self.training.passes, tapes, estimates, asked, strict=True

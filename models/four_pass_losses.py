@@ -29,11 +29,8 @@ class Shift:
     Each LR pixel becomes a square of 4 x 4 pixels, and patches begin at the corner of a
     square. The strided convolutions of discriminator and predictors treat odd and even
     pixels differently. Without a shift they always see the same pixels of a square at
-    odd positions, which the generator may learn to exploit. A random shift hides the
-    positions of the squares.
-
-    A step uses the same shift for all patches, of estimates and truth, so the seam in
-    a patch is in both.
+    odd positions, which the generator may learn to exploit. A step shifts estimates and
+    truth equally, so the seam in a patch is in both.
 
     Attributes:
         by: int32 (2,), pixels down and right; None for no shift.
@@ -43,12 +40,7 @@ class Shift:
 
     @classmethod
     def at(cls, step: tf.Tensor, most: int) -> "Shift":
-        """Draws the shift of a training step, equal in all runs and on all devices.
-
-        Args:
-            step: int64 scalar.
-            most: Largest shift in pixels; 0 for no shift.
-        """
+        """Draws the shift of a step, equal in all runs, of at most `most` pixels."""
         if not most:
             return cls()
         seed = tf.stack([tf.zeros_like(step), step])

@@ -1,9 +1,8 @@
 """The score predictors that 4PP-EUSR's settings name: which are needed, which fit."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any
 
 from console.errors import InputError
 from metrics.scores import ROLES
@@ -17,33 +16,12 @@ from models.four_pass_settings import (
 from models.generator_settings import FLAG_PREFIX
 
 
-class Predictor(Protocol):
-    """The file of a score predictor: `frozen.predictor.FrozenPredictor`.
-
-    Attributes:
-        side: Side of the only pictures that it takes; None for any size.
-        path: Path of the file.
-        flag: Flag that gave the path.
-        maps: Names of its outputs with maps of features.
-    """
-
-    side: int | None
-    path: Path | str
-    flag: str
-    maps: Sequence[str]
-
-
 def list_predictors(
     training: FourPassTraining, file: str = FROZEN
 ) -> dict[str, tuple[str, str]]:
-    """Lists the predictors that losses with a nonzero weight need.
+    """Lists paths and flags of the predictors that losses with a weight need, by role.
 
-    Args:
-        training: Training settings.
-        file: Description of the file format, for messages.
-
-    Returns:
-        dict: From one of `ROLES` to a path and the flag that gave it.
+    `file` describes the file format, for messages.
 
     Raises:
         InputError: A needed file is not given, or all weights are zero.
@@ -54,14 +32,12 @@ def list_predictors(
         raise InputError(f"all weights are 0 ({names}); nothing would be trained.")
     files = {}
     for name, (data, _) in ROLES.items():
-        letter = name[0]
-        weights = [f"weight_l{letter}s", f"weight_l{letter}r"]
-        if not any(getattr(training, weight) for weight in weights):
+        if not training.uses(name):
             continue
-        path, flag = getattr(training, f"{name}_nima_path"), f"{name}_nima_path"
-        flag = f"--{FLAG_PREFIX}{flag}"
+        path = getattr(training, f"{name}_nima_path")
+        flag = f"--{FLAG_PREFIX}{name}_nima_path"
         if path is None:
-            zeros = " ".join(f"--{FLAG_PREFIX}{weight}=0" for weight in weights)
+            zeros = " ".join(f"--{FLAG_PREFIX}weight_l{name[0]}{end}=0" for end in "sr")
             raise InputError(
                 f"{flag} must be given: the predictor trained on {data}, {file}. To "
                 f"train without it: {zeros}."
@@ -75,39 +51,23 @@ def list_predictors(
     return files
 
 
-def check_maps(training: FourPassTraining, predictors: Mapping[str, Predictor]) -> None:
-    """Refuses files without the maps of features that a loss compares.
-
-    Args:
-        training: Training settings.
-        predictors: From a key of `list_predictors` to its predictor.
-
-    Raises:
-        InputError: A file has no maps.
-    """
+def check_maps(training: FourPassTraining, predictors: Mapping[str, Any]) -> None:
+    """Refuses files of `frozen.predictor` without the maps that a loss compares."""
     for role, predictor in predictors.items():
         of_role = getattr(training, f"weight_l{role[0]}r", 0.0)
         is_spatial = training.representation == SPATIAL and of_role
         if (role == CONTENT or is_spatial) and not predictor.maps:
             why = "weight_lc" if role == CONTENT else f"representation={SPATIAL}"
             raise InputError(
-                f"{predictor.flag}={predictor.path}: has no maps of features, which "
+                f"{predictor.source}: has no maps of features, which "
                 f"--{FLAG_PREFIX}{why} compares. Write it again with "
                 "score_predictors/freeze.py, from its .h5 file."
             )
 
 
-def check_side(predictor: Predictor, lr_patch_size: int) -> None:
-    """Refuses a predictor that does not accept the size of the training patches.
-
-    Args:
-        predictor: Predictor to check.
-        lr_patch_size: Side of the LR patches.
-
-    Raises:
-        InputError: It does not; the message names the --input_patch_size that fits.
-    """
-    side, source = predictor.side, f"{predictor.flag}={predictor.path}"
+def check_side(predictor: Any, lr_patch_size: int) -> None:
+    """Refuses a predictor that does not accept the size of the training patches."""
+    side, source = predictor.side, predictor.source
     if side is not None and side % SCALE:
         raise InputError(
             f"{source} accepts only {side}x{side} pixels, which is not a multiple of "

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from console.choices import load
 from console.errors import InputError
 from console.settings import PathName, is_given, option
-from models import DISCRIMINATORS, discriminators, reduction
+from models import DISCRIMINATORS
 from models.generator_settings import FLAG_PREFIX, Training
 
 SCALE = 4
@@ -18,6 +19,7 @@ CONTENT = "content"
 # Kinds of representation and of adversarial losses.
 POOLED, SPATIAL = "pooled", "spatial"
 STANDARD, RELATIVISTIC = "standard", "relativistic"
+REDUCTIONS = ("antialias", "legacy")
 
 FROZEN = "a .pb file of score_predictors/freeze.py or of the TF1 code"
 
@@ -110,10 +112,10 @@ class FourPassTraining(Training):
     )
     disable_multipass: bool = option(False, "The same as --eusr_passes=4.")
     x8_reduction: str = option(
-        reduction.ANTIALIAS,
+        REDUCTIONS[0],
         "How the x8 estimate is halved: as by MATLAB's imresize, or as in the TF1 "
         "code, which shifts the image by half a pixel of the x8 image.",
-        choices=tuple(reduction.REDUCTIONS),
+        choices=REDUCTIONS,
     )
     judge_shift: int = option(
         0,
@@ -151,10 +153,19 @@ class FourPassTraining(Training):
         """See `Training.held_steps`."""
         return self.discriminator_warmup_steps
 
+    def uses(self, role: str) -> bool:
+        """Whether a loss of the score predictor with this role has a weight."""
+        return any(getattr(self, f"weight_l{role[0]}{letter}") for letter in "sr")
+
+    @property
+    def discriminator_class(self) -> Any:
+        """The class of the discriminator, of `models.DISCRIMINATORS`."""
+        return load(DISCRIMINATORS, self.discriminator, "--eusr_discriminator")
+
     def make_discriminator(self, body_dtype: str) -> Any:
         """Makes the discriminator, a Keras layer of this dtype policy."""
-        name, features = self.discriminator, self.discriminator_features
-        return discriminators.make(name, body_dtype, features)
+        made = self.discriminator_class
+        return made(body_dtype, self.discriminator_features or made.default_features)
 
     @classmethod
     def from_flags(cls, **others: Any) -> Self:
@@ -172,15 +183,9 @@ class FourPassTraining(Training):
 def check_learned(
     passes: Sequence[int], learned: Sequence[int] | None, path: Path | str
 ) -> None:
-    """Refuses passes at scales that the weights were never trained at.
+    """Refuses passes at scales that the weights of `path` were never trained at.
 
-    Args:
-        passes: `FourPassTraining.passes`.
-        learned: Scales that the weights were trained at; None or empty if unknown.
-        path: Path of the weights, for the message.
-
-    Raises:
-        InputError: A pass is untrained; the message names the passes that can be used.
+    `learned` is None or empty if these scales are unknown.
     """
     untrained = [f"x{last}" for last in passes if last not in (learned or passes)]
     if untrained:
@@ -192,11 +197,7 @@ def check_learned(
 
 
 def check_passes(passes: Sequence[int], scales: Sequence[int]) -> None:
-    """Refuses passes that do not exist, or have no path in the network.
-
-    Raises:
-        InputError: There is such a pass; the message says what to give.
-    """
+    """Refuses passes that do not exist, or have no path in the network."""
     given = ",".join(map(str, passes))
     if not passes or set(passes) - set(PASSES) or len(set(passes)) < len(passes):
         raise InputError(

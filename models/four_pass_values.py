@@ -7,12 +7,19 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
+from imaging.imresize import cubic
 from metrics.feature_distance import feature_distance
 from metrics.scores import ROLES
-from models import reduction
-from models.four_pass_settings import CONTENT, RELATIVISTIC, SPATIAL, FourPassTraining
+from models.four_pass_settings import (
+    CONTENT,
+    REDUCTIONS,
+    RELATIVISTIC,
+    SPATIAL,
+    FourPassTraining,
+)
 from models.losses import (
     cross_entropy,
     grid_loss,
@@ -27,37 +34,56 @@ def estimate(
     last: int,
     x8_reduction: str,
 ) -> keras.KerasTensor:
-    """Upscales by 4 in one of the three ways.
+    """Upscales float32 (N, H, W, 3) by 4 in one of the three ways, not clipped.
 
     Args:
         generator: Called with a batch and `scale`.
-        lr: float32 (N, H, W, 3), RGB in [0, 255].
+        lr: RGB in [0, 255].
         last: Scale of the last pass: 2, 4 or 8.
-        x8_reduction: One of `models.reduction.REDUCTIONS`.
-
-    Returns:
-        float32 (N, H * 4, W * 4, 3), not clipped.
+        x8_reduction: One of `REDUCTIONS`.
     """
     sr = generator(lr, scale=last)
     if last == 2:
         return generator(sr, scale=last)
-    return reduction.halve(sr, x8_reduction) if last == 8 else sr
+    return halve(sr, x8_reduction) if last == 8 else sr
+
+
+def halve(
+    images: keras.KerasTensor, reduction: str = REDUCTIONS[0]
+) -> keras.KerasTensor:
+    """Halves height and width of float32 (N, H, W, C), both even.
+
+    `antialias` is MATLAB's imresize by 1/2, equal to `imaging.imresize` within
+    rounding. `legacy` is TensorFlow 1's bicubic without antialiasing, which at a
+    factor of two takes every second row and column.
+    """
+    if reduction == "legacy":
+        return images[:, ::2, ::2]
+    channels = images.shape[-1]
+    # Three input pixels on each side of the two central pixels of an output pixel.
+    padded = ops.pad(images, ((0, 0), (3, 3), (3, 3), (0, 0)), mode="symmetric")
+    taps = cubic((np.arange(8) - 3.5) / 2)
+    kernel = np.outer(taps, taps) / taps.sum() ** 2
+    kernel = np.repeat(kernel[:, :, None, None], channels, axis=2).astype(np.float32)
+    # One 8x8 convolution: a pair of 8x1 and 1x8 would need different strides for rows
+    # and columns, which TensorFlow does not support.
+    return ops.depthwise_conv(
+        padded, kernel, strides=2, padding="valid", data_format="channels_last"
+    )
 
 
 def list_pixel_losses(
     training: FourPassTraining,
-) -> Iterator[tuple[str, float, Callable[..., keras.KerasTensor]]]:
-    """Yields the losses of the pixels alone that have a weight.
+) -> list[tuple[str, float, Callable[..., keras.KerasTensor]]]:
+    """Lists name, weight and function of the pixels' losses that have a weight.
 
-    Yields:
-        Name, weight, and function of estimates and truth, both float32 (N, H, W, 3).
+    The functions take estimates and truth, both float32 (N, H, W, 3).
     """
-    for name, weight, measure in (
+    losses = (
         ("reconstruction", training.weight_lr, _mean_absolute_error),
         ("grid_loss", training.weight_grid, grid_loss),
-    ):
-        if weight:
-            yield name, weight, measure
+    )
+    return [loss for loss in losses if loss[1]]
 
 
 def _mean_absolute_error(sr, hr):

@@ -4,6 +4,7 @@ Kim and Lee, "Deep residual network with enhanced upscaling module for
 super-resolution", CVPR Workshops 2018. Keras only; see `models.layers`.
 """
 
+import dataclasses
 import functools
 
 import keras
@@ -27,64 +28,43 @@ class Generator(UpscalingNetwork):
     """Upscales RGB pictures by one of several scales.
 
     Args:
-        scales: Scales with a path, products of 2 and 3.
-        features: Channels of every inner convolution (F).
-        shared_blocks: Local residual blocks in the shared part (S).
-        upscale_blocks: Local residual blocks in each residual module of an
-            enhanced upscaling module (U).
-        rgb_mean: Mean of R, G and B, in [0, 255].
-        start_kernel: Side of the kernels in the first two blocks of each scale.
-        input_scale: Divisor of the picture after subtraction of its mean.
+        architecture: Sizes of the network; the paper's by default.
         body_dtype: Keras dtype policy of all convolutions except the first and the
             last, which stay in float32; parts compute the last in the body's dtype.
-        name: Name of the layer.
-
-    Raises:
-        InputError: A scale is not 2, 3, 4, 6, 8, 9, ...
     """
 
     def __init__(
-        self,
-        scales: tuple[int, ...] = (2, 4, 8),
-        features: int = 64,
-        shared_blocks: int = 32,
-        upscale_blocks: int = 1,
-        rgb_mean: tuple[float, ...] = (114.4, 111.5, 103.0),
-        start_kernel: int = START_KERNEL,
-        input_scale: float = 1.0,
-        body_dtype: str = "float32",
-        name: str = "generator",
+        self, architecture: Architecture | None = None, body_dtype: str = "float32"
     ) -> None:
         """Makes all layers and their weights, for every scale."""
-        super().__init__(scales, features, name)
-        self.shared_blocks, self.upscale_blocks = shared_blocks, upscale_blocks
-        self.start_kernel = start_kernel
-        self.input_scale = input_scale
-        blocks = sum(
-            START_BLOCKS + upscale_blocks * sum(r**2 for r in factorise(scale))
-            for scale in self.scales
-        )
+        sizes = self.architecture = architecture or Architecture()
+        features = sizes.conv_features
+        super().__init__(sizes.model_scales, features)
+        modules = sum(r**2 for scale in self.scales for r in factorise(scale))
+        blocks = START_BLOCKS * len(self.scales) + sizes.upscale_blocks * modules
         # Small weights keep the output of many residual blocks near their input.
-        block_variance = 1e-4 / (blocks + shared_blocks)
+        block_variance = 1e-4 / (blocks + sizes.shared_blocks)
         options: dict = {"block_variance": block_variance, "dtype": body_dtype}
 
-        self.mean_shift = MeanShift(rgb_mean, name="mean_shift")
+        self.mean_shift = MeanShift(sizes.rgb_mean, name="mean_shift")
         self.first_conv = make_conv(features, 3, dtype="float32", name="first_conv")
-        self.shared = ResidualModule(features, shared_blocks, name="shared", **options)
+        self.shared = ResidualModule(
+            features, sizes.shared_blocks, name="shared", **options
+        )
         # Keys are strings because checkpoints use them as names.
         self.starts, self.upscalings, self.last_convs = {}, {}, {}
         for scale in self.scales:
             key = f"x{scale}"
             self.starts[key] = [
                 LocalResidualBlock(
-                    features, start_kernel, name=f"{key}_start{index}", **options
+                    features, sizes.start_kernel, name=f"{key}_start{index}", **options
                 )
                 for index in range(START_BLOCKS)
             ]
             self.upscalings[key] = [
                 EnhancedUpscalingModule(
                     features,
-                    upscale_blocks,
+                    sizes.upscale_blocks,
                     factor=factor,
                     name=f"{key}_upscaling{index}",
                     **options,
@@ -95,22 +75,6 @@ class Generator(UpscalingNetwork):
                 3, 3, dtype="float32", name=f"{key}_last_conv"
             )
         self.build()
-
-    @classmethod
-    def from_architecture(
-        cls, architecture: Architecture, body_dtype: str = "float32"
-    ) -> "Generator":
-        """Makes the network of a `models.generator_settings.Architecture`."""
-        return cls(
-            scales=architecture.model_scales,
-            features=architecture.conv_features,
-            shared_blocks=architecture.shared_blocks,
-            upscale_blocks=architecture.upscale_blocks,
-            rgb_mean=architecture.rgb_mean,
-            start_kernel=architecture.start_kernel,
-            input_scale=architecture.input_scale,
-            body_dtype=body_dtype,
-        )
 
     def build(self, input_shape: tuple | None = None) -> None:
         """Makes the weights of every scale; they do not depend on the input."""
@@ -126,42 +90,23 @@ class Generator(UpscalingNetwork):
         self, lr: keras.KerasTensor, scale: int, training: bool = True
     ) -> keras.KerasTensor:
         """See `UpscalingNetwork.call`."""
-        return self.head(self.trunk(lr, scale), scale, training)
+        x = self.trunk(lr, scale)
+        for index in range(len(self.upscalings[f"x{scale}"])):
+            x = self.enlarge(x, scale, index, training)
+        return x
 
     def trunk(self, lr: keras.KerasTensor, scale: int) -> keras.KerasTensor:
         """Runs the part before upscaling: large receptive field, little memory.
 
-        Args:
-            lr: float32 (N, H, W, 3), RGB in [0, 255].
-            scale: Upscaling factor, one of `self.scales`.
-
-        Returns:
-            (N, H, W, features), in the dtype of the body.
+        Makes (N, H, W, features), in the dtype of the body.
         """
         x = self.mean_shift(lr, sign=-1.0)
-        if self.input_scale != 1:
-            x = x / self.input_scale
+        if self.architecture.input_scale != 1:
+            x = x / self.architecture.input_scale
         x = self.first_conv(x)
         for block in self.starts[f"x{scale}"]:
             x = block(x)
         return self.shared(x)
-
-    def head(
-        self, features: keras.KerasTensor, scale: int, training: bool = False
-    ) -> keras.KerasTensor:
-        """Runs the part that upscales: small receptive field, much memory.
-
-        Args:
-            features: (N, H, W, features), output of `trunk` for this scale.
-            scale: Upscaling factor, one of `self.scales`.
-            training: See `UpscalingNetwork.call`.
-
-        Returns:
-            float32 (N, H * scale, W * scale, 3), in [0, 255] but not clipped.
-        """
-        for index in range(len(self.upscalings[f"x{scale}"])):
-            features = self.enlarge(features, scale, index, training)
-        return features
 
     def enlarge(
         self,
@@ -170,17 +115,11 @@ class Generator(UpscalingNetwork):
         index: int,
         training: bool = False,
     ) -> keras.KerasTensor:
-        """Runs one part of `head`: a module, and in the last part a convolution.
+        """Runs a part after the trunk: a module, and in the last part a convolution.
 
-        Args:
-            features: (N, H, W, features), output of the previous part.
-            scale: Upscaling factor, one of `self.scales`.
-            index: Index of the part; its factor r is `factorise(scale)[index]`.
-            training: See `UpscalingNetwork.call`.
-
-        Returns:
-            (N, H * r, W * r, features), in the dtype of the body; for the last part
-            float32 (N, H * r, W * r, 3), in [0, 255] but not clipped.
+        Its factor r is `factorise(scale)[index]`. It makes (N, H * r, W * r, features),
+        in the dtype of the body; the last part makes float32 (N, H * r, W * r, 3), in
+        [0, 255] but not clipped.
         """
         module, last = self.upscalings[f"x{scale}"][index], self.last_convs[f"x{scale}"]
         if index + 1 < len(self.upscalings[f"x{scale}"]):
@@ -191,33 +130,35 @@ class Generator(UpscalingNetwork):
             pixels = module.make_pixels(features)
             picture = last.call_enlarged(pixels, module.factor)
             picture = keras.ops.cast(picture, "float32")
-        if self.input_scale != 1:
-            picture = picture * self.input_scale
+        if self.architecture.input_scale != 1:
+            picture = picture * self.architecture.input_scale
         return self.mean_shift(picture, sign=1.0)
 
     def is_as_published(self) -> bool:
         """Whether the network has the paper's structure, at any size."""
-        return self.input_scale == 1 and self.start_kernel == START_KERNEL
+        return self.architecture == self._publish()
 
     def make_as_published(self) -> "Generator":
         """Makes an equivalent network with the paper's structure.
 
-        Returns:
-            Network with `input_scale` 1; kernels smaller than the paper's are padded
-            with zeros.
+        Kernels smaller than the paper's are padded with zeros.
         """
-        sizes = (self.scales, self.features, self.shared_blocks, self.upscale_blocks)
-        other = Generator(*sizes)
+        other, input_scale = Generator(self._publish()), self.architecture.input_scale
         for ours, theirs in zip(self.weights, other.weights, strict=True):
             margins = [
                 (t - o) // 2 for o, t in zip(ours.shape, theirs.shape, strict=True)
             ]
             theirs.assign(keras.ops.pad(ours, [(m, m) for m in margins]))
-        other.first_conv.kernel.assign(other.first_conv.kernel / self.input_scale)
+        other.first_conv.kernel.assign(other.first_conv.kernel / input_scale)
         for last in other.last_convs.values():
             for variable in last.weights:
-                variable.assign(variable * self.input_scale)
+                variable.assign(variable * input_scale)
         return other
+
+    def _publish(self):
+        return dataclasses.replace(
+            self.architecture, start_kernel=START_KERNEL, input_scale=1.0
+        )
 
     def path_variables(self, scale: int) -> list[keras.Variable]:
         """Lists the trained variables that one scale uses, in a fixed order."""
@@ -225,19 +166,12 @@ class Generator(UpscalingNetwork):
         return [v for layer in layers for v in layer.trainable_variables]
 
     def parts(self, scale: int) -> list[Stage]:
-        """Cuts the network where it has few channels, for tiles and frozen files.
-
-        Args:
-            scale: Upscaling factor, one of `self.scales`.
-
-        Returns:
-            The trunk, then the parts of `head`; in sequence they compute `call`.
-        """
+        """Cuts the network where it has few channels: trunk and enlarging parts."""
         factors = factorise(scale)
-        start = START_BLOCKS * 2 * (self.start_kernel // 2)
-        radii: list[float] = [1 + start + 2 * self.shared_blocks + 1]
+        start = START_BLOCKS * 2 * (self.architecture.start_kernel // 2)
+        radii: list[float] = [1 + start + 2 * self.architecture.shared_blocks + 1]
         # Each convolution of the r * r residual modules adds a pixel to the radius.
-        radii += [r**2 * (2 * self.upscale_blocks + 1) for r in factors]
+        radii += [r**2 * (2 * self.architecture.upscale_blocks + 1) for r in factors]
         # The last convolution adds a pixel of the part's output.
         radii[-1] += 1 / factors[-1]
         return [
@@ -255,7 +189,7 @@ class Generator(UpscalingNetwork):
     def run_part(
         self, x: keras.KerasTensor, scale: int, index: int
     ) -> keras.KerasTensor:
-        """Runs part `index`: 0 is the trunk, the others are parts of `head`."""
+        """Runs part `index`: 0 is the trunk."""
         if index == 0:
             return self.trunk(x, scale)
         return self.enlarge(x, scale, index - 1)

@@ -6,8 +6,9 @@ from typing import Any
 
 import keras
 
+from console.errors import InputError
 from console.progress import say
-from models import stored, tf1_names, tf1_restoring
+from models import stored, tf1_names
 from models.generator import Generator
 from models.generator_settings import MEAN, Architecture
 from models.trained import GENERATOR, TrainedModel
@@ -17,17 +18,13 @@ from training.index_files import check_fits
 
 
 class GeneratorModel(TrainedModel):
-    """Base of the models with EUSR's generator.
-
-    A subclass adds the training.
+    """Base of the models with EUSR's generator; a subclass adds the training.
 
     Attributes:
-        architecture: `Architecture`.
-        generator: `models.generator.Generator`.
         new_scales: Scales without a path in the checkpoint that was restored last.
     """
 
-    network_class = staticmethod(Generator.from_architecture)
+    network_class = Generator
     architecture: Architecture
     generator: Generator
     new_scales: Sequence[int] = ()
@@ -50,11 +47,7 @@ class GeneratorModel(TrainedModel):
         return architecture
 
     def tf1_layers(self) -> dict[str, dict[str, keras.layers.Layer]]:
-        """Returns the layers that the TF1 code also has.
-
-        Returns:
-            dict: From an item's name to a dict from `models.tf1_names`.
-        """
+        """Returns the layers that the TF1 code has by item; see `models.tf1_names`."""
         return {GENERATOR: tf1_names.of_generator(self.generator)}
 
     def check_network(self, prefix: Path | str, resume: bool) -> None:
@@ -73,12 +66,42 @@ class GeneratorModel(TrainedModel):
     ) -> None:
         """See `TrainedModel.read_weights`."""
         if tf1_names.is_tf1(prefix):
-            tf1_restoring.restore(self, prefix, target)
+            self._read_tf1(prefix, target)
             self.take_learned(None)
         elif self.new_scales and target in (None, GENERATOR):
             self._read_shared(prefix, use_ema)
         else:
             super().read_weights(prefix, target, resume, use_ema)
+
+    def _read_tf1(self, prefix, target):
+        """Reads weights of the TF1 code and, without a target, Adam's moments."""
+        layers = self.tf1_layers()
+        if target is not None:
+            if target not in layers:
+                raise InputError(
+                    f"--restore_target={target}: expected {' or '.join(layers)}, the "
+                    f"only parts of {prefix} that can be restored."
+                )
+            layers = {target: layers[target]}
+        reader = checkpoints.open_reader(prefix)
+        for item, named in layers.items():
+            if not any(reader.has_tensor(f"{name}/kernel") for name in named):
+                raise InputError(
+                    f"{prefix} holds no {item}, which --model={self.name} needs. "
+                    "--restore_target=generator restores only the generator."
+                )
+        named = dict(pair for item in layers.values() for pair in item.items())
+        tf1_names.restore(prefix, named)
+        text = f"Restored the {' and the '.join(layers)} of the TensorFlow 1 code"
+        if target is None and self.optimizers:
+            optimizers = list(self.optimizers.values())
+            steps = tf1_names.restore_moments(prefix, named, optimizers)
+            text += (
+                ", without Adam's moments, which the checkpoint does not hold"
+                if steps is None
+                else f" and Adam's moments after {steps} steps"
+            )
+        say(f"{text}.")
 
     def _read_shared(self, prefix, use_ema):
         """Reads the weights of a network with fewer scales; the rest stays new."""

@@ -25,16 +25,10 @@ class Convolution(layers.Conv2D):
         return self.activation(x + bias if training else keras.ops.add(x, bias))
 
     def call_enlarged(self, x: keras.KerasTensor, factor: int) -> keras.KerasTensor:
-        """Convolves `depth_to_space(x, factor)` without making that large tensor.
+        """Convolves `depth_to_space(x, r)` by 3x3 without making that large tensor.
 
-        The kernel is rearranged to make all pixels that replace a pixel of `x` at once.
-
-        Args:
-            x: (N, H, W, r * r * C).
-            factor: Factor r by which `depth_to_space` enlarges.
-
-        Returns:
-            (N, H * r, W * r, filters), in the dtype of `x`; for kernels of 3x3.
+        The kernel is rearranged to make all pixels that replace a pixel of `x` at once:
+        from (N, H, W, r * r * C) to (N, H * r, W * r, filters), in the dtype of `x`.
         """
         ops, r, wide = keras.ops, factor, factor**2 * self.filters
         kernel = ops.convert_to_tensor(self.kernel)
@@ -55,27 +49,14 @@ class Convolution(layers.Conv2D):
         return ops.depth_to_space(x, r, data_format="channels_last")
 
 
-def make_conv(
-    features: int,
-    kernel_size: int,
-    kernel_initializer: str | keras.initializers.Initializer = "glorot_uniform",
-    **kwargs: object,
-) -> Convolution:
-    """Makes a convolution that keeps height and width.
-
-    Args:
-        features: Output channels.
-        kernel_size: Side of the kernel.
-        kernel_initializer: Initializer of the kernel; biases start at zero.
-        **kwargs: Arguments of the layer: `activation`, `dtype`, `name`.
-    """
+def make_conv(features: int, kernel_size: int, **kwargs: object) -> Convolution:
+    """Makes a convolution that keeps height and width; its biases start at zero."""
     return Convolution(
         features,
         kernel_size,
         padding="same",
         # The user's keras.json may have another default.
         data_format="channels_last",
-        kernel_initializer=kernel_initializer,
         **kwargs,
     )
 
@@ -85,18 +66,11 @@ class UpscalingNetwork(layers.Layer):
 
     A subclass makes its layers, each with a name, and has a method `parts(scale)`: it
     returns a list of `upscaling.tiles.Stage` that upscale a batch in sequence.
-
-    Args:
-        scales: Upscaling factors with a path.
-        features: Channels between the parts.
-        name: Name of the layer.
     """
 
-    def __init__(
-        self, scales: tuple[int, ...], features: int, name: str = "generator"
-    ) -> None:
+    def __init__(self, scales: tuple[int, ...], features: int) -> None:
         """Makes the layer, in float32; inner layers may have another dtype."""
-        super().__init__(dtype="float32", name=name)
+        super().__init__(dtype="float32", name="generator")
         self.scales, self.features = tuple(scales), features
 
     def build(self, input_shape: tuple | None = None) -> None:
@@ -111,16 +85,13 @@ class UpscalingNetwork(layers.Layer):
     def call(
         self, lr: keras.KerasTensor, scale: int, training: bool = True
     ) -> keras.KerasTensor:
-        """Upscales in one pass.
+        """Upscales float32 (N, H, W, 3), RGB in [0, 255], in one pass, not clipped.
 
         Args:
-            lr: float32 (N, H, W, 3), RGB in [0, 255].
+            lr: The batch.
             scale: Upscaling factor, one of `self.scales`, a Python int.
             training: Passed on to all layers. Parts that run by themselves, to enlarge
                 pictures, compute the same in the way that is faster without gradients.
-
-        Returns:
-            float32 (N, H * scale, W * scale, 3), in [0, 255] but not clipped.
         """
         for part in self.parts(scale):
             lr = part.run(lr)
@@ -157,10 +128,7 @@ class MeanShift(layers.Layer):
 class LocalResidualBlock(layers.Layer):
     """x + conv(relu(conv(x))), without normalisation.
 
-    Args:
-        features: Channels in and out.
-        kernel_size: Side of both kernels.
-        block_variance: Variance of the weights times their fan-in.
+    `block_variance` is the variance of the weights times their fan-in.
     """
 
     def __init__(
@@ -172,7 +140,7 @@ class LocalResidualBlock(layers.Layer):
             make_conv(
                 features,
                 kernel_size,
-                keras.initializers.VarianceScaling(
+                kernel_initializer=keras.initializers.VarianceScaling(
                     block_variance, mode="fan_in", distribution="truncated_normal"
                 ),
                 activation=activation,
@@ -193,13 +161,7 @@ class LocalResidualBlock(layers.Layer):
 
 
 class ResidualModule(layers.Layer):
-    """x + conv(block(... block(x))) with 3x3 local residual blocks.
-
-    Args:
-        features: Channels in and out.
-        blocks: Number of local residual blocks.
-        block_variance: See `LocalResidualBlock`.
-    """
+    """x + conv(block(... block(x))) with 3x3 local residual blocks."""
 
     def __init__(
         self, features: int, blocks: int, block_variance: float, **kwargs: object
@@ -237,12 +199,6 @@ class EnhancedUpscalingModule(layers.Layer):
 
     r * r residual modules run in sequence; each output holds one of the r * r pixels
     that replace an input pixel.
-
-    Args:
-        features: Channels in and out.
-        blocks: Local residual blocks in each residual module.
-        block_variance: See `LocalResidualBlock`.
-        factor: r.
     """
 
     def __init__(

@@ -16,29 +16,16 @@ SCORE_TARGET = 0.8
 
 
 def cross_entropy(logits: keras.KerasTensor, is_real: bool) -> keras.KerasTensor:
-    """Computes the cross-entropy of a discriminator's logits with one label.
-
-    Args:
-        logits: float32, any shape; positive for real.
-        is_real: The label of all logits.
-
-    Returns:
-        float32 scalar: Mean sigmoid cross-entropy.
-    """
+    """Computes the mean sigmoid cross-entropy of float32 logits with one label."""
     return ops.mean(ops.softplus(-logits if is_real else logits))
 
 
 def score_loss(
     sr_scores: keras.KerasTensor, hr_scores: keras.KerasTensor
 ) -> keras.KerasTensor:
-    """Computes the mean of max(0, (10 - sr) - 0.8 (10 - hr)).
+    """Computes the mean of max(0, (10 - sr) - 0.8 (10 - hr)), a float32 scalar.
 
-    Args:
-        sr_scores: float32 (N,), mean scores in [1, 10].
-        hr_scores: float32 (N,), mean scores of the truth.
-
-    Returns:
-        float32 scalar.
+    Both are mean scores in [1, 10], float32 (N,).
     """
     short = (10.0 - sr_scores) - SCORE_TARGET * (10.0 - hr_scores)
     return ops.mean(ops.relu(short))
@@ -60,12 +47,8 @@ def grid_loss(sr: keras.KerasTensor, hr: keras.KerasTensor) -> keras.KerasTensor
     expected to have (James and Stein), so that texture without a grid costs hardly
     anything.
 
-    Args:
-        sr: float32 (N, H, W, 3), in [0, 255]; H and W are multiples of `PERIOD`.
-        hr: float32 (N, H, W, 3), the truth.
-
-    Returns:
-        float32 scalar: Mean absolute value of the grid.
+    Both are float32 (N, H, W, 3), in [0, 255]; H and W are multiples of `PERIOD`.
+    The result is the mean absolute value of the grid, a float32 scalar.
     """
     height, width = sr.shape[1] // PERIOD, sr.shape[2] // PERIOD
     cells = ops.reshape(sr - hr, (-1, height, PERIOD, width, PERIOD, 3))

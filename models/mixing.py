@@ -2,8 +2,7 @@
 
 Wang et al., "ESRGAN: Enhanced super-resolution generative adversarial networks", ECCV
 Workshops 2018, section 3.4. A 4PP-EUSR and the EUSR that it was trained from have
-similar weights, and the networks between them make pictures between theirs. Networks
-that were trained apart have no relation: the networks between them make noise.
+similar weights, and the networks between them make pictures between theirs.
 """
 
 from pathlib import Path
@@ -30,15 +29,9 @@ def mix(
     path: Path | str | None,
     exact_path: Path | str | None,
 ) -> None:
-    """Mixes the generator of a model with the generator of another.
+    """Mixes the generator of a model with the generator of another, usually an EUSR.
 
-    Args:
-        model: Model to change: each weight becomes (1 - naturalness) * that of `exact`
-            + naturalness * its own.
-        exact: Model to mix with, usually an EUSR.
-        naturalness: Share of the model's own weights, from 0 to 1.
-        path: Checkpoint of `model`, for messages.
-        exact_path: Checkpoint of `exact`, for messages.
+    Each weight becomes (1 - naturalness) * that of `exact` + naturalness * its own.
 
     Raises:
         InputError: The networks are not alike, or were trained apart.

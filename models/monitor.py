@@ -39,9 +39,8 @@ class DiscriminatorMonitor:
     def record(self, accuracy: tf.Tensor) -> None:
         """Counts the accuracy of a step; runs in its graph.
 
-        Args:
-            accuracy: float32 scalar, mean of two shares: truth classified as real,
-                and estimates classified as generated.
+        `accuracy`, a float32 scalar, is the mean of two shares: truth classified as
+        real, and estimates classified as generated.
         """
         # Equal answers for all images are right for half of them.
         is_one_sided = tf.abs(accuracy - 0.5) < _TOLERANCE

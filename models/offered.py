@@ -7,22 +7,27 @@ from pathlib import Path
 from console.settings import PathName
 from frozen import graphs
 from frozen.upscaler import Upscaler
-from models import MODELS, shipped
+from models import MODELS
 from models.base import Model
-from models.opening import EXACT, CheckpointSettings
+from models.opening import EXACT, CheckpointSettings, find_shipped
 from training.options import StepOptions
 
+# The folders in pretrained/, and what people who know no models may choose by.
+SHIPPED = {
+    "eusr": "EUSR: exact",
+    "4pp_eusr": "4PP-EUSR: crisp, less exact",
+    "photo": "Photo: against noise, blur and compression",
+    "eusr_large": "Large EUSR: a little more exact, much slower",
+}
 # Models that stay in memory: people go back and forth between two or three.
 _MOST_MODELS = 3
 
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-    """Weights that can be chosen.
+    """Weights that can be chosen: of a checkpoint, or else of a frozen file.
 
     Attributes:
-        checkpoint: The checkpoint; None for a frozen file.
-        frozen: The frozen file; None for a checkpoint.
         is_mixed: Whether it can be mixed with exact weights, by a naturalness.
     """
 
@@ -37,9 +42,6 @@ class Weights:
         Args:
             precision: Precision of a checkpoint's network; a frozen file has its own.
             naturalness: Share of these weights where they are mixed; 1 for them alone.
-
-        Raises:
-            InputError: The weights do not fit.
         """
         if self.checkpoint is None:
             return Upscaler(self.frozen)
@@ -53,18 +55,9 @@ class Weights:
 def list_weights(
     model_name: Path | str | None, checkpoint: CheckpointSettings
 ) -> dict[str, Weights]:
-    """Lists the weights that are given, then those in `pretrained/`.
+    """Lists the weights that are given, then those in `pretrained/`, by their texts.
 
-    Args:
-        model_name: A frozen file; None for none.
-        checkpoint: A checkpoint, if its `restore_path` is given. With a naturalness,
-            it is mixed.
-
-    Returns:
-        The weights by texts to choose from.
-
-    Raises:
-        InputError: A file does not exist, or is no frozen file.
+    A checkpoint counts if its `restore_path` is given; with a naturalness, it is mixed.
     """
     offered: dict[str, Weights] = {}
     if checkpoint.restore_path is not None:
@@ -76,8 +69,8 @@ def list_weights(
         graphs.read(model_name, "--model_name")
         path = Path(model_name)
         offered[f"Frozen file {path.name}"] = Weights(None, frozen=path)
-    for name, told in shipped.TOLD.items():
-        shipping = PathName(shipped.find(name))
+    for name, told in SHIPPED.items():
+        shipping = PathName(find_shipped(name))
         own = dataclasses.replace(checkpoint, restore_path=shipping)
         # An EUSR with exact pictures is mixed with nothing.
         offered[told] = Weights(own, is_mixed=name in MODELS and name != EXACT)

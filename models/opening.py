@@ -4,7 +4,7 @@ import dataclasses
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, cast
 
 from console import app
 from console.choices import load
@@ -13,24 +13,18 @@ from console.progress import say
 from console.settings import PathName, Settings, option
 from frozen.formats import FrozenFile
 from frozen.upscaler import Upscaler
-from models import MODELS, mixing, shipped
+from models import MODELS, mixing
 from models.base import Model
 from training import checkpoints
 from training.arguments import find_degradation
 from training.options import StepOptions, check_heeded
 
+# The weights in the repository, used when no others are named.
+SHIPPED = Path(__file__).resolve().parents[1] / "pretrained"
 # The model if neither flag nor checkpoint names it.
 DEFAULT = "eusr"
 # The model whose weights in pretrained/ are mixed with others by default.
 EXACT = "eusr"
-
-
-class ScaledModel(app.ScalingModel, Protocol):
-    """A model with known scales; see `models.base.Model`."""
-
-    @property
-    def usable_scales(self) -> tuple[int, ...]:
-        """Scales that the weights were trained at."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,14 +68,11 @@ class CheckpointSettings(Settings):
             )
 
     def find(self, name: str | None) -> "CheckpointSettings":
-        """Finds the checkpoint.
-
-        Args:
-            name: Name of the model; None for the default.
+        """Finds the checkpoint of a model, by default the weights in pretrained/.
 
         Returns:
-            Settings with the prefixes of the checkpoints; by default, of the weights in
-            pretrained/. Without a checkpoint for a model that needs none.
+            Settings with the prefixes of the checkpoints; without a checkpoint for a
+            model that needs none.
 
         Raises:
             InputError: A checkpoint does not exist, or there are no weights to mix.
@@ -96,22 +87,18 @@ class CheckpointSettings(Settings):
                         "weights. Leave it out."
                     )
                 return self
-            path = shipped.find(name)
+            path = find_shipped(name)
             say(f"Using the pretrained weights: {path}.")
         # Chosen once: a training may write a newer checkpoint to the folder.
         found = dataclasses.replace(self, restore_path=PathName(checkpoints.find(path)))
         if self.naturalness is None:
             return found
-        exact = self.exact_path or shipped.find(EXACT, "--exact_path")
+        exact = self.exact_path or find_shipped(EXACT, "--exact_path")
         prefix = checkpoints.find(exact, "--exact_path")
         return dataclasses.replace(found, exact_path=PathName(prefix))
 
     def identify(self) -> str | None:
-        """Names the weights that `find` found, and a digest of their files.
-
-        Returns:
-            The names of one or two checkpoints; None without a checkpoint.
-        """
+        """Names the weights that `find` found, with a digest of their files."""
         paths = [path for path in (self.restore_path, self.exact_path) if path]
         return " ".join(map(checkpoints.identify, paths)) or None
 
@@ -125,10 +112,6 @@ class CheckpointSettings(Settings):
         self, name: str | None, options: StepOptions | None = None
     ) -> tuple[Model, int | None]:
         """Opens the checkpoint that `find` returned, and mixes its weights.
-
-        Args:
-            name: See `open_model`.
-            options: See `open_model`.
 
         Returns:
             The model, and the step of its checkpoint; None without a checkpoint.
@@ -146,21 +129,18 @@ class CheckpointSettings(Settings):
 
 
 def choose_scales(
-    model: ScaledModel,
+    model: Any,
     given: tuple[int, ...] | None,
     defaults: Iterable[int] | None,
     path: Path | str | None,
 ) -> tuple[int, ...]:
-    """Chooses the scales to use a model at.
+    """Chooses the scales to use a model at, of those that it was trained at.
 
     Args:
-        model: Model with restored weights.
+        model: Model with the weights of `path`.
         given: Value of --scales; None if it was not given.
         defaults: Scales if none are given; untrained ones are left out.
         path: Path of the checkpoint, for the message.
-
-    Returns:
-        Scales that the model was trained at.
 
     Raises:
         InputError: The model has no path for a scale, or was not trained at it.
@@ -198,9 +178,6 @@ def open_model(
         options: Options of training steps, with the precision; None for the defaults.
         use_ema: Whether to read the averaged weights, if there are any.
 
-    Returns:
-        The model; an `Upscaler` for a `.pb` file.
-
     Raises:
         InputError: The model or checkpoint does not exist, or they do not fit.
     """
@@ -228,3 +205,20 @@ def open_model(
     if use_ema and "ema" in checkpoints.list_items(prefix):
         say("Using the running average of the weights; --nouse_ema uses the last.")
     return model
+
+
+def find_shipped(name: str, flag: str = "--restore_path") -> str:
+    """Finds the prefix of the weights of a model; `flag` names other weights.
+
+    It is relative, and so shorter in messages, if it is below the current folder.
+    """
+    found = checkpoints.list_checkpoints(SHIPPED / name)
+    if not found:
+        raise InputError(
+            f"--model={name} needs trained weights, and none are in {SHIPPED / name}. "
+            f"Give {flag}=CHECKPOINT, for example train/model.ckpt-1000 or the folder "
+            "train/."
+        )
+    prefix = found[-1]
+    here = Path.cwd()
+    return str(prefix.relative_to(here) if prefix.is_relative_to(here) else prefix)

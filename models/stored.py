@@ -11,19 +11,7 @@ from console.settings import Settings
 def read_settings(
     prefix: Path | str, settings_class: type[Settings], values: dict[str, Any]
 ) -> Settings:
-    """Makes the settings of a checkpoint's network.
-
-    Args:
-        prefix: Prefix of the checkpoint.
-        settings_class: Class of the settings.
-        values: From a field's name to the value in the checkpoint.
-
-    Returns:
-        Object of `settings_class`.
-
-    Raises:
-        InputError: The values are invalid.
-    """
+    """Makes the settings of a checkpoint's network from the values of their fields."""
     try:
         return settings_class.from_stored(values)
     except ValueError as error:
@@ -34,15 +22,7 @@ def read_settings(
 
 
 def check_given(prefix: Path | str, settings: Settings) -> None:
-    """Refuses flags that differ from the settings of a checkpoint's network.
-
-    Args:
-        prefix: Prefix of the checkpoint.
-        settings: Result of `read_settings`.
-
-    Raises:
-        InputError: A flag was given with another value.
-    """
+    """Refuses flags that differ from the settings of a checkpoint's network."""
     given = settings.given()
     for flag, field in settings.options().items():
         value = getattr(settings, field.name)
@@ -60,16 +40,7 @@ def check_same(
     """Refuses a checkpoint of another network than the trained one.
 
     Weights alone do not suffice to tell: a deeper network has all weights of a
-    shallower one.
-
-    Args:
-        prefix: Prefix of the checkpoint.
-        settings: Result of `read_settings`.
-        wanted: Settings of the trained network.
-        but: Names of fields that may differ.
-
-    Raises:
-        InputError: They differ; the message names the flags that fit.
+    shallower one. The fields in `but` may differ.
     """
     misfits = list_misfits(settings, wanted, but)
     if misfits:
@@ -82,13 +53,7 @@ def check_same(
 def list_misfits(
     settings: Settings, wanted: Settings, but: Sequence[str] = ()
 ) -> list[str]:
-    """Lists the flags in which two networks differ, with both values.
-
-    Args:
-        settings: See `check_same`.
-        wanted: See `check_same`.
-        but: See `check_same`.
-    """
+    """Lists the flags in which two networks differ, with both values."""
     misfits = []
     for flag, field in settings.options().items():
         theirs, ours = getattr(settings, field.name), getattr(wanted, field.name)

@@ -32,14 +32,7 @@ def is_tf1(prefix: Path | str) -> bool:
 
 
 def of_generator(generator: Generator) -> dict[str, keras.layers.Layer]:
-    """Pairs each convolution of the network with its name in the TF1 code.
-
-    Args:
-        generator: Network to name.
-
-    Returns:
-        dict: From a name without `/kernel` and `/bias` to a Keras layer.
-    """
+    """Pairs each convolution with its name in the TF1 code, without `/kernel`."""
     scopes = {
         "generator/first_conv": [generator.first_conv],
         "generator/shared": _of_module(generator.shared),
@@ -67,15 +60,9 @@ def _of_module(module):
 
 
 def read_architecture(prefix: Path | str) -> dict[str, Any]:
-    """Reads the network's sizes from the shapes of its weights.
+    """Reads the network's sizes, fields of `Architecture`, from its weights' shapes.
 
     The RGB mean was a flag of the TF1 code and is not in its files.
-
-    Args:
-        prefix: Prefix of the checkpoint.
-
-    Returns:
-        dict: Fields of `models.generator_settings.Architecture`.
 
     Raises:
         InputError: It is not a checkpoint of the TF1 code's generator.
@@ -126,14 +113,7 @@ def has_discriminator(discriminator: keras.Layer | None) -> bool:
 
 
 def of_discriminator(discriminator: Discriminator) -> dict[str, keras.layers.Layer]:
-    """Pairs each layer of the discriminator with its name in the TF1 code.
-
-    Args:
-        discriminator: Network to name.
-
-    Returns:
-        dict: From a name without `/kernel` and `/bias` to a Keras layer.
-    """
+    """Pairs each layer with its name in the TF1 code; see `of_generator`."""
     layers = {
         f"discriminator/conv{index}/conv2d": conv
         for index, conv in enumerate(discriminator.convs, 1)
@@ -144,12 +124,7 @@ def of_discriminator(discriminator: Discriminator) -> dict[str, keras.layers.Lay
 
 
 def restore(prefix: Path | str, layers: Mapping[str, keras.layers.Layer]) -> None:
-    """Reads weights of a TF1 checkpoint.
-
-    Args:
-        prefix: Prefix of the checkpoint.
-        layers: Result of `of_generator` or `of_discriminator`, or both; the
-            checkpoint may hold more.
+    """Reads the weights of some layers of a TF1 checkpoint, which may hold more.
 
     Raises:
         InputError: A weight is missing or has another shape; nothing is changed.
@@ -162,16 +137,9 @@ def restore_moments(
     layers: Mapping[str, keras.layers.Layer],
     optimizers: Sequence[GuardedAdam],
 ) -> int | None:
-    """Reads Adam's moments of a TF1 checkpoint.
+    """Reads Adam's moments, and returns the steps that the optimizers took.
 
-    Args:
-        prefix: Prefix of the checkpoint.
-        layers: See `restore`.
-        optimizers: Optimizers of these layers' variables.
-
-    Returns:
-        Steps that the optimizers took; None if the checkpoint holds no moments of
-        these variables, and nothing is changed.
+    None if the checkpoint holds no moments of these variables.
 
     Raises:
         InputError: A moment has another shape; nothing is changed.
@@ -194,13 +162,7 @@ def write(
     layers: Mapping[str, keras.layers.Layer],
     optimizers: Sequence[GuardedAdam] = (),
 ) -> None:
-    """Writes a checkpoint that the TF1 code's `Saver` reads.
-
-    Args:
-        prefix: Prefix of the files, in an existing folder.
-        layers: See `restore`.
-        optimizers: See `restore_moments`; empty for weights only.
-    """
+    """Writes a checkpoint that the TF1 code's `Saver` reads, and compares it."""
     values = _collect_values(layers, optimizers)
     tf.raw_ops.SaveV2(
         prefix=str(prefix),
@@ -208,27 +170,7 @@ def write(
         shape_and_slices=[""] * len(values),
         tensors=list(values.values()),
     )
-
-
-def check_same(
-    prefix: Path | str,
-    layers: Mapping[str, keras.layers.Layer],
-    optimizers: Sequence[GuardedAdam] = (),
-) -> None:
-    """Compares a checkpoint with the values that `write` got, bit by bit.
-
-    Args:
-        prefix: See `write`.
-        layers: See `write`.
-        optimizers: See `write`.
-
-    Raises:
-        RuntimeError: A value differs.
-    """
-    reader = checkpoints.open_reader(prefix)
-    for name, value in _collect_values(layers, optimizers).items():
-        if reader.get_tensor(name).tobytes() != value.tobytes():
-            raise RuntimeError(f"{name} differs from the value that was written.")
+    checkpoints.check_same(prefix, values)
 
 
 def _collect_values(layers, optimizers):
@@ -264,11 +206,7 @@ def _name_moments(layers, optimizers):
 
 
 def _assign(prefix, variables):
-    """Reads tensors into variables, all or none.
-
-    Raises:
-        InputError: A tensor is missing or has another shape.
-    """
+    """Reads tensors into variables, all or none."""
     reader = checkpoints.open_reader(prefix)
     shapes = reader.get_variable_to_shape_map()
     values = []

@@ -11,14 +11,12 @@ import tensorflow as tf
 
 from console.errors import InputError
 from console.settings import Settings
-from frozen.engines import OpenVino
+from frozen.engines import OpenVino, compile_part
 from models import stored
 from models.base import Model
-from models.compiled import compile_part
 from models.generator_settings import Training
 from models.layers import UpscalingNetwork
 from training import checkpoints
-from training.optimizer import GuardedAdam
 from training.options import POLICIES, StepOptions
 from training.replicas import count_replicas
 from training.schedule import Schedule
@@ -38,9 +36,7 @@ class TrainedModel(TrainableBase, Model):
     Attributes:
         network_class: Makes a `models.layers.UpscalingNetwork` from `architecture` and
             the Keras dtype policy of its inner layers.
-        architecture: Settings of the network, a dataclass.
-        training: Settings of the training; None for a model that only upscales.
-        generator: The network that upscales.
+        training: None for a model that only upscales.
         engine: The engine that runs `stages`; None for TensorFlow.
     """
 
@@ -57,13 +53,7 @@ class TrainedModel(TrainableBase, Model):
         training: Training | None = None,
         options: StepOptions | None = None,
     ) -> None:
-        """Makes the generator, and its optimizer for training.
-
-        Args:
-            architecture: See the class.
-            training: See the class.
-            options: Options of the training step; None for the defaults.
-        """
+        """Makes the generator, and its optimizer for training."""
         super().__init__(dataclasses.asdict(architecture), options)
         self.architecture, self.training = architecture, training
         self.generator = self.networks[GENERATOR] = self.make_generator()
@@ -74,14 +64,7 @@ class TrainedModel(TrainableBase, Model):
 
     @classmethod
     def read_settings(cls, prefix: Path | str, arguments: dict[str, Any] | None) -> Any:
-        """Reads the settings of a checkpoint's network.
-
-        Args:
-            prefix: See `Model.from_checkpoint`.
-            arguments: See `Model.from_checkpoint`.
-
-        Returns:
-            Object of the first class of `settings_classes`.
+        """Reads the settings of a checkpoint's network, of `settings_classes[0]`.
 
         Raises:
             InputError: The checkpoint holds no such network.
@@ -124,15 +107,12 @@ class TrainedModel(TrainableBase, Model):
         return generator
 
     def loss(self, lr: tf.Tensor, hr: tf.Tensor, scale: int) -> tf.Tensor:
-        """Computes the loss of a model with one loss: the mean absolute error.
+        """Computes the loss, a float32 scalar; by default the mean absolute error.
 
         Args:
             lr: float32 (N, P, P, 3), RGB in [0, 255].
             hr: float32 (N, P * scale, P * scale, 3), the same places.
             scale: Upscaling factor, a Python int.
-
-        Returns:
-            float32 scalar.
         """
         sr = self.generator(lr, scale=scale)
         return tf.reduce_mean(keras.losses.mean_absolute_error(hr, sr))
@@ -148,14 +128,9 @@ class TrainedModel(TrainableBase, Model):
     def differentiate(
         self, lr: tf.Tensor, hr: tf.Tensor, scale: int, loss_scale: tf.Tensor
     ) -> tuple[dict[str, tf.Tensor], list[list[tf.Tensor]]]:
-        """Computes losses and gradients of this replica's part of a batch.
+        """Computes losses and gradients of this replica's part of a batch; see `loss`.
 
-        Args:
-            lr: See `loss`.
-            hr: See `loss`.
-            scale: See `loss`.
-            loss_scale: float32 scalar, multiplies losses before they are
-                differentiated.
+        The losses are multiplied by `loss_scale` before they are differentiated.
 
         Returns:
             values: dict from a name to a float32 scalar, this replica's share of the
@@ -179,36 +154,12 @@ class TrainedModel(TrainableBase, Model):
         return self.apply_step(differentiate, self.trained_variables(scale))
 
     def add_optimizer(self, item: str, learning_rate: float) -> None:
-        """Makes the optimizer of a network.
-
-        Args:
-            item: Name of the network in `networks`.
-            learning_rate: Learning rate at step 0.
-        """
-        variables = self.networks[item].trainable_variables
-        held_steps = self.training.held_steps if item == GENERATOR else 0
-        self.optimizers[item] = self.make_optimizer(
-            self.training, learning_rate, variables, held_steps
-        )
-
-    def make_optimizer(
-        self,
-        training: Training,
-        learning_rate: float,
-        variables: list[keras.Variable],
-        held_steps: int = 0,
-    ) -> GuardedAdam:
-        """Makes Adam with the models' epsilon and learning rate schedule.
-
-        Args:
-            training: Settings of the schedule.
-            learning_rate: Learning rate at step 0.
-            variables: Variables to train.
-            held_steps: Steps at the start with a learning rate of 0.
-        """
+        """Makes the optimizer of a network in `networks`; the rate is of step 0."""
         warmup_steps = self.options.learning_rate_warmup_steps
-        schedule = Schedule.of(training, learning_rate, warmup_steps, held_steps)
-        return self.make_adam(schedule, variables, epsilon=1e-8)
+        held_steps = self.training.held_steps if item == GENERATOR else 0
+        schedule = Schedule.of(self.training, learning_rate, warmup_steps, held_steps)
+        variables = self.networks[item].trainable_variables
+        self.optimizers[item] = self.make_adam(schedule, variables, epsilon=1e-8)
 
     def parts(self, scale: int) -> list[Stage]:
         """See `Model.parts`: with the averaged weights, if there are any."""
@@ -242,15 +193,7 @@ class TrainedModel(TrainableBase, Model):
         self._restart_average(prefix, resume)
 
     def check_network(self, prefix: Path | str, resume: bool) -> None:
-        """Refuses a checkpoint of another network.
-
-        Args:
-            prefix: Prefix of the checkpoint.
-            resume: See `restore`.
-
-        Raises:
-            InputError: The networks differ; the message names the flags that fit.
-        """
+        """Refuses a checkpoint of another network; the message names flags that fit."""
         theirs = self.read_settings(prefix, checkpoints.describe(prefix))
         stored.check_same(prefix, theirs, self.architecture)
 

@@ -1,11 +1,10 @@
 """A U-Net discriminator: it classifies each pixel, and how it does so is bounded.
 
-Wang, Xie, Dong and Shan, "Real-ESRGAN: training real-world blind super-resolution with
-pure synthetic data", ICCV Workshops 2021: a U-Net with spectral normalisation (Miyato
-et al., ICLR 2018). Added here: a blur before each stride (Zhang, "Making convolutional
-networks shift-invariant again", ICML 2019), without which the even and the odd pixels
-of an image are judged differently and the generator learns to draw a grid. Keras only;
-see `models.layers`.
+Wang, Xie, Dong and Shan, "Real-ESRGAN", ICCV Workshops 2021: a U-Net with spectral
+normalisation (Miyato et al., ICLR 2018). Added here: a blur before each stride (Zhang,
+"Making convolutional networks shift-invariant again", ICML 2019), without which the
+even and the odd pixels of an image are judged differently and the generator learns to
+draw a grid. Keras only; see `models.layers`.
 """
 
 import keras
@@ -46,9 +45,7 @@ class SpectralConvolution(Convolution):
     ) -> keras.KerasTensor:
         """Maps (N, H, W, C) to (N, H / stride, W / stride, filters).
 
-        Args:
-            x: Input.
-            norm: Result of `spectral_norm`, computed in float32 by the caller.
+        `norm` is the result of `spectral_norm`, computed in float32 by the caller.
         """
         kernel = self.kernel / ops.cast(norm, x.dtype)
         return self.activation(self.convolution_op(x, kernel))
@@ -62,10 +59,6 @@ class UNetDiscriminator(keras.layers.Layer):
             convolution, which stay in float32.
         features: Channels at full size, and twice as many at each halving; those of
             Real-ESRGAN are 64.
-
-    Attributes:
-        first_name: Name of the first convolution.
-        default_features: Real-ESRGAN's features.
     """
 
     first_name = "first"
@@ -95,7 +88,7 @@ class UNetDiscriminator(keras.layers.Layer):
         self.first = make_conv(
             features,
             3,
-            "he_normal",
+            kernel_initializer="he_normal",
             activation=leaky_relu,
             dtype="float32",
             name="first",
@@ -127,14 +120,7 @@ class UNetDiscriminator(keras.layers.Layer):
         return values
 
     def call(self, images: keras.KerasTensor) -> keras.KerasTensor:
-        """Classifies images.
-
-        Args:
-            images: float32 (N, H, W, 3), RGB in [0, 255].
-
-        Returns:
-            float32 (N, H, W, 1): logits, positive for real.
-        """
+        """Maps float32 (N, H, W, 3), RGB in [0, 255], to logits (N, H, W, 1)."""
         x = self.first(images / 127.5 - 1.0)
         x = ops.cast(x, self.ends[0].compute_dtype)
         skipped = []

@@ -33,7 +33,7 @@ def test_what_a_pass_keeps_is_what_its_convolutions_take(scale, blocks, monkeypa
         return call(layer, x)
 
     monkeypatch.setattr(Convolution, "call", call_and_note)
-    generator = Generator.from_architecture(architecture)
+    generator = Generator(architecture)
     generator(keras.ops.zeros((1, 2, 2, 3)), scale=scale)
     assert count_pass(architecture, scale) == 4 * sum(taken) / (2 * 2)
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from console.errors import InputError
 from metrics.feature_distance import feature_distance
-from models import discriminators, exporting, losses, tf1_names
+from models import exporting, losses, tf1_names
 from models.discriminator import Discriminator
 from models.four_pass_settings import RELATIVISTIC, SPATIAL, FourPassTraining
 from models.unet import SpectralConvolution, UNetDiscriminator
@@ -240,4 +240,4 @@ def test_the_tf1_code_has_the_papers_discriminator_only():
 
 def test_the_registry_is_listed():
     with pytest.raises(InputError, match="paper, unet"):
-        discriminators.make("none", "float32")
+        FourPassTraining(discriminator="none").make_discriminator("float32")

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from imaging.imresize import imresize
-from models.reduction import halve
+from models.four_pass_values import halve
 from tests.four_pass import make_four_pass, weigh_only
 from tests.small import draw_batch
 

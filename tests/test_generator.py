@@ -19,6 +19,12 @@ def default_generator():
     return Generator()
 
 
+def make(scales, **sizes):
+    """A small generator."""
+    sizes = {"conv_features": 4, "shared_blocks": 1} | sizes
+    return Generator(Architecture(scales, **sizes))
+
+
 def count(variables):
     return sum(int(np.prod(variable.shape)) for variable in variables)
 
@@ -60,9 +66,7 @@ def test_other_convolutions_start_glorot_uniform(default_generator):
 
 
 def test_the_published_network_can_do_the_same_by_other_weights():
-    generator = Generator(
-        (2, 4), features=4, shared_blocks=1, start_kernel=3, input_scale=127.5
-    )
+    generator = make((2, 4), start_kernel=3, input_scale=127.5)
     lr = np.random.default_rng(0).uniform(0, 255, (1, 9, 8, 3)).astype(np.float32)
     published = generator.make_as_published()
     assert published.is_as_published() and not generator.is_as_published()
@@ -73,8 +77,7 @@ def test_the_published_network_can_do_the_same_by_other_weights():
 
 
 def test_what_the_network_sees_is_divided():
-    network = {"scales": (2,), "features": 4, "shared_blocks": 1}
-    plain, divided = Generator(**network), Generator(**network, input_scale=100.0)
+    plain, divided = make((2,)), make((2,), input_scale=100.0)
     for ours, theirs in zip(divided.weights, plain.weights, strict=True):
         ours.assign(theirs)
     lr = np.random.default_rng(0).uniform(0, 255, (1, 9, 8, 3)).astype(np.float32)
@@ -86,7 +89,7 @@ def test_what_the_network_sees_is_divided():
 
 
 def test_each_scale_enlarges_by_itself():
-    generator = Generator(SCALES, features=4, shared_blocks=1)
+    generator = make(SCALES)
     lr = np.zeros((1, 5, 6, 3), np.float32)
     for scale in SCALES:
         assert generator(lr, scale=scale).shape == (1, 5 * scale, 6 * scale, 3)
@@ -94,7 +97,7 @@ def test_each_scale_enlarges_by_itself():
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_parts_without_gradients_compute_what_training_does(scale):
-    generator = Generator((scale,), features=4, shared_blocks=1)
+    generator = make((scale,))
     for index, variable in enumerate(generator.trainable_variables):
         draw = np.random.default_rng(index)
         variable.assign(draw.normal(0, 0.1, variable.shape))
@@ -107,7 +110,7 @@ def test_parts_without_gradients_compute_what_training_does(scale):
 
 
 def test_only_training_adds_the_bias_without_bias_add():
-    generator = Generator((2,), features=4, shared_blocks=1)
+    generator = make((2,))
     lr = np.zeros((1, 6, 6, 3), np.float32)
 
     def count_operations(run):
@@ -123,12 +126,8 @@ def test_only_training_adds_the_bias_without_bias_add():
 
 @pytest.mark.parametrize(("scale", "start_kernel"), [(2, 3), (2, 5), (3, 3)])
 def test_a_pixel_reaches_as_far_as_the_radius_and_no_further(scale, start_kernel):
-    generator = Generator(
-        (scale,),
-        features=2,
-        shared_blocks=1,
-        rgb_mean=(0, 0, 0),
-        start_kernel=start_kernel,
+    generator = make(
+        (scale,), conv_features=2, rgb_mean=(0, 0, 0), start_kernel=start_kernel
     )
     for variable in generator.trainable_variables:
         # Nothing cancels and nothing is rounded away beside something larger.
@@ -147,11 +146,11 @@ def test_a_pixel_reaches_as_far_as_the_radius_and_no_further(scale, start_kernel
 @pytest.mark.parametrize("scale", [1, 5, 10])
 def test_scales_that_are_no_products_of_2_and_3_are_refused(scale):
     with pytest.raises(ValueError, match=f"Received scale {scale}"):
-        Generator(scales=(scale,), features=4, shared_blocks=1)
+        make((scale,))
 
 
 def test_the_mean_is_stored_and_not_trained():
-    generator = Generator(scales=(2,), features=4, shared_blocks=1, rgb_mean=(1, 2, 3))
+    generator = make((2,), rgb_mean=(1, 2, 3))
     assert [w.path for w in generator.non_trainable_weights] == [
         "generator/mean_shift/rgb_mean"
     ]
@@ -162,7 +161,8 @@ BACKEND_PROGRAM = """
 import sys
 import numpy as np
 from models.generator import Generator
-generator = Generator(scales=(2, 4), features=4, shared_blocks=1)
+from models.generator_settings import Architecture
+generator = Generator(Architecture((2, 4), conv_features=4, shared_blocks=1))
 draw = np.random.default_rng(0)
 for variable in generator.trainable_variables:
     variable.assign(draw.normal(0, 0.1, variable.shape))
@@ -207,11 +207,5 @@ def test_another_keras_backend_gives_the_same_picture_without_tensorflow(tmp_pat
     ],
 )
 def test_parameters_are_counted_without_a_network(architecture):
-    generator = Generator(
-        architecture.model_scales,
-        architecture.conv_features,
-        architecture.shared_blocks,
-        architecture.upscale_blocks,
-        start_kernel=architecture.start_kernel,
-    )
+    generator = Generator(architecture)
     assert architecture.count_parameters() == count(generator.trainable_variables)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from imaging.files import load_image, save_image
-from models import shipped
+from models import offered, opening
 from tests.scripts import ROOT, fail_here, succeed_here
 from tests.small import SMALL_FLAGS
 from training import checkpoints
@@ -81,9 +81,9 @@ def test_the_files_are_those_of_the_checksums():
     assert large <= 14e6 and sum(sizes.values()) - large <= 17e6
 
 
-@pytest.mark.parametrize("folder", shipped.TOLD)
+@pytest.mark.parametrize("folder", offered.SHIPPED)
 def test_they_carry_the_network_and_nothing_of_the_run(folder):
-    prefix = shipped.find(folder)
+    prefix = opening.find_shipped(folder)
     model = folder if folder in MODELS else "eusr"
     assert checkpoints.list_items(prefix) == {"generator", "state"}
     arguments = checkpoints.describe(prefix)
@@ -106,7 +106,7 @@ def test_they_give_the_stated_psnr(drawn, tmp_path, model):
     )
     assert f"Using the pretrained weights: pretrained/{model}/model.ckpt-" in said
     measured = json.loads(report.read_text())
-    assert measured["restore_path"] == shipped.find(model)
+    assert measured["restore_path"] == opening.find_shipped(model)
     assert measured["shave_size"] == 4
     for column in ("bicubic", f"`{model}`"):
         stated = read_stated(column)
@@ -187,7 +187,7 @@ def test_they_are_frozen_where_no_checkpoint_is_named(drawn, tmp_path):
 def test_weights_that_are_not_there_are_asked_for(
     tmp_path, monkeypatch, script, flags, model
 ):
-    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
+    monkeypatch.setattr(opening, "SHIPPED", tmp_path)
     (tmp_path / "eusr").mkdir()  # As where only the files were removed.
     line = fail_here(script, *flags)
     where = tmp_path / model
@@ -196,7 +196,9 @@ def test_weights_that_are_not_there_are_asked_for(
 
 
 def read_features():
-    return checkpoints.describe(shipped.find("eusr"))["architecture"]["conv_features"]
+    return checkpoints.describe(opening.find_shipped("eusr"))["architecture"][
+        "conv_features"
+    ]
 
 
 def test_training_goes_on_from_them_without_naming_their_network(drawn, tmp_path):
@@ -257,7 +259,7 @@ def test_weights_are_handed_on_without_their_training(drawn, tmp_path):
         "model.ckpt-1.index",
     ]
     assert checkpoints.list_items(target) == {"generator", "state"}
-    reader, first = map(checkpoints.open_reader, (target, shipped.find("eusr")))
+    reader, first = map(checkpoints.open_reader, (target, opening.find_shipped("eusr")))
     name = "generator/first_conv/kernel/.ATTRIBUTES/VARIABLE_VALUE"
     moved = np.abs(reader.get_tensor(name) - first.get_tensor(name)).max()
     assert 0 < moved < 1e-5

@@ -29,11 +29,12 @@ SCRIPTS = {
 }
 KERAS_ONLY = {
     "models/layers.py": set(),
-    "models/generator.py": {"functools", "models", "upscaling"},
+    "models/generator.py": {"dataclasses", "functools", "models", "upscaling"},
     "models/discriminator.py": {"models"},
     "models/unet.py": {"models", "numpy"},
-    "models/reduction.py": {"imaging", "numpy"},
-    "models/four_pass_values.py": {"collections", "metrics", "models", "typing"},
+    "models/four_pass_values.py": {
+        *("collections", "imaging", "metrics", "models", "numpy", "typing")
+    },
 }
 
 

@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 
 from console.errors import InputError
+from frozen.engines import compile_part
 from imaging.dihedral import DIHEDRAL, invert, transform
 from imaging.imresize import imresize
-from models.compiled import compile_part
 from tests.small import make_small
 from tests.test_frozen import freeze
 from upscaling import passes

@@ -19,14 +19,7 @@ DEGRADATION = "degradation_values"
 
 
 def find_degradation(arguments: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Finds how the LR images were degraded in a checkpoint's training.
-
-    Args:
-        arguments: Result of `training.checkpoints.describe`.
-
-    Returns:
-        The values; None if they were not, or if it is unknown.
-    """
+    """Finds how LR images were degraded, in the result of `checkpoints.describe`."""
     arguments = arguments or {}
     return (arguments.get("run") or arguments).get(DEGRADATION)
 
@@ -34,28 +27,14 @@ def find_degradation(arguments: dict[str, Any] | None) -> dict[str, Any] | None:
 def add_learned(
     before: Iterable[int] | None, scales: Iterable[int]
 ) -> list[int] | None:
-    """Adds the scales of a run to the scales that weights were trained at.
-
-    Args:
-        before: Scales of the weights that the run starts from; None if unknown.
-        scales: Scales of the run.
-
-    Returns:
-        Sorted scales; None if unknown.
-    """
+    """Adds the scales of a run to those that weights were trained at, if known."""
     return None if before is None else sorted({*before, *scales})
 
 
 def describe_run(
     model: str | None, loader: Any, *classes: type[Settings]
 ) -> dict[str, Any]:
-    """Returns the arguments of a training of a super-resolution model.
-
-    Args:
-        model: Name of the model.
-        loader: `dataloaders.paired.PairedLoader` of the images.
-        *classes: Settings classes whose flags are declared.
-    """
+    """Returns the arguments of a training of a super-resolution model."""
     degradation = loader.degradation and loader.degradation.strength.to_json()
     return record(*classes) | {
         "model": model,
@@ -69,12 +48,7 @@ def describe_run(
 
 
 def take_network(path: Path | str, known: dict[str, Any]) -> None:
-    """Sets flags of the network that were not given, and reports them.
-
-    Args:
-        path: Path of the weights, for the message.
-        known: From the name of a flag to the value of the weights' network.
-    """
+    """Sets flags of the network that were not given, and says which."""
     taken = take_missing(known)
     if taken:
         say(f"Using the network settings of {path}: {' '.join(taken)}.")
@@ -119,13 +93,9 @@ def check_same_run(
         run: Path of the run, for the message.
         before: Arguments of its last start; empty if unknown.
         arguments: Arguments of this start, from a flag's name to its value.
-        changes: Whether a flag may differ, by its name; see
-            `console.settings.list_changes`. Other flags may not.
+        changes: See `console.settings.list_changes`; other flags may not differ.
         restart: Flag that starts the run again; None if there is none.
         more: Flags with which another run continues from this one.
-
-    Raises:
-        InputError: Arguments differ that may not; the message names all of them.
     """
     before, arguments = _flatten(before), _flatten(arguments)
     differing = {

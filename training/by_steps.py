@@ -2,45 +2,23 @@
 
 import functools
 import math
-from typing import Any, Protocol, cast
+from typing import Any
 
 import tensorflow as tf
 
 from console.progress import say, warn
 from training.checkpoint_writer import CheckpointWriter
-from training.protocols import Trainable, Validation
 from training.run_folder import BEST
 from training.summaries import Summaries
 
 
-class LoggedModel(Trainable, Protocol):
-    """A model for these hooks; see `models.base.Model`."""
-
-    def pictures(self, lr: tf.Tensor, scale: int) -> dict[str, tf.Tensor]:
-        """Returns pictures for TensorBoard."""
-
-    def remarks(self) -> list[str]:
-        """Returns warnings about the training."""
-
-    def learning_rates(self) -> dict[str, float]:
-        """Returns learning rates by name."""
-
-
 class BySteps:
-    """Hooks of `training.loop.Loop` for a run of --max_steps steps.
+    """Hooks of `training.loop.Loop` for a run of --max_steps steps."""
 
-    See `training.protocols.Hooks`.
-    """
-
-    def __init__(self, loop: Any, validation: Validation | None = None) -> None:
-        """Stores the loop.
-
-        Args:
-            loop: `training.loop.Loop` that calls the hooks.
-            validation: See `Loop`.
-        """
+    def __init__(self, loop: Any, validation: Any = None) -> None:
+        """Stores the loop; see there for the validation."""
         self.loop, self.settings, self.validation = loop, loop.settings, validation
-        self.model = cast(LoggedModel, loop.model)
+        self.model: Any = loop.model
         self.summaries = Summaries(loop.folder, self.model.step)
 
     @functools.cached_property
@@ -59,13 +37,7 @@ class BySteps:
         return done % self.settings.log_freq == 0
 
     def after_step(self, done: int, batch: Any, values: dict[str, tf.Tensor]) -> None:
-        """Logs, writes summaries, validates and saves, if due.
-
-        Args:
-            done: Steps done.
-            batch: `dataloaders.paired.Batch` of the last step.
-            values: Result of the last step.
-        """
+        """Logs, writes summaries, validates and saves, if due."""
         if self.loop.team.is_chief:
             if self.is_look_due(done):
                 self._log(done, batch.scale, values)

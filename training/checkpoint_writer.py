@@ -18,15 +18,10 @@ from training import checkpoints
 
 @contextlib.contextmanager
 def writing(path: Path | str) -> Iterator[None]:
-    """Converts TensorFlow's errors about a full disk to `OSError`.
-
-    Drops the lines that TensorFlow prints about it.
-
-    Args:
-        path: Path that is written, for the message.
+    """Converts TensorFlow's errors about a full disk to `OSError`, and drops its lines.
 
     Raises:
-        OSError: The disk is full or read-only.
+        OSError: The disk of this path is full or read-only.
     """
     try:
         with quiet.descriptor_caught():
@@ -41,13 +36,7 @@ class CheckpointWriter:
     def __init__(
         self, items: dict[str, Any], folder: Path | str, max_to_keep: int
     ) -> None:
-        """Makes the folder.
-
-        Args:
-            items: From an item's name to its tree.
-            folder: Folder of the checkpoints.
-            max_to_keep: Number of checkpoints to keep.
-        """
+        """Makes the folder; `items` are the trees of the checkpoints."""
         self.folder = Path(folder)
         self._remove_leftovers()
         self._mend_list(self.folder)

@@ -32,14 +32,8 @@ def to_tree(
 ) -> tf.train.Checkpoint:
     """Arranges Keras variables as an item of a checkpoint, by their paths.
 
-    Args:
-        variables: Variables whose paths begin with the same name, of their layer or
-            optimizer.
-        is_half: Whether the item has copies of the kernels in float16 in place of the
-            kernels themselves.
-
-    Returns:
-        Nested checkpoint, with a level for each further part of a path.
+    These begin with the same name, of a layer or an optimizer. With `is_half`, the
+    item has copies of the kernels in float16 in place of the kernels themselves.
     """
     nested: dict[str, Any] = {}
     for variable in variables:
@@ -63,14 +57,11 @@ def _to_trackable(nested):
 
 
 def find(path: Path | str, flag: str = "--restore_path") -> str:
-    """Finds the checkpoint at a path.
+    """Finds the prefix of a checkpoint: the path of its files without endings.
 
     Args:
         path: `.../model.ckpt-1000`, one of its files, or a folder for its newest.
         flag: Flag that gave the path, for the message.
-
-    Returns:
-        Common prefix of the checkpoint's files.
 
     Raises:
         InputError: There is no checkpoint.
@@ -139,10 +130,7 @@ def open_reader(prefix: Path | str) -> Any:
 
 
 def describe(prefix: Path | str) -> dict[str, Any] | None:
-    """Reads the arguments of a checkpoint: model, architecture and run.
-
-    Returns:
-        The arguments; None if the checkpoint holds none.
+    """Reads a checkpoint's arguments: model, architecture and run; None without.
 
     Raises:
         InputError: They are damaged.
@@ -174,23 +162,13 @@ def read_step(prefix: Path | str) -> int:
 
 
 def list_items(prefix: Path | str) -> set[str]:
-    """Returns the names of the items that a checkpoint holds.
-
-    Raises:
-        InputError: The files are damaged or are no checkpoint.
-    """
+    """Returns the names of the items that a checkpoint holds."""
     names = open_reader(prefix).get_variable_to_shape_map()
     return {name.partition("/")[0] for name in names if name.endswith(_VALUE)}
 
 
 def restore(prefix: Path | str, items: dict[str, Any]) -> None:
-    """Reads some items of a checkpoint into variables.
-
-    Weights that are stored in 16 bits are converted.
-
-    Args:
-        prefix: Result of `find`.
-        items: From an item's name to its tree, all of which must be stored.
+    """Reads some stored items into their trees; converts weights of 16 bits.
 
     Raises:
         InputError: A variable is missing, has another shape, or is damaged.
@@ -223,11 +201,7 @@ def restore(prefix: Path | str, items: dict[str, Any]) -> None:
 
 
 def _check_names(prefix, items):
-    """Refuses a checkpoint in which a variable is missing or has another shape.
-
-    Raises:
-        InputError: The message names the first misfits.
-    """
+    """Refuses a checkpoint in which a variable is missing or has another shape."""
     stored = open_reader(prefix).get_variable_to_shape_map()
     misfits = []
     for item, tree in items.items():
@@ -258,21 +232,21 @@ def _list_variables(tree, path):
         yield from _list_variables(inner, f"{path}/{name}")
 
 
-def check_same(prefix: Path | str, items: dict[str, Any]) -> None:
-    """Compares the variables of a checkpoint with their sources.
+def list_values(items: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Returns the values of the trees of items by their names in checkpoints."""
+    return {
+        f"{name}{_VALUE}": variable.numpy()
+        for item, tree in items.items()
+        for name, variable in _list_variables(tree, item)
+    }
 
-    Args:
-        prefix: Prefix of the checkpoint.
-        items: From an item's name to its tree.
 
-    Raises:
-        RuntimeError: A variable differs.
-    """
+def check_same(prefix: Path | str, values: dict[str, np.ndarray]) -> None:
+    """Raises a RuntimeError if a checkpoint differs from `values` in a bit."""
     reader = open_reader(prefix)
-    for item, tree in items.items():
-        for name, variable in _list_variables(tree, item):
-            if not np.array_equal(reader.get_tensor(f"{name}{_VALUE}"), variable):
-                raise RuntimeError(f"{name} of {prefix} differs from what was written.")
+    for name, value in values.items():
+        if reader.get_tensor(name).tobytes() != value.tobytes():
+            raise RuntimeError(f"{name} of {prefix} differs from what was written.")
 
 
 class _Partial(logging.Filter):

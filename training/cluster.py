@@ -19,11 +19,9 @@ SECONDS_FOR_ANSWER = 2.0
 
 
 def read_cluster() -> tuple[list[str], int] | tuple[None, None]:
-    """Reads the workers from TF_CONFIG.
+    """Reads the addresses of the workers from TF_CONFIG, and this process' index.
 
-    Returns:
-        workers: Addresses of the workers, the chief's first; None for a single worker.
-        index: Index of this process in `workers`; None for a single worker.
+    The chief's address is the first; both are None for a single worker.
 
     Raises:
         InputError: TF_CONFIG is not JSON, or the task of this process is missing or
@@ -55,12 +53,7 @@ def read_cluster() -> tuple[list[str], int] | tuple[None, None]:
 def _check_task_types(mine, cluster):
     """Refuses types of tasks that a training here does not use.
 
-    Args:
-        mine: Type of this process' task.
-        cluster: From a type to addresses. TensorFlow waits for all but evaluators.
-
-    Raises:
-        InputError: A type is neither chief nor worker.
+    TensorFlow waits for all tasks of a cluster but evaluators.
     """
     for kind in (mine, *cluster):
         if kind not in TASK_TYPES and (kind == mine or kind != "evaluator"):
@@ -77,10 +70,6 @@ def wait_for_all(workers: list[str], index: int) -> None:
     Each worker listens at its own address meanwhile. TensorFlow would also wait, but
     it holds Python's lock, so that no signal handler and no thread can run, and it
     treats SIGTERM as a notice of preemption.
-
-    Args:
-        workers: Addresses of all workers.
-        index: Index of this process in `workers`.
 
     Raises:
         InputError: This worker cannot listen at its address, or shares it.
@@ -147,11 +136,7 @@ def _resolve(address):
 
 
 def _split(address):
-    """Splits an address into host and port.
-
-    Raises:
-        ValueError: It is not `host:port`.
-    """
+    """Splits an address into host and port; a ValueError if it is not `host:port`."""
     host, _, port = address.rpartition(":")
     if not host or not 0 < int(port) < 2**16:
         raise ValueError(address)

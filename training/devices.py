@@ -1,12 +1,14 @@
 """Chooses the devices that TensorFlow runs on."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from console.errors import InputError
 from console.machine import cpu_flags
 from console.progress import say, warn
 from console.settings import is_given
-from training.options import OptionUser, StepOptions, check_heeded
+from training.options import StepOptions, check_heeded
 
 # With the first two, bfloat16 takes about half the time of float32.
 FAST_BFLOAT16 = {"avx512_bf16", "amx_bf16"}
@@ -28,8 +30,7 @@ def choose(cuda_device: str, asked_by: str | None = None) -> str:
         Name for messages: `CPU`, or for example `"GPU 0"`.
 
     Raises:
-        InputError: `cuda_device` is not a list of numbers, or other GPUs exist but not
-            these.
+        InputError: `cuda_device` is no list of numbers, or has GPUs that do not exist.
     """
     gpus = tf.config.list_physical_devices("GPU")
     try:
@@ -55,18 +56,8 @@ def choose(cuda_device: str, asked_by: str | None = None) -> str:
     return f"GPU {cuda_device}"
 
 
-def set_up_training(model: OptionUser, cuda_device: str, options: StepOptions) -> str:
-    """Chooses the devices of a training and prepares them for its options.
-
-    Warns of a missing GPU only if --cuda_device was given.
-
-    Args:
-        model: Class of the model.
-        cuda_device: See `choose`.
-        options: Options of the training step.
-
-    Returns:
-        Name for messages; see `choose`.
+def set_up_training(model: Any, cuda_device: str, options: StepOptions) -> str:
+    """Chooses the devices of a training, see `choose`, and prepares them.
 
     Raises:
         InputError: There is no such GPU, or the model does not support an option.
@@ -75,17 +66,15 @@ def set_up_training(model: OptionUser, cuda_device: str, options: StepOptions) -
     device = choose(cuda_device, flag if is_given("cuda_device") else None)
     check_heeded(model, options)
     if options.deterministic:
-        _make_deterministic()
+        tf.config.experimental.enable_op_determinism()
+        # It would merge sums of gradients, and so change the order that networks keep.
+        tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
     warn_if_slow(options.precision)
     return device
 
 
 def warn_if_slow(precision: str) -> None:
-    """Warns if the processor has no instructions for a precision.
-
-    Args:
-        precision: `float32`, `bfloat16` or `float16`.
-    """
+    """Warns if the processor has no instructions for a precision."""
     if precision == "float32" or tf.config.get_visible_devices("GPU"):
         return
     if precision == "float16":
@@ -106,10 +95,3 @@ def advise_bfloat16() -> None:
             "--precision=bfloat16 would take about half the time on this processor, "
             "and cost less than 0.01 dB of PSNR."
         )
-
-
-def _make_deterministic():
-    """Makes equal runs equal to the last bit, at some cost in speed."""
-    tf.config.experimental.enable_op_determinism()
-    # It would merge sums of gradients, and so change the order that networks keep.
-    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})

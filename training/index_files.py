@@ -24,11 +24,7 @@ FOOTER = 48
 
 @contextlib.contextmanager
 def reading(prefix: Path | str) -> Iterator[None]:
-    """Converts TensorFlow's errors about damaged files to `InputError`.
-
-    Raises:
-        InputError: The files are damaged.
-    """
+    """Converts TensorFlow's errors about damaged files to `InputError`."""
     try:
         yield
     except InputError:
@@ -42,13 +38,7 @@ def reading(prefix: Path | str) -> Iterator[None]:
 
 
 def read_entries(path: Path | str) -> dict[str, Any]:
-    """Reads the entries of an index.
-
-    Args:
-        path: Path of the `.index` file.
-
-    Returns:
-        dict: From a name to a BundleEntryProto.
+    """Reads the entries of an index: from a name to a BundleEntryProto.
 
     Raises:
         ValueError: The file is damaged, or is not an index.
@@ -98,15 +88,7 @@ def check_claims(prefix: Path | str) -> None:
 
 
 def check_fits(prefix: Path | str, claimed: int) -> None:
-    """Refuses a checkpoint whose files are too small.
-
-    Args:
-        prefix: Prefix of the checkpoint.
-        claimed: Bytes that it should hold.
-
-    Raises:
-        InputError: Its files are smaller.
-    """
+    """Refuses a checkpoint whose files hold fewer bytes than are claimed."""
     prefix = Path(prefix)
     parts = prefix.parent.glob(f"{glob.escape(prefix.name)}.data-*")
     there = sum(part.stat().st_size for part in parts)

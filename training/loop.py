@@ -9,19 +9,19 @@ import functools
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
 from console.errors import InputError
 from console.prefetch import Prefetch
-from console.progress import make_step_bar
+from console.progress import make_step_bar, to_clock
 from console.settings import option
 from training.by_steps import BySteps
 from training.checkpoint_writer import CheckpointWriter
 from training.checkpoints import list_checkpoints, step_of
 from training.options import RunLength
-from training.pace import Pace
-from training.protocols import Batch, Hooks, Loader, Trainable, Validation
+from training.protocols import Batch, Hooks, Loader, Trainable
 from training.replicas import Agreement, Team
 from training.state import NotFiniteError
 from training.stopping import StopRequest
@@ -32,6 +32,40 @@ class LoopSettings(RunLength):
     """Length of a run, and intervals within it."""
 
     summary_freq: int = option(200, "Steps between two entries in TensorBoard.")
+
+
+class Pace:
+    """Measures the time of steps, and the share spent waiting for data.
+
+    The mean leaves out the first step of each graph, which traces the graph. All
+    times are in seconds.
+    """
+
+    def __init__(self) -> None:
+        """Starts without measurements."""
+        self.steps = 0
+        self.total = self.waited = self.last = self.last_waited = 0.0
+
+    def add(self, seconds: float, waited: float, is_first: bool = False) -> None:
+        """Adds the time of a step, waiting included."""
+        self.last, self.last_waited = seconds, waited
+        if not is_first:
+            self.total, self.waited = self.total + seconds, self.waited + waited
+            self.steps += 1
+
+    @property
+    def mean(self) -> float:
+        """Mean seconds of a step."""
+        return self.total / self.steps if self.steps else self.last
+
+    @property
+    def waiting_share(self) -> float:
+        """Share of the time spent waiting for data, in [0, 1]."""
+        return self.waited / self.total if self.total else 0.0
+
+    def left(self, steps: int) -> str:
+        """Returns the estimated time of further steps, such as `4m10s`."""
+        return to_clock(self.mean * steps)
 
 
 class Loop:
@@ -50,7 +84,7 @@ class Loop:
         folder: Path | str,
         settings: LoopSettings,
         team: Team | None = None,
-        validation: Validation | None = None,
+        validation: Any = None,
         make_hooks: Callable[["Loop"], Hooks] | None = None,
         threads: int = 2,
     ) -> None:
@@ -62,7 +96,7 @@ class Loop:
             folder: Folder of the checkpoints.
             settings: Length of the run, and intervals within it.
             team: Devices that train; None for one device.
-            validation: Measures the model; None for no validation.
+            validation: A `metrics.validation.Validation`; None for none.
             make_hooks: Makes the `hooks`, called with the loop; None for `BySteps`.
             threads: Number of threads that prepare batches.
         """
@@ -94,14 +128,11 @@ class Loop:
         return self.stop.signal is not None
 
     def run(self, begin: Callable[[], None] | None = None) -> int | None:
-        """Trains until `max_steps` or until a signal asks to stop.
+        """Trains until `max_steps`, or until a signal: then returns the exit status.
 
         Args:
             begin: Called on the chief only, before the first step and after all
                 workers have restored their state.
-
-        Returns:
-            None, or the exit status after a signal.
 
         Raises:
             InputError: An image cannot be read; the training so far is saved.
@@ -157,14 +188,7 @@ class Loop:
         self.hooks.after_step(done, batch, values)
 
     def take_step(self, batch: Batch) -> dict[str, tf.Tensor]:
-        """Trains on a batch; a GPU may still run when it returns.
-
-        Args:
-            batch: Batch of the loader.
-
-        Returns:
-            Result of the model's `train_step`.
-        """
+        """Trains on a batch; a GPU may still run when it returns."""
         scale, arrays = batch.inputs()
         return self._step_of(scale)(*arrays)
 

@@ -40,13 +40,9 @@ class GuardedAdam(keras.optimizers.Adam):
     def __init__(
         self, schedule: Schedule, state: State, clip_norm: float = 0.0, **kwargs: Any
     ) -> None:
-        """Makes the optimizer.
+        """Makes Keras' Adam with the learning rate of the run's step.
 
-        Args:
-            schedule: Schedule of the learning rate.
-            state: State with the step of the run.
-            clip_norm: Largest global norm of the gradients; 0 for no limit.
-            **kwargs: Arguments of Keras' Adam.
+        Gradients are scaled to a global norm of at most `clip_norm`; 0 for no limit.
         """
         rate = FollowStep(schedule, state.step)
         super().__init__(rate, **kwargs)
@@ -78,10 +74,7 @@ class GuardedAdam(keras.optimizers.Adam):
     ) -> None:
         """Updates the variables if all is finite, and changes nothing otherwise.
 
-        Args:
-            is_finite: bool scalar, whether to update.
-            gradients: Gradients of the whole batch, with no loss scale.
-            variables: Variable of each gradient.
+        `gradients` are those of the whole batch, with no loss scale.
         """
         # Zero times NaN is NaN, so factors alone do not suffice.
         gradients = [tf.where(is_finite, g, tf.zeros_like(g)) for g in gradients]

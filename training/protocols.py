@@ -57,36 +57,6 @@ class Loader(Protocol):
         """Returns the part `share` of the batch of a step."""
 
 
-class Measured(Protocol):
-    """The result of a validation at one scale.
-
-    Attributes:
-        values: Mean of each metric.
-        baseline: Mean of each metric for bicubic.
-        sheet: Crops to compare, uint8 (H, W, 3).
-    """
-
-    values: dict[str, float]
-    baseline: dict[str, float]
-    sheet: np.ndarray
-
-    def describe(self) -> str:
-        """Returns the values as text."""
-
-
-class Validation(Protocol):
-    """Measures the model during the training."""
-
-    def __call__(self, is_to_stop: Callable[[], bool]) -> dict[int, Any] | None:
-        """Returns a `Measured` for each scale; None if `is_to_stop` returned True."""
-
-    def describe(self) -> str:
-        """Names the images and the metric that `rank` uses."""
-
-    def rank(self, measured: dict[int, Any]) -> float:
-        """Returns a number that is greater for a better result."""
-
-
 class Hooks(Protocol):
     """The actions of a run between its steps."""
 

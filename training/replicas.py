@@ -1,8 +1,7 @@
 """Training on one or several devices: parts of a batch, sums, and agreement.
 
 Each replica takes its part of the global batch by index, so that several devices see
-the same images as one. Losses and gradients are summed over replicas here, explicitly:
-each replica computes its share of the sum.
+the same images as one, and computes its share of the sum of losses and gradients.
 """
 
 import collections
@@ -18,14 +17,7 @@ from training.stopping import joining
 
 
 def sum_over_replicas(values: Any) -> Any:
-    """Sums tensors over all replicas; call it in a replica, within a step.
-
-    Args:
-        values: Nest of tensors.
-
-    Returns:
-        Nest of the sums, equal on all replicas.
-    """
+    """Sums a nest of tensors over all replicas; call it in a replica, within a step."""
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:
         return values
@@ -45,11 +37,7 @@ def update_each(
 ) -> None:
     """Updates variables on every replica; call it in a replica, within a step.
 
-    Args:
-        function: Called with a variable, its value and `shared`, on one device.
-        variables: Variables to update.
-        values: Tensor or variable for each of `variables`.
-        *shared: Tensors passed to each call.
+    The function is called with a variable, its value and `shared`, on one device.
     """
 
     def merged(strategy, variables, values, *shared):
@@ -67,7 +55,6 @@ class Team:
     """The devices that train together, of all processes.
 
     Attributes:
-        strategy: The `tf.distribute.Strategy`.
         index: Index of this process among the workers; 0 is the chief, the only
             worker that writes.
         workers: Number of processes.
@@ -95,21 +82,13 @@ class Team:
         return self.index == 0
 
     def describe(self, device: str) -> str:
-        """Returns the names of the devices, for messages.
-
-        Args:
-            device: Result of `devices.choose` in this process.
-        """
+        """Returns the names of the devices, for messages; see `devices.choose`."""
         if self.workers == 1:
             return device
         return f"{self.workers} workers, this one on {device}"
 
     def check_batch_size(self, batch_size: int) -> None:
-        """Refuses a batch that cannot be divided evenly.
-
-        Raises:
-            InputError: It is not a multiple of the number of replicas.
-        """
+        """Refuses a batch that cannot be divided evenly."""
         if batch_size % self.replicas:
             raise InputError(
                 f"--batch_size={batch_size} is shared by {self.replicas} replicas; "
@@ -122,15 +101,9 @@ class Team:
         return slice(self.index * size, (self.index + 1) * size)
 
     def run(self, function: Callable, *arrays: tf.Tensor) -> Any:
-        """Runs a step on every device of this process, each with its part.
+        """Runs a step on every device of this process, each with its part of arrays.
 
-        Args:
-            function: Called in each replica; returns a nest of tensors that is equal
-                on all replicas.
-            *arrays: Tensors (N, ...), this process' part of the batch.
-
-        Returns:
-            Result of the function.
+        The function returns a nest of tensors that is equal on all replicas.
         """
         mine = self.replicas // self.workers
         if mine > 1:
@@ -151,14 +124,7 @@ class Team:
         )
 
     def sum_over_workers(self, values: tf.Tensor) -> tf.Tensor:
-        """Sums a tensor over all workers; waits until all have called it.
-
-        Args:
-            values: float32 tensor, of the same shape on all workers.
-
-        Returns:
-            The sum, float32.
-        """
+        """Sums a float32 tensor over all workers; waits until all have called it."""
         if self._sum is None:
 
             def in_replica(values):
@@ -173,11 +139,7 @@ class Team:
         return self._sum(values) / each
 
     def check_agreement(self, step: int) -> None:
-        """Checks that all workers begin at the same step.
-
-        Raises:
-            InputError: They read different checkpoints.
-        """
+        """Refuses workers that begin at different steps, of other checkpoints."""
         if self.workers == 1:
             return
         mine = tf.one_hot(self.index, self.workers) * float(step)
@@ -190,11 +152,7 @@ class Team:
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
-        """Converts TensorFlow's errors about a lost worker to `InputError`.
-
-        Raises:
-            InputError: Another worker was lost.
-        """
+        """Converts TensorFlow's errors about a lost worker to `InputError`."""
         try:
             yield
         except (
@@ -251,9 +209,6 @@ def make_team() -> Team:
     """Makes the team of TF_CONFIG's workers, of all visible GPUs, or of one device.
 
     Must be called before TensorFlow computes anything.
-
-    Raises:
-        InputError: TF_CONFIG is damaged, or this process is not one of its workers.
     """
     workers, index = read_cluster()
     if workers:

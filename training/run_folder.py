@@ -5,7 +5,7 @@ import itertools
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from console import locks
 from console.errors import InputError
@@ -16,18 +16,10 @@ from training.protocols import Trainable
 
 
 def read_before(folder: Path | str, path: Path | str | None = None) -> dict[str, Any]:
-    """Reads the arguments of a run's last start.
+    """Reads the arguments of a run's last start; empty if there are none.
 
-    Args:
-        folder: Folder of the run's checkpoints.
-        path: File of the arguments; None for arguments.json in the folder.
-
-    Returns:
-        Arguments of the file, or of the newest checkpoint if the file is missing;
-        empty if both are missing.
-
-    Raises:
-        InputError: The file is damaged.
+    They are those of the file, by default arguments.json in the folder, or of the
+    newest checkpoint if the file is missing.
     """
     path = path or Path(folder) / ARGUMENTS
     before = read_arguments(path)
@@ -44,30 +36,14 @@ def read_before(folder: Path | str, path: Path | str | None = None) -> dict[str,
 BEST = "best"
 
 
-class ArchitectureReader(Protocol):
-    """A class of models; see `models.base.Model.read_architecture`."""
-
-    def read_architecture(self, prefix: str) -> dict[str, Any]:
-        """Reads the architecture of the network in a checkpoint."""
-
-
-class ForeignError(InputError):
-    """A checkpoint is intact, but is not from a run of this program."""
-
-
 def find_return(
     folder: Path | str, path: Path | str | None, before: dict[str, Any]
 ) -> str | None:
-    """Finds the checkpoint that a run goes back to.
-
-    Args:
-        folder: Folder of the run's checkpoints.
-        path: Value of --restore_path; None if it was not given.
-        before: Arguments of the run's last start.
+    """Finds the checkpoint of a run that --restore_path goes back to.
 
     Returns:
-        A checkpoint of the run; None to resume from the newest, if the path is not
-        given or is the path of the first or the last start.
+        None to resume from the newest: the path is not given, or is that of the
+        first or the last start, in the arguments `before`.
 
     Raises:
         InputError: The path is not a checkpoint of the run.
@@ -94,7 +70,7 @@ def restore_newest(
     elsewhere: str | None = None,
     only: Path | str | None = None,
 ) -> str | None:
-    """Restores the newest intact checkpoint of a run.
+    """Restores the newest intact checkpoint of a run; None if there is none.
 
     Args:
         model: Model whose weights, optimizers and step are replaced.
@@ -104,9 +80,6 @@ def restore_newest(
             `--train_path` that starts from its weights.
         only: The only checkpoint to try; None for the newest.
 
-    Returns:
-        The restored checkpoint; None if the folder holds none.
-
     Raises:
         InputError: No checkpoint can be read.
     """
@@ -114,29 +87,20 @@ def restore_newest(
     saved = checkpoints.list_checkpoints(folder) if only is None else [Path(only)]
     for prefix in reversed(saved):
         try:
-            stored = checkpoints.list_items(prefix)
-            target = " --restore_target=generator"
-            if "state" not in stored:
-                what = "was written by another program, whose run cannot be resumed"
-                target = ""  # It may also hold Adam's moments.
-            elif not any(item.endswith("optimizer") for item in stored):
-                what = "holds only weights, and no state of a run to resume"
-            else:
-                what = None
-            if what is not None:
-                advice = elsewhere or (
-                    f"Give another --train_path, and --restore_path={prefix}{target} "
-                    "to start from it."
-                )
-                raise ForeignError(f"{named}: {prefix.name} {what}. {advice}")
-            model.restore(str(prefix), resume=True)
-            return str(prefix)
-        except ForeignError:
-            raise
+            what, target = _find_foreign(prefix)
+            if what is None:
+                model.restore(str(prefix), resume=True)
+                return str(prefix)
         except InputError as error:
             if only is not None:
                 raise
             warn(f"{error} Trying the previous checkpoint.")
+            continue
+        advice = elsewhere or (
+            f"Give another --train_path, and --restore_path={prefix}{target} to start "
+            "from it."
+        )
+        raise InputError(f"{named}: {prefix.name} {what}. {advice}")
     if saved:
         raise InputError(
             f"{named}: none of its {len(saved)} checkpoints can be read. "
@@ -145,14 +109,21 @@ def restore_newest(
     return None
 
 
-def take_architecture(
-    model_class: ArchitectureReader, prefixes: Sequence[Path | str]
-) -> None:
+def _find_foreign(prefix):
+    """Finds why no run can be resumed from a checkpoint, and flags to start from it."""
+    stored = checkpoints.list_items(prefix)
+    if "state" not in stored:  # It may also hold Adam's moments.
+        return "was written by another program, whose run cannot be resumed", ""
+    if any(item.endswith("optimizer") for item in stored):
+        return None, ""
+    what = "holds only weights, and no state of a run to resume"
+    return what, " --restore_target=generator"
+
+
+def take_architecture(model_class: Any, prefixes: Sequence[Path | str]) -> None:
     """Sets flags of the network that were not given to a checkpoint's values.
 
-    Args:
-        model_class: Class of the model.
-        prefixes: Checkpoints, the newest last; uses the newest that can be read.
+    The newest of the checkpoints, at the end, that can be read has them.
     """
     for prefix in reversed(prefixes):
         # `restore_newest` reports damaged checkpoints, and tries them in this order.
@@ -162,13 +133,7 @@ def take_architecture(
 
 
 def set_aside(folder: Path | str) -> Path | None:
-    """Renames a run's folder, so that a new run can begin; deletes nothing.
-
-    Args:
-        folder: Folder of the run; need not exist.
-
-    Returns:
-        New path of the folder; None if there was nothing to keep.
+    """Renames a run's folder for a new run, and returns its new path; None if empty.
 
     Raises:
         InputError: The current folder is in it.
@@ -194,13 +159,8 @@ def set_later_aside(
 ) -> Path | None:
     """Moves checkpoints that a run would overwrite, or resume from by mistake.
 
-    Args:
-        folder: Folder of the run.
-        step: Current step; checkpoints of this step or later are moved.
-        kept: Checkpoint that stays.
-
-    Returns:
-        Subfolder with the moved checkpoints; None if there were none.
+    These are the checkpoints of `step` or later, but the one to be `kept`. Returns the
+    subfolder with them, if there are any.
     """
     folder = Path(folder)
     later = [

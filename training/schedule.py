@@ -15,8 +15,7 @@ class Schedule:
     Attributes:
         start: Learning rate at step 0.
         decay: Factor of each decay of the `step` kind.
-        decay_steps: Steps between two decays; with `cosine`, steps until the rate is
-            zero.
+        decay_steps: Steps between two decays; with `cosine`, steps until zero.
         kind: `step` or `cosine`.
         warmup_steps: Steps of a linear warmup, multiplied with the schedule.
         held_steps: Steps at the start with a rate of 0; the warmup follows.
@@ -37,14 +36,7 @@ class Schedule:
         warmup_steps: int,
         held_steps: int = 0,
     ) -> Self:
-        """Makes the schedule of a network.
-
-        Args:
-            training: Settings with the fields of `models.generator_settings.Training`.
-            learning_rate: Learning rate of the network at step 0.
-            warmup_steps: See the class.
-            held_steps: See the class.
-        """
+        """Makes the schedule of a network from settings like the models' `Training`."""
         return cls(
             learning_rate,
             training.learning_rate_decay,
@@ -57,15 +49,9 @@ class Schedule:
     def at(
         self, step: keras.KerasTensor, share: keras.KerasTensor | None = None
     ) -> keras.KerasTensor:
-        """Computes the learning rate of a step.
+        """Computes the learning rate, a float32 scalar, after `step` steps.
 
-        Args:
-            step: Integer scalar tensor, steps done before.
-            share: float32 scalar, share of the decay that is done; None for
-                `step / decay_steps`.
-
-        Returns:
-            float32 scalar tensor.
+        `share` is the share of the decay that is done, by default `step / decay_steps`.
         """
         step = ops.cast(step, "float32")
         share = step / self.decay_steps if share is None else share

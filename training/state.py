@@ -32,30 +32,25 @@ class Arguments(tf.train.experimental.PythonState):
 
 
 class State:
-    """The state of a run besides its weights.
+    """The state of a run besides its weights; most numbers are int64 scalars.
 
     Attributes:
-        step: int64 scalar, training steps done, skipped steps included.
+        step: Training steps done, skipped steps included.
         arguments: Arguments of the model and of the run, so that a copied checkpoint
             still describes both.
-        bad_in_a_row: int64 scalar, consecutive steps up to now whose loss or gradient
-            was not finite.
-        first_bad_step: int64 scalar, first step of a series of more such steps than
-            tolerated; -1 for none.
-        skipped: int64 scalar, total number of such steps.
+        bad_in_a_row: Steps in a row up to now whose loss or gradient was not finite.
+        first_bad_step: First of more such steps in a row than tolerated; -1 for none.
+        skipped: Total number of such steps.
         tolerated: Number of such steps in a row that are tolerated, an int.
-        loss_scale: `LossScale`.
         best: float32 scalar, best result of a validation; greater is better.
         best_of: Images and metric of `best`, a str.
-        validated: int64 scalar, step of the last validation.
+        validated: Step of the last validation.
     """
 
     def __init__(self, arguments: dict[str, Any], options: StepOptions) -> None:
         """Starts at step 0.
 
-        Args:
-            arguments: Arguments of the model, which JSON can represent.
-            options: Options of the training step.
+        `arguments` are those of the model, which JSON can represent.
         """
         self.arguments = Arguments(arguments)
         self.step = make_counter(0, "step")
@@ -71,8 +66,7 @@ class State:
     def record(self, is_fine: tf.Tensor) -> None:
         """Counts the current step, in the graph.
 
-        Args:
-            is_fine: bool scalar, whether the step was finite or a skip is expected.
+        `is_fine`, a bool scalar, says that it was finite or that a skip is expected.
         """
         in_a_row = tf.where(is_fine, tf.zeros_like(self.step), self.bad_in_a_row + 1)
         is_first = (in_a_row > self.tolerated) & (self.first_bad_step < 0)
@@ -125,14 +119,14 @@ class LossScale:
         self.steps = make_counter(0, "steps_at_loss_scale")
 
     def adapt(self, is_finite: tf.Tensor, losses_are_finite: tf.Tensor) -> tf.Tensor:
-        """Updates the factor after a step, in the graph.
+        """Updates the factor after a step, in the graph; all are bool scalars.
 
         Args:
-            is_finite: bool scalar, whether losses and gradients are finite.
-            losses_are_finite: bool scalar, whether the unscaled losses are finite.
+            is_finite: Whether losses and gradients are finite.
+            losses_are_finite: Whether the unscaled losses are finite.
 
         Returns:
-            bool scalar, whether a smaller factor may make the gradients finite.
+            Whether a smaller factor may make the gradients finite.
         """
         if not self.is_dynamic:
             return tf.constant(False)

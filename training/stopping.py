@@ -69,11 +69,7 @@ class StopRequest:
         self.writer.close()
 
     def tell(self, steps: str) -> int:
-        """Tells the user that the run was stopped, and returns the exit status.
-
-        Args:
-            steps: The steps done, for the message.
-        """
+        """Tells after which steps the run was stopped, and returns the exit status."""
         # Of several workers, another may have received the signal.
         asked = self.signal or signal.SIGTERM
         say(

@@ -4,6 +4,7 @@ import contextlib
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 from tensorflow.core.util import event_pb2
@@ -12,7 +13,6 @@ from console import quiet
 from console.errors import first_line
 from console.progress import warn
 from imaging.files import save_image
-from training.protocols import Measured
 
 PICTURES = 3
 
@@ -23,10 +23,7 @@ class Summaries:
     def __init__(self, folder: Path | str, step: int = 0) -> None:
         """Opens no file: the first write does.
 
-        Args:
-            folder: Folder of the run, for `tensorboard --logdir`.
-            step: Steps done before; entries of later steps from an earlier start are
-                no longer shown.
+        Entries of steps after `step`, of an earlier start, are no longer shown.
         """
         self.folder, self.step = Path(folder), step
         self.writers: dict[int, Writer] = {}
@@ -40,12 +37,8 @@ class Summaries:
     ) -> None:
         """Writes one step of one scale.
 
-        Args:
-            step: Steps done.
-            scale: Upscaling factor.
-            scalars: From a tag to a number.
-            pictures: From a tag to uint8 or float32 (N, H, W, 3), RGB in [0, 255],
-                rounded and clipped here; only the first are written.
+        The pictures are uint8 or float32 (N, H, W, 3), RGB in [0, 255], rounded and
+        clipped here; only the first are written.
         """
         pictures = {
             tag: tf.saturate_cast(tf.round(several[:PICTURES]), tf.uint8)
@@ -53,14 +46,8 @@ class Summaries:
         }
         self._write(step, scale, scalars, pictures)
 
-    def write_validation(self, step: int, scale: int, measured: Measured) -> None:
-        """Writes the result of a validation at one scale, and `sheet-STEP.png`.
-
-        Args:
-            step: Steps done.
-            scale: Upscaling factor.
-            measured: Result of the validation.
-        """
+    def write_validation(self, step: int, scale: int, measured: Any) -> None:
+        """Writes a `metrics.validation.Measured` of one scale, and `sheet-STEP.png`."""
         scalars = {f"validation/{tag}": x for tag, x in measured.values.items()}
         for tag, value in measured.baseline.items():
             scalars[f"validation/{tag}_bicubic"] = value
@@ -86,12 +73,7 @@ class Writer:
     """Writes one run of TensorBoard."""
 
     def __init__(self, folder: Path | str, step: int = 0) -> None:
-        """Opens no file: the first write does.
-
-        Args:
-            folder: Folder of the files.
-            step: See `Summaries`.
-        """
+        """Opens no file: the first write does; see `Summaries`."""
         self.folder, self.step = Path(folder), step
         self.writer, self.is_failing = None, False
 
@@ -103,10 +85,7 @@ class Writer:
     ) -> None:
         """Writes an entry; on failure warns once and lets the training continue.
 
-        Args:
-            step: Steps or epochs done.
-            scalars: From a tag to a number.
-            pictures: From a tag to uint8 (N, H, W, 3).
+        The pictures are uint8 (N, H, W, 3), by a tag.
         """
         try:
             # Drops TensorFlow's own lines about a full disk.

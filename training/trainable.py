@@ -7,10 +7,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from training import averages, checkpoints
+from training import checkpoints
 from training.optimizer import GuardedAdam
 from training.options import OF_A_STEP, StepOptions
-from training.replicas import sum_over_replicas
+from training.replicas import sum_over_replicas, update_each
 from training.schedule import Schedule
 from training.state import State
 
@@ -24,8 +24,6 @@ class TrainableBase:
     Attributes:
         main: Name, in `networks`, of the network that is averaged; log entries of its
             optimizer have no prefix.
-        options: Options of the training step.
-        state: State of the run.
         networks: From the name of an item of checkpoints to a Keras layer.
         optimizers: From a name of `networks` to its optimizer; empty for a model that
             is not trained.
@@ -43,12 +41,7 @@ class TrainableBase:
     def __init__(
         self, architecture: dict[str, Any], options: StepOptions | None = None
     ) -> None:
-        """Makes the state.
-
-        Args:
-            architecture: Settings of the networks, which JSON can represent.
-            options: Options of the training step; None for the defaults.
-        """
+        """Makes the state; JSON can represent the settings of the networks."""
         self.options = options or StepOptions()
         arguments = {"model": self.name, "architecture": architecture}
         self.state = State(arguments, self.options)
@@ -60,11 +53,7 @@ class TrainableBase:
         return int(self.state.step.numpy())
 
     def keep_average(self, make: Callable[[], keras.Layer]) -> None:
-        """Starts the running average, if `options` ask for it.
-
-        Args:
-            make: Makes another network like the main one.
-        """
+        """Starts the running average in a second network, if `options` ask for it."""
         if self.options.ema_decay:
             # The copy must not change the random numbers drawn afterwards.
             drawn = random.getstate()
@@ -73,18 +62,26 @@ class TrainableBase:
             self._start_average()
 
     def _start_average(self):
-        averages.start(self.average.weights, self.networks[self.main].weights)
+        pairs = zip(self.average.weights, self.networks[self.main].weights, strict=True)
+        for average, weight in pairs:
+            average.assign(weight)
+
+    def _update_average(self, is_finite):
+        """Updates all averages, also of weights that a step did not train.
+
+        So they are averages over all steps; a step that is not finite changes nothing.
+        """
+        update_each(
+            lambda average, weight, rate: average.assign_add(rate * (weight - average)),
+            [average.value for average in self.average.weights],
+            [weight.value for weight in self.networks[self.main].weights],
+            (1.0 - self.options.ema_decay) * tf.cast(is_finite, tf.float32),
+        )
 
     def make_adam(
         self, schedule: Schedule, variables: list[keras.Variable], **kwargs: Any
     ) -> GuardedAdam:
-        """Makes an optimizer with the options' clipping.
-
-        Args:
-            schedule: Schedule of the learning rate.
-            variables: Variables to train.
-            **kwargs: Arguments of Keras' Adam.
-        """
+        """Makes an optimizer with the options' clipping; see `GuardedAdam`."""
         clip_norm = self.options.gradient_clip_norm
         optimizer = GuardedAdam(schedule, self.state, clip_norm=clip_norm, **kwargs)
         optimizer.build(variables)
@@ -141,8 +138,7 @@ class TrainableBase:
         self.state.record(is_finite | may_mend)
         self.finish_step(values, is_finite, *others)
         if self.average is not None:
-            weights = self.average.weights, self.networks[self.main].weights
-            averages.follow(*weights, self.options.ema_decay, is_finite)
+            self._update_average(is_finite)
         for item, norm in zip(trained, norms, strict=True):
             values[self._name_in_log(item, "gradient_norm")] = norm
         return values
@@ -150,13 +146,9 @@ class TrainableBase:
     def finish_step(
         self, values: dict[str, tf.Tensor], is_finite: tf.Tensor, *others: tf.Tensor
     ) -> None:
-        """Hook for further updates in a step.
+        """Hook for further updates in a step, with results of `differentiate`.
 
-        Args:
-            values: Scalars of `differentiate` in `apply_step`, for the whole batch.
-            is_finite: bool scalar, whether the step was taken.
-            *others: Other tensors of `differentiate`, for the whole batch; they may
-                be not finite.
+        They are those of the whole batch. `others` may be not finite.
         """
 
     def learning_rates(self) -> dict[str, float]:

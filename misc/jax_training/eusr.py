@@ -34,9 +34,7 @@ class EUSR:
         """Makes the network from an object of each of `settings_classes`."""
         self.architecture, self.training, self.options = architecture, training, options
         self.scales = tuple(architecture.model_scales)
-        self.generator = Network(
-            Generator.from_architecture(architecture, POLICIES[options.precision])
-        )
+        self.generator = Network(Generator(architecture, POLICIES[options.precision]))
         self.networks = {"generator": self.generator}
         self.rates = {"generator": training.learning_rate}
 

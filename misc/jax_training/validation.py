@@ -26,7 +26,7 @@ class Upscaler:
 
     def __init__(self, architecture: Architecture) -> None:
         """Makes the network; its weights are not used."""
-        self.network = Network(Generator.from_architecture(architecture))
+        self.network = Network(Generator(architecture))
         self.device = jax.local_devices(backend="cpu")[0]
 
     def make_sr(self, name: str, lr: np.ndarray, scale: int) -> np.ndarray:
