@@ -4,7 +4,7 @@ import dataclasses
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, cast
 
 from console import app
 from console.choices import load
@@ -23,14 +23,6 @@ from training.options import StepOptions, check_heeded
 DEFAULT = "eusr"
 # The model whose weights in pretrained/ are mixed with others by default.
 EXACT = "eusr"
-
-
-class ScaledModel(app.ScalingModel, Protocol):
-    """A model with known scales; see `models.base.Model`."""
-
-    @property
-    def usable_scales(self) -> tuple[int, ...]:
-        """Scales that the weights were trained at."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +138,7 @@ class CheckpointSettings(Settings):
 
 
 def choose_scales(
-    model: ScaledModel,
+    model: Any,
     given: tuple[int, ...] | None,
     defaults: Iterable[int] | None,
     path: Path | str | None,
@@ -154,7 +146,7 @@ def choose_scales(
     """Chooses the scales to use a model at.
 
     Args:
-        model: Model with restored weights.
+        model: Model with restored weights, or pictures in its place, with its scales.
         given: Value of --scales; None if it was not given.
         defaults: Scales if none are given; untrained ones are left out.
         path: Path of the checkpoint, for the message.
@@ -168,7 +160,7 @@ def choose_scales(
     usable = model.usable_scales
     if given is None:
         return tuple(scale for scale in defaults or usable if scale in usable) or usable
-    app.check_scales(given, model)
+    app.check_scales(given, model.name, model.scales)
     untrained = [f"x{scale}" for scale in given if scale not in usable]
     if untrained:
         raise InputError(

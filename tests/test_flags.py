@@ -8,7 +8,7 @@ import sys
 import pytest
 from PIL import Image
 
-from console.flags import FloatParser, NumbersParser
+from console.flags import NumberParser, NumbersParser
 from tests.scripts import ROOT, fail_here, run, run_here
 
 SCRIPTS = [
@@ -143,7 +143,7 @@ def test_paths_and_numbers_are_declared_so_that_they_are_checked():
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e999", "x", ""])
 def test_a_number_that_is_not_finite_is_refused(text):
     with pytest.raises(ValueError, match="finite number"):
-        FloatParser().parse(text)
+        NumberParser(float).parse(text)
     with pytest.raises(ValueError, match="finite numbers"):
         NumbersParser(float).parse(f"1,{text}")
 
