@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from console.flags import NumberParser, NumbersParser
-from tests.scripts import ROOT, fail_here, run, run_here
+from tests import forked
+from tests.scripts import ROOT, fail_here, run_here
 
 SCRIPTS = [
     *("train.py", "validate.py", "test.py", "freeze.py", "app.py"),
@@ -51,7 +52,9 @@ NEEDED = {
 
 def start(script, *arguments):
     """Runs a script; in this process Keras runs on TensorFlow, and on nothing else."""
-    return (run if "jax" in script else run_here)(script, *arguments)
+    if "jax" in script:
+        return forked.run([script, *arguments], server=forked.JAX)
+    return run_here(script, *arguments)
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
