@@ -24,8 +24,7 @@ from console.settings import PathName, Settings, option
 from imaging import limits, mending
 from page import server, viewer
 from page.batches import Batch, Work, to_uploads
-from page.sessions import Sessions
-from page.turns import Turns
+from page.sessions import Sessions, Turns
 from upscaling.choosing import EnlargingSettings
 
 with quiet.imports():
@@ -89,7 +88,6 @@ class Page:
     """What the page does, as functions of Gradio's components."""
 
     def __init__(self, enlarging, weights, sessions):
-        """Takes the defaults, the weights to choose from, and the sessions."""
         self.enlarging, self.weights, self.sessions = enlarging, weights, sessions
         self.turns = Turns()
         # Memory of the process before its first picture.
@@ -153,13 +151,7 @@ class Page:
 
 
 def build(page, precision, naturalness):
-    """Builds Gradio's `Blocks`.
-
-    Args:
-        page: The `Page`.
-        precision: The precision that is chosen at first.
-        naturalness: The naturalness that is chosen at first; None for 1.
-    """
+    """Builds Gradio's `Blocks`, with what is chosen at first."""
     import gradio as gr
 
     def take_names(payload):

@@ -12,8 +12,6 @@ The script reads the file back and compares it with the model before it reports 
 
 import dataclasses
 import functools
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from console import app, quiet
@@ -30,7 +28,6 @@ with quiet.imports():
     from frozen import formats, upscaler
     from frozen.upscaler_graph import make_network
     from models import exporting, opening
-    from models.base import Model
     from training import devices
     from training.arguments import LEARNED
     from upscaling.tiles import upscale_image
@@ -97,109 +94,57 @@ def main() -> None:
     settings, checkpoint, export = (each.from_flags() for each in SETTINGS)
     devices.choose("-1")
     file_format, target = export.find()
-    is_checkpoint = issubclass(file_format, exporting.CheckpointFormat)
     if file_format is exporting.TF1Checkpoint and settings.scales is not None:
         raise InputError(
             f"--format={export.format} keeps the whole network; leave out --scales."
         )
     checkpoint = checkpoint.find(MODEL.name)
     model, _ = checkpoint.open(MODEL.name)
+    path, defaults = checkpoint.restore_path, model.trained_scales or model.scales
+    is_checkpoint = issubclass(file_format, exporting.CheckpointFormat)
     if is_checkpoint:
         if settings.scales is not None:
-            path = checkpoint.restore_path
             scales = opening.choose_scales(model, settings.scales, None, path)
             model.take_learned({LEARNED: sorted(scales)})
         what = file_format.export(model, checkpoint, target)
         say(f"Wrote {target} ({what}); it was read back and is identical.")
         return
-    scales = choose_scales(model, settings, checkpoint, export.format, file_format)
-    freeze(model, scales, file_format, target, checkpoint.restore_path)
-
-
-def choose_scales(
-    model: Model,
-    settings: FreezeSettings,
-    checkpoint: opening.CheckpointSettings,
-    name: str,
-    file_format: type[formats.Format],
-) -> tuple[int, ...]:
-    """Chooses the scales to keep; see `opening.choose_scales`.
-
-    Args:
-        model: The model.
-        settings: The scales that the flags name.
-        checkpoint: The checkpoint, for messages.
-        name: Name of the format, for messages.
-        file_format: The format.
-
-    Raises:
-        InputError: The model has no such scale, or the format holds only one scale.
-    """
-    defaults = model.trained_scales or model.scales
-    path = checkpoint.restore_path
     scales = opening.choose_scales(model, settings.scales, defaults, path)
     if len(scales) > 1 and not file_format.holds_scales:
         raise InputError(
-            f"--format={name} holds one scale; give one of "
+            f"--format={export.format} holds one scale; give one of "
             f"{', '.join(f'--scales={scale}' for scale in scales)}."
         )
-    return scales
+    _freeze(model, scales, file_format, target, path)
 
 
-def freeze(
-    model: Model,
-    scales: tuple[int, ...],
-    file_format: type[formats.Format],
-    target: Path,
-    path: str | None,
-) -> None:
-    """Writes a frozen network, reads it back and compares it with the model.
-
-    Args:
-        model: The model.
-        scales: Scales to keep.
-        file_format: The format.
-        target: The file or folder to write.
-        path: Path of the checkpoint, for messages.
-    """
+def _freeze(model, scales, file_format, target, path):
+    """Writes a frozen network, reads it back and compares it with the model."""
     network = make_network(model, scales)
+    is_ours = file_format is formats.FrozenFile
+    tolerance = TOLERANCE if is_ours else TOLERANCE_OF_OTHERS
     with written_whole(target) as aside:
         file_format.write(network, aside)
-        ours = file_format is formats.FrozenFile
-        difference = max(
-            compare(
-                model,
-                open_file(file_format, network, aside, scale),
-                scale,
-                TOLERANCE if ours else TOLERANCE_OF_OTHERS,
-                path,
-            )
-            for scale in scales
-        )
+        difference = 0.0
+        for scale in scales:
+            upscale = _open_file(file_format, network, aside, scale)
+            found = _compare(model, upscale, scale, tolerance, path)
+            difference = max(difference, found)
     names = ", ".join(f"x{scale}" for scale in scales)
     agreement = f"within {difference:.1g} grey levels" if difference else "exactly"
     say(f"Wrote {target} ({names}); it reproduces the model's output {agreement}.")
 
 
-def open_file(
-    file_format: type[formats.Format], network: formats.Network, path: Path, scale: int
-) -> Callable[[np.ndarray], np.ndarray]:
+def _open_file(file_format, network, path, scale):
     """Opens the written file as a function that upscales one picture."""
     if file_format is formats.FrozenFile:
         # Part by part, as in `test.py`.
-        stages = upscaler.Upscaler(path).stages(scale)
-        return functools.partial(upscale_image, stages)
+        return functools.partial(upscale_image, upscaler.Upscaler(path).stages(scale))
     run = file_format.load(network, path)
     return lambda lr: run(lr[None])[0][0]
 
 
-def compare(
-    model: Model,
-    upscale: Callable[[np.ndarray], np.ndarray],
-    scale: int,
-    tolerance: float,
-    path: str | None,
-) -> float:
+def _compare(model, upscale, scale, tolerance, path):
     """Compares the written file with the model, on noise.
 
     Args:
@@ -212,10 +157,6 @@ def compare(
 
     Returns:
         The largest difference, in grey levels.
-
-    Raises:
-        InputError: The output of the model is not finite.
-        RuntimeError: They differ by more than the tolerance.
     """
     largest = 0.0
     for size in SIZES:

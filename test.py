@@ -80,26 +80,19 @@ SETTINGS: tuple[Any, ...] = (
 
 def main() -> int | None:
     """Upscales every picture."""
-    settings, checkpoint, precision, output, engine, enlarging, _, _, spread = (
-        _read_flags()
-    )
+    settings, output, enlarging, spread, weights = _read_flags()
     if pipes.are_given(settings.input_path, output):
         spread.refuse("a pipe is read by one process")
         with pipes.opened() as standard:
-            checkpoint, way = _identify(
-                settings, checkpoint, precision, engine, enlarging
-            )
-            model = _open_model(settings, checkpoint, precision, engine)
-            enlargers, tiler = enlarging.make_enlargers(model), enlarging.make_tiler()
-            looks = _looks_for_faults(settings, checkpoint)
+            way, enlargers = weights.identify(), weights.open()
+            tiler, looks = enlarging.make_tiler(), weights.looks_for_faults()
             pipes.run(standard, output, way, enlargers, tiler, looks)
             return None
     is_alone = spread.cluster is None
     every = jobs.Jobs(settings.input_path, output, in_order=is_alone)
     found = spread.take_share(list(every) if is_alone else every, output.name_result)
     found = jobs.skip_large(found, settings.skip_larger_than)
-    checkpoint, way = _identify(settings, checkpoint, precision, engine, enlarging)
-    results = Results(output, way, every.is_taken, spread.writer)
+    results = Results(output, weights.identify(), every.is_taken, spread.writer)
     waiting = results.find_waiting(found)
     status = 1 if results.is_kept else None
     if not waiting:
@@ -109,9 +102,7 @@ def main() -> int | None:
             spread, make_worker, waiting, results, settings.use_gpu
         )
         return shared or status
-    model = _open_model(settings, checkpoint, precision, engine)
-    enlargers = enlarging.make_enlargers(model)
-    looks = _looks_for_faults(settings, checkpoint)
+    enlargers, looks = weights.open(), weights.looks_for_faults()
     run = Run(list(waiting), results, enlargers, enlarging.make_tiler(), looks)
     run.take()
     return run.tell() or status
@@ -119,86 +110,92 @@ def main() -> int | None:
 
 def make_worker(share: Share) -> sharing.Enlarging:
     """Opens the model in a process of --cluster."""
-    settings, checkpoint, precision, output, engine, enlarging, *_ = _read_flags(False)
+    _, output, enlarging, _, weights = _read_flags(False)
     with lines_caught():  # The driver says them.
-        checkpoint, way = _identify(settings, checkpoint, precision, engine, enlarging)
-    model = _open_model(settings, checkpoint, precision, engine)
-    enlargers = enlarging.make_enlargers(model)
+        way = weights.identify()
+    enlargers = weights.open()
     # The driver reads the records, and knows what is taken.
     results = Results(output, way, lambda _: False, share.writer, reads=False)
     tiler = enlarging.make_tiler(share.memory)
-    looks = _looks_for_faults(settings, checkpoint)
-    return sharing.Enlarging(results, enlargers, tiler, looks)
+    return sharing.Enlarging(results, enlargers, tiler, weights.looks_for_faults())
 
 
-def _read_flags(is_driver: bool = True) -> list[Any]:
+def _read_flags(is_driver=True):
     """Reads the settings, and applies those that concern the whole process."""
-    settings = [each.from_flags() for each in SETTINGS]
-    needs_gpu = settings[0].use_gpu and not (is_driver and settings[-1].cluster)
+    settings, checkpoint, precision, output, engine, enlarging, most, damage, spread = (
+        each.from_flags() for each in SETTINGS
+    )
+    needs_gpu = settings.use_gpu and not (is_driver and spread.cluster)
     devices.choose("0" if needs_gpu else "-1", "--use_gpu")
-    for limit in settings[6:8]:
-        limit.take()
-    return settings
+    most.take()
+    damage.take()
+    weights = _Weights(settings.model_name, checkpoint, precision, engine, enlarging)
+    return settings, output, enlarging, spread, weights
 
 
-def _looks_for_faults(settings, checkpoint):
-    """Whether to name degraded pictures: weights for such pictures need no advice."""
-    return settings.model_name is not None or not checkpoint.knows_faults()
+class _Weights:
+    """A frozen file or a checkpoint, and the settings of its use."""
 
+    def __init__(self, frozen, checkpoint, precision, engine, enlarging):
+        self.frozen, self.checkpoint = frozen, checkpoint
+        self.precision, self.engine, self.enlarging = precision, engine, enlarging
 
-def _identify(settings, checkpoint, precision, engine, enlarging):
-    """Finds the checkpoint, and how results are made: the weights and the flags."""
-    _check_flags(settings, checkpoint, engine)
-    if settings.model_name is not None:
-        graphs.check_file(settings.model_name, "--model_name")
-        path = Path(settings.model_name)
-        way = enlarging.tell_way(identify(path.name, [path]), precision, engine)
-        return checkpoint, way
-    checkpoint = checkpoint.find(MODEL.name)
-    weights = checkpoint.identify() or MODEL.name
-    return checkpoint, enlarging.tell_way(weights, precision, engine, checkpoint)
+    def identify(self):
+        """Finds the checkpoint; tells how results are made: the weights and the flags.
 
+        Raises:
+            InputError: There is no such file, or not only one.
+        """
+        how = self.precision, self.engine
+        if self.frozen is not None:
+            self._check_frozen()
+            path = Path(self.frozen)
+            return self.enlarging.tell_way(identify(path.name, [path]), *how)
+        is_named = MODEL.name is not None or self.checkpoint.restore_path is not None
+        if not is_named and Path(FROZEN).exists():
+            say(f"{FROZEN} exists but is not used; --model_name={FROZEN} uses it.")
+        self.checkpoint = self.checkpoint.find(MODEL.name)
+        weights = self.checkpoint.identify() or MODEL.name
+        return self.enlarging.tell_way(weights, *how, self.checkpoint)
 
-def _open_model(settings, checkpoint, precision, engine):
-    """Opens the frozen file or the checkpoint, and gives it its engine."""
-    openvino = engine.make(precision.precision)
-    if settings.model_name is not None:
-        model = Upscaler(settings.model_name)
-    else:
-        # OpenVINO lowers the precision itself.
-        by_network = precision.precision if openvino is None else "float32"
-        options = StepOptions(precision=by_network)
-        model, _ = checkpoint.open(MODEL.name, options)
-        devices.warn_if_slow(by_network)
-        if model.step_options:  # Else it has no network, and so no precision.
-            devices.advise_bfloat16()
-    if openvino is not None:
-        openvino.run_parts_of(model)
-    return model
-
-
-def _check_flags(
-    settings: TestSettings,
-    checkpoint: opening.CheckpointSettings,
-    engine: engines.EngineSettings,
-) -> None:
-    """Refuses a frozen file together with a checkpoint."""
-    is_openvino = engine.engine == engines.OPENVINO
-    is_named = MODEL.name is not None or checkpoint.restore_path is not None
-    if settings.model_name is not None:
-        if is_named:
+    def _check_frozen(self):
+        """Refuses a file that is no frozen network, and flags of a checkpoint."""
+        if MODEL.name is not None or self.checkpoint.restore_path is not None:
             raise InputError(
                 "--model_name (a .pb file) cannot be used with --restore_path or "
                 "--model; leave one out."
             )
-        for name in ("precision", *opening.CheckpointSettings.options()):
-            if is_given(name) and not (is_openvino and name == "precision"):
+        names = [*opening.CheckpointSettings.options()]
+        if self.engine.engine != engines.OPENVINO:
+            names.insert(0, "precision")
+        for name in names:
+            if is_given(name):
                 raise InputError(
                     f"--{name} is for checkpoints (--restore_path); a .pb file "
                     "computes as it was frozen. Leave it out."
                 )
-    elif not is_named and Path(FROZEN).exists():
-        say(f"{FROZEN} exists but is not used; --model_name={FROZEN} uses it.")
+        graphs.check_file(self.frozen, "--model_name")
+
+    def looks_for_faults(self):
+        """Whether to name degraded pictures: weights for these need no advice."""
+        return self.frozen is not None or not self.checkpoint.knows_faults()
+
+    def open(self):
+        """Opens the model and gives it its engine; returns its `Enlargers`."""
+        openvino = self.engine.make(self.precision.precision)
+        if self.frozen is not None:
+            model = Upscaler(self.frozen)
+        else:
+            # OpenVINO lowers the precision itself.
+            by_network = self.precision.precision if openvino is None else "float32"
+            options = StepOptions(precision=by_network)
+            model, _ = self.checkpoint.open(MODEL.name, options)
+            devices.warn_if_slow(by_network)
+            if model.step_options:  # Else it has no network, and so no precision.
+                devices.advise_bfloat16()
+        if openvino is not None:
+            openvino.run_parts_of(model)
+        return self.enlarging.make_enlargers(model)
 
 
 if __name__ == "__main__":

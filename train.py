@@ -96,7 +96,7 @@ def main() -> int | None:
 
 def _train(
     team: Team,
-    folder: Path | str,
+    folder: Path,
     lock: Lock,
     device: str,
     start: StartSettings,
@@ -104,13 +104,7 @@ def _train(
     options: StepOptions,
     validating: ValidationMetrics,
 ) -> int | None:
-    """Trains with a team of devices.
-
-    The chief holds the lock of the run's folder; `device` names the devices.
-
-    Returns:
-        None, or the exit status after a signal.
-    """
+    """Trains with a team of devices, whose chief holds the lock of the run's folder."""
     team.check_batch_size(start.batch_size)
     model_class = MODEL.load()
     if not model_class.needs_checkpoint:
@@ -120,9 +114,9 @@ def _train(
     keras.utils.set_random_seed(start.seed)
     with team.strategy.scope():
         model = model_class.from_flags(options)
-    scales = start.scales or model.trained_scales or model.scales
-    does, advice = model.trained_scales, model.scales_advice
-    app.check_scales(scales, model, does=does, advice=advice)
+    trainable = model.trained_scales or model.scales
+    scales = start.scales or trainable
+    app.check_scales(scales, model.name, trainable, model.scales_advice)
     model.check_run(settings.max_steps, start.input_patch_size)
     loader = start.make_loader(loader_class, scales)
     classes = (*SETTINGS, *model_class.settings_classes, *loader_class.settings_classes)
@@ -178,16 +172,9 @@ def _train(
 
 
 def _take_architecture(
-    model_class: type[Model], folder: Path | str, start: StartSettings
+    model_class: type[Model], folder: Path, start: StartSettings
 ) -> None:
-    """Sets flags of the network that were not given, from a checkpoint.
-
-    Args:
-        model_class: Class of the model.
-        folder: Folder of the run. Its checkpoints are read if it holds any, or else
-            --restore_path.
-        start: Data, folder and start of the run.
-    """
+    """Sets flags of the network that were not given, from the first checkpoint."""
     saved = [] if start.restart else checkpoints.list_checkpoints(folder)
     takes_network = start.restore_target in (None, "generator")
     if not saved and start.restore_path is not None and takes_network:
@@ -201,14 +188,7 @@ def _make_validation(
     start: StartSettings,
     settings: ValidationMetrics,
 ) -> Validation | None:
-    """Makes the validation; None without --validate_truth_path.
-
-    Args:
-        model: Model to measure, at the trained scales.
-        trained: Loader of the training images.
-        start: Data, folder and start of the run.
-        settings: Settings of the validation.
-    """
+    """Makes the validation; None without --validate_truth_path."""
     if start.validate_truth_path is None:
         start.refuse_validating(*(f.name for f in dataclasses.fields(settings)))
         return None
@@ -223,22 +203,13 @@ def _make_validation(
 
 
 def _restore(
-    model: Model, folder: Path | str, before: dict[str, Any], start: StartSettings
+    model: Model, folder: Path, before: dict[str, Any], start: StartSettings
 ) -> str | None:
     """Resumes a run, or starts a new one from --restore_path or from scratch.
-
-    Args:
-        model: Model to restore.
-        folder: Folder of the run.
-        before: Arguments of the run's last start; empty for a new run.
-        start: Data, folder and start of the run.
 
     Returns:
         For a run that goes back to an earlier step, the checkpoint of that step, or ""
         if there is none; None for other runs.
-
-    Raises:
-        InputError: --restore_path belongs to another run than the one in the folder.
     """
     newest = back = None
     if not start.restart and checkpoints.list_checkpoints(folder):

@@ -22,26 +22,22 @@ from console.ray_engine import working
 from console.settings import PathName, Settings, is_given, option
 from console.spread import SpreadSettings
 from dataloaders import PAIRED
-from dataloaders.paired import PairedLoader
 from dataloaders.sr_pictures import SRPictures
 from metrics import sharing
 from metrics.measuring import (
     BASELINE,
     COLUMNS,
     SHAVE_SIZE,
-    Metrics,
     average,
     measure_scale,
     print_table,
 )
 from models import MODELS
 from reports import outputs
-from reports.gallery import Gallery
 
 with quiet.imports():
     from metrics.optional import PictureMetrics
     from models import opening
-    from models.base import Model
     from models.opening import open_model
     from training import devices
     from training.options import Precision, StepOptions
@@ -95,7 +91,6 @@ def main() -> None:
     model, step, opened, loader, scales, more = _prepare(
         settings, checkpoint, options, metrics
     )
-    path = opened.restore_path
     if settings.restore_global_step is not None:
         step = settings.restore_global_step
     loader.images = spread.take_share(loader.images, lambda pair: pair.name)
@@ -109,23 +104,24 @@ def main() -> None:
         "model": model.name,
         "step": step,
         "shave_size": settings.shave_size,
+        "restore_path": opened.restore_path,
+        "precision": options.precision if settings.data_sr_path is None else None,
+        "naturalness": opened.naturalness,
+        "exact_path": opened.exact_path,
+        "data_sr_path": settings.data_sr_path,
+        "data_truth_path": loader.settings.truth_path,
+        "data_input_path": loader.settings.input_path,
+        "degradation": loader.describe_degradation(),
+        "images": len(loader.images),
+        "shard": spread.shard,
+        "scales": {},
     }
-    has_network = settings.data_sr_path is None
-    precision = options.precision if has_network else None
-    report |= {"restore_path": path, "precision": precision}
-    report |= {"naturalness": opened.naturalness, "exact_path": opened.exact_path}
-    report |= {"data_sr_path": settings.data_sr_path}
-    report |= {"data_truth_path": loader.settings.truth_path}
-    report |= {"data_input_path": loader.settings.input_path}
-    report |= {"degradation": loader.describe_degradation()}
-    report |= {"images": len(loader.images), "shard": spread.shard, "scales": {}}
     shared = {}
     if spread.cluster is not None:
         shared = _measure_on_cluster(spread, settings, opened, loader, scales, gallery)
     for scale in scales:
-        measured = shared.get(scale) or measure(
-            *(model, loader, scale, settings.shave_size, settings.save_path),
-            *(more, gallery),
+        measured = shared.get(scale) or _measure(
+            model, loader, scale, settings, more, gallery
         )
         report["scales"][str(scale)] = measured
         print_table(model.name, scale, measured, (*COLUMNS, *more))
@@ -145,7 +141,7 @@ def _read_flags(is_driver: bool = True) -> list[Any]:
 
 def _prepare(settings, checkpoint, options, metrics):
     """Opens the model, the images and the metrics."""
-    model, step, opened = open_measured(settings, checkpoint, options.precision)
+    model, step, opened = _open_measured(settings, checkpoint, options.precision)
     path = opened.restore_path
     devices.warn_if_slow(options.precision)
     scales = opening.choose_scales(model, settings.scales, model.default_scales, path)
@@ -158,7 +154,7 @@ def _prepare(settings, checkpoint, options, metrics):
 
 
 def _measure_on_cluster(spread, settings, opened, loader, scales, gallery):
-    """Measures all images by the processes of --cluster; see `measure`."""
+    """Measures all images by the processes of --cluster; see `_measure`."""
     folders = sorted(loader.folders())
     way, has_gpu = _tell_way(settings, opened, loader), settings.cuda_device != "-1"
     start = working(
@@ -196,22 +192,12 @@ def _tell_way(settings, opened, loader):
     return f"{weights}, {loader.describe()}, {loader.describe_degradation()}, {digest}"
 
 
-def open_measured(
-    settings: MeasureSettings, checkpoint: opening.CheckpointSettings, precision: str
-) -> tuple[Model | SRPictures, int | None, opening.CheckpointSettings]:
+def _open_measured(settings, checkpoint, precision):
     """Opens the model or the pictures to measure.
-
-    Args:
-        settings: Images to measure.
-        checkpoint: Checkpoint of the model.
-        precision: Precision of the model.
 
     Returns:
         The model or the pictures; the step of its checkpoint, None without a
         checkpoint; and the settings with the prefix of the checkpoint.
-
-    Raises:
-        InputError: It cannot be opened, or flags of a model were given with pictures.
     """
     if settings.data_sr_path is None:
         found = checkpoint.find(MODEL.name)
@@ -228,12 +214,8 @@ def open_measured(
     return pictures, None, checkpoint
 
 
-def _check_save_path(save_path: Path | str, loader: PairedLoader) -> None:
-    """Refuses a folder that cannot be written, or that holds measured images.
-
-    Raises:
-        InputError: It is such a folder.
-    """
+def _check_save_path(save_path, loader):
+    """Refuses a folder that cannot be written, or that holds measured images."""
     check_target(save_path, "--save_path", is_folder=True)
     sources = {folder.resolve() for folder in loader.folders()}
     below = {Path(pair.name).parent for pair in loader.images}
@@ -246,25 +228,8 @@ def _check_save_path(save_path: Path | str, loader: PairedLoader) -> None:
             )
 
 
-def measure(
-    model: Model | SRPictures,
-    loader: PairedLoader,
-    scale: int,
-    shave_size: int,
-    save_path: Path | str | None = None,
-    more: Metrics | None = None,
-    gallery: Gallery | None = None,
-) -> dict[str, Any]:
+def _measure(model, loader, scale, settings, more, gallery):
     """Measures a model and bicubic at one scale; saves the model's images.
-
-    Args:
-        model: Model or pictures; see `open_measured`.
-        loader: Loader of the images.
-        scale: Upscaling factor.
-        shave_size: HR pixels dropped at each border.
-        save_path: Folder for the images; None to save none.
-        more: Further metrics, of `metrics.optional.OptionalMetrics.make`.
-        gallery: Gallery of the report; None for none.
 
     Returns:
         dict: `average` and `images` of the model, and `bicubic` with the same keys.
@@ -272,13 +237,14 @@ def measure(
     models = _list_models(model)
 
     def keep(name, pictures, hr, values):
-        if save_path is not None:
-            sharing.save_output(save_path, scale, name, pictures[0])
+        if settings.save_path is not None:
+            sharing.save_output(settings.save_path, scale, name, pictures[0])
         if gallery is not None:
             named = sharing.name_pictures(models, pictures)
             gallery.offer(scale, name, values[0]["psnr_y"], named, hr)
 
-    return _summarize(measure_scale(models, loader, scale, shave_size, keep, more))
+    size = settings.shave_size
+    return _summarize(measure_scale(models, loader, scale, size, keep, more))
 
 
 def _list_models(model):
@@ -287,7 +253,7 @@ def _list_models(model):
 
 
 def _summarize(results):
-    """Averages the values; see `measure`."""
+    """Averages the values; see `_measure`."""
     ours, theirs = results[0], results[-1]
     return {
         "average": average(ours),

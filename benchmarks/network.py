@@ -48,7 +48,7 @@ def make_model(
         conv_features=settings.features, shared_blocks=settings.shared_blocks
     )
     model = model_class(architecture, training, StepOptions(precision=precision))
-    check_scales(settings.scales, model)
+    check_scales(settings.scales, model.name, model.scales)
     return model
 
 

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 from absl import app, flags, logging
 
@@ -17,18 +17,6 @@ from console.settings import Settings
 
 # As in `console.choices`: the choices are the script's own flags.
 flags.disclaim_key_flags()
-
-
-class ScalingModel(Protocol):
-    """A model; see `models.base.Model`."""
-
-    @property
-    def name(self) -> str | None:
-        """Name in the registry."""
-
-    @property
-    def scales(self) -> Sequence[int]:
-        """Supported upscaling factors."""
 
 
 def run(
@@ -64,34 +52,23 @@ def run(
         return rest
 
     def main_or_tell(argv):
-        if paths_flag is not None:
-            _add_paths(flags.FLAGS[paths_flag], argv[1:])
-        elif len(argv) > 1:
+        more = argv[1:]
+        if more and paths_flag is None:
             sys.exit(
-                f"Error: {argv[1]!r} is not a flag. Flags are written --name=value; "
+                f"Error: {more[0]!r} is not a flag. Flags are written --name=value; "
                 "--helpshort lists them."
             )
+        if more:  # Such as the shell's expansion of `*.jpg`.
+            flag = flags.FLAGS[paths_flag]
+            flag.value = [*(flag.value if flag.present else []), *more]
+            flag.present += 1
         return tell(main)
 
     app.run(main_or_tell, flags_parser=parse_or_tell)
 
 
-def _add_paths(flag, paths):
-    """Adds positional arguments to a flag, such as the shell's expansion of `*.jpg`."""
-    if paths:
-        given = flag.value if flag.present else []
-        flag.value = [*given, *paths]
-        flag.present += 1
-
-
 def tell(main: Callable[[], int | None]) -> int | None:
     """Runs `main()` and converts errors that the user can fix to a single line.
-
-    Args:
-        main: Returns None or an exit status.
-
-    Returns:
-        Result of `main`.
 
     Raises:
         SystemExit: With the line, or with 130 after Ctrl-C.
@@ -117,40 +94,32 @@ def tell(main: Callable[[], int | None]) -> int | None:
 
 
 def _end_without_reader() -> NoReturn:
-    """Ends after a reader such as `| head` has closed; drops buffered output.
-
-    Raises:
-        SystemExit: Always.
-    """
+    """Ends after a reader such as `| head` has closed; drops buffered output."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(1)
 
 
 def check_scales(
-    scales: Sequence[int],
-    model: ScalingModel,
-    does: Sequence[int] | None = None,
-    advice: str = "",
+    scales: Sequence[int], model: str, supported: Sequence[int], advice: str = ""
 ) -> None:
     """Refuses scales that a model does not support.
 
     Args:
         scales: Upscaling factors.
-        model: Model to check.
-        does: Accepted scales; None for all of `model.scales`.
+        model: Name of the model.
+        supported: Scales that it supports.
         advice: A sentence that ends the message of an unsupported scale.
 
     Raises:
         InputError: `scales` is empty, has duplicates, or has an unsupported scale.
     """
     given = ",".join(map(str, scales))
-    does = does or model.scales
-    named = ", ".join(map(str, does))
+    named = ", ".join(map(str, supported))
     if not scales or len(set(scales)) < len(scales):
         raise InputError(
             f"--scales={given}: expected one or more of {named}, each once."
         )
-    if set(scales) - set(does):
+    if set(scales) - set(supported):
         raise InputError(
-            f"--scales={given}: {model.name} supports {named}. {advice}".rstrip()
+            f"--scales={given}: {model} supports {named}. {advice}".rstrip()
         )

@@ -24,7 +24,7 @@ from console.settings import Settings
 # `--helpshort` shows them there.
 flags.disclaim_key_flags()
 
-_BYTE_ORDER_MARK = "\ufeff"
+_MARK = "\ufeff"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,17 +48,11 @@ class Choice:
 
     def define(self, flag_values: flags.FlagValues = flags.FLAGS) -> None:
         """Declares the flag."""
+        # absl names the script's own module by sys.argv[0].
         names = ", ".join(sorted(set(self.registry) - set(self.not_offered)))
-        flags.DEFINE(
-            flags.ArgumentParser(),
-            self.flag,
-            self.default,
-            f"{self.help} One of: {names}.",
-            flag_values=flag_values,
-            serializer=flags.ArgumentSerializer(),
-            # absl's name of the script's module.
-            module_name=sys.argv[0],
-        )
+        more: dict[str, Any] = {"flag_values": flag_values, "module_name": sys.argv[0]}
+        said = f"{self.help} One of: {names}."
+        flags.DEFINE_string(self.flag, self.default, said, **more)
 
     @property
     def name(self) -> str | None:
@@ -88,9 +82,6 @@ def load(
         flag: Flag that gave the name, for the message.
         not_offered: Names that the message leaves out.
 
-    Returns:
-        The class.
-
     Raises:
         InputError: The name is not in the registry.
     """
@@ -114,9 +105,6 @@ def make_parser(
         choices: Flags of the script that choose classes. A chosen class has
             `settings_classes`, whose flags are declared, and may have `flag_defaults`,
             defaults of other flags.
-
-    Returns:
-        Function from argv to the program's name and the positional arguments.
     """
 
     def parse(argv):
@@ -134,7 +122,7 @@ def make_parser(
                 name = getattr(first, choice.flag)
                 if name is not None:
                     chosen = choice.load_named(name)
-                    _declare(chosen.settings_classes, _is_path)
+                    _declare(chosen.settings_classes, only_paths=True)
                     defaults |= getattr(chosen, "flag_defaults", {})
         _declare(settings)
         for name in set(defaults) & set(flags.FLAGS):
@@ -163,37 +151,24 @@ def _expand(argv):
         raise InputError("--flagfile: the file is not text in UTF-8.") from None
     except flags.Error as error:
         raise InputError(_explain(error)) from None
+    # The mark may be all of the first line, or stand before a comment.
     words = [
-        word.removeprefix(_BYTE_ORDER_MARK) for word in words if not _is_note(word)
+        w.removeprefix(_MARK) for w in words if not re.match(_MARK + "(#|//|$)", w)
     ]
     end = words.index("--") if "--" in words else len(words)
     shown = ["--helpshort" if word == "-h" else word for word in words[:end]]
     return [argv[0], *shown, *words[end:]]
 
 
-def _is_note(word):
-    """Whether a word is an empty first line or a comment behind the mark."""
-    first, mark, rest = word.partition(_BYTE_ORDER_MARK)
-    return bool(mark) and not first and (not rest or rest.startswith(("#", "//")))
-
-
-def _declare(settings, is_shown=lambda _: True):
-    """Declares flags, and lists some in --helpshort, as key flags of the script.
-
-    Args:
-        settings: Settings classes.
-        is_shown: Filter of the flags that a class shows.
-    """
+def _declare(settings, only_paths=False):
+    """Declares flags, and lists some in --helpshort, as key flags of the script."""
     for each in settings:
         each.define_flags()
         for name in each.options():
             flag = flags.FLAGS[name]
-            if each.shows(name) and is_shown(flag):
+            is_listed = isinstance(flag.parser, PathParser) or not only_paths
+            if is_listed and each.shows(name):
                 flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-
-
-def _is_path(flag):
-    return isinstance(flag.parser, PathParser)
 
 
 def _explain(error):
@@ -207,20 +182,12 @@ def _explain(error):
             f"--{error.flagname} is not a flag of this script, its model or its loader."
             f"{hint} --helpfull lists the flags."
         )
-    text = re.sub(
-        r"\('Non-boolean argument to boolean flag', .*\)",
-        "expected true or false",
-        text,
-    )
+    is_not_bool = r"\('Non-boolean argument to boolean flag', .*\)"
+    text = re.sub(is_not_bool, "expected true or false", text)
     name = re.match(r"flag --(\w+)", text)
     if name is None:
         return f"{text}. --helpfull lists the flags."
     text = text.removeprefix("flag ").replace("=None: ", ": ")
-    return f"{text}. {_name_help(name[1])} describes the flag."
-
-
-def _name_help(name):
-    """Returns the help flag that lists a flag."""
-    key = flags.FLAGS.get_key_flags_for_module(sys.argv[0])
-    is_short = name.removeprefix("no") in {f.name for f in key} or name in key
-    return "--helpshort" if is_short else "--helpfull"
+    key = {f.name for f in flags.FLAGS.get_key_flags_for_module(sys.argv[0])}
+    is_short = bool(key & {name[1], name[1].removeprefix("no")})
+    return f"{text}. --help{'short' if is_short else 'full'} describes the flag."

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from console.cluster_messages import Engine
 from console.errors import InputError
 from console.prefetch import Prefetch
 from console.progress import Progress, say, warn
@@ -61,15 +60,14 @@ class Crew:
         retried: Items whose process died.
     """
 
-    def __init__(self, engine: Engine, what: str, unit: str = "image") -> None:
+    def __init__(self, engine: Any, what: str) -> None:
         """Asks for no process yet.
 
         Args:
-            engine: Places the processes.
+            engine: Places the processes; see `console.ray_engine.RayEngine`.
             what: Name of the work, for the progress.
-            unit: Name of an item.
         """
-        self.engine, self.what, self.unit = engine, what, unit
+        self.engine, self.what = engine, what
         self.members: list[Member] = []
         self.refused: list[Member] = []
         self.hired: dict[Any, Member] = {}
@@ -106,7 +104,7 @@ class Crew:
         """
         with (
             contextlib.closing(self._make_batches(items, weigh, most)) as batches,
-            Progress(count, self.what, self.unit) as progress,
+            Progress(count, self.what) as progress,
         ):
             self._hire(count)
             while self._assign(batches):
@@ -162,8 +160,7 @@ class Crew:
     def _find_next(self, batches):
         if self.again:
             return self.again.popleft()
-        batch = next(batches, None)
-        return None if batch is None else Task(batch)
+        return next(map(Task, batches), None)
 
     def _hire(self, left):
         """Asks for processes, always for one more than the free resources allow.
@@ -185,11 +182,7 @@ class Crew:
         return self.engine.wait([*self.tasks, *self.hired], 1.0)
 
     def _welcome(self, future):
-        """Takes a process that has begun among the members.
-
-        Raises:
-            InputError: It cannot take part, and was there from the beginning.
-        """
+        """Takes a process that has begun among the members."""
         member, greeting = self.hired.pop(future), self.engine.get(future)
         if greeting is None:
             self.failed += 1
@@ -236,7 +229,7 @@ class Crew:
         self.members.remove(member)
         # It may live on behind a lost connection, and would keep its place.
         self.engine.drop(member.handle)
-        warn(f"a process on {member.node} died; others take its {self.unit}s.")
+        warn(f"a process on {member.node} died; others take its images.")
         # The first is what it worked on. It is done again item by item, since one of
         # them may be the cause.
         first, *others = (self.tasks.pop(future)[1] for future in member.futures)
@@ -255,11 +248,10 @@ class Crew:
 
     def _say(self, lines, once=False):
         for is_warning, text in lines:
-            if once and text in self.said:
-                continue
+            if not once or text not in self.said:
+                (warn if is_warning else say)(text)
             if once:
                 self.said.add(text)
-            (warn if is_warning else say)(text)
 
 
 def _cut(weighed, most, length):

@@ -14,14 +14,7 @@ from typing import Any
 
 from console import quiet
 from console.choices import Choice, make_parser
-from console.cluster_messages import (
-    Answer,
-    Greeting,
-    Plan,
-    Share,
-    StoppedError,
-    Worker,
-)
+from console.cluster_messages import Answer, Greeting, Plan, Share, StoppedError
 from console.errors import InputError
 from console.progress import lines_caught
 
@@ -32,7 +25,6 @@ class Member:
     """A process on a machine of the cluster, which Ray makes an actor."""
 
     def __init__(self, plan: Plan) -> None:
-        """Takes the plan; `start` does the rest."""
         self.plan = plan
         self.worker: Any = None
         self.is_stopped = threading.Event()
@@ -81,7 +73,7 @@ class Member:
         return None
 
     def take(self, batch: list[Any]) -> Answer:
-        """Does a batch; see `console.cluster.Answer`."""
+        """Does a batch."""
         with lines_caught() as lines:
             try:
                 return Answer(self.worker.take(batch, self._check), None, lines)
@@ -98,11 +90,7 @@ class Member:
 
 
 def find_place(amount: int, resource: str, first: set[str]) -> tuple[float, bool]:
-    """Finds out where Ray has placed this process; arguments as of `Member.start`.
-
-    Returns:
-        Its share of the machine, and whether the machine joined late.
-    """
+    """Returns this process' share of its machine, and whether that joined late."""
     import ray
 
     node_id = ray.get_runtime_context().get_node_id()
@@ -111,7 +99,7 @@ def find_place(amount: int, resource: str, first: set[str]) -> tuple[float, bool
     return share, node_id not in first
 
 
-def _make_worker(plan: Plan, share: Share) -> Worker:
+def _make_worker(plan: Plan, share: Share) -> Any:
     """Reads the command line as the script does, and calls its function."""
     os.chdir(plan.folder)
     sys.argv = list(plan.argv)
@@ -127,11 +115,9 @@ def _make_worker(plan: Plan, share: Share) -> Worker:
 
 
 def find_versions() -> tuple[tuple[str, ...], str]:
-    """Finds out what must be equal on all machines: this repository and TensorFlow.
+    """Returns what must be equal on all machines, and a text that tells it.
 
-    Returns:
-        A digest of the sources and TensorFlow's version, and a text that also has the
-        commit, if there is one.
+    It is a digest of the sources, and TensorFlow's version.
     """
     digest = hashlib.sha256()
     for path in sorted((*ROOT.glob("*.py"), *ROOT.glob("[a-z]*/*.py"))):

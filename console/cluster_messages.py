@@ -81,7 +81,7 @@ class Greeting:
         refusal: Why it cannot take part; None if it can.
         is_late: Whether its machine joined the cluster after the run began.
         note: See `Worker`.
-        lines: Lines that it said: whether a warning, and the text.
+        lines: See `console.progress.lines_caught`.
     """
 
     node: str
@@ -96,8 +96,7 @@ class Answer:
     """The result of a batch.
 
     Attributes:
-        rows: A row for each item; None if the work cannot go on.
-        error: The error, then.
+        rows: A row for each item; None after an error that ends the work.
         lines: See `Greeting`.
     """
 
@@ -106,36 +105,10 @@ class Answer:
     lines: Sequence[tuple[bool, str]] = ()
 
 
-class Engine(Protocol):
-    """Places processes on machines; see `console.ray_engine.RayEngine`."""
-
-    def count_free(self) -> int:
-        """Counts the processes that the free resources allow."""
-
-    def add(self) -> tuple[Any, Any]:
-        """Asks for a process; returns it, and the future of its `Greeting`."""
-
-    def send(self, handle: Any, batch: list[Any]) -> Any:
-        """Gives a process a batch; returns the future of its `Answer`."""
-
-    def wait(self, futures: list[Any], seconds: float) -> list[Any]:
-        """Waits until one of the futures is ready; returns all that are."""
-
-    def get(self, future: Any) -> Any:
-        """Returns what a future holds; None if its process died."""
-
-    def drop(self, handle: Any) -> None:
-        """Ends a process that no longer answers."""
-
-    def close(self, handles: list[Any], futures: list[Any]) -> None:
-        """Lets processes end their current pieces of work, then ends all of them."""
-
-
 class Unseen:
     """In place of a `Progress`, in a process of a cluster."""
 
     def __init__(self, check: Callable[[], None]) -> None:
-        """Takes what to call at each advance."""
         self.done, self.check = 0, check
 
     def advance(self, count: int = 1) -> None:

@@ -14,14 +14,11 @@ class InputError(ValueError):
 
 
 def name_some(names: Iterable[object], most: int = 5) -> str:
-    """Joins names for a message, and counts further names.
+    """Joins names for a message: `"a.png, b.png and 7 more"`.
 
     Args:
         names: Names, in order.
         most: Number of names to write out.
-
-    Returns:
-        For example `"a.png, b.png and 7 more"`.
     """
     texts = [str(name) for name in names]
     if len(texts) <= most:
@@ -36,15 +33,7 @@ def first_line(error: BaseException) -> str:
 
 
 def as_os_error(error: BaseException, path: Path | str) -> OSError:
-    """Converts TensorFlow's error about a failed write to an `OSError`.
-
-    Args:
-        error: Error that TensorFlow raised.
-        path: Path that was written.
-
-    Returns:
-        Error with ENOSPC for a full disk, or else EIO.
-    """
+    """Converts TensorFlow's error about a failed write: ENOSPC for a full disk."""
     code, reason = errno.EIO, first_line(error)
     if "No space left" in reason:
         code, reason = errno.ENOSPC, "No space left on device"

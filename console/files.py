@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO
 
 from console.errors import InputError
 
@@ -20,7 +20,7 @@ SECONDS_UNTIL_LEFT = 60.0
 SECONDS_OF_LARGE = 0.01
 _PART = ".part"
 # That folder, its partial files, and until when they are known.
-_listed: list[tuple[Path, list[Path], float]] = []
+_listed: tuple[Path | None, list[Path], float] = None, [], 0.0
 
 
 @contextlib.contextmanager
@@ -58,42 +58,15 @@ def written_whole(path: Path | str) -> Iterator[Path]:
         _remove(aside)
 
 
-class _WithoutDescriptor(io.RawIOBase):
+class _WithoutDescriptor(io.BufferedRandom):
     """A file that hides its descriptor from libraries.
 
     With a descriptor, Pillow writes in C and ignores short writes: on a full disk a
     picture would be truncated without an error.
     """
 
-    def __init__(self, file):
-        self._file = file
-
-    def readable(self):
-        return True
-
-    def writable(self):
-        return True
-
-    def seekable(self):
-        return True
-
-    def readinto(self, buffer):
-        return self._file.readinto(buffer)
-
-    def write(self, data):
-        return self._file.write(data)
-
-    def seek(self, offset, whence=io.SEEK_SET):
-        return self._file.seek(offset, whence)
-
-    def tell(self):
-        return self._file.tell()
-
-    def truncate(self, size=None):
-        return self._file.truncate(size)
-
-    def flush(self):
-        self._file.flush()
+    def fileno(self):
+        raise io.UnsupportedOperation("fileno")
 
 
 @contextlib.contextmanager
@@ -115,13 +88,13 @@ def opened_whole(
         OSError: Writing failed; the error names `path`.
     """
     remove_leftovers(path)
-    with written_whole(path) as aside, open(aside, "w+b") as file:
-        lock(file)
-        # Closed before its file, or else Python 3.13 reports an error when freeing it.
-        with _WithoutDescriptor(file) as hidden:
-            yield cast(BinaryIO, hidden)
-        if finish is not None:
-            finish(aside)
+    with written_whole(path) as aside, open(aside, "w+b", buffering=0) as raw:
+        lock(raw)
+        with _WithoutDescriptor(raw) as file:
+            yield file
+            file.flush()
+            if finish is not None:
+                finish(aside)
 
 
 def _replace(aside, path):
@@ -190,8 +163,7 @@ def remove_leftovers(path: Path | str, seconds: float = SECONDS_UNTIL_LEFT) -> N
         if not (part.name.startswith(first) and part.name.endswith(last)):
             continue
         with contextlib.suppress(OSError):
-            is_old = time.time() - part.stat().st_mtime > seconds
-            if is_old:
+            if time.time() - part.stat().st_mtime > seconds:
                 with open(part, "r+b") as file:
                     if lock(file):
                         part.unlink()
@@ -199,7 +171,8 @@ def remove_leftovers(path: Path | str, seconds: float = SECONDS_UNTIL_LEFT) -> N
 
 def _list_parts(folder):
     """Lists the partial files of a folder; a large folder is not read for each file."""
-    known, parts, until = _listed[-1] if _listed else (None, [], 0.0)
+    global _listed
+    known, parts, until = _listed
     start = time.monotonic()
     if folder == known and start < until:
         return parts
@@ -208,23 +181,12 @@ def _list_parts(folder):
         parts = [Path(entry.path) for entry in inside if _PART in entry.name]
     spent = time.monotonic() - start
     if spent > SECONDS_OF_LARGE:
-        _listed[:] = [(folder, parts, start + 100 * spent)]
+        _listed = folder, parts, start + 100 * spent
     return parts
 
 
 def identify(name: str, paths: Iterable[Path | str]) -> str:
-    """Returns a name with a digest of the contents of files.
-
-    Args:
-        name: Name to show.
-        paths: Files to read.
-
-    Returns:
-        The name, and in parentheses the digest.
-
-    Raises:
-        OSError: A file cannot be read.
-    """
+    """Returns a name, and in parentheses a digest of the contents of files."""
     digest = hashlib.sha256()
     for path in paths:
         with open(path, "rb") as file:
@@ -248,13 +210,8 @@ def check_target(path: Path | str, flag: str, is_folder: bool = False) -> None:
     if path.exists() and path.is_dir() != is_folder:
         is_a, expected = ("folder", "file") if path.is_dir() else ("file", "folder")
         raise InputError(f"{flag}={path} is a {is_a}; give the name of a {expected}.")
-    existing = _find_existing(path)
+    existing = next(p for p in (path, *path.resolve().parents) if p.exists())
     if existing != path and not existing.is_dir():
         raise InputError(f"{flag}={path}: {existing} is a file, not a folder.")
     if not os.access(existing, os.W_OK):
         raise InputError(f"{flag}={path}: {existing} cannot be written to.")
-
-
-def _find_existing(path):
-    """Returns the path itself, or its nearest existing parent."""
-    return next(p for p in (path, *path.resolve().parents) if p.exists())

@@ -40,14 +40,7 @@ class PathParser(flags.ArgumentParser):
 
 
 def one_or_all(paths: list[str] | None) -> str | list[str] | None:
-    """Converts the value of a flag of paths for storage in files.
-
-    Args:
-        paths: Value of the flag; None if it was not given.
-
-    Returns:
-        The path if there is only one, or else the value itself.
-    """
+    """Returns the path if there is only one, or else the value itself."""
     return paths[0] if isinstance(paths, list) and len(paths) == 1 else paths
 
 
@@ -59,38 +52,11 @@ def to_list(paths: Path | str | Sequence[Path | str] | None) -> list[str]:
     return [os.fspath(path) for path in several]
 
 
-class FloatParser(flags.FloatParser):
-    """Parses a finite number within bounds."""
-
-    def __init__(
-        self, lower_bound: float | None = None, upper_bound: float | None = None
-    ) -> None:
-        """Stores the bounds, both inclusive; None for no bound."""
-        super().__init__(lower_bound, upper_bound)
-        self.syntactic_help = ""  # Keeps the help short.
-        bounds = {"at least": lower_bound, "at most": upper_bound}
-        said = [
-            f" {word} {bound:g}" for word, bound in bounds.items() if bound is not None
-        ]
-        self.expected = "a finite number" + (" of" + " and".join(said) if said else "")
-
-    def parse(self, argument: Any) -> float:
-        """Returns the number."""
-        try:
-            value = to_finite(argument)
-        except ValueError:
-            value = None
-        if value is None or self.is_outside_bounds(value):
-            raise ValueError(f"expected {self.expected}")
-        return value
-
-
 def to_finite(text: Any) -> float:
-    """Parses a finite number.
+    """Parses a number; absl would accept "nan" within any bounds.
 
     Raises:
-        ValueError: It is not a number, or not finite: absl accepts "nan" within any
-            bounds.
+        ValueError: It is not a number, or not finite.
     """
     value = float(text)
     if not math.isfinite(value):
@@ -98,45 +64,54 @@ def to_finite(text: Any) -> float:
     return value
 
 
-class CountParser(flags.ArgumentParser):
-    """Parses a whole number within bounds.
+class NumberParser(flags.ArgumentParser):
+    """Parses a whole or a finite number within bounds.
 
-    Unlike absl's own parser, it adds no line to the help.
+    Unlike absl's own parsers, it adds no line to the help.
     """
 
     def __init__(
-        self, least: float, most: float | None = None, word: str | None = None
+        self,
+        kind: type,
+        least: float | None = None,
+        most: float | None = None,
+        word: str | None = None,
     ) -> None:
-        """Stores the inclusive bounds and a word accepted instead; None for none."""
+        """Stores int or float, inclusive bounds, and a word accepted instead."""
         super().__init__()
-        self.least, self.most, self.word = least, most, word
-        up_to = "" if most is None else f" and at most {most}"
-        self.expected = f"a whole number of at least {least}{up_to}"
-        if word is not None:
-            self.expected += f", or {word}"
+        self.kind, self.least, self.most, self.word = kind, least, most, word
+        bounds = {"at least": least, "at most": most}
+        said = [f"{how} {at:.10g}" for how, at in bounds.items() if at is not None]
+        self.expected = "a whole number" if kind is int else "a finite number"
+        self.expected += f" of {' and '.join(said)}" if said else ""
+        self.expected += f", or {word}" if word is not None else ""
 
-    def parse(self, argument: Any) -> int | str:
+    def parse(self, argument: Any) -> Any:
         """Returns the number, or the word."""
         if self.word is not None and argument == self.word:
             return argument
         try:
-            value = int(argument)
+            value = int(argument) if self.kind is int else to_finite(argument)
         except ValueError:
             value = None
-        if value is None or value < self.least or value > (self.most or value):
+        if value is None or not self.allows(value):
             raise ValueError(f"expected {self.expected}")
         return value
 
+    def allows(self, value: float) -> bool:
+        """Whether a number is within the bounds."""
+        is_enough = self.least is None or value >= self.least
+        return is_enough and (self.most is None or value <= self.most)
+
     def flag_type(self) -> str:
         """Names the type in the help."""
-        return "int"
+        return self.kind.__name__
 
 
 class NumbersParser(flags.ArgumentParser):
     """Parses `2,4,8` to a tuple of numbers."""
 
     def __init__(self, number: type) -> None:
-        """Stores the type of the numbers, int or float."""
         super().__init__()
         self.number = number
         self.to_number = int if number is int else to_finite
@@ -158,12 +133,12 @@ class NumbersParser(flags.ArgumentParser):
         return "comma-separated numbers"
 
 
-class NumbersSerializer(flags.ArgumentSerializer):
-    """Formats the tuple as `NumbersParser` reads it."""
+class _Serializer(flags.ArgumentSerializer):
+    """Formats a value as the parsers here read it."""
 
-    def serialize(self, value: tuple) -> str:
-        """Joins the numbers with commas."""
-        return ",".join(str(part) for part in value)
+    def serialize(self, value):
+        several = isinstance(value, tuple | list)
+        return ",".join(map(str, value)) if several else str(value)
 
 
 def parse_range(text: str, flag: str) -> slice:
@@ -201,11 +176,6 @@ def define(name: str, field: dataclasses.Field, said: Any, module: str) -> None:
     """
     default: Any = field.default
     kind = _find_kind(field.type)
-    parser: Any
-    more: dict[str, Any] = {
-        "serializer": flags.ArgumentSerializer(),
-        "module_name": module,
-    }
     if kind is bool:
         flags.DEFINE_bool(name, default, said.help, module_name=module)
         return
@@ -213,29 +183,30 @@ def define(name: str, field: dataclasses.Field, said: Any, module: str) -> None:
         choices = list(said.choices)
         flags.DEFINE_enum(name, default, choices, said.help, module_name=module)
         return
-    if kind == tuple[PathName, ...]:
-        default = None if default is None else list(default)
-        parser, serializer = PathParser(), more["serializer"]
-        flags.DEFINE_multi(
-            parser, serializer, name, default, said.help, module_name=module
-        )
-        # Removes the line that absl adds to the help.
-        flags.FLAGS[name].help = said.help
-        return
+    is_several = kind == tuple[PathName, ...]
+    declare: Any = flags.DEFINE_multi if is_several else flags.DEFINE
+    declare(
+        name=name,
+        default=list(default) if isinstance(default, tuple) else default,
+        help=said.help,
+        parser=_make_parser(kind, said),
+        serializer=_Serializer(),
+        module_name=module,
+    )
+    flags.FLAGS[name].help = said.help  # Without the line that absl adds.
+
+
+def _make_parser(kind, said):
+    """Makes the parser of a flag; of one item if each is given by itself."""
+    if kind in (int, float):
+        least = 1 if kind is int and said.least is None else said.least
+        return NumberParser(kind, least, said.most, said.word)
     if kind in (tuple[int, ...], tuple[float, ...]):
-        parser = NumbersParser(typing.get_args(kind)[0])
-        more["serializer"] = NumbersSerializer()
-    elif kind == tuple[str, ...]:
-        parser, more["serializer"] = flags.ListParser(), flags.CsvListSerializer(",")
-        default = list(default)
-    elif kind is int:
-        least = 1 if said.least is None else said.least
-        parser = CountParser(least, said.most, said.word)
-    elif kind is float:
-        parser = FloatParser(said.least, said.most)
-    else:
-        parser = PathParser() if kind is PathName else flags.ArgumentParser()
-    flags.DEFINE(parser, name, default, said.help, **more)
+        return NumbersParser(typing.get_args(kind)[0])
+    if kind == tuple[str, ...]:
+        return flags.ListParser()
+    is_path = kind in (PathName, tuple[PathName, ...])
+    return PathParser() if is_path else flags.ArgumentParser()
 
 
 def _find_kind(annotation):
@@ -263,14 +234,9 @@ def is_one(value: Any, annotation: Any, said: Any) -> bool:
     if typing.get_origin(kind) is tuple:
         one = typing.get_args(kind)[0]
         return isinstance(value, tuple) and all(_is_of(each, one) for each in value)
-    if not _is_of(value, kind):
-        return False
-    if kind not in (int, float):
-        return said.choices is None or value in said.choices
-    least = 1 if kind is int and said.least is None else said.least
-    return (least is None or value >= least) and (
-        said.most is None or value <= said.most
-    )
+    if kind in (int, float):
+        return _is_of(value, kind) and _make_parser(kind, said).allows(value)
+    return _is_of(value, kind) and (said.choices is None or value in said.choices)
 
 
 def _is_of(value, kind):

@@ -36,11 +36,6 @@ class Lock:
         self.made = False
 
     def __enter__(self) -> Self:
-        """Takes the lock and returns itself.
-
-        Raises:
-            InputError: Another process has it.
-        """
         self.made = not self.path.parent.exists()
         self.take()
         return self
@@ -76,18 +71,13 @@ class Lock:
             os.write(file.fileno(), text.encode())
 
     def follow(self, folder: Path | str) -> None:
-        """Takes the lock of a new folder in place of a renamed one.
-
-        Args:
-            folder: New path of the renamed folder.
-        """
+        """Locks a new folder in place of the old, which was renamed to `folder`."""
         old = self.file
         self.take()
         (Path(folder) / self.path.name).unlink(missing_ok=True)
         old.close()
 
     def __exit__(self, *_: object) -> None:
-        """Releases the lock."""
         with contextlib.suppress(OSError):
             if _is_same(self.file, self.path):
                 self.path.unlink()

@@ -19,9 +19,8 @@ NAME, PARTS = ".made.jsonl", ".made"
 
 # Results of `Made.look`: the file does not exist; it has no record; it was made by
 # another maker, or from an older version of its source; or it is finished.
-MISSING, UNKNOWN, OTHERWISE, CHANGED, FINISHED = (
-    *("missing", "unknown", "otherwise", "changed", "finished"),
-)
+MISSING, UNKNOWN, OTHERWISE = "missing", "unknown", "otherwise"
+CHANGED, FINISHED = "changed", "finished"
 
 
 class Made:
@@ -40,9 +39,6 @@ class Made:
             writer: Name of this process among those that share the work; None if it
                 works alone.
             reads: Whether to read the records; False if they are only added to.
-
-        Raises:
-            InputError: The records cannot be written.
         """
         self.folder, self.path = folder, folder / NAME
         if writer is not None:
@@ -54,22 +50,19 @@ class Made:
         )
         self.records.execute("CREATE TABLE records (file BLOB, record TEXT)")
         self.records.execute("CREATE INDEX files ON records (file)")
-        parts = sorted((folder / PARTS).glob("*.jsonl"))
+        paths = [folder / NAME, *sorted((folder / PARTS).glob("*.jsonl"))]
         self.records.execute("BEGIN")
-        for path in (folder / NAME, *parts) if reads else ():
+        for path in paths if reads else ():
             self.records.executemany("INSERT INTO records VALUES (?, ?)", _read(path))
         self.records.execute("COMMIT")
 
     def look(self, source: Path, target: Path, maker: str) -> str:
-        """Returns the state of a file.
+        """Returns the state of a file, for example `MISSING`.
 
         Args:
             source: File that it is made from.
             target: The file, in the folder or below it.
             maker: Current maker, for example `"x.py --rounding=floor at x2"`.
-
-        Returns:
-            `MISSING`, `UNKNOWN`, `OTHERWISE`, `CHANGED` or `FINISHED`.
         """
         if not target.is_file():
             return MISSING
@@ -91,7 +84,7 @@ class Made:
             InputError: There is such a file.
         """
         for (file,) in self.records.execute("SELECT DISTINCT file FROM records"):
-            name = _to_text(file)
+            name = file.decode(errors="surrogatepass")
             before = (self._find(name) or {}).get("maker", maker)
             if before != maker:
                 raise InputError(
@@ -169,7 +162,3 @@ def _read(path: Path) -> Iterator[tuple[bytes, str]]:
 def _to_bytes(name):
     # Names of files need not be UTF-8, and SQLite's texts are.
     return name.encode(errors="surrogatepass")
-
-
-def _to_text(file):
-    return file.decode(errors="surrogatepass")

@@ -54,15 +54,10 @@ class Prefetch:
             self.queue.append((item, future))
 
     def __iter__(self) -> Self:
-        """Returns itself."""
         return self
 
     def __next__(self) -> tuple[Any, Callable[[], Any]]:
-        """Waits for the next result.
-
-        Returns:
-            The item, and a function that returns its result or raises `make`'s error.
-        """
+        """Returns an item, and a function that returns its result or raises."""
         if not self.queue:
             raise StopIteration
         start = time.perf_counter()
@@ -81,9 +76,7 @@ class Prefetch:
         return result()
 
     def __enter__(self) -> Self:
-        """Returns itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Cancels pending calls and waits for running calls."""
         self.pool.shutdown(wait=True, cancel_futures=True)

@@ -164,22 +164,14 @@ class Progress:
             self.bar.set_postfix_str(text)
 
     def __enter__(self) -> Self:
-        """Returns itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Removes the bar."""
         self.bar.close()
 
 
 def make_step_bar(first: int, end: int, is_shown: bool = True) -> tqdm:
-    """Makes the bar of a training, shown on a terminal only.
-
-    Args:
-        first: Steps done before.
-        end: Steps in all.
-        is_shown: False for no bar on a terminal, either.
-    """
+    """Makes the bar of a training from step `first` to `end`, on a terminal only."""
     return tqdm(
         initial=first,
         total=end,
@@ -190,16 +182,7 @@ def make_step_bar(first: int, end: int, is_shown: bool = True) -> tqdm:
 
 
 def track(things: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """Yields images and shows the progress; see `Progress`.
-
-    Args:
-        things: Images, or other items for each image.
-        total: Number of images.
-        what: Name of the work.
-
-    Yields:
-        The items.
-    """
+    """Yields images, or what there is of each, and shows the progress."""
     with Progress(total, what) as progress:
         for thing in things:
             yield thing

@@ -45,12 +45,12 @@ def silence_end() -> None:
 
     TensorFlow repeats there the error of a failed step, which was already reported.
     """
-    atexit.register(_drop_descriptor)
 
+    def drop():
+        sys.stderr.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
-def _drop_descriptor():
-    sys.stderr.flush()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    atexit.register(drop)
 
 
 @contextlib.contextmanager
@@ -81,9 +81,8 @@ def descriptor_caught() -> Iterator[Callable[[], list[str]]]:
 def imports() -> Iterator[None]:
     """Drops known messages of libraries during their import.
 
-    Captures descriptor 2, since C++ code does not use `sys.stderr`. Other lines are
-    printed afterwards. If the import fails, all lines are printed, since they may
-    contain the reason.
+    Other lines are printed afterwards, and all lines if the import fails, since they
+    may contain the reason.
     """
     set_up()
     noise, said = NOISE, []

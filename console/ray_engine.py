@@ -44,7 +44,7 @@ ENVIRONMENT = {
 
 
 class RayEngine:
-    """See `console.cluster.Engine`."""
+    """Places processes on the machines of a cluster."""
 
     def __init__(self, spread: SpreadSettings, plan: Plan, uses_gpu: bool) -> None:
         """Joins or starts the cluster.
@@ -86,42 +86,38 @@ class RayEngine:
         self.actor = make_actor(Member)
 
     def count_free(self) -> int:
-        """See `Engine`."""
+        """Counts the processes that the free resources allow."""
         free = self.ray.available_resources().get(self.resource, 0)
         return int(free // self.amount)
 
     def add(self) -> tuple[Any, Any]:
-        """See `Engine`."""
+        """Asks for a process; returns it, and the future of its `Greeting`."""
         handle = self.actor.remote(self.plan)
         return handle, handle.start.remote(self.amount, self.resource, self.first)
 
     def send(self, handle: Any, batch: list[Any]) -> Any:
-        """See `Engine`."""
+        """Gives a process a batch; returns the future of its `Answer`."""
         return handle.take.remote(batch)
 
     def wait(self, futures: list[Any], seconds: float) -> list[Any]:
-        """See `Engine`."""
-        ready, _ = self.ray.wait(futures, num_returns=1, timeout=seconds)
-        return ready
+        """Waits until one of the futures is ready; returns all that are."""
+        return self.ray.wait(futures, num_returns=1, timeout=seconds)[0]
 
     def get(self, future: Any) -> Any:
-        """See `Engine`."""
+        """Returns what a future holds; None if its process died."""
         errors = self.ray.exceptions
+        died = errors.RayActorError, errors.WorkerCrashedError, errors.ObjectLostError
         try:
             return self.ray.get(future)
-        except (
-            errors.RayActorError,
-            errors.WorkerCrashedError,
-            errors.ObjectLostError,
-        ):
+        except died:
             return None
 
     def drop(self, handle: Any) -> None:
-        """See `Engine`."""
+        """Ends a process that no longer answers."""
         self.ray.kill(handle)
 
     def close(self, handles: list[Any], futures: list[Any]) -> None:
-        """See `Engine`."""
+        """Lets processes end their current pieces of work, then ends all of them."""
         try:
             for handle in handles:
                 handle.stop.options(concurrency_group="control").remote()

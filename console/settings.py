@@ -18,18 +18,7 @@ from absl import flags
 
 from console import flags as flag_types
 from console.errors import InputError
-from console.flags import PathName
-
-__all__ = [
-    "PathName",
-    "Settings",
-    "is_given",
-    "list_changes",
-    "option",
-    "record",
-    "seed_option",
-    "take_missing",
-]
+from console.flags import PathName as PathName
 
 # See `console.choices`.
 flags.disclaim_key_flags()
@@ -42,7 +31,6 @@ class Option:
     """The properties of a setting, besides its name, type and default.
 
     Attributes:
-        help: Help of the flag.
         least: Smallest number; None for no bound, or 1 for an int.
         most: Largest number; None for no bound.
         choices: Accepted texts; None for any.
@@ -66,13 +54,7 @@ class Option:
 
 
 def option(default: Any, help: str, **more: Any) -> Any:
-    """Makes a field of a settings class.
-
-    Args:
-        default: Default of the flag.
-        help: Help of the flag.
-        **more: Other attributes of `Option`.
-    """
+    """Makes a field of a settings class; `more` are other attributes of `Option`."""
     return dataclasses.field(default=default, metadata={_KEY: Option(help, **more)})
 
 
@@ -110,15 +92,9 @@ class Settings:
 
     @classmethod
     def with_default(cls, name: str, default: Any, **more: Any) -> Any:
-        """Makes a copy of a field with another default, for another class.
-
-        Args:
-            name: Name of the field.
-            default: New default.
-            **more: New attributes of its `Option`.
-        """
-        field = {f.name: f for f in dataclasses.fields(cls)}[name]
-        said = dataclasses.replace(field.metadata[_KEY], **more)
+        """Makes a copy of a field with other attributes, for another class."""
+        said = cls.__dataclass_fields__[name].metadata[_KEY]
+        said = dataclasses.replace(said, **more)
         return dataclasses.field(default=default, metadata={_KEY: said})
 
     @classmethod
@@ -130,7 +106,6 @@ class Settings:
     @classmethod
     def define_flags(cls) -> None:
         """Declares the flags."""
-        # absl names the script's own module by sys.argv[0].
         is_own = cls.__module__ == "__main__"
         for flag, field in cls.options().items():
             module = sys.argv[0] if is_own else cls.__module__
@@ -143,9 +118,9 @@ class Settings:
     def shows(cls, name: str) -> bool:
         """Whether --helpshort lists a flag."""
         field = cls.options()[name]
-        if field.metadata[_KEY].is_shown is not None:
-            return field.metadata[_KEY].is_shown
-        return cls.shown is None or field.name in cls.shown
+        is_shown = field.metadata[_KEY].is_shown
+        by_class = cls.shown is None or field.name in cls.shown
+        return by_class if is_shown is None else is_shown
 
     @classmethod
     def from_flags(cls, **others: Any) -> Self:
@@ -157,16 +132,13 @@ class Settings:
         Raises:
             InputError: A value is invalid or missing.
         """
-        missing = [
-            f"--{name}"
-            for name, field in cls.options().items()
-            if field.metadata[_KEY].is_required and flags.FLAGS[name].value is None
-        ]
+        values, missing = {}, []
+        for name, field in cls.options().items():
+            value = values[field.name] = flags.FLAGS[name].value
+            if value is None and field.metadata[_KEY].is_required:
+                missing.append(f"--{name}")
         if missing:
             raise InputError(f"{' and '.join(missing)} must be given; see --helpshort.")
-        values = {
-            field.name: flags.FLAGS[name].value for name, field in cls.options().items()
-        }
         settings = cls(**values, **others)
         settings.check()
         return settings
@@ -199,10 +171,7 @@ class Settings:
 
     @classmethod
     def given(cls) -> dict[str, Any]:
-        """Returns the values that were given on the command line, by fields' names.
-
-        Flags that the script does not declare are left out.
-        """
+        """Returns the values that were given on the command line, by fields' names."""
         return {
             field.name: flags.FLAGS[name].value
             for name, field in cls.options().items()
@@ -210,11 +179,7 @@ class Settings:
         }
 
     def list_changed(self) -> dict[str, str]:
-        """Lists the flags with other values than their defaults.
-
-        Returns:
-            dict: From the name of a flag to the flag as on the command line.
-        """
+        """Returns flags with other values than their defaults, as they are given."""
         return {
             name: flags.FLAGS[name].serialize()
             for name, field in self.options().items()
@@ -235,14 +200,7 @@ def is_given(name: str) -> bool:
 
 
 def take_missing(known: dict[str, Any]) -> list[str]:
-    """Sets flags that were not given.
-
-    Args:
-        known: From the name of a flag to its value.
-
-    Returns:
-        The changed flags, as on the command line.
-    """
+    """Sets flags that were not given; returns the changed ones as they are given."""
     taken = []
     for name, value in known.items():
         flag = flags.FLAGS[name]
@@ -253,15 +211,7 @@ def take_missing(known: dict[str, Any]) -> list[str]:
 
 
 def record(*classes: type[Settings]) -> dict[str, Any]:
-    """Returns the values of flags for `arguments.json`.
-
-    Args:
-        *classes: Settings classes whose flags are declared.
-
-    Returns:
-        dict: From the name of a flag to its value, which JSON can represent; see
-        `console.flags.one_or_all`.
-    """
+    """Returns the values of flags, for JSON; see `console.flags.one_or_all`."""
     values = {n: flags.FLAGS[n].value for owner in classes for n in owner.options()}
     return {
         name: list(value) if isinstance(value, tuple) else flag_types.one_or_all(value)
@@ -270,14 +220,7 @@ def record(*classes: type[Settings]) -> dict[str, Any]:
 
 
 def list_changes(*classes: type[Settings]) -> dict[str, str]:
-    """Returns whether a resumed run may have other values of flags.
-
-    Args:
-        *classes: Settings classes.
-
-    Returns:
-        dict: From the name of a flag to `"no"`, `"said"` or `"freely"`.
-    """
+    """Returns the `Option.changes` of flags."""
     return {
         name: field.metadata[_KEY].changes or owner.changes
         for owner in classes

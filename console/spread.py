@@ -38,16 +38,13 @@ class Chosen(Collection[T]):
         self.count = sum(1 for _ in self) if count is None else count
 
     def __iter__(self) -> Iterator[T]:
-        """Returns the chosen items."""
         return filter(self.is_chosen, self.find_items())
 
     def __contains__(self, item: object) -> bool:
-        """Looks through the chosen items."""
         return any(each == item for each in self)
 
     def __len__(self) -> int:
-        """Returns how many were chosen at first."""
-        return self.count
+        return self.count  # Of those that were chosen at first.
 
 
 def choose(

@@ -81,7 +81,7 @@ def _train(folder, start, settings, options):
     model = model_class.from_flags(options)
     _check_schedule(model, settings)
     scales = start.scales or model.trained_scales or model.scales
-    app.check_scales(scales, model, does=model.trained_scales)
+    app.check_scales(scales, model.name, model.trained_scales or model.scales)
     loader = start.make_loader(loader_class, scales)
     _remember_compilations(loader)
     stepper = Stepper(model, settings.steps_per_call)

@@ -137,7 +137,7 @@ def choose_scales(
     """Chooses the scales to use a model at, of those that it was trained at.
 
     Args:
-        model: Model with the weights of `path`.
+        model: Model with restored weights, or pictures in its place, with its scales.
         given: Value of --scales; None if it was not given.
         defaults: Scales if none are given; untrained ones are left out.
         path: Path of the checkpoint, for the message.
@@ -148,7 +148,7 @@ def choose_scales(
     usable = model.usable_scales
     if given is None:
         return tuple(scale for scale in defaults or usable if scale in usable) or usable
-    app.check_scales(given, model)
+    app.check_scales(given, model.name, model.scales)
     untrained = [f"x{scale}" for scale in given if scale not in usable]
     if untrained:
         raise InputError(

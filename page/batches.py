@@ -21,8 +21,7 @@ from imaging.decoding import decode, opened
 from imaging.files import to_rgb
 from imaging.kinds import RESULT_ENDINGS
 from imaging.saving import save_preview
-from page.sessions import Session, to_plain_name
-from page.turns import Turns
+from page.sessions import Session, Turns, to_plain_name
 from upscaling.budget import Tiler
 from upscaling.choosing import Enlargers
 from upscaling.jobs import Jobs
@@ -33,13 +32,7 @@ from upscaling.run import Run
 
 @dataclasses.dataclass(frozen=True)
 class Upload:
-    """A picture that a user sent.
-
-    Attributes:
-        path: The file.
-        name: What the user calls it.
-        truth: The original that the result is compared with; None for none.
-    """
+    """A picture that a user sent, its name, and the original to compare with."""
 
     path: Path
     name: str
@@ -84,19 +77,15 @@ class Batch:
     Attributes:
         error: Why nothing more is done; None as long as all is well.
         results: Of each picture that is done what the page shows, for JSON.
-        all_address: Address of a zip file of all results; None as long as there is
-            only one.
     """
 
     def __init__(
         self, session: Session, turns: Turns, uploads: Sequence[Upload], work: Work
     ):
-        """Takes what is to be done; `take` does it."""
         self.session, self.turns, self.work = session, turns, work
         self.uploads = uploads
         self.error: str | None = None
         self.results: list[dict[str, Any]] = []
-        self.all_address: str | None = None
         self._line, self._progress = "Waiting", None
 
     def describe(self) -> tuple[str, float | None]:
@@ -111,7 +100,9 @@ class Batch:
 
     def list_results(self) -> dict[str, Any]:
         """Returns what `page/viewer.js` shows."""
-        return {"pictures": list(self.results), "all": self.all_address}
+        is_many = len(self.session.downloads) > 1
+        address = f"results/{self.session.key}/all.zip" if is_many else None
+        return {"pictures": list(self.results), "all": address}
 
     def take(self) -> None:
         """Enlarges all pictures, until the user stops it."""
@@ -154,8 +145,6 @@ class Batch:
                     told = _to_page(error, run.waiting[0].source, upload.name)
                     failed = {"name": upload.name, "error": told, "notes": []}
                     self.results.append(failed)
-            if self.all_address is None and len(self.session.downloads) > 1:
-                self.all_address = f"results/{self.session.key}/all.zip"
         self._progress = None
         done = sum("download" in result for result in self.results)
         made = f"Enlarged {done} of {len(runs)} {enlargers.describe()}."
@@ -190,8 +179,7 @@ class Batch:
         output = Output(path=folder / "result")
         every = Jobs([source], output)
         results = Results(output, "", every.is_taken)
-        jobs = list(results.find_waiting(every))
-        return Run(jobs, results, enlargers, self.work.make_tiler())
+        return Run([*every], results, enlargers, self.work.make_tiler())
 
     def _take_one(self, run, upload, progress):
         """Enlarges a picture, and returns what the page shows of it."""

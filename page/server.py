@@ -74,12 +74,7 @@ class ServerSettings(Settings):
             )
 
     def serve(self, build: Callable[[], Any], sessions: Sessions) -> None:
-        """Serves a page until Ctrl-C.
-
-        Args:
-            build: Makes the `gradio.Blocks`, once the environment is ready for Gradio.
-            sessions: The sessions.
-        """
+        """Serves the `gradio.Blocks` that `build` makes, until Ctrl-C."""
         self.check_address()
         if not (self.share or _ON_SPACE):
             offline.stay(self.host)
@@ -93,7 +88,7 @@ class ServerSettings(Settings):
             blocks.close(verbose=False)
 
     def prepare(self, build: Callable[[], Any], sessions: Sessions) -> Any:
-        """Builds the page; see `serve`."""
+        """Builds the page, once the environment is ready for Gradio."""
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         os.environ["GRADIO_TEMP_DIR"] = str(sessions.uploads)
         # Gradio asks itself whether it has started, which no proxy could.
@@ -159,7 +154,6 @@ class Guard:
     """A layer around a server: closes some of its addresses, and adds headers."""
 
     def __init__(self, app: Any):
-        """Takes the ASGI application to guard."""
         self.app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -183,17 +177,13 @@ def _make_routes(sessions):
     from starlette.responses import FileResponse, PlainTextResponse
     from starlette.routing import Route
 
-    def find(request):
-        key, number = (request.path_params[each] for each in ("key", "number"))
-        session = sessions.find(key)
-        if session is None:
-            return None
-        if number == "all.zip":
-            return session.zip(), "pictures.zip"
-        return session.find(number)
-
     def send(request):
-        path, name = find(request) or (None, "")
+        key, number = (request.path_params[each] for each in ("key", "number"))
+        path, name, session = None, "", sessions.find(key)
+        if session is not None and number == "all.zip":
+            path, name = session.zip(), "pictures.zip"
+        elif session is not None:
+            path, name = session.find(number)
         if path is None:
             return PlainTextResponse(
                 "Not there: results are kept for an hour, and until the next are made.",

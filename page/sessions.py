@@ -1,7 +1,8 @@
-"""The files of a page's users: private, under names of our own, and removed in time.
+"""The users of a page: their files and their turns.
 
-What a user calls a picture is a text to show. It decides the ending of the file, if it
-is that of a picture, and the name of the download, and never a path.
+The files are private, under names of our own, and removed in time. What a user calls a
+picture is a text to show. It decides the ending of the file, if a picture has such an
+ending, and the name of the download, and never a path.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ import tempfile
 import threading
 import time
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from console.files import lock, written_whole
@@ -20,6 +22,8 @@ from imaging.kinds import RESULT_ENDINGS
 SECONDS_KEPT = 3600.0
 _PREFIX, _LOCK = "perceptual-eusr-", "lock"
 _LONGEST_NAME = 100
+# Seconds between looks at whether a thread still wants its turn.
+_PATIENCE = 0.25
 # What Windows and the Linux shells do not take in names, and names that are devices.
 _BAD = re.compile(r'[<>:"/\\|?*$`]')
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -28,11 +32,7 @@ _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 def to_plain_name(name: str) -> str:
     """Returns the name of a file as it can be shown, saved and put into a zip file.
 
-    Args:
-        name: A name that somebody gave, perhaps to do harm.
-
-    Returns:
-        A name without folders, control characters and leading dots.
+    It has no folders, control characters and leading dots, whatever somebody gave.
     """
     name = re.split(r"[/\\]", name)[-1]
     name = "".join(each for each in name if each.isprintable())
@@ -56,11 +56,6 @@ class Session:
     """
 
     def __init__(self, root: Path):
-        """Makes the folder.
-
-        Args:
-            root: The folder of all sessions.
-        """
         # 144 bits; the folder's name is another, which no message tells.
         self.key = secrets.token_urlsafe(18)
         self.folder = root / secrets.token_hex(16)
@@ -100,10 +95,10 @@ class Session:
         self._files[number] = path, name or ""
         return f"results/{self.key}/{number}", name or ""
 
-    def find(self, number: str) -> tuple[Path, str] | None:
-        """Returns an offered file and its name, which is empty if it is to be shown."""
+    def find(self, number: str) -> tuple[Path | None, str]:
+        """Returns an offered file, None if it is gone, and its name if it has one."""
         path, name = self._files.get(number, (None, ""))
-        return (path, name) if path is not None and path.is_file() else None
+        return (path if path is not None and path.is_file() else None), name
 
     def zip(self) -> Path | None:
         """Puts all downloads into a zip file; None if there are none."""
@@ -139,11 +134,7 @@ class Sessions:
         self._by_key: dict[str, Session] = {}
 
     def open(self, user: str) -> Session:
-        """Returns a user's session, a new one if there is none.
-
-        Args:
-            user: What the browser calls itself: a secret of its own.
-        """
+        """Returns the session of a user, who is named by a secret of the browser."""
         with self._is_changing:
             if user not in self._by_user:
                 session = self._by_user[user] = Session(self.root)
@@ -185,3 +176,32 @@ def _remove_older(folder, before):
             # A link to an upload, made when it is used, changes this time as well.
             if path.lstat().st_ctime <= before:
                 (path.rmdir if path.is_dir() else path.unlink)()
+
+
+class Turns:
+    """A lock that is fair, unlike `threading.Lock`, and tells how many come first."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: list[object] = []
+
+    @contextlib.contextmanager
+    def taken(self, tell: Callable[[int], None]) -> Iterator[None]:
+        """Waits for this thread's turn, which ends with the block.
+
+        Args:
+            tell: Called several times a second with the number of turns that come
+                first; an exception of it gives the turn up.
+        """
+        ticket = object()
+        self._waiting.append(ticket)
+        try:
+            while ahead := self._waiting.index(ticket):
+                tell(ahead)
+                with self._changed:
+                    self._changed.wait(_PATIENCE)
+            yield
+        finally:
+            with self._changed:
+                self._waiting.remove(ticket)
+                self._changed.notify_all()

@@ -15,14 +15,11 @@ PLACE = '<div class="results"></div>'
 
 
 def draw_status(line: str, share: float | None = None) -> str:
-    """Draws what goes on.
+    """Draws what goes on, as HTML.
 
     Args:
         line: A line for the user; may hold names that somebody gave.
         share: The share that is done; None if it is unknown.
-
-    Returns:
-        HTML.
     """
     told = f'<p role="status">{html.escape(line)}</p>'
     if share is not None:

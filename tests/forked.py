@@ -1,9 +1,9 @@
-"""Starts scripts in processes that have imported TensorFlow already.
+"""Starts scripts in processes that have imported TensorFlow, or JAX, already.
 
-A server imports TensorFlow once and forks for each script, which saves seconds a start.
-TensorFlow starts its threads and looks for devices when it is first used, so a forked
-process behaves as a new one. It does not where TensorFlow reads an environment variable
-during its import: `subprocess` is for these, and for tests of the import itself.
+A server imports it once and forks for each script, which saves seconds a start. Both
+start their threads and look for devices when they are first used, so a forked process
+behaves as a new one. It does not where TensorFlow reads an environment variable during
+its import: `subprocess` is for these, and for tests of the import itself.
 """
 
 import atexit
@@ -16,12 +16,16 @@ import signal
 import subprocess
 import sys
 import threading
-from multiprocessing import reduction
+from multiprocessing import forkserver, reduction
 from pathlib import Path
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[1]
-SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["tests.forked_imports"])
+CONTEXT = multiprocessing.get_context("forkserver")
+# Without TensorFlow, JAX's runs on Keras' other backend.
+TENSORFLOW, JAX = forkserver.ForkServer(), forkserver.ForkServer()
+TENSORFLOW.set_forkserver_preload(["tests.forked_imports"])
+JAX.set_forkserver_preload(["tests.forked_jax"])
 
 
 class Script:
@@ -33,7 +37,7 @@ class Script:
             runs.
     """
 
-    def __init__(self, command, cwd=ROOT, env=None):
+    def __init__(self, command, cwd=ROOT, env=None, server=TENSORFLOW):
         self.args = [str(word) for word in command]
         self.returncode = None
         pipes = [os.pipe() for _ in range(2)]
@@ -43,10 +47,14 @@ class Script:
         )
         environment = dict(os.environ if env is None else env)
         ends = [_Inherited(write) for _, write in pipes]
-        self._process = SERVER.Process(
+        self._process = CONTEXT.Process(
             target=_run, args=(self.args, str(cwd), environment, *ends)
         )
-        with contextlib.chdir(ROOT):  # Where the server finds this file.
+        connect = server.connect_to_new_process
+        with (
+            contextlib.chdir(ROOT),  # Where the server finds this file.
+            mock.patch.object(forkserver, "connect_to_new_process", connect),
+        ):
             self._process.start()
         for _, write in pipes:
             os.close(write)

@@ -26,7 +26,6 @@ from tests.scored_data import write_ava, write_tid2013
 from tests.scripts import (
     ROOT,
     fail_here,
-    run,
     run_commands_here,
     run_here,
     succeed,
@@ -115,6 +114,11 @@ def start(script, *flags, cwd):
     return forked.run([script, *flags], cwd=cwd)
 
 
+def start_jax(*words):
+    """Likewise where Keras runs on JAX, as it does in all of a process."""
+    return forked.run(words, server=forked.JAX)
+
+
 @pytest.fixture
 def narrow_networks():
     with narrow_mobilenetv2(), narrow_discriminator():
@@ -123,8 +127,8 @@ def narrow_networks():
 
 def parse(script, *flags, **options):
     """Starts a script that ends once its flags are read and checked."""
-    if "jax" in script:  # Keras runs on one backend in a process.
-        succeed("-m", "tests.parsing", script, *flags)
+    if "jax" in script:
+        succeed("-m", "tests.parsing", script, *flags, command=start_jax)
         return
     with flags_read_only():
         succeed_here(ROOT / script, *flags, **options)
@@ -204,7 +208,7 @@ def test_flags_that_a_document_names_exist():
         script: run_here(script, "--helpfull", "--model=4pp_eusr").stdout
         for script in ("train.py", "validate.py", "freeze.py", "test.py")
     }
-    helps["jax"] = run("misc/train_jax.py", "--helpfull").stdout
+    helps["jax"] = start_jax("misc/train_jax.py", "--helpfull").stdout
     helps["import"] = run_here("misc/import_weights.py", "--helpfull").stdout
     helps["page"] = run_here("app.py", "--helpfull").stdout
     helps["misc"] = run_here("misc/downscale_generator.py", "--helpfull").stdout

@@ -1,15 +1,13 @@
 """What the scripts' command lines take, and what their short help shows."""
 
-import os
 import re
-import subprocess
-import sys
 
 import pytest
 from PIL import Image
 
-from console.flags import FloatParser, NumbersParser
-from tests.scripts import ROOT, fail_here, run, run_here
+from console.flags import NumberParser, NumbersParser
+from tests import forked
+from tests.scripts import ROOT, fail_here, run_here
 
 SCRIPTS = [
     *("train.py", "validate.py", "test.py", "freeze.py", "app.py"),
@@ -51,7 +49,9 @@ NEEDED = {
 
 def start(script, *arguments):
     """Runs a script; in this process Keras runs on TensorFlow, and on nothing else."""
-    return (run if "jax" in script else run_here)(script, *arguments)
+    if "jax" in script:
+        return forked.run([script, *arguments], server=forked.JAX)
+    return run_here(script, *arguments)
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -143,7 +143,7 @@ def test_paths_and_numbers_are_declared_so_that_they_are_checked():
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e999", "x", ""])
 def test_a_number_that_is_not_finite_is_refused(text):
     with pytest.raises(ValueError, match="finite number"):
-        FloatParser().parse(text)
+        NumberParser(float).parse(text)
     with pytest.raises(ValueError, match="finite numbers"):
         NumbersParser(float).parse(f"1,{text}")
 
@@ -156,16 +156,19 @@ def test_a_seed_that_numpy_would_refuse_is_refused_with_a_line(script):
     )
 
 
+# Runs a script whose standard output nobody reads.
+UNREAD = """
+import os, runpy, sys
+read, write = os.pipe()
+os.close(read)
+os.dup2(write, 1)
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 def test_a_help_of_which_only_the_head_is_read_ends_quietly():
-    read, write = os.pipe()
-    os.close(read)
-    done = subprocess.run(
-        [sys.executable, ROOT / "test.py", "--helpshort"],
-        stdout=write,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    os.close(write)
+    done = forked.run(["-c", UNREAD, ROOT / "test.py", "--helpshort"])
     assert (done.returncode, done.stderr) == (1, "")
 
 

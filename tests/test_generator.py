@@ -1,7 +1,4 @@
 import collections
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +7,7 @@ import tensorflow as tf
 
 from models.generator import Generator
 from models.generator_settings import SCALES, Architecture
+from tests import forked
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -172,19 +170,15 @@ for s in (2, 4):
     outputs[f"x{s}"], outputs[f"parts{s}"] = np.asarray(generator(lr, scale=s)), lr
     for part in generator.parts(s):
         outputs[f"parts{s}"] = np.asarray(part.run(outputs[f"parts{s}"]))
-assert ("tensorflow" in sys.modules) == (sys.argv[1] == "tensorflow")
+has_tensorflow = sys.modules.get("tensorflow") is not None
+assert has_tensorflow == (sys.argv[1] == "tensorflow")
 np.savez(sys.argv[2], **outputs)
 """
 
 
 def run_on_backend(backend, path):
-    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", BACKEND_PROGRAM, backend, path],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+    server = forked.JAX if backend == "jax" else forked.TENSORFLOW
+    done = forked.run(["-c", BACKEND_PROGRAM, backend, path], server=server)
     assert done.returncode == 0, done.stderr
     return np.load(path)
 

@@ -3,9 +3,8 @@
 import json
 import os
 import re
-import subprocess
-import sys
 
+from tests import forked
 from tests.scripts import ROOT
 
 NOTEBOOK = json.loads((ROOT / "docs" / "quickstart.ipynb").read_text())
@@ -16,7 +15,7 @@ CELLS = [
 PROGRAM = """
 import json, sys
 names = {"__name__": "__main__"}
-for cell in json.loads(sys.stdin.read()):
+for cell in json.loads(sys.argv[1]):
     exec(cell, names)
 for pictures in (names["enlarged"], names["tuned"]):
     print(json.dumps({
@@ -30,15 +29,8 @@ def execute(cells, folder):
     """Executes cells in a process of its own."""
     environment = {**os.environ, "MPLBACKEND": "Agg", "TF_NUM_INTRAOP_THREADS": "2"}
     environment["PYTHONDONTWRITEBYTECODE"] = "1"
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        input=json.dumps(cells),
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env=environment,
-        timeout=300,
-    )
+    command = ["-c", PROGRAM, json.dumps(cells)]
+    return forked.run(command, cwd=folder, env=environment)
 
 
 def test_the_cells_run_and_fine_tuning_helps(tmp_path):

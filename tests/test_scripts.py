@@ -34,7 +34,7 @@ class Road:
             *self.data,
             f"--cache_path={self.path / 'cache'}",
             f"--train_path={self.run}",
-            "--scales=2,4",
+            "--scales=2",
             "--batch_size=2",
             "--input_patch_size=8",
             "--log_freq=2",
@@ -48,7 +48,7 @@ class Road:
 def road(tmp_path_factory):
     """A road that was walked as far as step 4."""
     road = Road(tmp_path_factory.mktemp("road"))
-    road.said = road.train("--max_steps=4", command=succeed)
+    road.said = road.train("--max_steps=4", "--scales=2,4", command=succeed)
     return road
 
 
@@ -73,7 +73,8 @@ def test_the_same_command_goes_on_where_it_stopped(tmp_path):
 
 
 def test_a_run_that_was_started_differently_is_not_gone_on_with(road):
-    line = road.train("--max_steps=9", "--seed=1", "--batch_size=3", command=fail_here)
+    flags = "--max_steps=9", "--seed=1", "--batch_size=3", "--scales=2,4"
+    line = road.train(*flags, command=fail_here)
     assert "--batch_size was 2 and is 3; --seed was 0 and is 1" in line
 
 
