@@ -33,6 +33,17 @@ def convert(source, ending):
     return load_picture(target)
 
 
+def is_refused(path, picture):
+    """Whether imagecodecs cannot write a JPEG XL; checks that saving says so."""
+    if path.suffix != ".jxl" or states_colours():
+        return False
+    if find_obstacle(path, picture, picture.size) is None:
+        return False
+    with pytest.raises(InputError, match="needs Python 3.12"):
+        save_picture(path, picture)
+    return True
+
+
 def write(path, pixels):
     """Writes a file of the kind of its ending, by the kind's own library."""
     if path.suffix == ".jxl":
@@ -56,7 +67,10 @@ def test_it_is_read_and_written_with_its_depth(tmp_path, ending, pixels):
     write(path, pixels)
     assert read_size(path) == (24, 32)
     most = np.iinfo(pixels.dtype).max
-    before, after = load_picture(path), convert(path, ending)
+    before = load_picture(path)
+    if is_refused(path, before):
+        return
+    after = convert(path, ending)
     assert before.pixels.dtype == after.pixels.dtype == pixels.dtype
     # The colours of AVIF and the result of HEIC have half of the resolution.
     for picture, off in ((before, 0.02), (after, 0.05)):
@@ -70,7 +84,10 @@ def test_transparency_is_kept(tmp_path, ending, depth, channels):
     dtype = np.uint8 if depth == 1 else np.uint16
     pixels, alpha = (each.astype(dtype) * depth for each in (RGB, ALPHA))
     path = tmp_path / f"a.{ending}"
-    save_picture(path, Picture(pixels[..., :channels], alpha), quality=100)
+    picture = Picture(pixels[..., :channels], alpha)
+    if is_refused(path, picture):
+        return
+    save_picture(path, picture, quality=100)
     picture = load_picture(path)
     assert np.abs(picture.alpha.astype(float) - alpha).max() / depth < 3
 
@@ -79,6 +96,8 @@ def test_transparency_is_kept(tmp_path, ending, depth, channels):
 def test_profile_and_exif_travel(tmp_path, ending):
     path = tmp_path / "a.jpg"
     Image.fromarray(RGB).save(path, icc_profile=P3, exif=make_exif(), quality=95)
+    if is_refused(tmp_path / f"b.{ending}", load_picture(path)):
+        return
     after = convert(path, ending).metadata
     assert after.exif[0x010F] in ("A maker", b"A maker")
     assert after.exif.get_ifd(EXIF_IFD)[TAKEN_TAG] == TAKEN

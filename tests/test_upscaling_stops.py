@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import time
 
 import numpy as np
@@ -66,30 +65,40 @@ def test_a_second_run_finishes_what_was_stopped(tmp_path, source, number, status
         assert path.read_bytes() == content
 
 
+# Lists what the run before has left, and says the status of this one.
+LISTED = """
+import os, runpy, sys
+print("kept", *(os.listdir({0!r}) if os.path.isdir({0!r}) else ()))
+try:
+    runpy.run_path({1!r}, run_name="__main__")
+except SystemExit as end:
+    print("status", 1 if isinstance(end.code, str) else end.code)
+    raise
+"""
+
+
 def test_a_full_disk_ends_the_run_and_leaves_whole_results(tmp_path, source):
     disk = tmp_path / "disk"
-    command = [sys.executable, str(ROOT / "test.py"), *flags(source, disk / "SR")]
-    listing = 'echo $(ls -A "$1/SR"); shift; "$@"; status=$?; echo "status $status"'
+    program = LISTED.format(str(disk / "SR"), str(ROOT / "test.py"))
     # Room for some of the results.
-    done = on_disk("size=8m", disk, ["sh", "-c", listing, "-", str(disk), *command], 2)
-    first, second = done.stderr.strip().splitlines()[-2:]
+    command = [program, *flags(source, disk / "SR")]
+    said, errors, _ = on_disk("size=8m", disk, command, 2)
+    first, second = errors.strip().splitlines()[-2:]
     assert first.startswith(f"Error: {disk}/SR/") and "no space left" in first
     assert second.startswith("Error: ") and "no space left" in second
-    assert done.stdout.count("status 1") == 2
+    assert said.count("status 1") == 2
     # What the second run lists is what the first one has left: no part of a file.
-    lines = done.stdout.splitlines()
-    kept = next(line for line in lines if NAME in line.split())
-    names = set(kept.split()) - {NAME}
+    _, kept = (line for line in said.splitlines() if line.startswith("kept"))
+    names = set(kept.split()[1:]) - {NAME}
     assert 0 < len(names) < COUNT and not [n for n in names if n.startswith(".")]
-    assert f"Kept {len(names)} of {COUNT} results" in done.stdout
+    assert f"Kept {len(names)} of {COUNT} results" in said
 
 
 def test_a_folder_that_may_not_be_written_to_is_told_before_any_work(tmp_path, source):
     disk = tmp_path / "disk"
-    command = [sys.executable, str(ROOT / "test.py"), *flags(source, disk / "SR")]
-    done = on_disk("ro", disk, command)
+    command = [ROOT / "test.py", *flags(source, disk / "SR")]
     line = f"Error: --output_path={disk}/SR: {disk} cannot be written to.\n"
-    assert (done.stdout, done.stderr) == ("", line)
+    assert on_disk("ro", disk, command) == ("", line, [])
 
 
 def test_a_picture_that_does_not_fit_the_memory_is_left_out(tmp_path, monkeypatch):
