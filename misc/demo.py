@@ -38,8 +38,16 @@ from reports.comparing import draw_side_by_side
 
 # Titles of the models in pictures.
 TITLES = {"eusr": "EUSR", "4pp_eusr": "4PP-EUSR"}
+# Upscaling factor of the pictures that are shown.
+SCALE = 4
 # Crops that are shown: photograph, top, left and side in HR pixels.
-CAT, ROCKET = ("chelsea", 84, 100, 120), ("rocket", 60, 140, 100)
+CAT = ("chelsea", 84, 100, 120)
+SHOWN = (
+    CAT,
+    ("astronaut", 50, 170, 120),
+    ("astronaut", 330, 200, 120),
+    ("rocket", 60, 140, 100),
+)
 # Least gain of the fine-tuning on the validation photographs, in dB of psnr_y.
 LEAST_GAIN = 2.0
 # Columns of the tour's table.
@@ -128,19 +136,18 @@ def enlarge_and_fine_tune(folder: Path, settings: DemoSettings, start: float) ->
     Raises:
         InputError: The fine-tuning gained too little.
     """
-    run(demo_commands.SAMPLE, folder=folder, scales="2,4")
-    begun, rows = time.monotonic(), []
-    for scale in (2, 4):
-        run(demo_commands.ENLARGE, folder=folder, scale=scale)
-        places = {TITLES[m]: folder / "SR" / f"{m}_x{scale}" for m in TITLES}
-        rows.append(crop_row(folder, CAT, f"LR/x{scale}", scale, places))
+    run(demo_commands.SAMPLE, folder=folder, scales="4")
+    begun = time.monotonic()
+    run(demo_commands.ENLARGE, folder=folder)
+    places = {title: folder / "SR" / model for model, title in TITLES.items()}
+    rows = [crop_row(folder, shown, "LR/x4", places) for shown in SHOWN]
     seconds = time.monotonic() - begun
     save_image(folder / "comparison.png", draw_side_by_side(rows))
     say(f"\nEnlarged in {to_clock(seconds)}: look at {folder}/comparison.png.")
     run(demo_commands.FINE_TUNE, folder=folder, steps=settings.steps or 300)
     titles = {"EUSR": "shipped", "EUSR, fine-tuned": "tuned"}
     places = {title: folder / "SR_cv" / name for title, name in titles.items()}
-    row = crop_row(folder, CAT, "LR_cv/x4", 4, places)
+    row = crop_row(folder, CAT, "LR_cv/x4", places)
     save_image(folder / "fine_tuned.png", draw_side_by_side([row]))
     before, after = (read_averages(folder / f"{n}.json") for n in ("before", "after"))
     averages = before["bicubic"], before["ours"], after["ours"]
@@ -179,7 +186,7 @@ def tour(folder: Path, settings: DemoSettings, start: float) -> None:
         found = read_averages(folder / "tour" / f"{model}.json")
         averages |= {"bicubic": found["bicubic"], model: found["ours"]}
     places = {f"{TITLES[m]} (tour)": folder / "tour" / "SR" / m / "x4" for m in TITLES}
-    rows = [crop_row(folder, shown, "LR/x4", 4, places) for shown in (CAT, ROCKET)]
+    rows = [crop_row(folder, shown, "LR/x4", places) for shown in SHOWN]
     save_image(folder / "perceptual.png", draw_side_by_side(rows))
     seconds = to_clock(time.monotonic() - start)
     say(f"\nDone in {seconds}. Averages on the validation photographs, at x4:")
@@ -205,7 +212,6 @@ def crop_row(
     folder: Path,
     shown: tuple[str, int, int, int],
     lr_folder: str,
-    scale: int,
     places: Mapping[str, Path],
 ) -> tuple[str, dict[str, np.ndarray]]:
     """Crops pictures to show side by side, with psnr_y of the whole photographs.
@@ -213,8 +219,7 @@ def crop_row(
     Args:
         folder: The demo's folder.
         shown: The photograph and its crop, for example `CAT`.
-        lr_folder: Folder of the LR images below `validate`.
-        scale: Upscaling factor.
+        lr_folder: Folder of the LR images, smaller by `SCALE`, below `validate`.
         places: From a title to the folder of its pictures.
 
     Returns:
@@ -223,12 +228,12 @@ def crop_row(
     name, top, left, side = shown
     hr = load_image(folder / "validate" / "HR" / f"{name}.png")
     lr = load_image(folder / "validate" / lr_folder / f"{name}.png")
-    truth = hr[: lr.shape[0] * scale, : lr.shape[1] * scale]
-    pictures = {"bicubic": imresize(lr, scale)}
+    truth = hr[: lr.shape[0] * SCALE, : lr.shape[1] * SCALE]
+    pictures = {"bicubic": imresize(lr, SCALE)}
     for title, place in places.items():
         pictures[title] = load_image(place / f"{name}.png")
     row = {
-        f"input, x{scale} smaller": np.kron(lr, np.ones((scale, scale, 1), np.uint8)),
+        f"input, x{SCALE} smaller": np.kron(lr, np.ones((SCALE, SCALE, 1), np.uint8)),
         **{f"{n}, {psnr_y(p, truth):.2f} dB": p for n, p in pictures.items()},
         "truth": truth,
     }

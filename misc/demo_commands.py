@@ -11,10 +11,10 @@ misc/downscale_generator.py --input_path={folder}/validate/HR
     --output_path={folder}/validate/LR --scales={scales}
 """
 ENLARGE = """
-test.py --input_path={folder}/validate/LR/x{scale} --scale={scale}
-    --output_path={folder}/SR/eusr_x{scale} --overwrite
-test.py --model=4pp_eusr --input_path={folder}/validate/LR/x{scale} --scale={scale}
-    --output_path={folder}/SR/4pp_eusr_x{scale} --overwrite
+test.py --input_path={folder}/validate/LR/x4 --scale=4
+    --output_path={folder}/SR/eusr --overwrite
+test.py --model=4pp_eusr --input_path={folder}/validate/LR/x4 --scale=4
+    --output_path={folder}/SR/4pp_eusr --overwrite
 """
 # OpenCV downscales without antialiasing; the weights were not trained on such images.
 FINE_TUNE = """
