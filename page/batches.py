@@ -100,9 +100,11 @@ class Batch:
 
     def list_results(self) -> dict[str, Any]:
         """Returns what `page/viewer.js` shows."""
-        is_many = len(self.session.downloads) > 1
+        results = list(self.results)
+        # Not by `session.downloads`: those of the last batch, until this one begins.
+        is_many = _count_made(results) > 1
         address = f"results/{self.session.key}/all.zip" if is_many else None
-        return {"pictures": list(self.results), "all": address}
+        return {"pictures": results, "all": address}
 
     def take(self) -> None:
         """Enlarges all pictures, until the user stops it."""
@@ -146,7 +148,7 @@ class Batch:
                     failed = {"name": upload.name, "error": told, "notes": []}
                     self.results.append(failed)
         self._progress = None
-        done = sum("download" in result for result in self.results)
+        done = _count_made(self.results)
         made = f"Enlarged {done} of {len(runs)} {enlargers.describe()}."
         self._line = _to_page(made)
 
@@ -212,6 +214,10 @@ class Batch:
             shown[key] = {"address": address, "size": [width, height], "factor": factor}
             pixels.append(to_rgb(decoded))
         return {**shown, "values": self.work.measure(upload, *reversed(pixels))}
+
+
+def _count_made(results):
+    return sum("download" in result for result in results)
 
 
 def _to_page(message, path=None, name=""):

@@ -12,7 +12,7 @@ from tests.scripts import flags_of_its_own
 
 
 class EngineHere:
-    """See `console.cluster_messages.Engine`; what a process does is `Member`'s own."""
+    """See `console.ray_engine.RayEngine`; what a process does is `Member`'s own."""
 
     def __init__(self, spread, plan, uses_gpu, processes=2):
         self.plan, self.processes = plan, processes
