@@ -1,6 +1,7 @@
 """The page of app.py without Gradio: files, turns, limits, and what users see."""
 
 import asyncio
+import contextlib
 import dataclasses
 import html
 import math
@@ -164,6 +165,15 @@ def test_bad_pictures_are_told_by_their_names_and_others_go_on(page, tmp_path):
         assert str(tmp_path) not in each["error"] and "picture." not in each["error"]
     assert made["before"]["size"] == [31, 22] and made["after"]["size"] == [62, 44]
     assert results["all"] is None
+
+
+def test_a_batch_that_waits_does_not_offer_the_results_of_the_last(tmp_path):
+    with contextlib.closing(Sessions()) as some:
+        session = some.open("user")
+        for name in ("a.png", "b.png"):
+            session.offer(tmp_path / name, name)
+        batch = Batch(session, Turns(), [], Work(None, None, None))
+        assert batch.list_results() == {"pictures": [], "all": None}
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
