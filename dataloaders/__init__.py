@@ -7,8 +7,8 @@ its own, and add one line here.
 
 PAIRED = {
     # The TF1 code's name for it.
-    "basic_loader": "dataloaders.paired:PairedLoader",
-    "div2k": "dataloaders.paired:PairedLoader",
+    "basic_loader": "dataloaders.paired:DIV2K",
+    "div2k": "dataloaders.paired:DIV2K",
 }
 
 SCORED = {

@@ -198,6 +198,10 @@ class PairedLoader(ImageSet):
         return images[index][y : y + side, x : x + side]
 
 
+class DIV2K(PairedLoader):
+    """The loader under the name in the arguments of runs, which resume by it."""
+
+
 def _turn(patches, variants):
     """Copies and turns square patches, any views; uint8 (N, P, P, 3)."""
     turned = np.empty((len(patches), *patches[0].shape), np.uint8)

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from console.choices import load
 from console.errors import InputError
+from dataloaders import PAIRED
 from dataloaders.paired import PairedLoader
 from dataloaders.paired_settings import PairedSettings
 from metrics.grid import grid
@@ -349,6 +351,11 @@ def test_what_may_change_with_a_word_and_what_may_not(tmp_path, capsys):
     with pytest.raises(InputError, match="--seed was 0 and is 1") as caught:
         check_same_run(tmp_path, before, changed, changes)
     assert "rate" not in str(caught.value)
+
+
+def test_runs_keep_the_name_of_their_loader():
+    # A run that has recorded another name would be refused.
+    assert {load(PAIRED, name, "--dataloader").__name__ for name in PAIRED} == {"DIV2K"}
 
 
 def test_other_scales_are_no_other_data_set(tmp_path):
