@@ -24,7 +24,8 @@ def find_files(
         raise InputError(f"{flag} must be given: the folder of the pictures.")
     expected = "a folder of pictures"
     found = find_images(folder, flag, expected, endings=endings).images
-    return {path.stem.lower(): path for path in reversed(found)}
+    # The picture of a broken link is missing, as that of a row without a file.
+    return {path.stem.lower(): path for path in reversed(found) if path.exists()}
 
 
 def read_table(

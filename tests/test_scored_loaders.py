@@ -68,6 +68,7 @@ def test_ava_finds_images_below_folders_and_shares_out_the_votes(tmp_path):
 def test_a_missing_image_moves_no_other_to_another_part(tmp_path, capsys):
     _, images = write_ava(tmp_path)
     (images / "sub" / "103.jpg").unlink()
+    (images / "sub" / "103.jpg").symlink_to(tmp_path / "nowhere.jpg")
     loader = make_ava(tmp_path)
     loader.prepare()
     assert names(loader, "validate") == ["108", "109", "110", "111"]
