@@ -13,7 +13,9 @@ MODELS = {
     "eusr": "models.eusr:EUSR",
 }
 
-# Discriminators of 4PP-EUSR: functions of `FourPassTraining` and a Keras dtype policy.
+# Discriminators of 4PP-EUSR: Keras layers, made from a dtype policy and the features of
+# their first convolution. They also have `first_name`, by which a checkpoint tells
+# them apart, `default_features` and `count_values`, by which memory is estimated.
 DISCRIMINATORS = {
     "paper": "models.discriminator:Discriminator",
     "unet": "models.unet:UNetDiscriminator",

@@ -237,4 +237,4 @@ class Model:
     @property
     def step(self) -> int:
         """Training steps done."""
-        return int(self.state.step.numpy())
+        return 0 if self.state is None else int(self.state.step.numpy())

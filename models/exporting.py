@@ -196,7 +196,7 @@ def make_discriminator(shapes: Mapping[str, Sequence[int]]) -> keras.Layer:
     for name in DISCRIMINATORS:
         made = load(DISCRIMINATORS, name, "--eusr_discriminator")
         if shape := shapes.get(f"{made.first_name}/kernel"):
-            return made(features=shape[-1])
+            return made("float32", shape[-1])
     return Discriminator(features=Discriminator.default_features)
 
 
