@@ -81,7 +81,8 @@ def test_of_many_at_once_there_is_never_more_than_one(tmp_path):
         thread.start()
     for thread in threads:
         thread.join()
-    assert most == 1 and held >= 20
+    # How often depends on the load; once would show nothing.
+    assert most == 1 and held >= 4
 
 
 def test_two_trainings_in_one_folder_are_refused_with_a_line(tmp_path, holder):
